@@ -1,0 +1,120 @@
+"""With nothing configured: an embedded database, migrated, and a user to try things out as."""
+
+import asyncio
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+from starlette.requests import HTTPConnection
+
+from app.embedded import DATABASE, embedded_postgres
+from app.execution import Executor, GraphQLRequest
+from app.lifespan import run
+from app.migration import upgrade
+from app.roles import SERVER_ROLE
+from app.settings import Settings
+from auth.tokens import make_token
+from graphql_schema.schema import build_schema
+
+DEMO_USER = "demo"
+DEMO_TASKS = [
+    ("Start the server", "One command, nothing to configure.", True),
+    ("Try a mutation in GraphiQL", "createTask, toggleTask, updateTask, deleteTask.", False),
+    ("Point your frontend at this server", None, False),
+]
+
+ADD_TASK = (
+    "mutation ($input: CreateTaskInput!) { createTask(input: $input) { ... on Task { id } } }"
+)
+TOGGLE_TASK = "mutation ($input: ToggleTaskInput!) { toggleTask(input: $input) { __typename } }"
+
+
+@dataclass(frozen=True, slots=True)
+class Development:
+    """What an embedded database completes."""
+
+    settings: Settings
+    """The settings given, with the database and the secret that they lacked."""
+    token: str
+    """A token of the demonstration user."""
+
+
+@contextmanager
+def development(settings: Settings) -> Iterator[Development]:
+    """Start the embedded database, or join the one that another process has started.
+
+    The database is migrated; on the first start the demonstration user gets a few tasks. Blocks.
+
+    Raises:
+        EmbeddedUnavailable: the embedded PostgreSQL is not installed, or does not start.
+        MigrationFailed: the database could not be migrated.
+    """
+    with embedded_postgres(settings.data_dir) as postgres:
+        is_new = postgres.create_database(DATABASE)
+        upgrade(postgres.superuser_url(DATABASE))
+        complete = settings.model_copy(
+            update={
+                "database_url": postgres.url(SERVER_ROLE, DATABASE),
+                "migration_database_url": postgres.superuser_url(DATABASE),
+                "better_auth_secret": secret_of(settings),
+            }
+        )
+        token = demo_token(complete)
+        if is_new:
+            asyncio.run(_add_demo_tasks(complete, token))
+        yield Development(complete, token)
+
+
+def secret_of(settings: Settings) -> str:
+    """Return the configured secret, or for development the one made at the first start."""
+    return settings.better_auth_secret or _development_secret(settings.data_dir / "secret")
+
+
+def _development_secret(path: Path) -> str:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f"{path.name}.{os.getpid()}")
+    draft.touch(mode=0o600)
+    draft.write_text(secrets.token_urlsafe(32))
+    try:
+        # A link, not a rename: whoever comes second keeps the first one's secret.
+        os.link(draft, path)
+    except FileExistsError:
+        pass
+    finally:
+        draft.unlink()
+    return path.read_text()
+
+
+def demo_token(settings: Settings) -> str:
+    """Return a token of the demonstration user, signed with the settings' secret."""
+    return make_token(
+        secret_of(settings),
+        user_id=DEMO_USER,
+        lifetime=timedelta(minutes=settings.jwt_expiration_minutes),
+        issuer=settings.issuer,
+        audience=settings.audience,
+        email="demo@example.com",
+        name="Demo",
+    )
+
+
+async def _add_demo_tasks(settings: Settings, token: str) -> None:
+    """Add them as a client would: as the token's bearer, in GraphQL."""
+    executor = Executor(build_schema())
+    async with run(settings) as running:
+        headers = [(b"authorization", f"Bearer {token}".encode())]
+        context = await running.get_context(HTTPConnection({"type": "http", "headers": headers}))
+        for title, description, completed in DEMO_TASKS:
+            task = {"title": title, "description": description}
+            result = await executor.execute(
+                GraphQLRequest(ADD_TASK, None, {"input": task}), context, may_write=True
+            )
+            if completed and result.data:
+                toggled = {"id": result.data["createTask"]["id"]}
+                await executor.execute(
+                    GraphQLRequest(TOGGLE_TASK, None, {"input": toggled}), context, may_write=True
+                )

@@ -1,0 +1,105 @@
+"""The doctor: says in plain words what is configured, what can be reached, and what is wrong."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+import psycopg
+import typer
+from psycopg import AsyncConnection
+from psycopg.conninfo import conninfo_to_dict
+
+from app.development import development
+from app.migration import head, libpq_url
+from app.roles import inspect_role
+from app.settings import Settings
+from auth.keys import Jwks, KeysUnavailable
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at."""
+
+    good: bool
+    sentence: str
+
+
+def examine(settings: Settings) -> bool:
+    """Print every finding; return whether all are good."""
+    if settings.database_url is not None:
+        return asyncio.run(_print_findings(settings))
+    with development(settings) as started:
+        return asyncio.run(_print_findings(started.settings))
+
+
+async def _print_findings(settings: Settings) -> bool:
+    all_good = True
+    for examination in (_configuration, _database, _keys):
+        async for finding in examination(settings):
+            typer.echo(f"{'ok   ' if finding.good else 'WRONG'}  {finding.sentence}")
+            all_good = all_good and finding.good
+    return all_good
+
+
+async def _configuration(settings: Settings) -> AsyncIterator[Finding]:
+    by = []
+    if settings.better_auth_secret and "HS256" in settings.algorithms:
+        by.append("HS256 with the shared secret")
+    if settings.key_set_url:
+        asymmetric = ", ".join(sorted(settings.algorithms - {"HS256"}))
+        by.append(f"{asymmetric} with the keys at {settings.key_set_url}")
+    yield Finding(bool(by), f"Tokens are verified by {' and by '.join(by) or 'nothing'}.")
+    yield Finding(True, f"Their issuer must be {settings.issuer or 'anything'}.")
+    yield Finding(True, f"Their audience must be {settings.audience or 'anything'}.")
+    yield Finding(
+        True, f"Pages of {', '.join(settings.cors_origins) or 'no other origin'} may call."
+    )
+    yield Finding(True, f"GraphiQL is {'on' if settings.shows_graphiql else 'off'}.")
+    if not settings.require_row_security:
+        yield Finding(False, "REQUIRE_ROW_SECURITY is off: one forgotten condition shows all rows.")
+
+
+async def _database(settings: Settings) -> AsyncIterator[Finding]:
+    url = libpq_url(str(settings.database_url))
+    parts = conninfo_to_dict(url)
+    place = f"{parts.get('host', 'localhost')}/{parts.get('dbname', '')}"
+    try:
+        connection = await AsyncConnection.connect(
+            url, autocommit=True, connect_timeout=settings.database_connect_timeout
+        )
+    except psycopg.OperationalError as error:
+        yield Finding(False, f"The database at {place} cannot be reached: {error}")
+        return
+    async with connection:
+        major, minor = divmod(connection.info.server_version, 10000)
+        role = connection.info.user
+        yield Finding(True, f"The database at {place} is PostgreSQL {major}.{minor}, role {role}.")
+        try:
+            cursor = await connection.execute("SELECT version_num FROM alembic_version")
+            revision = await cursor.fetchone()
+        except psycopg.errors.UndefinedTable:
+            revision = None
+        current = revision is not None and revision[0] == head()
+        hint = "" if current else " Run `todo-api migrate`."
+        yield Finding(current, f"Its migrations are {'' if current else 'not '}current.{hint}")
+        if revision is None:
+            return
+        objections = (await inspect_role(connection)).objections()
+        for objection in objections:
+            yield Finding(False, objection)
+        if not objections:
+            yield Finding(True, "Row security binds this role.")
+
+
+async def _keys(settings: Settings) -> AsyncIterator[Finding]:
+    if settings.key_set_url is None:
+        return
+    jwks = Jwks(settings.key_set_url)
+    try:
+        count = await jwks.fetch()
+    except KeysUnavailable as error:
+        yield Finding(False, f"The keys at {settings.key_set_url} cannot be fetched: {error}")
+    else:
+        yield Finding(count > 0, f"The keys at {settings.key_set_url} can be fetched: {count}.")
+    finally:
+        await jwks.aclose()

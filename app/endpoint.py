@@ -1,0 +1,135 @@
+"""The GraphQL endpoint: an ASGI application that says who first, then what, then answers."""
+
+import json
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import orjson
+from graphql import ExecutionResult, GraphQLError
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import HTMLResponse, Response
+from starlette.types import Receive, Scope, Send
+
+from app.execution import Executor, RequestFailed, coded
+from app.http_request import (
+    PLAIN_JSON,
+    RESPONSE_JSON,
+    RequestRefused,
+    accepted_media_type,
+    accepts_html,
+    read_request,
+)
+from auth.context import ContextGetter
+from auth.keys import KeysUnavailable
+from graphql_schema.errors import CodedError, ErrorCode
+
+logger = logging.getLogger(__name__)
+
+METHODS = ("GET", "POST")
+RETRY_AFTER = 1
+"""Seconds that a client is asked to wait when something behind the server is away."""
+
+STATUS = {
+    ErrorCode.UNAUTHENTICATED: 401,
+    ErrorCode.METHOD_NOT_ALLOWED: 405,
+    ErrorCode.NOT_ACCEPTABLE: 406,
+    ErrorCode.PAYLOAD_TOO_LARGE: 413,
+    ErrorCode.UNSUPPORTED_MEDIA_TYPE: 415,
+    ErrorCode.INTERNAL_SERVER_ERROR: 500,
+    ErrorCode.SERVICE_UNAVAILABLE: 503,
+}
+"""The HTTP status of a request that was not executed, by its error's code; 400 for the others."""
+
+OK_AS_PLAIN_JSON = {
+    ErrorCode.GRAPHQL_PARSE_FAILED,
+    ErrorCode.GRAPHQL_VALIDATION_FAILED,
+    ErrorCode.BAD_USER_INPUT,
+}
+"""What GraphQL over HTTP has answered with 200 where the client takes `application/json` alone."""
+
+
+class GraphQLEndpoint:
+    """Serves GraphQL over HTTP, and a page to try it in where there is one."""
+
+    get_context: ContextGetter
+    """Set when the application starts: it needs what only a started one has."""
+
+    def __init__(self, executor: Executor, page: str | None) -> None:
+        self._executor = executor
+        self._page = page
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            response = await self._respond(Request(scope, receive))
+        except ClientDisconnect:
+            return
+        await response(scope, receive, send)
+
+    async def _respond(self, request: Request) -> Response:
+        accept = ",".join(request.headers.getlist("accept"))
+        if self._page and request.method == "GET" and accepts_html(accept):
+            return HTMLResponse(self._page)
+        media_type = accepted_media_type(accept)
+        try:
+            if request.method not in METHODS:
+                raise RequestRefused(ErrorCode.METHOD_NOT_ALLOWED, "Send queries by POST or GET.")
+            context = await self.get_context(request)
+            if media_type is None:
+                raise RequestRefused(
+                    ErrorCode.NOT_ACCEPTABLE, f"Accept `{RESPONSE_JSON}` or `{PLAIN_JSON}`."
+                )
+            result = await self._executor.execute(
+                await read_request(request), context, may_write=request.method == "POST"
+            )
+        except CodedError as error:
+            return _failure([error], media_type)
+        except RequestFailed as failed:
+            return _failure(failed.errors, media_type, allow="POST")
+        except KeysUnavailable as error:
+            logger.warning("%s: %s", ErrorCode.SERVICE_UNAVAILABLE, error)
+            message = "Tokens cannot be verified right now; try again."
+            return _failure([CodedError(ErrorCode.SERVICE_UNAVAILABLE, message)], media_type)
+        except Exception as error:  # noqa: BLE001 -- the last resort: nothing internal gets out
+            return _failure([coded(GraphQLError("", original_error=error))], media_type)
+        return _success(result, media_type)
+
+
+def _success(result: ExecutionResult, media_type: str) -> Response:
+    body: dict[str, Any] = {"data": result.data}
+    if result.errors:
+        body = {"errors": [error.formatted for error in result.errors], **body}
+        codes = {(error.extensions or {}).get("code") for error in result.errors}
+        if result.data is None and codes == {ErrorCode.SERVICE_UNAVAILABLE}:
+            return _json(503, body, RESPONSE_JSON, {"retry-after": str(RETRY_AFTER)})
+    return _json(200, body, media_type, {})
+
+
+def _failure(
+    errors: Sequence[GraphQLError], media_type: str | None, *, allow: str = ", ".join(METHODS)
+) -> Response:
+    code = ErrorCode((errors[0].extensions or {})["code"])
+    status = STATUS.get(code, 400)
+    headers = {}
+    if code is ErrorCode.UNAUTHENTICATED:
+        headers["www-authenticate"] = "Bearer"
+    elif code is ErrorCode.METHOD_NOT_ALLOWED:
+        headers["allow"] = allow
+    elif code is ErrorCode.SERVICE_UNAVAILABLE:
+        headers["retry-after"] = str(RETRY_AFTER)
+    body = {"errors": [error.formatted for error in errors]}
+    if media_type == PLAIN_JSON and code in OK_AS_PLAIN_JSON:
+        return _json(200, body, PLAIN_JSON, headers)
+    # Apollo Client loses the code of a 4xx that comes as application/json.
+    return _json(status, body, RESPONSE_JSON, headers)
+
+
+def _json(
+    status: int, body: Mapping[str, Any], media_type: str, headers: Mapping[str, str]
+) -> Response:
+    try:
+        content = orjson.dumps(body)
+    except TypeError:
+        # Half a surrogate, quoted in an error: only the standard library writes it, escaped.
+        content = json.dumps(body).encode()
+    return Response(content, status, headers, media_type=f"{media_type}; charset=utf-8")

@@ -1,0 +1,140 @@
+"""The application: create_app(settings) puts the parts together; nothing runs before its start."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from importlib.metadata import version
+
+import starlette.types
+from fastapi import FastAPI, Request, Response
+from fastapi.middleware.cors import CORSMiddleware
+from pydantic import BaseModel
+from starlette.routing import Route
+from strawberry.http.ides import get_graphql_ide_html
+
+from app.database import UnsafeRole
+from app.development import development
+from app.embedded import EmbeddedUnavailable
+from app.endpoint import METHODS, GraphQLEndpoint
+from app.execution import Executor
+from app.lifespan import run
+from app.migration import MigrationFailed, head
+from app.openapi import describe_endpoint
+from app.settings import Settings, settings_or_exit
+from auth.door import DatabaseUnavailable
+from graphql_schema.schema import build_schema
+
+GRAPHQL_PATH = "/graphql"
+
+
+class About(BaseModel):
+    """What this is."""
+
+    name: str
+    version: str
+    graphql: str
+
+
+class Health(BaseModel):
+    """How the server is."""
+
+    status: str
+
+
+def create_app(settings: Settings | None = None) -> FastAPI:
+    """Return the application. It opens the database and all else when it is started.
+
+    Without settings it reads them, as `uvicorn --factory` needs; if some are wrong or missing it
+    exits with a sentence for each.
+    """
+    settings = settings or settings_or_exit()
+    endpoint = GraphQLEndpoint(
+        Executor(build_schema()), get_graphql_ide_html() if settings.shows_graphiql else None
+    )
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with AsyncExitStack() as stack:
+            complete = settings
+            if settings.database_url is None:
+                embedded = development(settings)
+                complete = (await asyncio.to_thread(embedded.__enter__)).settings
+                stack.push_async_callback(asyncio.to_thread, embedded.__exit__, None, None, None)
+            running = await stack.enter_async_context(run(complete))
+            endpoint.get_context = running.get_context
+            app.state.database = running.database
+            yield
+
+    app = FastAPI(
+        title="Todo API",
+        version=version("todo-api"),
+        description="A multi-user task API over GraphQL. The schema describes itself in GraphQL.",
+        lifespan=lifespan,
+    )
+    app.router.routes.append(Route(GRAPHQL_PATH, endpoint, include_in_schema=False))
+    _add_pages(app)
+    describe_endpoint(app, GRAPHQL_PATH)
+    app.add_middleware(
+        CORSMiddleware,
+        allow_origins=settings.cors_origins,
+        allow_methods=METHODS,
+        allow_headers=["*"],
+        expose_headers=["Retry-After", "WWW-Authenticate"],
+    )
+    app.add_middleware(ReadableStartupFailure)
+    return app
+
+
+def _add_pages(app: FastAPI) -> None:
+    @app.get("/", summary="What this is")
+    async def about() -> About:
+        return About(name=app.title, version=app.version, graphql=GRAPHQL_PATH)
+
+    @app.get("/health", summary="Whether the process is alive; asks nothing of the database")
+    async def health() -> Health:
+        return Health(status="ok")
+
+    @app.get(
+        "/ready",
+        summary="Whether requests can be served: the database reached, its migrations current",
+        responses={503: {"model": Health, "description": "Not now."}},
+    )
+    async def ready(request: Request, response: Response) -> Health:
+        try:
+            revision = await request.app.state.database.revision()
+        except DatabaseUnavailable as error:
+            response.status_code = 503
+            return Health(status=str(error))
+        if revision != head():
+            response.status_code = 503
+            return Health(status="The database is not migrated: run `todo-api migrate`.")
+        return Health(status="ok")
+
+
+class ReadableStartupFailure:
+    """Lets a refused start end with its sentence, where Starlette would log a traceback."""
+
+    def __init__(self, app: starlette.types.ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(
+        self,
+        scope: starlette.types.Scope,
+        receive: starlette.types.Receive,
+        send: starlette.types.Send,
+    ) -> None:
+        if scope["type"] != "lifespan":
+            await self._app(scope, receive, send)
+            return
+
+        async def hold_failure(message: starlette.types.Message) -> None:
+            if message["type"] != "lifespan.startup.failed":
+                await send(message)
+
+        try:
+            await self._app(scope, receive, hold_failure)
+        except (UnsafeRole, MigrationFailed, EmbeddedUnavailable) as error:
+            await send({"type": "lifespan.startup.failed", "message": str(error)})
+        except BaseException as error:
+            await send({"type": "lifespan.startup.failed", "message": repr(error)})
+            raise

@@ -1,0 +1,114 @@
+"""Reads a GraphQL request out of an HTTP one, as the GraphQL over HTTP specification has it."""
+
+import json
+from typing import Any
+
+from starlette.requests import Request
+
+from app.execution import GraphQLRequest
+from graphql_schema.errors import CodedError, ErrorCode
+
+BODY_MAX_BYTES = 100 * 1024
+
+RESPONSE_JSON = "application/graphql-response+json"
+PLAIN_JSON = "application/json"
+
+
+class RequestRefused(CodedError):
+    """What came is not a request that can be served."""
+
+
+async def read_request(request: Request) -> GraphQLRequest:
+    """Return the parameters, from the URL of a GET or the body of a POST.
+
+    Raises:
+        RequestRefused: it is too large, of another media type, or no GraphQL request.
+    """
+    if request.method == "GET":
+        parameters: dict[str, Any] = dict(request.query_params)
+        for name in ("variables", "extensions"):
+            if name in parameters:
+                parameters[name] = _parse_json(parameters[name], f"`{name}`")
+    else:
+        parameters = _parse_json(await _read_body(request), "The body")
+    return _graphql_request(parameters)
+
+
+def accepted_media_type(accept: str) -> str | None:
+    """Return the media type to answer with; None when the client accepts none of ours."""
+    weights = _weights(accept) or {"*/*": 1.0}
+    plain = max(weights.get(kind, 0.0) for kind in (PLAIN_JSON, "application/*", "*/*"))
+    named = weights.get(RESPONSE_JSON, 0.0)
+    if named and named >= weights.get(PLAIN_JSON, 0.0):
+        return RESPONSE_JSON
+    return PLAIN_JSON if plain else None
+
+
+def accepts_html(accept: str) -> bool:
+    """Tell whether the client names HTML, as browsers do for a page."""
+    return _weights(accept).get("text/html", 0.0) > 0
+
+
+def _weights(accept: str) -> dict[str, float]:
+    """Return the media ranges of an Accept header (RFC 9110, 12.5.1) with their weights."""
+    weights: dict[str, float] = {}
+    for item in accept.split(","):
+        kind, *parameters = (part.strip().lower() for part in item.split(";"))
+        weight = 1.0
+        for parameter in parameters:
+            name, _, value = parameter.partition("=")
+            if name.strip() == "q":
+                try:
+                    weight = float(value)
+                except ValueError:
+                    weight = 0.0
+        if kind:
+            weights[kind] = max(weight, weights.get(kind, 0.0))
+    return weights
+
+
+async def _read_body(request: Request) -> bytes:
+    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if media_type != PLAIN_JSON:
+        raise RequestRefused(
+            ErrorCode.UNSUPPORTED_MEDIA_TYPE, f"Send the request's body as `{PLAIN_JSON}`."
+        )
+    chunks, size = [], 0
+    async for chunk in request.stream():
+        chunks.append(chunk)
+        size += len(chunk)
+        if size > BODY_MAX_BYTES:
+            raise RequestRefused(
+                ErrorCode.PAYLOAD_TOO_LARGE, f"The body must have at most {BODY_MAX_BYTES} bytes."
+            )
+    return b"".join(chunks)
+
+
+def _parse_json(raw: bytes | str, what: str) -> Any:  # noqa: ANN401 -- JSON is anything
+    try:
+        text = raw if isinstance(raw, str) else raw.decode()
+        # The standard library's parser, for it lets half a surrogate pass to where it is explained.
+        return json.loads(text, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError):
+        raise RequestRefused(ErrorCode.BAD_REQUEST, f"{what} must be JSON.") from None
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is no JSON")
+
+
+def _graphql_request(parameters: Any) -> GraphQLRequest:  # noqa: ANN401 -- JSON is anything
+    if isinstance(parameters, list):
+        raise RequestRefused(ErrorCode.BAD_REQUEST, "Send one operation a request, not a list.")
+    if not isinstance(parameters, dict):
+        raise RequestRefused(ErrorCode.BAD_REQUEST, "The body must be a JSON object.")
+    query, operation_name = parameters.get("query"), parameters.get("operationName")
+    variables, extensions = parameters.get("variables"), parameters.get("extensions")
+    if not isinstance(query, str) or not query:
+        raise RequestRefused(ErrorCode.BAD_REQUEST, "`query` must be a GraphQL document.")
+    if not isinstance(operation_name, str | None):
+        raise RequestRefused(ErrorCode.BAD_REQUEST, "`operationName` must be a string.")
+    for name, value in (("variables", variables), ("extensions", extensions)):
+        if not isinstance(value, dict | None):
+            raise RequestRefused(ErrorCode.BAD_REQUEST, f"`{name}` must be a JSON object.")
+    return GraphQLRequest(query, operation_name or None, variables)

@@ -1,0 +1,47 @@
+"""What a running server holds, opened and closed in order: keys, tokens' verifier, database."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+
+from app.database import PooledDatabase
+from app.settings import Settings
+from auth.context import ContextGetter
+from auth.keys import Jwks
+from auth.tokens import TokenVerifier
+from resolvers.users import read_viewer
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """The parts that requests need."""
+
+    database: PooledDatabase
+    get_context: ContextGetter
+
+
+@asynccontextmanager
+async def run(settings: Settings) -> AsyncIterator[Running]:
+    """Open the parts that settings describe; close them at the end.
+
+    Raises:
+        UnsafeRole: row security would not bind the database role.
+    """
+    if settings.database_url is None:
+        raise ValueError("These settings name no database.")
+    async with AsyncExitStack() as stack:
+        jwks = None
+        if settings.key_set_url is not None:
+            jwks = Jwks(settings.key_set_url)
+            stack.push_async_callback(jwks.aclose)
+        verifier = TokenVerifier(
+            secret=settings.better_auth_secret,
+            jwks=jwks,
+            issuer=settings.issuer,
+            audience=settings.audience,
+            algorithms=settings.algorithms,
+        )
+        database = PooledDatabase(settings.database_url, settings)
+        stack.push_async_callback(database.close)
+        await database.open()
+        yield Running(database, ContextGetter(verifier, database, read_viewer))

@@ -1,0 +1,150 @@
+"""Migrations as the command line and the server use them: upgrade, what is pending, the SQL."""
+
+import io
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psycopg
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from psycopg.errors import LockNotAvailable
+from sqlalchemy import Connection, create_engine, make_url, text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.pool import NullPool
+
+ADVISORY_LOCK = 0x746F646F
+"""Whoever migrates holds it; the number spells "todo"."""
+
+WAIT_FOR_OTHERS = 60.0
+"""Seconds that a migration waits for another one to end."""
+
+WAIT_FOR_TABLE = 5.0
+"""Seconds that it waits for a table that is in use, before it lets others pass and tries again."""
+
+ATTEMPTS = 5
+PAUSE = 1.0
+"""Seconds between two attempts."""
+
+
+class MigrationFailed(Exception):
+    """The database was left as it was; says why."""
+
+
+def libpq_url(url: str) -> str:
+    """Return a PostgreSQL URL as libpq takes it, whatever the driver that it names."""
+    return "postgresql://" + url.partition("://")[2]
+
+
+def head() -> str:
+    """Return the newest revision that the code knows."""
+    revision = ScriptDirectory.from_config(_config()).get_current_head()
+    assert revision is not None
+    return revision
+
+
+def upgrade(
+    url: str,
+    *,
+    revision: str = "head",
+    wait_for_table: float = WAIT_FOR_TABLE,
+    attempts: int = ATTEMPTS,
+) -> None:
+    """Bring the database to the revision, in one transaction; safe when many do so at once.
+
+    Raises:
+        MigrationFailed: it could not be reached, a table stayed in use, or there is something in
+            it that a migration would lose.
+    """
+    _migrate(url, revision, wait_for_table=wait_for_table, attempts=attempts)
+
+
+def downgrade(url: str, revision: str) -> None:
+    """Bring the database back to an older revision. Tables with rows in them stay."""
+    _migrate(url, revision, wait_for_table=WAIT_FOR_TABLE, attempts=ATTEMPTS, down=True)
+
+
+def pending(url: str) -> list[str]:
+    """Return the revisions that are still to be applied, oldest first.
+
+    Raises:
+        MigrationFailed: the database could not be reached.
+    """
+    script = ScriptDirectory.from_config(_config())
+    engine = create_engine(_sqlalchemy_url(url), poolclass=NullPool)
+    try:
+        with engine.connect() as connection:
+            current = MigrationContext.configure(connection).get_current_revision()
+    except DBAPIError as error:
+        raise MigrationFailed(_sentence(error)) from error
+    return [r.revision for r in reversed(list(script.iterate_revisions("head", current)))]
+
+
+def upgrade_sql() -> str:
+    """Return the SQL of all migrations, for somebody to read and run."""
+    config = _config()
+    config.output_buffer = io.StringIO()
+    command.upgrade(config, "head", sql=True)
+    return config.output_buffer.getvalue()
+
+
+def _config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    return config
+
+
+def _sqlalchemy_url(url: str) -> str:
+    return make_url(libpq_url(url)).set(drivername="postgresql+psycopg").render_as_string(False)
+
+
+@contextmanager
+def connect(url: str, wait_for_table: float = WAIT_FOR_TABLE) -> Iterator[Connection]:
+    """Yield a connection in a transaction that nobody else is migrating beside.
+
+    No statement in it waits longer for a table than `wait_for_table` seconds.
+    """
+    engine = create_engine(_sqlalchemy_url(url), poolclass=NullPool)
+    with engine.begin() as connection:
+        _set_lock_timeout(connection, WAIT_FOR_OTHERS)
+        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": ADVISORY_LOCK})
+        _set_lock_timeout(connection, wait_for_table)
+        yield connection
+
+
+def _set_lock_timeout(connection: Connection, seconds: float) -> None:
+    # The transaction's own setting: a pooler may hand the session to anybody afterwards.
+    connection.execute(
+        text("SELECT set_config('lock_timeout', :timeout, true)"),
+        {"timeout": f"{round(seconds * 1000)}ms"},
+    )
+
+
+def _migrate(
+    url: str, revision: str, *, wait_for_table: float, attempts: int, down: bool = False
+) -> None:
+    run = command.downgrade if down else command.upgrade
+    for left in reversed(range(attempts)):
+        try:
+            with connect(url, wait_for_table) as connection:
+                config = _config()
+                config.attributes["connection"] = connection
+                run(config, revision)
+        except DBAPIError as error:
+            if not left or not isinstance(error.orig, LockNotAvailable):
+                raise MigrationFailed(_sentence(error)) from error
+            time.sleep(PAUSE)
+        else:
+            return
+
+
+def _sentence(error: DBAPIError) -> str:
+    if isinstance(error.orig, LockNotAvailable):
+        return "A table stayed in use too long, and nothing was changed: try again later."
+    if isinstance(error.orig, psycopg.OperationalError):
+        return f"The database cannot be reached: {error.orig}"
+    detail = error.orig.diag.message_primary if isinstance(error.orig, psycopg.Error) else None
+    return f"The migration failed, and nothing was changed: {detail or error.orig}"

@@ -1,0 +1,131 @@
+"""Database roles: the one that the server connects as, and whether row security binds it."""
+
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
+
+import psycopg
+from psycopg import AsyncConnection, sql
+from psycopg.conninfo import conninfo_to_dict
+
+from app.migration import MigrationFailed, libpq_url
+
+SERVER_ROLE = "todo_api"
+"""The role that has the rights the server needs. It connects as this one, or as a member of it."""
+
+CREDENTIALS = ("user", "password", "passfile")
+
+INSPECTION = """
+WITH tables AS (
+    SELECT * FROM pg_class
+    WHERE oid IN (to_regclass('users'), to_regclass('tasks'), to_regclass('task_counters'))
+)
+SELECT r.rolname, r.rolsuper, r.rolbypassrls,
+       EXISTS (SELECT FROM pg_roles WHERE rolname = 'todo_api'
+               AND pg_has_role(r.oid, oid, 'USAGE')),
+       ARRAY(SELECT relname::text FROM tables WHERE pg_has_role(r.oid, relowner, 'USAGE')),
+       ARRAY(SELECT relname::text FROM tables WHERE NOT relrowsecurity
+             OR relname <> 'users' AND NOT relforcerowsecurity),
+       (SELECT count(*) FROM tables)
+FROM pg_roles r
+WHERE r.rolname = current_user
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class RoleFacts:
+    """What the catalog says of a role, and of row security on the tables."""
+
+    name: str
+    is_superuser: bool
+    bypasses_row_security: bool
+    is_server_role: bool
+    owned_tables: list[str]
+    unprotected_tables: list[str]
+    table_count: int
+
+    def objections(self) -> list[str]:
+        """Return a sentence for each reason why row security would not bind; none when it does."""
+        if self.table_count < len(("users", "tasks", "task_counters")):
+            return ["The database is not migrated: run `todo-api migrate`."]
+        reasons = []
+        if self.is_superuser:
+            reasons.append("is a superuser")
+        elif self.owned_tables:
+            reasons.append(f"owns {', '.join(sorted(self.owned_tables))}")
+        if self.bypasses_row_security and not self.is_superuser:
+            reasons.append("has BYPASSRLS")
+        if not self.is_server_role:
+            reasons.append(f"is no member of {SERVER_ROLE}")
+        objections = [
+            f"The database role {self.name} {reason}, so row security would not keep users apart: "
+            f"connect as {SERVER_ROLE}, which `todo-api migrate` makes."
+            for reason in reasons
+        ]
+        if self.unprotected_tables:
+            names = ", ".join(sorted(self.unprotected_tables))
+            objections.append(f"Row security is not enabled and forced on {names}.")
+        return objections
+
+
+async def inspect_role(connection: AsyncConnection[Any]) -> RoleFacts:
+    """Return the facts of the role that the connection has."""
+    cursor = await connection.execute(INSPECTION)
+    record = await cursor.fetchone()
+    assert record is not None
+    return RoleFacts(*record)
+
+
+def ensure_server_role(migration_url: str, server_url: str | None) -> str:
+    """Let the role of the server's URL connect and act as the server; make it where it is missing.
+
+    Returns the URL to let the server connect by, with PASSWORD in the place of any password. The
+    password itself goes to PostgreSQL as a SCRAM verifier, so that no log of it has one.
+
+    Raises:
+        MigrationFailed: the role could not be made so; says what to do by hand.
+    """
+    given = conninfo_to_dict(libpq_url(server_url or migration_url))
+    owner = conninfo_to_dict(libpq_url(migration_url)).get("user")
+    role, password = str(given.get("user") or ""), given.get("password")
+    if server_url is None or role in ("", owner):
+        role, password = SERVER_ROLE, None
+    try:
+        with psycopg.connect(libpq_url(migration_url), autocommit=True) as connection:
+            _ensure_login(connection, role, None if password is None else str(password))
+    except psycopg.Error as error:
+        raise MigrationFailed(
+            f"The tables are up to date, but the role {role} could not be made ready: "
+            f"{error.diag.message_primary or error}"
+        ) from error
+    return _url_of(role, server_url or migration_url)
+
+
+def _ensure_login(
+    connection: psycopg.Connection[tuple[Any, ...]], role: str, password: str | None
+) -> None:
+    name = sql.Identifier(role)
+    known = connection.execute("SELECT FROM pg_roles WHERE rolname = %s", [role]).fetchone()
+    if known is None:
+        connection.execute(sql.SQL("CREATE ROLE {} LOGIN").format(name))
+    if password is not None and (known is None or role == SERVER_ROLE):
+        verifier = connection.pgconn.encrypt_password(
+            password.encode(), role.encode(), b"scram-sha-256"
+        )
+        connection.execute(
+            sql.SQL("ALTER ROLE {} LOGIN PASSWORD {}").format(name, verifier.decode())
+        )
+    if role != SERVER_ROLE:
+        connection.execute(sql.SQL("GRANT {} TO {}").format(sql.Identifier(SERVER_ROLE), name))
+
+
+def _url_of(role: str, url: str) -> str:
+    parts = urlsplit(libpq_url(url))
+    place = parts.netloc.rpartition("@")[2]
+    password = ":PASSWORD" if place else ""
+    query = [(name, value) for name, value in parse_qsl(parts.query) if name not in CREDENTIALS]
+    return urlunsplit(
+        parts._replace(
+            netloc=f"{quote(role, safe='')}{password}@{place}", query=urlencode(query, safe="/")
+        )
+    )

@@ -1,0 +1,257 @@
+"""The settings: read once from the environment and `.env`, checked, and passed on.
+
+Each field's description is the sentence that `.env.example` and the README print.
+"""
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Self
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from auth.keys import ASYMMETRIC_ALGORITHMS
+from auth.tokens import SECRET_MIN_BYTES
+
+JWKS_PATH = "/api/auth/jwks"
+"""Where Better Auth's jwt plugin serves its keys, below BETTER_AUTH_URL."""
+
+
+class SettingsError(Exception):
+    """Settings are wrong or missing: one readable sentence for each."""
+
+    def __init__(self, sentences: list[str]) -> None:
+        super().__init__("\n".join(sentences))
+        self.sentences = sentences
+
+
+def _comma_list(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    if value.lstrip().startswith("["):
+        try:
+            return json.loads(value)
+        except ValueError as error:
+            raise ValueError("it starts like a JSON list but is none") from error
+    return [item.strip() for item in value.split(",") if item.strip()]
+
+
+def _http_url(value: str) -> str:
+    parts = urlsplit(value)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError("it must be a URL that starts with http:// or https://")
+    return value
+
+
+def _postgres_url(value: str) -> str:
+    scheme = value.partition("://")[0]
+    if scheme not in ("postgres", "postgresql", "postgresql+psycopg"):
+        raise ValueError("it must be a URL that starts with postgresql://")
+    return value
+
+
+def _long_secret(value: str) -> str:
+    if len(value.encode()) < SECRET_MIN_BYTES:
+        raise ValueError(
+            f"it must have at least {SECRET_MIN_BYTES} bytes; "
+            "make one with `openssl rand -base64 32`"
+        )
+    return value
+
+
+def _algorithms(value: list[str]) -> list[str]:
+    known = {"HS256", *ASYMMETRIC_ALGORITHMS}
+    if unknown := [name for name in value if name not in known]:
+        raise ValueError(f"it must name some of {', '.join(sorted(known))}, not {unknown[0]}")
+    return value
+
+
+def _origin(value: list[str]) -> list[str]:
+    for origin in value:
+        if origin != "*":
+            _http_url(origin)
+    return [origin.rstrip("/") for origin in value]
+
+
+HttpUrl = Annotated[str, AfterValidator(_http_url)]
+PostgresUrl = Annotated[str, AfterValidator(_postgres_url)]
+Secret = Annotated[str, AfterValidator(_long_secret)]
+CommaList = Annotated[list[str], NoDecode, BeforeValidator(_comma_list)]
+
+
+class Settings(BaseSettings):
+    """What the server is told from outside. With nothing set, it is a server for development."""
+
+    model_config = SettingsConfigDict(
+        env_file=".env", env_ignore_empty=True, extra="ignore", frozen=True
+    )
+
+    database_url: PostgresUrl | None = Field(
+        default=None,
+        repr=False,
+        description="The PostgreSQL to use, as a role that row security binds (`todo-api migrate` "
+        "makes one). Unset: an embedded PostgreSQL for development, kept in `DATA_DIR`.",
+    )
+    migration_database_url: PostgresUrl | None = Field(
+        default=None,
+        repr=False,
+        description="The same database for migrations: as the role that owns it, and directly, not "
+        "through a pooler. Unset: `DATABASE_URL`.",
+    )
+    better_auth_secret: Secret | None = Field(
+        default=None,
+        repr=False,
+        description="The secret shared with Better Auth, for tokens signed with HS256; at least "
+        f"{SECRET_MIN_BYTES} bytes.",
+    )
+    better_auth_url: HttpUrl | None = Field(
+        default=None,
+        description="Better Auth's base URL. Gives `JWKS_URL`, `JWT_ISSUER` and `JWT_AUDIENCE` "
+        "their defaults.",
+    )
+    jwks_url: HttpUrl | None = Field(
+        default=None,
+        description="Where the public keys are that tokens are verified with. Unset: "
+        f"`BETTER_AUTH_URL` followed by `{JWKS_PATH}`.",
+    )
+    jwt_issuer: str | None = Field(
+        default=None,
+        description="What a token's `iss` must be, a trailing slash aside. Unset: "
+        "`BETTER_AUTH_URL`; where that is unset too, `iss` is not looked at.",
+    )
+    jwt_audience: str | None = Field(
+        default=None,
+        description="What a token's `aud` must be or hold, a trailing slash aside. Unset: "
+        "`BETTER_AUTH_URL`; where that is unset too, `aud` is not looked at.",
+    )
+    jwt_algorithm: Annotated[CommaList, AfterValidator(_algorithms)] = Field(
+        default=[],
+        description="The only signature algorithms to accept, separated by commas. Unset: HS256 "
+        f"with the secret, {', '.join(sorted(ASYMMETRIC_ALGORITHMS))} with the public keys.",
+    )
+    jwt_expiration_minutes: int = Field(
+        default=7 * 24 * 60,
+        gt=0,
+        le=5_256_000,
+        description="How long the tokens live that `todo-api token` makes, in minutes.",
+    )
+    cors_origins: Annotated[CommaList, AfterValidator(_origin)] = Field(
+        default=["http://localhost:3000"],
+        description="The origins whose pages may call: a JSON list, or separated by commas.",
+    )
+    debug: bool = Field(
+        default=False, description="Log more, for people. It never changes an answer."
+    )
+    graphiql: bool | None = Field(
+        default=None,
+        description="Whether `/graphql` shows GraphiQL to a browser. Unset: only on the embedded "
+        "database.",
+    )
+    require_row_security: bool = Field(
+        default=True,
+        description="Refuse a database role that row security does not bind. Turn it off only to "
+        "try something out.",
+    )
+    database_pool_min_size: int = Field(
+        default=1, ge=0, le=1000, description="Connections that each worker keeps open."
+    )
+    database_pool_max_size: int = Field(
+        default=8, ge=1, le=1000, description="Connections that each worker opens at most."
+    )
+    database_pool_timeout: float = Field(
+        default=2.0,
+        gt=0,
+        le=60,
+        description="How long a request waits for a connection, in seconds.",
+    )
+    database_connect_timeout: int = Field(
+        default=10, ge=2, le=60, description="How long opening a connection may take, in seconds."
+    )
+    database_statement_timeout: float = Field(
+        default=5.0, gt=0, le=60, description="How long a statement may take, in seconds."
+    )
+    database_prepared_statements: bool = Field(
+        default=True,
+        description="Prepare statements on the server. Turn it off behind a PgBouncer older than "
+        "1.21, or one without `max_prepared_statements`.",
+    )
+    data_dir: Path = Field(
+        default=Path(".todo-api"),
+        description="Where the embedded PostgreSQL and the development secret are kept.",
+    )
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        sentences = []
+        if self.database_url and not (self.better_auth_secret or self.key_set_url):
+            sentences.append(
+                "DATABASE_URL is set, so tokens must be verifiable: set BETTER_AUTH_SECRET, or "
+                "BETTER_AUTH_URL, or JWKS_URL."
+            )
+        if self.database_pool_min_size > self.database_pool_max_size:
+            sentences.append(
+                "DATABASE_POOL_MIN_SIZE must not be greater than DATABASE_POOL_MAX_SIZE."
+            )
+        if sentences:
+            raise ValueError("\n".join(sentences))
+        return self
+
+    @property
+    def key_set_url(self) -> str | None:
+        """Where to fetch the JSON Web Key Set; None when only the secret counts."""
+        if self.jwks_url or not self.better_auth_url:
+            return self.jwks_url
+        return self.better_auth_url.rstrip("/") + JWKS_PATH
+
+    @property
+    def issuer(self) -> str | None:
+        return self.jwt_issuer or self.better_auth_url
+
+    @property
+    def audience(self) -> str | None:
+        return self.jwt_audience or self.better_auth_url
+
+    @property
+    def algorithms(self) -> frozenset[str]:
+        return frozenset(self.jwt_algorithm or ["HS256", *ASYMMETRIC_ALGORITHMS])
+
+    @property
+    def shows_graphiql(self) -> bool:
+        return self.database_url is None if self.graphiql is None else self.graphiql
+
+
+def read_settings() -> Settings:
+    """Return the settings that the environment and `.env` hold.
+
+    Raises:
+        SettingsError: some are wrong or missing.
+    """
+    try:
+        return Settings()
+    except ValidationError as error:
+        raise SettingsError(_sentences(error)) from None
+
+
+def settings_or_exit() -> Settings:
+    """Return the settings, or exit with code 2 and a sentence on stderr for each that is wrong."""
+    try:
+        return read_settings()
+    except SettingsError as error:
+        for sentence in error.sentences:
+            sys.stderr.write(f"todo-api: {sentence}\n")
+        sys.exit(2)
+
+
+def _sentences(error: ValidationError) -> list[str]:
+    sentences = []
+    for problem in error.errors(include_url=False, include_input=False):
+        message = problem["msg"].removeprefix("Value error, ")
+        if not problem["loc"]:
+            sentences += message.split("\n")
+            continue
+        message = message.removeprefix("Input should be ").rstrip(".")
+        message = message if message.startswith("it ") else f"it must be {message}"
+        sentences.append(f"{str(problem['loc'][0]).upper()} cannot be used: {message}.")
+    return sentences

@@ -1,0 +1,50 @@
+"""The narrow door to the database: a statement with its owner goes in, rows come out."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Generic, Protocol, TypeVar
+
+from auth.identity import UserId
+
+Row = TypeVar("Row")
+
+
+@dataclass(frozen=True, slots=True)
+class Sql(Generic[Row]):
+    """SQL text compiled once, with the names of its `$1`, `$2`, … in order."""
+
+    text: str
+    parameters: tuple[str, ...]
+    make_row: Callable[[Sequence[object]], Row]
+    """Makes a named row of one record, whose values stand in the order of the text's columns."""
+    writes: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Statement(Generic[Row]):
+    """SQL, whose it is, and its values: it cannot be made without an owner."""
+
+    sql: Sql[Row]
+    owner: UserId
+    values: Mapping[str, object]
+
+
+class Database(Protocol):
+    """Runs statements, each in a transaction of its own in which its owner alone is set."""
+
+    async def fetch(self, statement: Statement[Row]) -> list[Row]:
+        """Return every row of the statement, committed.
+
+        Raises:
+            DatabaseUnavailable: no connection could be had, or it broke, within the time allowed.
+            OwnerUnknown: the owner has no row in users.
+        """
+        ...
+
+
+class DatabaseUnavailable(Exception):
+    """The database could not be reached, or did not answer, within the time allowed."""
+
+
+class OwnerUnknown(Exception):
+    """A row was to be written for an owner who has no row in users. Nothing was written."""

@@ -1,0 +1,186 @@
+"""Where public keys come from: a JSON Web Key Set (RFC 7517), fetched, kept and refreshed."""
+
+import asyncio
+import json
+import logging
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+import httpx2
+import jwt
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+
+logger = logging.getLogger(__name__)
+
+ASYMMETRIC_ALGORITHMS = MappingProxyType(
+    {"EdDSA": "OKP", "ES256": "EC", "ES512": "EC", "RS256": "RSA", "PS256": "RSA"}
+)
+"""The algorithms that keys may be bound to, each with its key type (RFC 7518, RFC 8037)."""
+
+_ALGORITHM_OF_KEY = {
+    ("OKP", "Ed25519"): "EdDSA",
+    ("EC", "P-256"): "ES256",
+    ("EC", "P-521"): "ES512",
+    ("RSA", None): "RS256",
+}
+"""What a key that names no algorithm is for, by key type and curve."""
+
+RSA_MIN_BITS = 2048
+KEY_SET_MAX_BYTES = 256 * 1024
+
+
+class UnknownKey(Exception):
+    """The key set has no key of this id."""
+
+
+class KeysUnavailable(Exception):
+    """The key set cannot be fetched, and never could be since the start."""
+
+
+@dataclass(frozen=True, slots=True)
+class VerificationKey:
+    """A public key, and the one algorithm that it verifies."""
+
+    key: jwt.PyJWK
+    algorithm: str
+
+
+class Jwks:
+    """The public keys at a URL, by their `kid`.
+
+    Keys are fetched when the first is asked for, and again in the background once half their
+    lifetime is over. An unknown `kid` may be a new key, so it has them fetched too, but no sooner
+    than a cooldown after the last try. While the URL cannot be reached, the keys at hand stay good.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        lifetime: float = 600.0,
+        cooldown: float = 30.0,
+        timeout: float = 5.0,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Do nothing yet. All times are in seconds."""
+        self._url = url
+        self._lifetime = lifetime
+        self._cooldown = cooldown
+        self._timeout = timeout
+        self._clock = clock
+        self._keys: Mapping[str, VerificationKey] | None = None
+        self._fetched_at = self._tried_at = float("-inf")
+        self._failure = "they have not been fetched yet"
+        self._client: httpx2.AsyncClient | None = None
+        self._flight: asyncio.Task[None] | None = None
+
+    async def key(self, kid: str) -> VerificationKey:
+        """Return the key of this id.
+
+        Raises:
+            UnknownKey: the set has none.
+            KeysUnavailable: there is no set to look in.
+        """
+        if self._keys is None or kid not in self._keys:
+            await self._refresh()
+        elif self._clock() - self._fetched_at > self._lifetime / 2:
+            self._take_off()
+        if self._keys is None:
+            raise KeysUnavailable(self._failure)
+        if kid not in self._keys:
+            raise UnknownKey(kid)
+        return self._keys[kid]
+
+    async def fetch(self) -> int:
+        """Fetch the keys now, and return how many there are.
+
+        Raises:
+            KeysUnavailable: they cannot be fetched; says why.
+        """
+        await self._fly()
+        if self._fetched_at < self._tried_at or self._keys is None:
+            raise KeysUnavailable(self._failure)
+        return len(self._keys)
+
+    async def aclose(self) -> None:
+        if self._flight is not None:
+            self._flight.cancel()
+            await asyncio.gather(self._flight, return_exceptions=True)
+        if self._client is not None:
+            await self._client.aclose()
+
+    async def _refresh(self) -> None:
+        flight = self._take_off()
+        if flight is not None:
+            # Whoever stops waiting must not take the others' flight down.
+            await asyncio.shield(flight)
+
+    def _take_off(self) -> asyncio.Task[None] | None:
+        """Start fetching, unless that was just tried; return what is under way."""
+        if self._flight is not None and not self._flight.done():
+            return self._flight
+        if self._clock() - self._tried_at < self._cooldown:
+            return None
+        self._flight = asyncio.create_task(self._fly())
+        return self._flight
+
+    async def _fly(self) -> None:
+        self._tried_at = self._clock()
+        try:
+            self._keys = _keys_of(await self._download())
+        except (httpx2.HTTPError, TimeoutError, ValueError, RecursionError) as error:
+            self._failure = f"{type(error).__name__}: {error}"
+            logger.warning("The keys at %s cannot be fetched: %s", self._url, self._failure)
+        else:
+            self._fetched_at = self._tried_at
+
+    async def _download(self) -> dict[str, Any]:
+        self._client = self._client or httpx2.AsyncClient(timeout=self._timeout)
+        async with (
+            asyncio.timeout(self._timeout),
+            self._client.stream("GET", self._url, headers={"Accept": "application/json"}) as answer,
+        ):
+            answer.raise_for_status()
+            body = bytearray()
+            async for chunk in answer.aiter_bytes():
+                body += chunk
+                if len(body) > KEY_SET_MAX_BYTES:
+                    raise ValueError(f"the answer has more than {KEY_SET_MAX_BYTES} bytes")
+        document = json.loads(bytes(body))
+        if not isinstance(document, dict) or not isinstance(document.get("keys"), list):
+            raise ValueError("the answer is no JSON Web Key Set")
+        return document
+
+
+def _keys_of(document: Mapping[str, Any]) -> dict[str, VerificationKey]:
+    """Return the keys that can verify signatures; a useless one costs the others nothing."""
+    keys = {}
+    for entry in document["keys"]:
+        if not isinstance(entry, dict) or not isinstance(entry.get("kid"), str):
+            continue
+        algorithm = _algorithm_of(entry)
+        if algorithm is None:
+            continue
+        try:
+            key = jwt.PyJWK(entry, algorithm)
+        except (jwt.PyJWTError, ValueError, TypeError):
+            logger.warning("The key %r of the key set is malformed.", entry["kid"])
+            continue
+        if isinstance(key.key, RSAPublicKey) and key.key.key_size < RSA_MIN_BITS:
+            logger.warning("The key %r of the key set is too short.", entry["kid"])
+            continue
+        keys[entry["kid"]] = VerificationKey(key, algorithm)
+    return keys
+
+
+def _algorithm_of(entry: Mapping[str, Any]) -> str | None:
+    if entry.get("use", "sig") != "sig":
+        return None
+    kind, curve = entry.get("kty"), entry.get("crv")
+    algorithm = entry.get("alg") or _ALGORITHM_OF_KEY.get((str(kind), curve))
+    if not isinstance(algorithm, str) or kind != ASYMMETRIC_ALGORITHMS.get(algorithm):
+        return None
+    return algorithm

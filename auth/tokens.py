@@ -1,0 +1,166 @@
+"""Tokens: JSON Web Tokens (RFC 7519), verified into an Identity; and those made for development."""
+
+import time
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from unicodedata import category
+
+import jwt
+
+from auth.identity import Identity, UserId
+from auth.keys import Jwks, UnknownKey
+from models.user import USER_ID_MAX_LENGTH
+
+SECRET_MIN_BYTES = 32
+"""RFC 7518, 3.2: a key for HS256 is at least as long as the hash."""
+
+TOKEN_MAX_LENGTH = 8 * 1024
+CLOCK_LEEWAY = 30
+"""Seconds that the clocks may differ by when `iat` and `nbf` are looked at; `exp` has none."""
+
+NAME_MAX_LENGTH = 255
+EMAIL_MAX_LENGTH = 320
+
+
+class InvalidToken(Exception):
+    """The token proves nothing. The reason is for logs, not for whoever sent it."""
+
+
+class TokenVerifier:
+    """Verifies tokens of Better Auth: by a shared secret, by public keys, or by either.
+
+    The key decides the algorithm: the secret verifies HS256 alone, a public key the algorithm that
+    its set binds it to. What a token says of itself picks among these and nothing else.
+    """
+
+    def __init__(
+        self,
+        *,
+        secret: str | None,
+        jwks: Jwks | None,
+        issuer: str | None,
+        audience: str | None,
+        algorithms: frozenset[str],
+    ) -> None:
+        """Take the issuer and audience to insist on, if any, and the only algorithms to accept."""
+        self._secret = secret
+        self._jwks = jwks
+        self._issuer = issuer
+        self._audience = audience
+        self._algorithms = algorithms
+
+    async def verify(self, token: str) -> Identity:
+        """Return whom the token proves its bearer to be.
+
+        Raises:
+            InvalidToken: it proves nothing.
+            KeysUnavailable: the keys to verify it with could not be fetched.
+        """
+        if len(token) > TOKEN_MAX_LENGTH:
+            raise InvalidToken("too long")
+        try:
+            key, algorithm = await self._key_for(jwt.get_unverified_header(token))
+            claims = self._claims(token, key, algorithm)
+        except (jwt.PyJWTError, ValueError, TypeError, OverflowError, RecursionError) as error:
+            raise InvalidToken(f"{type(error).__name__}: {error}") from error
+        return _identity(claims)
+
+    async def _key_for(self, header: dict[str, Any]) -> tuple[str | jwt.PyJWK, str]:
+        algorithm, kid = header.get("alg"), header.get("kid")
+        if "crit" in header:
+            raise InvalidToken("it has critical extensions, and none is understood")
+        if algorithm not in self._algorithms:
+            raise InvalidToken("its algorithm is not accepted")
+        if algorithm == "HS256":
+            if self._secret is None:
+                raise InvalidToken("there is no shared secret")
+            return self._secret, algorithm
+        if self._jwks is None or not isinstance(kid, str):
+            raise InvalidToken("it names no key, or there are none")
+        try:
+            verification = await self._jwks.key(kid)
+        except UnknownKey as error:
+            raise InvalidToken("its key is unknown") from error
+        if verification.algorithm != algorithm:
+            raise InvalidToken("its algorithm is not that of its key")
+        return verification.key, algorithm
+
+    def _claims(self, token: str, key: str | jwt.PyJWK, algorithm: str) -> dict[str, Any]:
+        return jwt.decode(
+            token,
+            key,
+            algorithms=[algorithm],
+            options={
+                "require": ["exp", "sub"],
+                "strict_aud": False,
+                "enforce_minimum_key_length": True,
+                "verify_signature": True,
+                "verify_aud": self._audience is not None,
+                "verify_exp": True,
+                "verify_iat": True,
+                "verify_iss": self._issuer is not None,
+                "verify_jti": False,
+                "verify_nbf": True,
+                "verify_sub": True,
+            },
+            issuer=_with_and_without_slash(self._issuer),
+            audience=_with_and_without_slash(self._audience),
+            leeway=CLOCK_LEEWAY,
+        )
+
+
+def make_token(
+    secret: str,
+    *,
+    user_id: str,
+    lifetime: timedelta,
+    issuer: str | None,
+    audience: str | None,
+    email: str | None = None,
+    name: str | None = None,
+) -> str:
+    """Return a token of the user, signed with HS256: for development, and for trying things out."""
+    now = datetime.now(UTC)
+    claims = {
+        "sub": user_id,
+        "iat": now,
+        "exp": now + lifetime,
+        "iss": issuer,
+        "aud": audience,
+        "email": email,
+        "name": name,
+    }
+    given = {name: value for name, value in claims.items() if value is not None}
+    return jwt.encode(given, secret, algorithm="HS256")
+
+
+def _with_and_without_slash(value: str | None) -> list[str] | None:
+    # Better Auth puts its base URL there as it was configured, trailing slash and all.
+    return None if value is None else [value.rstrip("/"), value.rstrip("/") + "/"]
+
+
+def _identity(claims: dict[str, Any]) -> Identity:
+    expires_at, subject = claims["exp"], claims["sub"]
+    if isinstance(expires_at, bool) or not isinstance(expires_at, int | float):
+        raise InvalidToken("its end is no number")
+    # Compared so that NaN, which is in no order with anything, is refused too.
+    if not time.time() < expires_at:
+        raise InvalidToken("it is over")
+    if not _is_plain(subject, USER_ID_MAX_LENGTH):
+        raise InvalidToken("its subject is no user id")
+    email, name = claims.get("email"), claims.get("name")
+    return Identity(
+        user_id=UserId(subject),
+        email=email if _is_plain(email, EMAIL_MAX_LENGTH) else None,
+        name=name if _is_plain(name, NAME_MAX_LENGTH) else None,
+        expires_at=expires_at,
+    )
+
+
+def _is_plain(value: object, max_length: int) -> bool:
+    """Tell whether it is text without control characters and halves of surrogates."""
+    return (
+        isinstance(value, str)
+        and 0 < len(value) <= max_length
+        and not any(category(character) in ("Cc", "Cs") for character in value)
+    )

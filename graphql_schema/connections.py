@@ -1,0 +1,165 @@
+"""Pages of tasks, after Relay's Cursor Connections specification, and their cursors."""
+
+import json
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Self
+
+import strawberry
+
+from graphql_schema.errors import BadUserInput
+from graphql_schema.inputs import TASK_ID_MAX, TaskOrderField, is_storable
+from graphql_schema.types import Task
+from models.task import TITLE_MAX_LENGTH, TaskRow
+
+PAGE_SIZE_DEFAULT = 50
+PAGE_SIZE_MAX = 100
+CURSOR_MAX_LENGTH = 2048
+"""Characters in a cursor: over what the longest title needs."""
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """A position between the rows of an order: the value ordered by, and the id that breaks ties.
+
+    It marks a place, not a row, so it stays good when the row is changed or deleted.
+    """
+
+    field: TaskOrderField
+    value: datetime | str
+    id: int
+
+    @classmethod
+    def of(cls, row: TaskRow, field: TaskOrderField) -> Self:
+        match field:
+            case TaskOrderField.CREATED_AT:
+                return cls(field, row.created_at, row.id)
+            case TaskOrderField.UPDATED_AT:
+                return cls(field, row.updated_at, row.id)
+            case TaskOrderField.TITLE:
+                return cls(field, row.title, row.id)
+
+    def encode(self) -> str:
+        value = self.value
+        plain = value if isinstance(value, str) else (value - _EPOCH) // timedelta(microseconds=1)
+        parts = [self.field.value, plain, self.id]
+        text = json.dumps(parts, separators=(",", ":"), ensure_ascii=False)
+        return urlsafe_b64encode(text.encode()).decode().rstrip("=")
+
+    @classmethod
+    def decode(cls, text: str, field: TaskOrderField, argument: str) -> Self:
+        """Return the cursor that `encode` made.
+
+        Raises:
+            BadUserInput: it is no cursor of ours, or one of another order.
+        """
+        try:
+            named, plain, id = _decode_parts(text)
+            if type(id) is not int or not 0 < id <= TASK_ID_MAX:
+                raise ValueError(id)
+            cursor = cls(TaskOrderField(named), _ordered_value(TaskOrderField(named), plain), id)
+        except (ValueError, TypeError, OverflowError, RecursionError) as error:
+            raise BadUserInput(f"`{argument}` is not a cursor of this API.") from error
+        if cursor.field is not field:
+            raise BadUserInput(
+                f"`{argument}` is a cursor of the order by {cursor.field.value}, "
+                f"but this list is ordered by {field.value}."
+            )
+        return cursor
+
+
+def _decode_parts(text: str) -> tuple[object, object, object]:
+    if len(text) > CURSOR_MAX_LENGTH:
+        raise ValueError(len(text))
+    named, plain, id = json.loads(urlsafe_b64decode(text.encode("ascii") + b"=="))
+    return named, plain, id
+
+
+def _ordered_value(field: TaskOrderField, plain: object) -> datetime | str:
+    if field is TaskOrderField.TITLE:
+        if not isinstance(plain, str) or len(plain) > TITLE_MAX_LENGTH or not is_storable(plain):
+            raise ValueError(plain)
+        return plain
+    if type(plain) is not int:
+        raise ValueError(plain)
+    return _EPOCH + timedelta(microseconds=plain)
+
+
+@strawberry.type(description="Where a page stands in the whole list.")
+class PageInfo:
+    next: strawberry.Private[Callable[[], bool | Awaitable[bool]]]
+    previous: strawberry.Private[Callable[[], bool | Awaitable[bool]]]
+    start_cursor: str | None = strawberry.field(
+        description="The cursor of the page's first task; null when the page is empty."
+    )
+    end_cursor: str | None = strawberry.field(
+        description="The cursor of the page's last task; null when the page is empty."
+    )
+
+    @strawberry.field(graphql_type=bool, description="Whether there are tasks after this page.")
+    def has_next_page(self) -> bool | Awaitable[bool]:
+        return self.next()
+
+    @strawberry.field(graphql_type=bool, description="Whether there are tasks before this page.")
+    def has_previous_page(self) -> bool | Awaitable[bool]:
+        return self.previous()
+
+
+@strawberry.type(description="A task and its place in the list.")
+class TaskEdge:
+    cursor: str = strawberry.field(description="Marks this place, for `after` and `before`.")
+    node: TaskRow = strawberry.field(graphql_type=Task, description="The task.")
+
+
+@strawberry.type(description="A page of tasks.")
+class TaskConnection:
+    rows: strawberry.Private[Sequence[TaskRow]]
+    order: strawberry.Private[TaskOrderField]
+    next: strawberry.Private[Callable[[], bool | Awaitable[bool]]]
+    previous: strawberry.Private[Callable[[], bool | Awaitable[bool]]]
+    count: strawberry.Private[Callable[[], Awaitable[int]]]
+
+    @strawberry.field(graphql_type=list[Task], description="The tasks of this page, in order.")
+    def nodes(self) -> Sequence[TaskRow]:
+        return self.rows
+
+    @strawberry.field(description="The tasks of this page, each with its cursor.")
+    def edges(self) -> list[TaskEdge]:
+        return [TaskEdge(cursor=Cursor.of(row, self.order).encode(), node=row) for row in self.rows]
+
+    @strawberry.field(description="Where this page stands in the whole list.")
+    def page_info(self) -> PageInfo:
+        rows, order = self.rows, self.order
+        return PageInfo(
+            next=self.next,
+            previous=self.previous,
+            start_cursor=Cursor.of(rows[0], order).encode() if rows else None,
+            end_cursor=Cursor.of(rows[-1], order).encode() if rows else None,
+        )
+
+    @strawberry.field(
+        description="How many tasks the filter lets through, on all pages. "
+        "Counted only when it is asked for."
+    )
+    async def total_count(self) -> int:
+        return await self.count()
+
+
+def page_size(first: int | None, last: int | None) -> int:
+    """Return how many tasks a page is to have.
+
+    Raises:
+        BadUserInput: both are given, or one is out of range.
+    """
+    if first is not None and last is not None:
+        raise BadUserInput("Give `first` or `last`, not both.")
+    for name, size in (("first", first), ("last", last)):
+        if size is not None and not 0 <= size <= PAGE_SIZE_MAX:
+            raise BadUserInput(f"`{name}` must be between 0 and {PAGE_SIZE_MAX}, not {size}.")
+    if first is not None:
+        return first
+    return PAGE_SIZE_DEFAULT if last is None else last

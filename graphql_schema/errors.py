@@ -1,0 +1,47 @@
+"""The error codes on the wire, and the errors that carry one."""
+
+from enum import StrEnum
+
+from graphql import GraphQLError
+
+
+class ErrorCode(StrEnum):
+    """What `errors[].extensions.code` can be: part of the contract, never renamed."""
+
+    UNAUTHENTICATED = "UNAUTHENTICATED"
+    """No token, or one that is bad or expired."""
+    BAD_REQUEST = "BAD_REQUEST"
+    """Not a GraphQL request."""
+    GRAPHQL_PARSE_FAILED = "GRAPHQL_PARSE_FAILED"
+    """The document has a syntax error."""
+    GRAPHQL_VALIDATION_FAILED = "GRAPHQL_VALIDATION_FAILED"
+    """The document does not fit the schema."""
+    BAD_USER_INPUT = "BAD_USER_INPUT"
+    """A variable or an argument has a value that cannot be used."""
+    METHOD_NOT_ALLOWED = "METHOD_NOT_ALLOWED"
+    """An HTTP method other than GET and POST, or a mutation by GET."""
+    NOT_ACCEPTABLE = "NOT_ACCEPTABLE"
+    """The client accepts none of the media types that can be served."""
+    PAYLOAD_TOO_LARGE = "PAYLOAD_TOO_LARGE"
+    """The request's body is over the limit."""
+    UNSUPPORTED_MEDIA_TYPE = "UNSUPPORTED_MEDIA_TYPE"
+    """The request's body is not `application/json`."""
+    SERVICE_UNAVAILABLE = "SERVICE_UNAVAILABLE"
+    """The database, or the keys that tokens are verified with, cannot be reached; try again."""
+    INTERNAL_SERVER_ERROR = "INTERNAL_SERVER_ERROR"
+    """Anything unexpected. `errorId` names the entry in the server's log."""
+
+
+class CodedError(GraphQLError):
+    """An error that may be shown to clients as it is: its message is written for them."""
+
+    def __init__(self, code: ErrorCode, message: str) -> None:
+        super().__init__(message, extensions={"code": code.value})
+        self.code = code
+
+
+class BadUserInput(CodedError):
+    """A value in the request that cannot be used."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(ErrorCode.BAD_USER_INPUT, message)

@@ -1,0 +1,68 @@
+"""What mutations answer: the entity, or the failure that the client can act on."""
+
+from typing import Annotated
+
+import strawberry
+
+from graphql_schema.inputs import InputIssue
+from graphql_schema.types import Task
+from models.task import TaskRow
+
+_MESSAGE = "What happened, in a sentence for people."
+
+
+@strawberry.interface(description="Why a mutation did nothing.")
+class UserError:
+    message: str = strawberry.field(description=_MESSAGE)
+
+
+@strawberry.type(description="Values in the input cannot be used. Nothing was written.")
+class InvalidInput(UserError):
+    message: str = strawberry.field(
+        default="Some values in the input cannot be used.", description=_MESSAGE
+    )
+    issues: list[InputIssue] = strawberry.field(
+        description="Everything that is wrong, not just the first."
+    )
+
+
+@strawberry.type(description="The caller has no task with this id. Nothing was written.")
+class TaskNotFound(UserError):
+    message: str = strawberry.field(default="You have no task with this id.", description=_MESSAGE)
+
+
+@strawberry.type(
+    description="The task has changed since the version that the caller expected. "
+    "Nothing was written."
+)
+class VersionConflict(UserError):
+    message: str = strawberry.field(
+        default="The task has changed since you last saw it.", description=_MESSAGE
+    )
+    current: TaskRow = strawberry.field(graphql_type=Task, description="The task as it is now.")
+
+
+@strawberry.type(description="The task is gone.")
+class DeleteTaskSuccess:
+    deleted_task_id: strawberry.ID = strawberry.field(description="The id that the task had.")
+    version: int = strawberry.field(
+        description="The number of the deletion, in line with the `version` of tasks."
+    )
+
+
+CreateTaskResult = Annotated[
+    Task | InvalidInput,
+    strawberry.union("CreateTaskResult", description="The new task, or why there is none."),
+]
+UpdateTaskResult = Annotated[
+    Task | InvalidInput | TaskNotFound | VersionConflict,
+    strawberry.union("UpdateTaskResult", description="The task as changed, or why it was not."),
+]
+ToggleTaskResult = Annotated[
+    Task | TaskNotFound | VersionConflict,
+    strawberry.union("ToggleTaskResult", description="The task as changed, or why it was not."),
+]
+DeleteTaskResult = Annotated[
+    DeleteTaskSuccess | TaskNotFound | VersionConflict,
+    strawberry.union("DeleteTaskResult", description="The id that is gone, or why it is not."),
+]

@@ -1,0 +1,77 @@
+"""The roof: types and resolvers make the schema. The one file here that imports resolvers."""
+
+from datetime import datetime
+
+import strawberry
+from strawberry.schema.config import StrawberryConfig
+
+from graphql_schema.results import (
+    CreateTaskResult,
+    DeleteTaskResult,
+    ToggleTaskResult,
+    UpdateTaskResult,
+    UserError,
+)
+from graphql_schema.types import Task, User
+from resolvers import mutations, queries
+
+DATE_TIME = strawberry.scalar(
+    name="DateTime",
+    description="An instant as RFC 3339 has it, always with an offset, to the microsecond.",
+    specified_by_url="https://scalars.graphql.org/andimarek/date-time.html",
+    serialize=datetime.isoformat,
+    parse_value=datetime.fromisoformat,
+)
+
+
+@strawberry.type(description="What can be read. Everything here is the caller's own.")
+class Query:
+    me = strawberry.field(
+        resolver=queries.me, graphql_type=User, description="The user who is asking."
+    )
+    task = strawberry.field(
+        resolver=queries.task,
+        graphql_type=Task | None,
+        description="One task; null when the caller has none with this id.",
+    )
+    tasks = strawberry.field(
+        resolver=queries.tasks, description="The caller's tasks, a page at a time."
+    )
+
+
+@strawberry.type(description="What can be changed. Each field is one transaction.")
+class Mutation:
+    create_task = strawberry.field(
+        resolver=mutations.create_task,
+        graphql_type=CreateTaskResult | None,
+        description="Add a task.",
+    )
+    update_task = strawberry.field(
+        resolver=mutations.update_task,
+        graphql_type=UpdateTaskResult | None,
+        description="Change a task.",
+    )
+    toggle_task = strawberry.field(
+        resolver=mutations.toggle_task,
+        graphql_type=ToggleTaskResult | None,
+        description="Tick a task, or untick it.",
+    )
+    delete_task = strawberry.field(
+        resolver=mutations.delete_task,
+        graphql_type=DeleteTaskResult | None,
+        description="Delete a task.",
+    )
+
+
+def build_schema() -> strawberry.Schema:
+    """Return the schema; its SDL is the contract that `schema.graphql` keeps."""
+    return strawberry.Schema(
+        query=Query,
+        mutation=Mutation,
+        types=[UserError],
+        config=StrawberryConfig(scalar_map={datetime: DATE_TIME}),
+    )
+
+
+schema = build_schema()
+"""For `strawberry export-schema graphql_schema.schema`."""

@@ -1,0 +1,93 @@
+"""The tasks table, and the counter that numbers each user's changes."""
+
+from datetime import datetime
+from typing import NamedTuple
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    DateTime,
+    ForeignKey,
+    Identity,
+    Index,
+    Integer,
+    String,
+    Text,
+    false,
+    func,
+    text,
+)
+from sqlmodel import Field, SQLModel
+
+from models.metadata import metadata
+
+TITLE_MAX_LENGTH = 200
+"""Unicode code points in a title, as PostgreSQL counts them."""
+
+DESCRIPTION_MAX_LENGTH = 1000
+"""Unicode code points in a description."""
+
+
+class Task(SQLModel, table=True):
+    """One thing to do, of one user."""
+
+    __tablename__ = "tasks"
+    metadata = metadata
+    __table_args__ = (
+        # White space is named here: what \s matches depends on the database's locale.
+        CheckConstraint(r"btrim(title, E' \t\n\v\f\r') <> ''", name="title"),
+        CheckConstraint(
+            f"char_length(description) <= {DESCRIPTION_MAX_LENGTH}", name="description"
+        ),
+        # One index for each order of the pages, read forwards or backwards.
+        Index("tasks_by_created_at", "user_id", "created_at", "id"),
+        Index("tasks_by_updated_at", "user_id", "updated_at", "id"),
+        Index("tasks_by_title", "user_id", text("lower(title)"), "id"),
+    )
+
+    id: int | None = Field(default=None, sa_column=Column(BigInteger, Identity(), primary_key=True))
+    user_id: str = Field(
+        sa_column=Column(Text, ForeignKey("users.id", ondelete="CASCADE"), nullable=False)
+    )
+    title: str = Field(sa_column=Column(String(TITLE_MAX_LENGTH), nullable=False))
+    description: str | None = Field(default=None, sa_column=Column(Text))
+    completed: bool = Field(
+        default=False, sa_column=Column(Boolean, nullable=False, server_default=false())
+    )
+    created_at: datetime = Field(
+        sa_column=Column(DateTime(timezone=True), nullable=False, server_default=func.now())
+    )
+    updated_at: datetime = Field(
+        sa_column=Column(DateTime(timezone=True), nullable=False, server_default=func.now())
+    )
+    version: int = Field(sa_column=Column(Integer, nullable=False))
+
+
+class TaskCounter(SQLModel, table=True):
+    """The number of the latest change to any of a user's tasks.
+
+    A change advances it in its own transaction and so holds its row until it commits: the order of
+    the numbers is the order of the commits, and who has seen `n` can miss no change before it.
+    """
+
+    __tablename__ = "task_counters"
+    metadata = metadata
+
+    user_id: str = Field(
+        sa_column=Column(Text, ForeignKey("users.id", ondelete="CASCADE"), primary_key=True)
+    )
+    version: int = Field(sa_column=Column(Integer, nullable=False))
+
+
+class TaskRow(NamedTuple):
+    """A row of tasks as statements return it: the columns that clients may see, in this order."""
+
+    id: int
+    title: str
+    description: str | None
+    completed: bool
+    created_at: datetime
+    updated_at: datetime
+    version: int

@@ -1,0 +1,42 @@
+"""The users table. Its rows belong to Better Auth; the server only adds a missing one."""
+
+from datetime import datetime
+from typing import NamedTuple
+
+from sqlalchemy import Boolean, Column, DateTime, Text, false, func
+from sqlmodel import Field, SQLModel
+
+from models.metadata import metadata
+
+USER_ID_MAX_LENGTH = 255
+"""Characters in a user id. Better Auth makes 32 by default."""
+
+
+class User(SQLModel, table=True):
+    """A person. The columns are those that Better Auth's migration expects, in snake case."""
+
+    __tablename__ = "users"
+    metadata = metadata
+
+    id: str = Field(sa_column=Column(Text, primary_key=True))
+    email: str | None = Field(default=None, sa_column=Column(Text, unique=True))
+    name: str = Field(sa_column=Column(Text, nullable=False))
+    email_verified: bool = Field(
+        default=False, sa_column=Column(Boolean, nullable=False, server_default=false())
+    )
+    image: str | None = Field(default=None, sa_column=Column(Text))
+    created_at: datetime = Field(
+        sa_column=Column(DateTime(timezone=True), nullable=False, server_default=func.now())
+    )
+    updated_at: datetime = Field(
+        sa_column=Column(DateTime(timezone=True), nullable=False, server_default=func.now())
+    )
+
+
+class UserRow(NamedTuple):
+    """A row of users as statements return it: the columns that clients may see, in this order."""
+
+    id: str
+    email: str | None
+    name: str
+    created_at: datetime

@@ -1,0 +1,100 @@
+"""The queries: each turns its arguments into a statement of the caller's."""
+
+from collections.abc import Awaitable
+from typing import Annotated
+
+import strawberry
+from strawberry import UNSET
+
+from auth.context import Info
+from graphql_schema.connections import (
+    PAGE_SIZE_DEFAULT,
+    PAGE_SIZE_MAX,
+    Cursor,
+    TaskConnection,
+    page_size,
+)
+from graphql_schema.inputs import TaskFilter, TaskOrder, given, task_key
+from models.task import TaskRow
+from models.user import UserRow
+from resolvers import statements
+from resolvers.statements import Page
+
+
+async def me(info: Info) -> UserRow:
+    return await info.context.viewer()
+
+
+async def task(
+    info: Info, id: Annotated[strawberry.ID, strawberry.argument(description="Which task.")]
+) -> TaskRow | None:
+    key = task_key(id)
+    if key is None:
+        return None
+    rows = await info.context.database.fetch(statements.task(info.context.user_id, key))
+    return rows[0] if rows else None
+
+
+async def tasks(
+    info: Info,
+    filter: Annotated[
+        TaskFilter | None, strawberry.argument(description="Which tasks; all when left out.")
+    ] = UNSET,
+    order_by: Annotated[
+        TaskOrder | None, strawberry.argument(description="Newest first when left out.")
+    ] = UNSET,
+    first: Annotated[
+        int | None,
+        strawberry.argument(
+            description=f"At most this many, from the start: 0 to {PAGE_SIZE_MAX}; "
+            f"{PAGE_SIZE_DEFAULT} when neither `first` nor `last` is given."
+        ),
+    ] = UNSET,
+    after: Annotated[
+        str | None, strawberry.argument(description="Only what comes after this cursor.")
+    ] = UNSET,
+    last: Annotated[
+        int | None,
+        strawberry.argument(description=f"At most this many, from the end: 0 to {PAGE_SIZE_MAX}."),
+    ] = UNSET,
+    before: Annotated[
+        str | None, strawberry.argument(description="Only what comes before this cursor.")
+    ] = UNSET,
+) -> TaskConnection:
+    first, after, last, before = given(first), given(after), given(last), given(before)
+    size, backward = page_size(first, last), last is not None
+    status = (filter or TaskFilter()).status
+    order = order_by or TaskOrder()
+    page = Page(
+        status,
+        order.field,
+        order.direction,
+        None if after is None else Cursor.decode(after, order.field, "after"),
+        None if before is None else Cursor.decode(before, order.field, "before"),
+    )
+    owner, database = info.context.user_id, info.context.database
+
+    rows = await database.fetch(statements.tasks(owner, page, limit=size + 1, backward=backward))
+    more = len(rows) > size
+    rows = rows[size - 1 :: -1] if backward and size else rows[:size]
+
+    async def any_beyond(cursor: Cursor, *, before: bool) -> bool:
+        statement = statements.any_task_beyond(owner, page, cursor, before=before)
+        return (await database.fetch(statement))[0][0]
+
+    def has_next() -> bool | Awaitable[bool]:
+        if more and not backward:
+            return True
+        return any_beyond(page.before, before=False) if page.before else False
+
+    def has_previous() -> bool | Awaitable[bool]:
+        if more and backward:
+            return True
+        return any_beyond(page.after, before=True) if page.after else False
+
+    async def count() -> int:
+        return (await database.fetch(statements.count_tasks(owner, status)))[0][0]
+
+    return TaskConnection(
+        rows=rows, order=order.field, next=has_next, previous=has_previous, count=count
+    )

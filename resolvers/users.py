@@ -1,0 +1,35 @@
+"""The caller's own row in users, made from the token's claims when there is none."""
+
+from auth.context import Context
+from auth.door import OwnerUnknown, Row, Statement
+from models.user import UserRow
+from resolvers import statements
+
+
+async def read_viewer(context: Context) -> UserRow:
+    """Return the caller's row, added first if the authentication server keeps its own elsewhere."""
+    rows = await context.database.fetch(statements.viewer(context.user_id))
+    return rows[0] if rows else await add_viewer(context)
+
+
+async def add_viewer(context: Context) -> UserRow:
+    """Add the caller's row, unless somebody has just done it, and return it.
+
+    An e-mail address that another row holds already is left out: the id decides who somebody is.
+    """
+    identity = context.identity
+    for email in (identity.email, None):
+        rows = await context.database.fetch(statements.add_viewer(identity, email))
+        rows = rows or await context.database.fetch(statements.viewer(context.user_id))
+        if rows:
+            return rows[0]
+    raise RuntimeError("The users table holds a row back that neither id nor e-mail explains.")
+
+
+async def fetch_as_known(context: Context, statement: Statement[Row]) -> list[Row]:
+    """Run a statement that needs the caller's row in users; if there is none, add it and retry."""
+    try:
+        return await context.database.fetch(statement)
+    except OwnerUnknown:
+        await add_viewer(context)
+        return await context.database.fetch(statement)

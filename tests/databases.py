@@ -1,0 +1,92 @@
+"""PostgreSQL for tests: one server for the whole run, and databases on it, migrated or empty."""
+
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import uuid4
+
+import psycopg
+import pytest
+
+from app.embedded import EmbeddedPostgres, embedded_postgres
+from app.migration import upgrade
+from app.roles import SERVER_ROLE
+
+TEMPLATE = "migrated"
+
+
+@dataclass(frozen=True)
+class Database:
+    """A database, and the URLs of those who come to it."""
+
+    postgres: EmbeddedPostgres
+    name: str
+
+    @property
+    def superuser_url(self) -> str:
+        return self.postgres.superuser_url(self.name)
+
+    @property
+    def server_url(self) -> str:
+        return self.url_of(SERVER_ROLE)
+
+    def url_of(self, role: str) -> str:
+        return self.postgres.url(role, self.name)
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[EmbeddedPostgres]:
+    """The server that all workers of this run share; the last one to end stops it."""
+    run = os.environ.get("PYTEST_XDIST_TESTRUNUID") or uuid4().hex
+    folder = Path(tempfile.gettempdir()) / f"todo-api-{run[:12]}"
+    folder.mkdir(exist_ok=True)
+    with embedded_postgres(folder) as server:
+        with psycopg.connect(server.superuser_url("postgres"), autocommit=True) as connection:
+            # These data need not outlive a power cut.
+            connection.execute("ALTER SYSTEM SET fsync = off")
+            connection.execute("SELECT pg_reload_conf()")
+        yield server
+    if not (folder / "postgres" / "postmaster.pid").exists():
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def template(postgres: EmbeddedPostgres) -> str:
+    """The name of a migrated database to copy."""
+    postgres.create_database(TEMPLATE)
+    upgrade(postgres.superuser_url(TEMPLATE))
+    return TEMPLATE
+
+
+def copy_of(postgres: EmbeddedPostgres, template: str) -> Database:
+    name = f"test_{uuid4().hex}"
+    while True:
+        try:
+            postgres.create_database(name, template=template)
+        except psycopg.errors.ObjectInUse:
+            # Another worker is at the template.
+            time.sleep(0.02)
+        else:
+            return Database(postgres, name)
+
+
+@pytest.fixture(scope="session")
+def database(postgres: EmbeddedPostgres, template: str) -> Database:
+    """A migrated database that the tests of one worker share: each test makes its own users."""
+    return copy_of(postgres, template)
+
+
+@pytest.fixture
+def migrated_database(postgres: EmbeddedPostgres, template: str) -> Database:
+    """A migrated database for one test alone."""
+    return copy_of(postgres, template)
+
+
+@pytest.fixture
+def fresh_database(postgres: EmbeddedPostgres) -> Database:
+    """An empty database for one test alone."""
+    return copy_of(postgres, "template1")

@@ -1,0 +1,215 @@
+"""The command line: tokens, migrations, the schema, the doctor."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import jwt
+import psycopg
+import pytest
+from graphql import build_schema
+from strawberry.printer import print_schema
+
+from graphql_schema.schema import schema
+from tests.api import SECRET, running_server, settings_for
+from tests.databases import Database
+
+ROOT = Path(__file__).parent.parent
+BIN = Path(sys.executable).parent
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    """Run a command of the environment in an empty folder, with nothing set but what is given."""
+
+    def run(
+        *words: str, cwd: Path = tmp_path, **environment: str
+    ) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [BIN / words[0], *words[1:]],
+            cwd=cwd,
+            env={"PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/"), **environment},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    return run
+
+
+def test_token_makes_a_token_of_the_user(run: Run) -> None:
+    done = run(
+        "todo-api", "token", "ada", "--email", "ada@example.com", "--name", "Ada", "--minutes", "5",
+        BETTER_AUTH_SECRET=SECRET, JWT_ISSUER="https://i.example", JWT_AUDIENCE="https://a.example",
+    )  # fmt: skip
+    claims = jwt.decode(
+        done.stdout.strip(), SECRET, algorithms=["HS256"],
+        issuer="https://i.example", audience="https://a.example",
+    )  # fmt: skip
+    assert (claims["sub"], claims["email"], claims["name"]) == ("ada", "ada@example.com", "Ada")
+    assert claims["exp"] - claims["iat"] == 300
+
+
+def test_a_token_lives_as_long_as_the_settings_say(run: Run) -> None:
+    done = run("todo-api", "token", "ada", BETTER_AUTH_SECRET=SECRET, JWT_EXPIRATION_MINUTES="7")
+    claims = jwt.decode(done.stdout.strip(), SECRET, algorithms=["HS256"])
+    assert claims["exp"] - claims["iat"] == 7 * 60
+
+
+def test_without_a_secret_no_token_is_made_for_a_real_database(
+    run: Run, database: Database
+) -> None:
+    done = run(
+        "todo-api", "token", "ada", DATABASE_URL=database.server_url, JWKS_URL="http://x/jwks"
+    )
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == (
+        "todo-api: BETTER_AUTH_SECRET is not set, and without it no token can be signed.\n"
+    )
+
+
+def test_for_development_the_secret_is_made_once_and_kept_to_oneself(
+    run: Run, tmp_path: Path
+) -> None:
+    for _ in range(2):
+        assert run("todo-api", "token", "ada").returncode == 0
+    secret = tmp_path / ".todo-api" / "secret"
+    assert len(secret.read_text()) >= 32
+    assert secret.stat().st_mode & 0o077 == 0
+    assert [file.name for file in secret.parent.iterdir()] == ["secret"]
+
+
+def test_export_schema_prints_the_committed_schema(run: Run) -> None:
+    committed = (ROOT / "schema.graphql").read_text()
+    assert run("todo-api", "export-schema").stdout == committed, (
+        "the schema has changed; if that is meant: uv run todo-api export-schema > schema.graphql"
+    )
+    by_strawberry = run("strawberry", "export-schema", "graphql_schema.schema", cwd=ROOT)
+    assert by_strawberry.stdout == committed
+
+
+def test_export_schema_check_says_how_to_mend_a_drift(run: Run, tmp_path: Path) -> None:
+    assert run("todo-api", "export-schema", "--check", cwd=ROOT).returncode == 0
+    (tmp_path / "schema.graphql").write_text("type Query { old: Int }\n")
+    done = run("todo-api", "export-schema", "--check")
+    assert done.returncode == 1
+    assert "uv run todo-api export-schema > schema.graphql" in done.stderr
+
+
+def test_export_schema_against_names_what_breaks_clients(run: Run, tmp_path: Path) -> None:
+    older = tmp_path / "older.graphql"
+    older.write_text((ROOT / "schema.graphql").read_text())
+    assert run("todo-api", "export-schema", "--against", str(older)).returncode == 0
+    older.write_text(older.read_text().replace("type User {", "type User {\n  phone: String"))
+    done = run("todo-api", "export-schema", "--against", str(older))
+    assert (done.returncode, done.stdout) == (1, "FIELD_REMOVED: Field User.phone was removed.\n")
+
+
+def test_the_schema_is_sorted_and_everything_in_it_is_described() -> None:
+    sdl = print_schema(schema)
+    core = build_schema(sdl)
+    names = [name for name in core.type_map if not name.startswith("__")]
+    printed = [
+        line.split()[1].rstrip("!{") for line in sdl.splitlines()
+        if line.split(" ")[0] in ("type", "input", "enum", "union", "scalar", "interface")
+    ]  # fmt: skip
+    assert printed == sorted(printed)
+    bare = []
+    for name in names:
+        type_ = core.type_map[name]
+        if name in ("ID", "String", "Int", "Boolean"):
+            continue
+        bare += [name] if not type_.description else []
+        for field_name, field in getattr(type_, "fields", {}).items():
+            bare += [f"{name}.{field_name}"] if not field.description else []
+            for argument_name, argument in getattr(field, "args", {}).items():
+                bare += (
+                    [f"{name}.{field_name}({argument_name})"] if not argument.description else []
+                )
+        for value_name, value in getattr(type_, "values", {}).items():
+            bare += [f"{name}.{value_name}"] if not value.description else []
+    assert bare == []
+
+
+def test_migrate_makes_a_role_that_the_server_can_use(run: Run, fresh_database: Database) -> None:
+    before = run(
+        "todo-api", "migrate", "--check", MIGRATION_DATABASE_URL=fresh_database.superuser_url
+    )
+    assert before.returncode == 1
+    assert "To be applied: " in before.stdout
+
+    done = run("todo-api", "migrate", MIGRATION_DATABASE_URL=fresh_database.superuser_url)
+    assert done.returncode == 0, done.stderr
+    url = done.stdout.split("DATABASE_URL=")[1].strip()
+    assert "todo_api" in url
+
+    after = run(
+        "todo-api", "migrate", "--check", MIGRATION_DATABASE_URL=fresh_database.superuser_url
+    )
+    assert (after.returncode, after.stdout) == (0, "The database is up to date.\n")
+    with running_server(settings_for(fresh_database.server_url)) as server:
+        assert server.user().create("Milk")["version"] == 1
+
+
+def test_migrate_never_prints_a_password(run: Run, fresh_database: Database) -> None:
+    role = f"server_{os.urandom(6).hex()}"
+    parts = psycopg.conninfo.conninfo_to_dict(fresh_database.superuser_url)
+    url = f"postgresql://{role}:hunter2hunter2@/{parts['dbname']}?host={parts['host']}"
+    try:
+        done = run(
+            "todo-api", "migrate",
+            MIGRATION_DATABASE_URL=fresh_database.superuser_url,
+            DATABASE_URL=url, BETTER_AUTH_SECRET=SECRET,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        assert "hunter2" not in done.stdout + done.stderr
+        with running_server(settings_for(url)) as server:
+            assert server.user().create("Milk")["version"] == 1
+    finally:
+        with psycopg.connect(fresh_database.superuser_url) as connection:
+            connection.execute(f"DROP ROLE IF EXISTS {role}")
+
+
+def test_migrate_prints_sql_without_a_database(run: Run) -> None:
+    done = run("todo-api", "migrate", "--sql")
+    assert done.returncode == 0
+    assert "CREATE TABLE" in done.stdout
+    assert "FORCE ROW LEVEL SECURITY" in done.stdout
+
+
+def test_the_doctor_finds_a_sound_server_sound(run: Run, database: Database) -> None:
+    done = run("todo-api", "doctor", DATABASE_URL=database.server_url, BETTER_AUTH_SECRET=SECRET)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "WRONG" not in done.stdout
+    assert "Row security binds this role." in done.stdout
+    assert "role todo_api" in done.stdout
+    assert SECRET not in done.stdout
+
+
+def test_the_doctor_finds_what_is_wrong(run: Run, database: Database) -> None:
+    done = run(
+        "todo-api", "doctor",
+        DATABASE_URL=database.superuser_url, JWKS_URL="http://127.0.0.1:9/jwks",
+    )  # fmt: skip
+    assert done.returncode == 1
+    wrong = [line for line in done.stdout.splitlines() if line.startswith("WRONG")]
+    assert any("superuser" in line for line in wrong)
+    assert any("http://127.0.0.1:9/jwks cannot be fetched" in line for line in wrong)
+    done = run(
+        "todo-api", "doctor",
+        DATABASE_URL="postgresql://nobody:hunter2@127.0.0.1:9/nothing", BETTER_AUTH_SECRET=SECRET,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert "cannot be reached" in done.stdout
+    assert "hunter2" not in done.stdout
+
+
+def test_alembic_works_by_itself(run: Run, fresh_database: Database) -> None:
+    url = {"MIGRATION_DATABASE_URL": fresh_database.superuser_url}
+    for command in (["upgrade", "head"], ["check"], ["current"], ["downgrade", "base"]):
+        done = run("alembic", *command, cwd=ROOT, **url)
+        assert done.returncode == 0, done.stderr

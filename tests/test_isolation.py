@@ -1,0 +1,247 @@
+"""Nobody sees, counts, changes or learns of another's tasks; each of the two layers alone holds."""
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import psycopg
+import pytest
+from graphql import (
+    GraphQLInputObjectType,
+    GraphQLInputType,
+    GraphQLObjectType,
+    GraphQLSchema,
+    build_schema,
+    get_named_type,
+)
+from psycopg.rows import dict_row
+from strawberry.printer import print_schema
+
+from app.database import PooledDatabase
+from auth.door import Row, Statement
+from graphql_schema.schema import schema
+from tests.api import (
+    DELETE,
+    GET,
+    TASK,
+    TOGGLE,
+    UPDATE,
+    Caller,
+    Server,
+    running_server,
+    settings_for,
+)
+from tests.databases import Database
+
+NO_SUCH_ID = str(2**63 - 1)
+
+
+@dataclass(frozen=True)
+class Attack:
+    """An operation that takes an id, and the variables that aim it."""
+
+    field: str
+    """The type and field that take the id, as the schema names them."""
+    query: str
+    variables: Callable[[str], dict[str, Any]]
+
+    def __str__(self) -> str:
+        return (
+            f"{self.field} {sorted(self.variables('')['input'])}"
+            if "$input" in self.query
+            else self.field
+        )
+
+
+def _input(field: str, query: str, **rest: Any) -> Attack:
+    return Attack(field, query, lambda id: {"input": {"id": id, **rest}})
+
+
+ATTACKS = [
+    Attack("Query.task", GET, lambda id: {"id": id}),
+    Attack(
+        "Query.task",
+        "query ($id: ID!) { task(id: $id) { owner { id email name } } }",
+        lambda id: {"id": id},
+    ),
+    _input("Mutation.updateTask", UPDATE, title="stolen"),
+    _input("Mutation.updateTask", UPDATE, description=None),
+    _input("Mutation.updateTask", UPDATE, completed=True, title="x", description="y"),
+    _input("Mutation.updateTask", UPDATE),
+    _input("Mutation.updateTask", UPDATE, expectedVersion=1),
+    _input("Mutation.updateTask", UPDATE, title="stolen", expectedVersion=1),
+    _input("Mutation.updateTask", UPDATE, title="stolen", expectedVersion=7),
+    _input("Mutation.updateTask", UPDATE, title=""),
+    _input("Mutation.toggleTask", TOGGLE),
+    _input("Mutation.toggleTask", TOGGLE, expectedVersion=1),
+    _input("Mutation.toggleTask", TOGGLE, expectedVersion=7),
+    _input("Mutation.deleteTask", DELETE, expectedVersion=7),
+    _input("Mutation.deleteTask", DELETE, expectedVersion=1),
+    _input("Mutation.deleteTask", DELETE),
+]
+"""Every operation that takes an id. A field that takes one and is not here fails a test below."""
+
+EVERYTHING = f"""{{
+  me {{ id email name createdAt }}
+  tasks {{ nodes {{ {TASK} owner {{ id email name }} }} edges {{ cursor }} totalCount
+           pageInfo {{ startCursor endCursor hasNextPage hasPreviousPage }} }}
+}}"""
+
+
+class Forgetful(PooledDatabase):
+    """The first layer taken away: no statement says whose rows it means."""
+
+    OWNERSHIP = re.compile(r"(?:tasks\.user_id|users\.id) = (\$\d+::VARCHAR|counter\.user_id)")
+    forgot = 0
+
+    async def fetch(self, statement: Statement[Row]) -> list[Row]:
+        text, count = self.OWNERSHIP.subn(r"\1 IS NOT NULL", statement.sql.text)
+        Forgetful.forgot += count
+        return await super().fetch(replace(statement, sql=replace(statement.sql, text=text)))
+
+
+@pytest.fixture(scope="module", params=["both layers", "row security alone", "statements alone"])
+def layers(request: pytest.FixtureRequest, database: Database) -> Iterator[Server]:
+    """A server with both layers, or with one of them taken away."""
+    settings = settings_for(database.server_url, migration_database_url=database.superuser_url)
+    with pytest.MonkeyPatch.context() as patch:
+        if request.param == "row security alone":
+            patch.setattr("app.lifespan.PooledDatabase", Forgetful)
+        elif request.param == "statements alone":
+            settings = settings.model_copy(
+                update={"database_url": database.superuser_url, "require_row_security": False}
+            )
+        with running_server(settings) as server:
+            yield server
+
+
+@pytest.fixture(scope="module")
+def no_layers(database: Database) -> Iterator[Server]:
+    """A server with neither layer: the attacks must succeed here, or they prove nothing."""
+    settings = settings_for(database.superuser_url, require_row_security=False)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("app.lifespan.PooledDatabase", Forgetful)
+        with running_server(settings) as server:
+            yield server
+
+
+def rows_of(server: Server, user: Caller, database: Database) -> list[dict[str, Any]]:
+    """Return all that the database holds of a user, as it is."""
+    with psycopg.connect(database.superuser_url, row_factory=dict_row) as connection:
+        found = connection.execute(
+            "SELECT to_jsonb(t) AS row FROM tasks t WHERE user_id = %(id)s UNION ALL "
+            "SELECT to_jsonb(c) FROM task_counters c WHERE user_id = %(id)s UNION ALL "
+            "SELECT to_jsonb(u) FROM users u WHERE id = %(id)s ORDER BY row",
+            {"id": user.user_id},
+        )
+        return found.fetchall()
+
+
+def answer(user: Caller, query: str, variables: dict[str, Any]) -> tuple[int, bytes, Any]:
+    response = user.post(query, variables)
+    headers = {name: value for name, value in response.headers.items() if name != "date"}
+    return response.status_code, response.content, headers
+
+
+@pytest.mark.parametrize("attack", ATTACKS, ids=str)
+def test_anothers_task_is_answered_as_no_task_byte_for_byte(
+    layers: Server, database: Database, attack: Attack
+) -> None:
+    alice, bob = layers.user(), layers.user()
+    id = alice.create("Alice's secret", description="her own")["id"]
+    bob.create("Bob's own")
+    before = rows_of(layers, alice, database)
+
+    at_alices = answer(bob, attack.query, attack.variables(id))
+    at_nothing = answer(bob, attack.query, attack.variables(NO_SUCH_ID))
+
+    assert at_alices == at_nothing
+    assert b"Alice" not in at_alices[1]
+    assert rows_of(layers, alice, database) == before
+    assert bob.page()["totalCount"] == 1
+
+
+def test_a_list_and_a_count_hold_the_callers_own_alone(layers: Server) -> None:
+    alice, bob = layers.user(email="alice@example.com", name="Alice"), layers.user(name="Bob")
+    for n in range(3):
+        alice.create(f"Alice's {n}")
+    seen = bob.post(EVERYTHING).text
+    assert "Alice" not in seen
+    assert bob.page() == layers.user().page()
+    bob.create("Bob's own")
+    assert bob.titles() == ["Bob's own"]
+    assert bob.page()["totalCount"] == 1
+    assert bob.data("{ me { name } }")["me"]["name"] == "Bob"
+
+
+def test_anothers_cursor_shows_the_callers_own_alone(layers: Server) -> None:
+    alice, bob = layers.user(), layers.user()
+    bob.create("Bob's first")
+    for n in range(3):
+        alice.create(f"Alice's {n}")
+    bob.create("Bob's second")
+    for order in ("CREATED_AT", "UPDATED_AT", "TITLE"):
+        arguments = {"orderBy": {"field": order, "direction": "ASC"}}
+        for edge in alice.page(**arguments)["edges"]:
+            for place in ("after", "before"):
+                page = bob.page(**{place: edge["cursor"], "first": 50}, **arguments)
+                assert {node["title"] for node in page["nodes"]} <= {"Bob's first", "Bob's second"}
+                info = page["pageInfo"]
+                assert info["hasNextPage"] is (place == "before" and len(page["nodes"]) < 2)
+                assert info["hasPreviousPage"] is (place == "after" and len(page["nodes"]) < 2)
+
+
+def test_a_count_of_versions_tells_nothing_of_others(layers: Server) -> None:
+    alice, bob = layers.user(), layers.user()
+    for _ in range(5):
+        alice.create()
+    assert bob.create()["version"] == 1
+
+
+def test_without_both_layers_the_attacks_succeed(no_layers: Server, database: Database) -> None:
+    """The proof that the tests above can fail."""
+    succeeded = set()
+    for attack in ATTACKS:
+        alice, bob = no_layers.user(), no_layers.user()
+        id = alice.create("Alice's secret")["id"]
+        bob.create("Bob's own")
+        if answer(bob, attack.query, attack.variables(id)) != answer(
+            bob, attack.query, attack.variables(NO_SUCH_ID)
+        ):
+            succeeded.add(attack.field)
+    assert succeeded == {attack.field for attack in ATTACKS}
+    assert Forgetful.forgot > len(ATTACKS)
+
+
+def _takes_id(type_: GraphQLInputType, seen: frozenset[str] = frozenset()) -> bool:
+    named = get_named_type(type_)
+    if not isinstance(named, GraphQLInputObjectType):
+        return named.name == "ID"
+    if named.name in seen:
+        return False
+    return any(_takes_id(f.type, seen | {named.name}) for f in named.fields.values())
+
+
+def test_every_field_that_takes_an_id_is_attacked() -> None:
+    core: GraphQLSchema = build_schema(print_schema(schema))
+    taking = {
+        f"{type_.name}.{name}"
+        for type_ in core.type_map.values()
+        if isinstance(type_, GraphQLObjectType) and not type_.name.startswith("__")
+        for name, field in type_.fields.items()
+        for argument in field.args.values()
+        if _takes_id(argument.type)
+    }
+    assert taking == {attack.field for attack in ATTACKS}
+
+
+def test_a_user_id_can_be_sent_nowhere() -> None:
+    sdl = print_schema(schema)
+    assert not re.search(r"(?i)(user|owner)_?id", sdl)
+
+
+def test_nothing_is_seen_where_no_owner_is_set(database: Database) -> None:
+    with psycopg.connect(database.server_url) as connection:
+        for table in ("tasks", "task_counters", "users"):
+            assert connection.execute(f"SELECT count(*) FROM {table}").fetchone() == (0,)

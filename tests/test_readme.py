@@ -1,0 +1,116 @@
+"""What the README and .env.example say is so: settings, codes, commands, queries."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from graphql import build_schema, parse, validate
+from typer.main import get_command
+
+from app.cli import cli
+from app.development import DEMO_TASKS
+from app.settings import Settings
+from graphql_schema.errors import ErrorCode
+from tests.api import Server
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text()
+SCHEMA = build_schema((ROOT / "schema.graphql").read_text())
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+
+
+def table(name: str) -> dict[str, list[str]]:
+    """Return the rows of a marked table by the code in their first cell."""
+    found = re.search(rf"<!-- {name} -->\n(.*?)<!-- /{name} -->", README, re.DOTALL)
+    assert found is not None
+    rows = [line.strip("| ").split(" | ") for line in found[1].splitlines()[2:]]
+    return {cells[0].strip("`"): cells[1:] for cells in rows}
+
+
+def default_of(name: str) -> str:
+    default: Any = Settings.model_fields[name].default
+    if default in (None, []):
+        return ""
+    if isinstance(default, list):
+        return f"`{json.dumps(default)}`"
+    return f"`{str(default).lower() if isinstance(default, bool) else default}`"
+
+
+def test_every_setting_is_listed_with_its_default_and_sentence() -> None:
+    assert table("settings") == {
+        name.upper(): [default_of(name), str(field.description)]
+        for name, field in Settings.model_fields.items()
+    }
+
+
+def test_the_example_file_has_every_setting_with_its_sentence() -> None:
+    lines = (ROOT / ".env.example").read_text()
+    entries = re.findall(r"((?:^# .*\n)+)^#([A-Z_]+)=(.*)$", lines, re.MULTILINE)
+    told = {
+        name: " ".join(line.removeprefix("# ") for line in comment.splitlines())
+        for comment, name, _ in entries
+    }
+    assert told == {
+        name.upper(): str(field.description) for name, field in Settings.model_fields.items()
+    }
+
+
+def test_the_example_file_can_be_used_as_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in Settings.model_fields:
+        monkeypatch.delenv(name.upper(), raising=False)
+    text = (ROOT / ".env.example").read_text()
+    uncommented = tmp_path / ".env"
+    uncommented.write_text(re.sub(r"^#([A-Z_]+=)", r"\1", text, flags=re.MULTILINE))
+    monkeypatch.chdir(tmp_path)
+    assert Settings().database_url
+    uncommented.write_text(text)
+    assert Settings() == Settings(_env_file=None)
+
+
+def test_every_error_code_is_listed() -> None:
+    assert set(table("codes")) == {code.value for code in ErrorCode}
+
+
+def test_every_command_and_option_is_listed() -> None:
+    commands = get_command(cli)
+    listed = dict(re.findall(r"^\| `todo-api (\S+)` \| (.*) \|$", README, re.MULTILINE))
+    assert set(listed) == set(commands.commands)  # type: ignore[attr-defined]
+    for name, command in commands.commands.items():  # type: ignore[attr-defined]
+        options = {p.opts[0] for p in command.params if p.param_type_name == "option"}
+        assert set(re.findall(r"--\w+", listed[name])) == options, name
+
+
+@pytest.mark.parametrize("document", blocks("graphql"))
+def test_every_query_fits_the_schema(document: str) -> None:
+    assert validate(SCHEMA, parse(document)) == []
+
+
+def test_the_first_query_gives_the_first_answer(server: Server) -> None:
+    user = server.user()
+    for title, description, completed in DEMO_TASKS:
+        task = user.create(title, description=description)
+        if completed:
+            user.toggle(id=task["id"])
+    assert user.execute(blocks("graphql")[0]) == json.loads(blocks("json")[0])
+
+
+def test_the_queries_do_what_they_say(server: Server) -> None:
+    user = server.user()
+    _, page, add, rename, tick_and_delete = blocks("graphql")
+    one = user.data(add, title="Milk")["createTask"]
+    two = user.data(add, title="Bread")["createTask"]
+    assert [e["node"]["title"] for e in user.data(page)["tasks"]["edges"]] == ["Bread", "Milk"]
+    renamed = user.data(rename, id=one["id"], title="Oat milk", seen=one["version"])["updateTask"]
+    assert renamed["title"] == "Oat milk"
+    conflict = user.data(rename, id=one["id"], title="Soy milk", seen=one["version"])["updateTask"]
+    assert conflict["current"] == renamed
+    done = user.data(tick_and_delete, tick=one["id"], delete=two["id"])
+    assert done["toggleTask"] == {"id": one["id"], "completed": True}
+    assert done["deleteTask"]["deletedTaskId"] == two["id"]

