@@ -1,0 +1,224 @@
+"""Key sets: fetched when needed, refreshed beside the requests, kept while the server is away."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+import pytest
+
+from auth.keys import ASYMMETRIC_ALGORITHMS, KEY_SET_MAX_BYTES, Jwks, KeysUnavailable, UnknownKey
+from tests.auth_server import AuthServer
+
+
+class Clock:
+    """Time that passes when a test says so."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def auth_server() -> Iterator[AuthServer]:
+    server = AuthServer()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+async def jwks(auth_server: AuthServer, clock: Clock) -> AsyncIterator[Jwks]:
+    jwks = Jwks(auth_server.jwks_url, lifetime=600, cooldown=30, clock=clock)
+    yield jwks
+    await jwks.aclose()
+
+
+async def settled(jwks: Jwks) -> None:
+    """Wait for what goes on in the background."""
+    if jwks._flight is not None:
+        await jwks._flight
+
+
+@pytest.mark.parametrize("algorithm", ASYMMETRIC_ALGORITHMS)
+async def test_a_key_is_bound_to_its_algorithm(
+    auth_server: AuthServer, jwks: Jwks, algorithm: str
+) -> None:
+    assert (await jwks.key(auth_server.add_key(algorithm))).algorithm == algorithm
+
+
+async def test_a_key_that_names_no_algorithm_has_that_of_its_kind(
+    auth_server: AuthServer, jwks: Jwks
+) -> None:
+    kids = {
+        kind: auth_server.add_key(kind, alg=None) for kind in ("EdDSA", "ES256", "ES512", "RS256")
+    }
+    for kind, kid in kids.items():
+        assert (await jwks.key(kid)).algorithm == kind
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"use": "enc"},
+        {"alg": "HS256"},
+        {"alg": "none"},
+        {"alg": "RS256"},
+        {"alg": 7},
+        {"kty": "oct", "k": "c2VjcmV0"},
+        {"x": "!"},
+        {"x": None},
+        {"crv": "P-999", "alg": None},
+        {"kid": None},
+        {"kid": 7},
+    ],
+    ids=str,
+)
+async def test_a_key_that_is_of_no_use_costs_the_others_nothing(
+    auth_server: AuthServer, jwks: Jwks, changes: dict[str, Any]
+) -> None:
+    useless, useful = auth_server.add_key(**changes), auth_server.add_key("ES256")
+    auth_server.public_keys.append("no key at all")  # type: ignore[arg-type]
+    assert (await jwks.key(useful)).algorithm == "ES256"
+    with pytest.raises(UnknownKey):
+        await jwks.key(useless)
+
+
+async def test_fifty_who_come_at_once_cost_one_fetch(auth_server: AuthServer, jwks: Jwks) -> None:
+    kid = auth_server.add_key()
+    keys = await asyncio.gather(*(jwks.key(kid) for _ in range(50)))
+    assert len(set(map(id, keys))) == 1
+    assert auth_server.fetches == 1
+
+
+async def test_who_stops_waiting_does_not_stop_the_others(
+    auth_server: AuthServer, jwks: Jwks
+) -> None:
+    kid = auth_server.add_key()
+    impatient = asyncio.create_task(jwks.key(kid))
+    patient = asyncio.create_task(jwks.key(kid))
+    await asyncio.sleep(0)
+    impatient.cancel()
+    assert (await patient).algorithm == "EdDSA"
+    assert auth_server.fetches == 1
+
+
+async def test_a_rotated_key_is_known_and_the_one_taken_away_is_not(
+    auth_server: AuthServer, jwks: Jwks, clock: Clock
+) -> None:
+    old = auth_server.add_key()
+    await jwks.key(old)
+    new = auth_server.add_key("ES256")
+    with pytest.raises(UnknownKey):
+        await jwks.key(new)
+    clock.now += 31
+    assert (await jwks.key(new)).algorithm == "ES256"
+    assert (await jwks.key(old)).algorithm == "EdDSA"
+    auth_server.remove_key(old)
+    clock.now += 301
+    await jwks.key(new)
+    await settled(jwks)
+    with pytest.raises(UnknownKey):
+        await jwks.key(old)
+
+
+async def test_a_thousand_unknown_keys_cost_one_fetch(auth_server: AuthServer, jwks: Jwks) -> None:
+    auth_server.add_key()
+    for n in range(1000):
+        with pytest.raises(UnknownKey):
+            await jwks.key(f"unknown {n}")
+    assert auth_server.fetches == 1
+
+
+async def test_known_keys_answer_at_once_and_are_refreshed_beside(
+    auth_server: AuthServer, jwks: Jwks, clock: Clock
+) -> None:
+    kid = auth_server.add_key()
+    await jwks.key(kid)
+    clock.now += 299
+    await jwks.key(kid)
+    assert auth_server.fetches == 1
+    clock.now += 2
+    await jwks.key(kid)
+    await settled(jwks)
+    assert auth_server.fetches == 2
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        None,
+        (500, b"broken"),
+        (200, b"no JSON"),
+        (200, b"[]"),
+        (200, b'{"keys": 7}'),
+        (200, b"[" * 100_000),
+        (200, b" " * (KEY_SET_MAX_BYTES + 1)),
+        (302, b""),
+    ],
+    ids=lambda answer: str(answer)[:40],
+)
+async def test_keys_stay_good_while_the_server_is_away_or_talks_nonsense(
+    auth_server: AuthServer, jwks: Jwks, clock: Clock, answer: tuple[int, bytes] | None
+) -> None:
+    kid = auth_server.add_key()
+    await jwks.key(kid)
+    if answer is None:
+        auth_server.stop()
+    auth_server.answer = answer
+    for _ in range(10):
+        clock.now += 10_000
+        assert (await jwks.key(kid)).algorithm == "EdDSA"
+        await settled(jwks)
+    auth_server.answer = None
+    if answer is None:
+        auth_server.start()
+    new = auth_server.add_key()
+    clock.now += 31
+    assert (await jwks.key(new)).algorithm == "EdDSA"
+
+
+async def test_keys_that_never_were_there_are_told_from_unknown_ones(
+    auth_server: AuthServer, jwks: Jwks, clock: Clock
+) -> None:
+    kid = auth_server.add_key()
+    auth_server.stop()
+    for _ in range(3):
+        with pytest.raises(KeysUnavailable):
+            await jwks.key(kid)
+    with pytest.raises(KeysUnavailable, match="ConnectError"):
+        await jwks.fetch()
+    auth_server.start()
+    clock.now += 31
+    assert (await jwks.key(kid)).algorithm == "EdDSA"
+    assert await jwks.fetch() == 1
+
+
+async def test_a_server_that_never_answers_is_not_waited_for(auth_server: AuthServer) -> None:
+    async def swallow(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+        writer.close()
+
+    silent = await asyncio.start_server(swallow, "127.0.0.1", 0)
+    port = silent.sockets[0].getsockname()[1]
+    jwks = Jwks(f"http://127.0.0.1:{port}/jwks", timeout=0.05)
+    try:
+        with pytest.raises(KeysUnavailable):
+            await jwks.key("any")
+    finally:
+        await jwks.aclose()
+        silent.close()
+
+
+async def test_a_fetch_under_way_is_given_up_at_the_end(auth_server: AuthServer) -> None:
+    jwks = Jwks(auth_server.jwks_url)
+    waiting = asyncio.create_task(jwks.key("any"))
+    await asyncio.sleep(0)
+    await jwks.aclose()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting

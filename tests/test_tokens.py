@@ -1,0 +1,333 @@
+"""Tokens: a battery of forged ones is refused, and so is everything that proves nothing."""
+
+import base64
+import json
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import jwt
+import pytest
+from cryptography.hazmat.primitives import hashes, hmac, serialization
+from hypothesis import given
+from hypothesis import strategies as st
+
+from auth.identity import Identity
+from auth.keys import ASYMMETRIC_ALGORITHMS, Jwks
+from auth.tokens import CLOCK_LEEWAY, TOKEN_MAX_LENGTH, InvalidToken, TokenVerifier
+from tests.api import SECRET, Server, running_server, settings_for
+from tests.auth_server import AuthServer
+from tests.databases import Database
+
+OTHER_SECRET = "another-secret-that-is-at-least-as-long-as-it-must-be"
+
+
+def b64(raw: bytes | str) -> str:
+    data = raw.encode() if isinstance(raw, str) else raw
+    return base64.urlsafe_b64encode(data).decode().rstrip("=")
+
+
+def hs256(header: str, payload: str, secret: bytes = SECRET.encode()) -> str:
+    """Sign whatever it is, as no library would."""
+    signed = f"{b64(header)}.{b64(payload)}"
+    mac = hmac.HMAC(secret, hashes.SHA256())
+    mac.update(signed.encode())
+    return f"{signed}.{b64(mac.finalize())}"
+
+
+@dataclass
+class Forge:
+    """What a forger has to work with: a good token's claims, and the public keys."""
+
+    auth_server: AuthServer
+    kids: dict[str, str]
+
+    @property
+    def claims(self) -> dict[str, Any]:
+        base = self.auth_server.url
+        now = int(time.time())
+        return {"sub": "ada", "iat": now, "exp": now + 60, "iss": base, "aud": base}
+
+    def hs(self, secret: str = SECRET, headers: dict[str, Any] | None = None, **claims: Any) -> str:
+        """Return a token signed with the secret; claims given as ... are left out."""
+        return jwt.encode(self._with(claims), secret, "HS256", headers)
+
+    def by(self, algorithm: str = "EdDSA", headers: Any = None, **claims: Any) -> str:
+        """Return a token signed with the key of an algorithm."""
+        kid = self.kids[algorithm]
+        return self.auth_server.sign(self._with(claims), kid, **(headers or {}))
+
+    def raw(self, payload: str) -> str:
+        return hs256('{"alg":"HS256"}', payload)
+
+    def public(self, algorithm: str) -> bytes:
+        key = self.auth_server.private_keys[self.kids[algorithm]][1].public_key()
+        pem: bytes = key.public_bytes(
+            serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+        )
+        return pem
+
+    def _with(self, claims: dict[str, Any]) -> dict[str, Any]:
+        return {name: v for name, v in {**self.claims, **claims}.items() if v is not ...}
+
+
+def unsigned(forge: Forge, alg: str, signature: str = "") -> str:
+    return f"{b64(json.dumps({'alg': alg}))}.{b64(json.dumps(forge.claims))}.{signature}"
+
+
+def payload_with(forge: Forge, name: str, value: str) -> str:
+    """Return the payload with a claim of this JSON text."""
+    rest = {key: v for key, v in forge.claims.items() if key != name}
+    return json.dumps(rest)[:-1] + f', "{name}": {value}}}'
+
+
+def cut(token: str, part: int) -> str:
+    parts = token.split(".")
+    parts[part] = parts[part][:-3]
+    return ".".join(parts)
+
+
+FORGERIES: dict[str, Callable[[Forge], str]] = {
+    "empty": lambda f: "",
+    "a blank": lambda f: " ",
+    "a word": lambda f: "token",
+    "two parts": lambda f: f.hs().rpartition(".")[0],
+    "four parts": lambda f: f.hs() + ".x",
+    "only dots": lambda f: "..",
+    "not ASCII": lambda f: "é.é.é",
+    "a lone surrogate": lambda f: "\ud800.a.b",
+    "giant": lambda f: f.hs(junk="x" * TOKEN_MAX_LENGTH),
+    "header cut": lambda f: cut(f.hs(), 0),
+    "payload cut": lambda f: cut(f.hs(), 1),
+    "signature cut": lambda f: cut(f.hs(), 2),
+    "signature missing": lambda f: f.hs().rpartition(".")[0] + ".",
+    "asymmetric signature cut": lambda f: cut(f.by(), 2),
+    "wrong secret": lambda f: f.hs(OTHER_SECRET),
+    "empty secret": lambda f: hs256('{"alg":"HS256"}', json.dumps(f.claims), b""),
+    "HS384 with the secret": lambda f: jwt.encode(f.claims, SECRET.ljust(48, "x"), "HS384"),
+    "HS512 with the secret": lambda f: jwt.encode(f.claims, SECRET.ljust(64, "x"), "HS512"),
+    "none": lambda f: unsigned(f, "none"),
+    "None": lambda f: unsigned(f, "None"),
+    "NONE with a signature": lambda f: unsigned(f, "NONE", f.hs().rpartition(".")[2]),
+    "nOnE": lambda f: unsigned(f, "nOnE"),
+    "no algorithm": lambda f: hs256("{}", json.dumps(f.claims)),
+    "a list of algorithms": lambda f: hs256('{"alg":["HS256"]}', json.dumps(f.claims)),
+    "header is no object": lambda f: hs256('"HS256"', json.dumps(f.claims)),
+    "HS256 by the RSA public key": lambda f: hs256(
+        f'{{"alg":"HS256","kid":"{f.kids["RS256"]}"}}', json.dumps(f.claims), f.public("RS256")
+    ),
+    "HS256 by the Ed25519 public key": lambda f: hs256(
+        f'{{"alg":"HS256","kid":"{f.kids["EdDSA"]}"}}', json.dumps(f.claims), f.public("EdDSA")
+    ),
+    "HS256 by the key's entry": lambda f: hs256(
+        '{"alg":"HS256"}', json.dumps(f.claims), json.dumps(f.auth_server.public_keys[0]).encode()
+    ),
+    "unknown kid": lambda f: f.by(headers={"kid": "nobody"}),
+    "kid missing": lambda f: f.by(headers={"kid": None}),
+    "kid a number": lambda f: hs256('{"alg":"EdDSA","kid":7}', json.dumps(f.claims)),
+    "kid a path": lambda f: f.by(headers={"kid": "../../etc/passwd"}),
+    "kid of another key": lambda f: f.by("ES256", headers={"kid": f.kids["ES512"]}),
+    "kid of another key of the kind": lambda f: f.auth_server.sign(
+        f.claims, f.kids["stranger"], kid=f.kids["EdDSA"]
+    ),
+    "algorithm not that of the key": lambda f: jwt.encode(
+        f.claims,
+        f.auth_server.private_keys[f.kids["RS256"]][1],
+        "PS256",
+        {"kid": f.kids["RS256"]},
+    ),
+    "a key of its own in the header": lambda f: f.auth_server.sign(
+        f.claims, f.kids["stranger"], jwk=f.auth_server.public_keys[0], jku=f.auth_server.jwks_url
+    ),
+    "critical extension": lambda f: f.hs(headers={"crit": ["exp"]}),
+    "unencoded payload": lambda f: f.hs(headers={"b64": False, "crit": ["b64"]}),
+    "sub missing": lambda f: f.hs(sub=...),
+    "sub null": lambda f: f.raw(payload_with(f, "sub", "null")),
+    "sub empty": lambda f: f.hs(sub=""),
+    "sub a number": lambda f: f.raw(payload_with(f, "sub", "7")),
+    "sub a list": lambda f: f.raw(payload_with(f, "sub", '["ada"]')),
+    "sub with NUL": lambda f: f.hs(sub="a\0da"),
+    "sub with a newline": lambda f: f.hs(sub="a\nda"),
+    "sub with half a surrogate": lambda f: f.raw(payload_with(f, "sub", '"a\\ud800"')),
+    "sub too long": lambda f: f.hs(sub="x" * 256),
+    "exp missing": lambda f: f.hs(exp=...),
+    "exp a second ago": lambda f: f.hs(exp=int(time.time()) - 1),
+    "exp long ago": lambda f: f.by(exp=1),
+    "exp null": lambda f: f.raw(payload_with(f, "exp", "null")),
+    "exp text": lambda f: f.raw(payload_with(f, "exp", '"9999999999"')),
+    "exp true": lambda f: f.raw(payload_with(f, "exp", "true")),
+    "exp NaN": lambda f: f.raw(payload_with(f, "exp", "NaN")),
+    "exp Infinity": lambda f: f.raw(payload_with(f, "exp", "Infinity")),
+    "exp 1e999": lambda f: f.raw(payload_with(f, "exp", "1e999")),
+    "exp of 5000 digits": lambda f: f.raw(payload_with(f, "exp", "9" * 5000)),
+    "exp a list": lambda f: f.raw(payload_with(f, "exp", "[9999999999]")),
+    "nbf in the future": lambda f: f.hs(nbf=int(time.time()) + CLOCK_LEEWAY + 60),
+    "iat in the future": lambda f: f.hs(iat=int(time.time()) + CLOCK_LEEWAY + 60),
+    "iat text": lambda f: f.raw(payload_with(f, "iat", '"now"')),
+    "iss missing": lambda f: f.hs(iss=...),
+    "iss wrong": lambda f: f.hs(iss="https://evil.example"),
+    "iss a list": lambda f: f.raw(payload_with(f, "iss", json.dumps([f.auth_server.url]))),
+    "aud missing": lambda f: f.hs(aud=...),
+    "aud wrong": lambda f: f.by(aud="https://evil.example"),
+    "aud a number": lambda f: f.raw(payload_with(f, "aud", "7")),
+    "payload no object": lambda f: f.raw('["ada"]'),
+    "payload no JSON": lambda f: f.raw("ada"),
+    "payload nested": lambda f: f.raw("[" * 2500 + "]" * 2500),
+    "session cookie cache": lambda f: f.hs(
+        sub=..., iss=..., aud=..., session={"token": "t", "userId": "ada"}, user={"id": "ada"}
+    ),
+    "e-mail verification": lambda f: f.hs(sub=..., iss=..., aud=..., email="ada@example.com"),
+}
+
+HARMLESS: dict[str, Callable[[Forge], str]] = {
+    "HS256": lambda f: f.hs(),
+    "HS256 with a kid": lambda f: f.hs(headers={"kid": "whatever"}),
+    "HS256 with a kid of the set": lambda f: f.hs(headers={"kid": f.kids["EdDSA"]}),
+    "HS256 with a jku": lambda f: f.hs(headers={"jku": "https://evil.example/jwks"}),
+    "without typ": lambda f: f.hs(headers={"typ": None}),
+    "with another typ": lambda f: f.hs(headers={"typ": "at+jwt"}),
+    "exp a float": lambda f: f.hs(exp=time.time() + 60.5),
+    "iss with a slash": lambda f: f.by(iss=f.auth_server.url + "/"),
+    "aud with a slash": lambda f: f.by(aud=f.auth_server.url + "/"),
+    "aud a list": lambda f: f.by(aud=["https://other.example", f.auth_server.url]),
+    "a clock that is slow": lambda f: f.hs(nbf=int(time.time()) + 25, iat=int(time.time()) + 25),
+    "more claims": lambda f: f.by(emailVerified=True, image=None, id="eve", user_id="eve"),
+    **{
+        algorithm: lambda f, algorithm=algorithm: f.by(algorithm)  # type: ignore[misc]
+        for algorithm in ASYMMETRIC_ALGORITHMS
+    },
+}
+
+
+@pytest.fixture(scope="module")
+def forge() -> Iterator[Forge]:
+    server = AuthServer()
+    kids = {algorithm: server.add_key(algorithm) for algorithm in ASYMMETRIC_ALGORITHMS}
+    kids["stranger"] = server.add_key("EdDSA")
+    server.remove_key(kids["stranger"])
+    yield Forge(server, kids)
+    server.stop()
+
+
+@pytest.fixture(scope="module")
+def both_server(forge: Forge, database: Database) -> Iterator[Server]:
+    """A server that takes tokens by the secret and by the key set."""
+    settings = settings_for(database.server_url, better_auth_url=forge.auth_server.url)
+    with running_server(settings) as server:
+        yield server
+
+
+async def verify(forge: Forge, token: str, **changes: Any) -> Identity:
+    jwks = Jwks(forge.auth_server.jwks_url)
+    given = {
+        "secret": SECRET,
+        "jwks": jwks,
+        "issuer": forge.auth_server.url,
+        "audience": forge.auth_server.url,
+        "algorithms": frozenset({"HS256", *ASYMMETRIC_ALGORITHMS}),
+        **changes,
+    }
+    try:
+        return await TokenVerifier(**given).verify(token)
+    finally:
+        await jwks.aclose()
+
+
+@pytest.mark.parametrize("name", FORGERIES)
+async def test_a_forged_token_is_refused(forge: Forge, name: str) -> None:
+    with pytest.raises(InvalidToken):
+        await verify(forge, FORGERIES[name](forge))
+
+
+@pytest.mark.parametrize("name", HARMLESS)
+async def test_a_good_token_is_accepted(forge: Forge, name: str) -> None:
+    assert (await verify(forge, HARMLESS[name](forge))).user_id == "ada"
+
+
+def test_over_http_a_forged_token_is_a_401_and_nothing_else(
+    forge: Forge, both_server: Server
+) -> None:
+    answers = set()
+    for name, make in FORGERIES.items():
+        token = make(forge)
+        if not token.strip() or not token.isascii():
+            continue  # no header can carry it
+        response = both_server.bearer(token).post("{ me { id } }")
+        assert response.status_code == 401, name
+        assert response.headers["www-authenticate"] == "Bearer"
+        answers.add(response.content)
+    assert len(answers) == 1
+    assert b"UNAUTHENTICATED" in answers.pop()
+
+
+def test_over_http_a_good_token_opens_the_door(forge: Forge, both_server: Server) -> None:
+    for make in HARMLESS.values():
+        assert both_server.bearer(make(forge)).data("{ me { id } }") == {"me": {"id": "ada"}}
+
+
+async def test_only_the_algorithms_that_are_set_are_accepted(forge: Forge) -> None:
+    only = frozenset({"ES256"})
+    assert await verify(forge, forge.by("ES256"), algorithms=only)
+    for token in (forge.hs(), forge.by("EdDSA"), forge.by("RS256")):
+        with pytest.raises(InvalidToken):
+            await verify(forge, token, algorithms=only)
+
+
+async def test_without_a_secret_or_without_keys_the_other_kind_is_refused(forge: Forge) -> None:
+    with pytest.raises(InvalidToken):
+        await verify(forge, forge.hs(), secret=None)
+    with pytest.raises(InvalidToken):
+        await verify(forge, forge.by(), jwks=None)
+
+
+async def test_where_neither_is_set_issuer_and_audience_are_not_looked_at(forge: Forge) -> None:
+    token = forge.hs(iss="https://any.example", aud=["https://any.example"])
+    assert await verify(forge, token, issuer=None, audience=None)
+
+
+async def test_claims_about_the_user_are_taken_when_they_are_sane(forge: Forge) -> None:
+    ada = await verify(
+        forge, forge.by(email="ada@example.com", name="Ada \U0001f469\u200d\U0001f4bb")
+    )
+    assert (ada.email, ada.name) == ("ada@example.com", "Ada \U0001f469\u200d\U0001f4bb")
+    for claims in (
+        {"email": 7, "name": ["Ada"]},
+        {"email": "", "name": ""},
+        {"email": "a\0@example.com", "name": "A\0da"},
+        {"email": "x" * 321, "name": "x" * 256},
+    ):
+        odd = await verify(forge, forge.hs(**claims))
+        assert (odd.email, odd.name) == (None, None)
+
+
+@given(st.text())
+def test_no_text_is_a_token(text: str) -> None:
+    verifier = TokenVerifier(
+        secret=SECRET, jwks=None, issuer=None, audience=None, algorithms=frozenset({"HS256"})
+    )
+    with pytest.raises(InvalidToken):
+        verifier.verify(text).send(None)
+
+
+@given(header=st.dictionaries(st.text(), st.text() | st.integers()), payload=st.text())
+def test_no_header_and_payload_make_it_fail_otherwise(header: dict[str, Any], payload: str) -> None:
+    verifier = TokenVerifier(
+        secret=SECRET, jwks=None, issuer=None, audience=None, algorithms=frozenset({"HS256"})
+    )
+    with pytest.raises(InvalidToken):
+        verifier.verify(hs256(json.dumps({**header, "alg": "HS256"}), payload)).send(None)
+
+
+def test_keys_that_cannot_be_fetched_are_the_servers_fault(
+    database: Database, forge: Forge
+) -> None:
+    away = AuthServer()
+    away.stop()
+    settings = settings_for(database.server_url, jwks_url=away.jwks_url)
+    with running_server(settings) as server:
+        response = server.bearer(forge.by()).post("{ me { id } }")
+        assert response.status_code == 503
+        assert response.headers["retry-after"]
+        assert response.json()["errors"][0]["extensions"]["code"] == "SERVICE_UNAVAILABLE"
+        assert server.user().data("{ me { id } }")
