@@ -1,0 +1,350 @@
+"""Migrations: up and down, many at once, and over tables that others have made, without loss."""
+
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from typing import Any
+from uuid import uuid4
+
+import psycopg
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import create_engine
+from sqlalchemy.pool import NullPool
+
+from app.embedded import EmbeddedPostgres
+from app.migration import MigrationFailed, downgrade, head, pending, upgrade, upgrade_sql
+from app.roles import SERVER_ROLE, ensure_server_role
+from models.metadata import metadata
+from tests.api import running_server, settings_for
+from tests.databases import Database
+
+BETTER_AUTHS_USERS = """
+CREATE TABLE users (
+    id text NOT NULL PRIMARY KEY, name text NOT NULL, email text NOT NULL UNIQUE,
+    email_verified boolean NOT NULL, image text,
+    created_at timestamptz DEFAULT CURRENT_TIMESTAMP NOT NULL,
+    updated_at timestamptz DEFAULT CURRENT_TIMESTAMP NOT NULL
+);
+CREATE TABLE session (
+    id text NOT NULL PRIMARY KEY, token text NOT NULL UNIQUE,
+    "userId" text NOT NULL REFERENCES users (id) ON DELETE CASCADE
+);
+INSERT INTO users (id, name, email, email_verified)
+VALUES ('kq3XbTnC', 'Ada', 'ada@example.com', true);
+INSERT INTO session VALUES ('s', 't', 'kq3XbTnC');
+"""
+HAND_MADE = """
+CREATE TABLE users (
+    id VARCHAR NOT NULL PRIMARY KEY, email VARCHAR NOT NULL UNIQUE, name VARCHAR,
+    created_at TIMESTAMP WITHOUT TIME ZONE NOT NULL
+);
+CREATE TABLE tasks (
+    id SERIAL PRIMARY KEY, user_id VARCHAR NOT NULL REFERENCES users (id),
+    title VARCHAR(200) NOT NULL, description VARCHAR(1000), completed BOOLEAN NOT NULL,
+    created_at TIMESTAMP WITHOUT TIME ZONE NOT NULL, updated_at TIMESTAMP WITHOUT TIME ZONE NOT NULL
+);
+CREATE INDEX ix_tasks_user_id ON tasks (user_id);
+CREATE INDEX ix_tasks_completed ON tasks (completed);
+INSERT INTO users VALUES ('ada', 'ada@example.com', 'Ada', '2026-01-01 12:00:00');
+INSERT INTO tasks (user_id, title, description, completed, created_at, updated_at) VALUES
+    ('ada', 'second', 'with more', true, '2026-01-02 12:00', '2026-01-04 12:00'),
+    ('ada', 'first', NULL, false, '2026-01-03 12:00', '2026-01-03 12:00'),
+    ('ada', 'deleted', NULL, false, '2026-01-03 12:00', '2026-01-03 12:00');
+DELETE FROM tasks WHERE title = 'deleted';
+"""
+LOOSE = """
+CREATE TABLE tasks (
+    id integer PRIMARY KEY, user_id text, title text, description text, completed boolean,
+    created_at timestamp, updated_at timestamp
+);
+INSERT INTO tasks VALUES
+    (7, 'eve', 'no times', NULL, NULL, NULL, NULL),
+    (9, 'eve', 'one time', '', true, NULL, '2026-01-03 12:00');
+"""
+
+
+def rows(url: str, query: str) -> list[tuple[Any, ...]]:
+    with psycopg.connect(url) as connection:
+        return connection.execute(query).fetchall()
+
+
+def run(url: str, script: str) -> None:
+    with psycopg.connect(url) as connection:
+        connection.execute(script)
+
+
+def shape(url: str) -> list[tuple[Any, ...]]:
+    """Return what makes the three tables what they are: columns, constraints, indexes, policies."""
+    return rows(
+        url,
+        """
+        SELECT 'column', table_name::text, column_name::text,
+               concat_ws(' ', data_type, character_maximum_length, is_nullable, is_identity,
+                         column_default)
+        FROM information_schema.columns
+        WHERE table_name IN ('users', 'tasks', 'task_counters')
+        UNION ALL
+        SELECT 'constraint', conrelid::regclass::text, conname::text, pg_get_constraintdef(oid)
+        FROM pg_constraint WHERE contype <> 'n'
+             AND conrelid::regclass::text IN ('users', 'tasks', 'task_counters')
+        UNION ALL
+        SELECT 'index', tablename::text, indexname::text, indexdef
+        FROM pg_indexes WHERE tablename IN ('users', 'tasks', 'task_counters')
+        UNION ALL
+        SELECT 'policy', tablename::text, policyname::text,
+               concat_ws(' ', permissive, roles, cmd, qual, with_check)
+        FROM pg_policies
+        UNION ALL
+        SELECT 'security', relname::text, relrowsecurity::text, relforcerowsecurity::text
+        FROM pg_class WHERE relname IN ('users', 'tasks', 'task_counters')
+        ORDER BY 1, 2, 3, 4
+        """,
+    )
+
+
+def test_models_and_migrations_agree(migrated_database: Database) -> None:
+    engine = create_engine(migrated_database.superuser_url, poolclass=NullPool)
+    with engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_server_default": True})
+        differences = compare_metadata(context, metadata)
+    assert [d for d in differences if getattr(d[1], "name", "") != "alembic_version"] == []
+
+
+def test_up_and_down_and_up_again(fresh_database: Database, migrated_database: Database) -> None:
+    url = fresh_database.superuser_url
+    assert pending(url) == ["0001", "0002"]
+    upgrade(url, revision="0001")
+    assert pending(url) == ["0002"]
+    upgrade(url)
+    assert pending(url) == []
+    assert shape(url) == shape(migrated_database.superuser_url)
+    downgrade(url, "base")
+    assert rows(url, "SELECT tablename::text FROM pg_tables WHERE schemaname = 'public'") == [
+        ("alembic_version",)
+    ]
+    upgrade(url)
+    assert shape(url) == shape(migrated_database.superuser_url)
+
+
+def test_down_and_up_again_loses_no_row(migrated_database: Database) -> None:
+    url = migrated_database.superuser_url
+    with running_server(settings_for(migrated_database.server_url)) as server:
+        user = server.user("ada", email="ada@example.com")
+        for title in ("a", "b", "c"):
+            user.create(title)
+        user.toggle(id=user.page()["nodes"][0]["id"])
+        user.delete(id=user.page()["nodes"][1]["id"])
+        before = user.page()["nodes"]
+    downgrade(url, "base")
+    assert rows(url, "SELECT count(*) FROM tasks") == [(2,)]
+    upgrade(url)
+    with running_server(settings_for(migrated_database.server_url)) as server:
+        user = server.user("ada")
+        after = user.page()["nodes"]
+        assert [{**task, "version": 0} for task in after] == [
+            {**task, "version": 0} for task in before
+        ]
+        assert sorted(task["version"] for task in after) == [1, 2]
+        assert user.create("d")["version"] == 3
+
+
+def test_twenty_at_once_apply_each_migration_once(fresh_database: Database) -> None:
+    url = fresh_database.superuser_url
+    with ThreadPoolExecutor(20) as pool:
+        assert list(pool.map(upgrade, [url] * 20)) == [None] * 20
+    assert rows(url, "SELECT version_num FROM alembic_version") == [(head(),)]
+
+
+def test_a_table_in_use_stops_a_migration_and_leaves_no_half(fresh_database: Database) -> None:
+    url = fresh_database.superuser_url
+    run(url, HAND_MADE)
+    before = shape(url)
+    with psycopg.connect(url) as connection:
+        connection.execute("LOCK TABLE tasks IN ACCESS SHARE MODE")
+        with pytest.raises(MigrationFailed, match=r"stayed in use .* nothing was changed"):
+            upgrade(url, wait_for_table=0.05, attempts=1)
+    assert shape(url) == before
+    assert pending(url) == ["0001", "0002"]
+    upgrade(url)
+
+
+def test_a_database_that_cannot_be_reached_is_said_so() -> None:
+    for attempt in (upgrade, pending):
+        with pytest.raises(MigrationFailed, match="cannot be reached"):
+            attempt("postgresql://nobody@127.0.0.1:9/nothing")
+
+
+def test_the_sql_that_is_printed_does_the_same(
+    fresh_database: Database, migrated_database: Database
+) -> None:
+    run(fresh_database.superuser_url, upgrade_sql())
+    assert shape(fresh_database.superuser_url) == shape(migrated_database.superuser_url)
+    assert pending(fresh_database.superuser_url) == []
+
+
+def test_better_auths_users_are_adopted(
+    fresh_database: Database, migrated_database: Database
+) -> None:
+    url = fresh_database.superuser_url
+    run(url, BETTER_AUTHS_USERS)
+    upgrade(url)
+    columns = [row for row in shape(url) if row[0] == "column"]
+    assert columns == [r for r in shape(migrated_database.superuser_url) if r[0] == "column"]
+    assert rows(url, "SELECT id, email_verified FROM users") == [("kq3XbTnC", True)]
+    with running_server(settings_for(fresh_database.server_url)) as server:
+        ada = server.user("kq3XbTnC", name="Somebody else", email="other@example.com")
+        assert ada.data("{ me { name email } }") == {
+            "me": {"name": "Ada", "email": "ada@example.com"}
+        }
+        ada.create()
+        assert server.user().data("{ me { email } }") == {"me": {"email": None}}
+
+
+def test_better_auth_can_work_on_after_it(migrated_database: Database) -> None:
+    """What Better Auth does: it adds what it misses (nothing), inserts, updates, deletes."""
+    role = f"better_auth_{uuid4().hex}"
+    run(
+        migrated_database.superuser_url,
+        f"CREATE ROLE {role} LOGIN; GRANT ALL ON users TO {role}",
+    )
+    try:
+        with running_server(settings_for(migrated_database.server_url)) as server:
+            run(
+                migrated_database.url_of(role),
+                "INSERT INTO users (id, name, email, email_verified) "
+                "VALUES ('a', 'Ada', 'a@example.com', false), ('b', 'Bob', 'b@example.com', false);"
+                "UPDATE users SET email_verified = true, updated_at = now()",
+            )
+            server.user("a").create()
+            assert rows(migrated_database.url_of(role), "SELECT count(*) FROM users") == [(2,)]
+            run(migrated_database.url_of(role), "DELETE FROM users WHERE id = 'a'")
+            url = migrated_database.superuser_url
+            assert rows(url, "SELECT count(*) FROM tasks") == [(0,)]
+            assert rows(url, "SELECT count(*) FROM task_counters") == [(0,)]
+    finally:
+        run(migrated_database.superuser_url, f"DROP OWNED BY {role}; DROP ROLE {role}")
+
+
+def test_a_hand_made_system_is_adopted(
+    fresh_database: Database, migrated_database: Database
+) -> None:
+    url = fresh_database.superuser_url
+    run(url, HAND_MADE)
+    upgrade(url)
+    ours = shape(migrated_database.superuser_url)
+    foreign = ("index", "tasks", "ix_tasks_completed")
+    assert [row for row in shape(url) if row[:3] != foreign] == ours
+    with running_server(settings_for(fresh_database.server_url)) as server:
+        ada = server.user("ada")
+        second, first = sorted(ada.page()["nodes"], key=lambda task: -task["version"])
+        assert (second["id"], second["title"], second["version"]) == ("1", "second", 2)
+        assert (second["description"], second["completed"]) == ("with more", True)
+        assert (first["id"], first["title"], first["version"]) == ("2", "first", 1)
+        noon = datetime(2026, 1, 2, 12, tzinfo=UTC)
+        assert datetime.fromisoformat(second["createdAt"]) == noon
+        new = ada.create()
+        # The deleted task's id is not used again.
+        assert (new["id"], new["version"]) == ("4", 3)
+        assert ada.data("{ me { createdAt } }")["me"]["createdAt"].startswith("2026-01-01T12:00")
+
+
+def test_a_loosely_made_table_is_tightened(fresh_database: Database) -> None:
+    url = fresh_database.superuser_url
+    run(url, LOOSE)
+    upgrade(url)
+    with running_server(settings_for(fresh_database.server_url)) as server:
+        eve = server.user("eve")
+        tasks = {task["id"]: task for task in eve.page()["nodes"]}
+        assert set(tasks) == {"7", "9"}
+        assert (tasks["7"]["completed"], tasks["9"]["completed"]) == (False, True)
+        assert tasks["9"]["description"] == ""
+        assert tasks["9"]["createdAt"] == tasks["9"]["updatedAt"]
+        assert eve.data("{ me { id name } }") == {"me": {"id": "eve", "name": "eve"}}
+        assert eve.create()["id"] == "10"
+
+
+@pytest.mark.parametrize(
+    ("script", "sentence"),
+    [
+        (
+            LOOSE + "UPDATE tasks SET title = repeat('x', 201)",
+            r"2 tasks have a title of more than 200 characters \(id 7, 9\)",
+        ),
+        (
+            LOOSE + "UPDATE tasks SET title = repeat('x', 200) || ' ' WHERE id = 7",
+            r"1 tasks have a title of more than 200 characters \(id 7\)",
+        ),
+        (LOOSE + "UPDATE tasks SET title = E' \\t' WHERE id = 9", r"blank title \(id 9\)"),
+        (LOOSE + "UPDATE tasks SET title = NULL WHERE id = 9", r"blank title \(id 9\)"),
+        (LOOSE + "UPDATE tasks SET description = repeat('x', 1001)", "more than 1000 characters"),
+        (LOOSE + "UPDATE tasks SET user_id = NULL", "belong to nobody"),
+        (
+            LOOSE + "ALTER TABLE tasks ALTER user_id TYPE integer USING 1",
+            "tasks.user_id is of type integer, and must be text",
+        ),
+        (
+            LOOSE + "ALTER TABLE tasks ALTER completed TYPE text",
+            "tasks.completed is of type text, and must be boolean",
+        ),
+        (
+            LOOSE + "ALTER TABLE tasks ADD priority integer NOT NULL DEFAULT 1;"
+            "ALTER TABLE tasks ALTER priority DROP DEFAULT",
+            "tasks.priority must be given and has no default",
+        ),
+        ("CREATE TABLE users (id uuid PRIMARY KEY)", "users.id is of type uuid, and must be text"),
+    ],
+)
+def test_what_would_be_lost_stops_the_migration(
+    fresh_database: Database, script: str, sentence: str
+) -> None:
+    url = fresh_database.superuser_url
+    run(url, script)
+    before = shape(url)
+    with pytest.raises(MigrationFailed, match=sentence):
+        upgrade(url)
+    assert shape(url) == before
+
+
+def test_columns_of_others_that_have_a_default_are_left_alone(fresh_database: Database) -> None:
+    url = fresh_database.superuser_url
+    run(url, LOOSE + "ALTER TABLE tasks ADD priority integer NOT NULL DEFAULT 3")
+    upgrade(url)
+    with running_server(settings_for(fresh_database.server_url)) as server:
+        server.user().create()
+    assert rows(url, "SELECT priority FROM tasks") == [(3,)] * 3
+
+
+@pytest.fixture
+def owner(postgres: EmbeddedPostgres, fresh_database: Database) -> Any:
+    """A role as Neon's default one: it owns the database, makes roles, bypasses row security."""
+    role = f"owner_{uuid4().hex}"
+    run(
+        fresh_database.superuser_url,
+        f"CREATE ROLE {role} LOGIN CREATEROLE BYPASSRLS;"
+        f"ALTER DATABASE {fresh_database.name} OWNER TO {role};"
+        # Another database's migration has made the role already: this owner may pass it on too.
+        f"GRANT {SERVER_ROLE} TO {role} WITH ADMIN OPTION",
+    )
+    yield role
+    run(
+        fresh_database.superuser_url,
+        f"REASSIGN OWNED BY {role} TO postgres; DROP OWNED BY {role}; DROP ROLE {role}",
+    )
+
+
+@pytest.mark.parametrize("bypasses", [True, False])
+def test_an_owner_that_is_no_superuser_can_migrate(
+    fresh_database: Database, template: str, owner: str, bypasses: bool
+) -> None:
+    if not bypasses:
+        run(fresh_database.superuser_url, f"ALTER ROLE {owner} NOBYPASSRLS")
+    url = fresh_database.url_of(owner)
+    run(url, HAND_MADE)
+    upgrade(url)
+    assert ensure_server_role(url, None).startswith(f"postgresql://{SERVER_ROLE}@")
+    with running_server(settings_for(fresh_database.server_url)) as server:
+        assert len(server.user("ada").page()["nodes"]) == 2
+    downgrade(url, "base")
+    upgrade(url)
+    assert rows(fresh_database.superuser_url, "SELECT count(*) FROM tasks") == [(2,)]
