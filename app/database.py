@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import selectors
 from typing import Any
 
 import psycopg
@@ -51,6 +52,7 @@ class PooledDatabase:
                 ),
             },
             configure=self._configure,
+            check=_require_alive,
         )
 
     async def open(self) -> None:
@@ -115,6 +117,21 @@ class PooledDatabase:
         except (PoolTimeout, TimeoutError, psycopg.OperationalError) as error:
             raise DatabaseUnavailable("The database cannot be reached.") from error
         return None if record is None else str(record[0])
+
+
+async def _require_alive(connection: AsyncConnection[Any]) -> None:
+    """Notice, without a round trip, when the server has hung up on an idle connection.
+
+    Raises:
+        psycopg.OperationalError: it has; the pool then takes another connection.
+    """
+    pgconn = connection.pgconn
+    with selectors.DefaultSelector() as selector:
+        selector.register(pgconn.socket, selectors.EVENT_READ)
+        # An idle connection has nothing to say but good-bye: first the reason, then the end.
+        while selector.select(0):
+            pgconn.consume_input()
+            pgconn.is_busy()
 
 
 async def _run(

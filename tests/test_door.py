@@ -1,0 +1,213 @@
+"""The door to the database: few statements, few connections, and none that is held in vain."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import psycopg
+import pytest
+
+from tests.api import CREATE, DELETE, TASK, TOGGLE, UPDATE, Server, running_server, settings_for
+from tests.databases import Database
+
+
+@pytest.fixture
+def sent(server: Server, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What the server sends to the database while a test runs."""
+    texts: list[str] = []
+    database = server.app.state.database
+    fetch = database.fetch
+
+    async def record(statement: Any) -> Any:
+        texts.append(statement.sql.text)
+        return await fetch(statement)
+
+    monkeypatch.setattr(database, "fetch", record)
+    return texts
+
+
+@pytest.mark.parametrize(
+    ("query", "statements"),
+    [
+        ("{ __typename }", 0),
+        ("{ me { id name email createdAt } }", 1),
+        (f'{{ task(id: "1") {{ {TASK} }} }}', 1),
+        ('{ task(id: "no id") { id } }', 0),
+        (f"{{ tasks {{ nodes {{ {TASK} }} }} }}", 1),
+        ("{ tasks { edges { cursor node { id } } pageInfo { hasNextPage endCursor } } }", 1),
+        ("{ tasks { pageInfo { hasPreviousPage hasNextPage } } }", 1),
+        ("{ tasks { nodes { id } totalCount } }", 2),
+        # The owner of every task is the caller, who is looked up once.
+        ("{ me { id } tasks { nodes { owner { id } } } }", 2),
+        ("{ a: tasks { totalCount } b: me { id } c: me { id } }", 3),
+    ],
+)
+def test_a_query_sends_no_more_statements_than_it_needs(
+    server: Server, sent: list[str], query: str, statements: int
+) -> None:
+    user = server.user()
+    for _ in range(3):
+        user.create()
+    del sent[:]
+    user.data(query)
+    assert len(sent) == statements, sent
+
+
+def test_a_mutation_is_one_statement(server: Server, sent: list[str]) -> None:
+    user = server.user()
+    id = user.create()["id"]
+    for query, input in (
+        (CREATE, {"title": "x"}),
+        (UPDATE, {"id": id, "title": "y", "expectedVersion": 1}),
+        (UPDATE, {"id": id, "title": "y", "expectedVersion": 1}),
+        (TOGGLE, {"id": id}),
+        (DELETE, {"id": id}),
+        (DELETE, {"id": id}),
+    ):
+        del sent[:]
+        user.data(query, input=input)
+        assert len(sent) == 1
+
+
+def test_every_statement_names_its_owner(server: Server, sent: list[str]) -> None:
+    user = server.user()
+    id = user.create()["id"]
+    cursor = user.page()["edges"][0]["cursor"]
+    user.page(first=1, after=cursor, filter={"status": "PENDING"})
+    user.page(last=1, before=cursor, orderBy={"direction": "ASC"})
+    user.get(id)
+    user.update(id=id)
+    user.update(id=id, title="x")
+    user.toggle(id=id)
+    user.delete(id=id)
+    user.data("{ me { id } }")
+    kinds = set(sent)
+    assert len(kinds) >= 10
+    for text in kinds:
+        parts = text.count("FROM tasks") + text.count("UPDATE tasks") + text.count("INTO tasks")
+        parts += text.count("FROM users") + text.count("INTO users")
+        named = text.count("tasks.user_id = $") + text.count("users.id = $")
+        named += text.count("INSERT INTO tasks (user_id") + text.count("INSERT INTO users (id")
+        assert parts, text
+        assert named == parts, text
+
+
+@pytest.fixture(scope="module")
+def pool_of_two(database: Database) -> Iterator[Server]:
+    settings = settings_for(
+        database.server_url,
+        database_pool_min_size=0,
+        database_pool_max_size=2,
+        migration_database_url=database.superuser_url,
+    )
+    with running_server(settings) as server:
+        yield server
+
+
+def test_forty_sibling_fields_on_a_pool_of_two_all_answer(pool_of_two: Server) -> None:
+    user = pool_of_two.user()
+    user.create()
+    query = "{" + " ".join(f"f{n}: tasks {{ totalCount nodes {{ id }} }}" for n in range(40)) + "}"
+    data = user.data(query)
+    assert len(data) == 40
+    assert {tasks["totalCount"] for tasks in data.values()} == {1}
+
+
+def test_many_users_on_a_pool_of_two_get_their_own(pool_of_two: Server) -> None:
+    users = [pool_of_two.user() for _ in range(8)]
+    for user in users:
+        user.create(f"of {user.user_id}")
+
+    def ask(n: int) -> bool:
+        user = users[n % len(users)]
+        if n % 5 == 0:
+            user.execute("{ tasks(first: 101) { totalCount } }")
+        if n % 7 == 0:
+            user.toggle(id=user.page()["nodes"][0]["id"])
+        return bool(user.titles() == [f"of {user.user_id}"])
+
+    with ThreadPoolExecutor(16) as pool:
+        assert all(pool.map(ask, range(400)))
+
+
+def connections(server: Server, name: str) -> list[tuple[str, ...]]:
+    with psycopg.connect(str(server.settings.migration_database_url)) as connection:
+        return connection.execute(
+            "SELECT state, usename FROM pg_stat_activity WHERE application_name = 'todo-api' "
+            "AND datname = %s",
+            [name],
+        ).fetchall()
+
+
+def test_no_transaction_stays_open_when_nothing_is_asked(
+    pool_of_two: Server, database: Database
+) -> None:
+    user = pool_of_two.user()
+    user.create()
+    user.execute("{ tasks(first: 101) { totalCount } }")
+    assert {state for state, _ in connections(pool_of_two, database.name)} <= {"idle", "active"}
+
+
+def test_a_busy_pool_is_waited_for_and_then_given_up(database: Database) -> None:
+    settings = settings_for(
+        database.server_url, database_pool_max_size=1, database_pool_timeout=0.1
+    )
+    with running_server(settings) as server:
+        user = server.user()
+        task = user.create()
+        with psycopg.connect(database.superuser_url) as connection:
+            connection.execute("SELECT FROM tasks WHERE id = %s FOR UPDATE", [task["id"]])
+            with ThreadPoolExecutor(2) as threads:
+                held = threads.submit(lambda: server.user(user.user_id).toggle(id=task["id"]))
+                while len(blocked(connection)) == 0:
+                    pass
+                refused = user.post("{ me { id } }")
+                connection.rollback()
+                assert held.result()["completed"] is True
+        assert refused.status_code == 503
+        assert refused.headers["retry-after"] == "1"
+        (error,) = refused.json()["errors"]
+        assert error["extensions"] == {"code": "SERVICE_UNAVAILABLE"}
+        assert user.data("{ me { id } }")
+
+
+def blocked(connection: psycopg.Connection[Any]) -> list[Any]:
+    return connection.execute(
+        "SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock' "
+        "AND datname = current_database()"
+    ).fetchall()
+
+
+def test_a_statement_that_takes_too_long_is_given_up(database: Database) -> None:
+    settings = settings_for(database.server_url, database_statement_timeout=0.2)
+    with running_server(settings) as server:
+        user = server.user()
+        task = user.create()
+        with psycopg.connect(database.superuser_url) as connection:
+            connection.execute("SELECT FROM tasks WHERE id = %s FOR UPDATE", [task["id"]])
+            result = user.execute(TOGGLE, {"input": {"id": task["id"]}})
+            assert result["errors"][0]["extensions"]["code"] == "SERVICE_UNAVAILABLE"
+            assert result["data"] == {"toggleTask": None}
+            assert blocked(connection) == []
+        assert user.get(task["id"]) == task
+
+
+def test_a_connection_that_was_cut_is_replaced(database: Database, pool_of_two: Server) -> None:
+    user = pool_of_two.user()
+    task = user.create()
+    for _ in range(3):
+        with psycopg.connect(database.superuser_url, autocommit=True) as connection:
+            connection.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                "WHERE application_name = 'todo-api' AND datname = current_database()"
+            )
+        assert user.get(task["id"]) == task
+
+
+def test_statements_need_not_be_prepared(database: Database) -> None:
+    settings = settings_for(database.server_url, database_prepared_statements=False)
+    with running_server(settings) as server:
+        user = server.user()
+        for _ in range(10):
+            user.create()
+        assert user.page()["totalCount"] == 10

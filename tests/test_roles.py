@@ -1,0 +1,204 @@
+"""Database roles: what the server's may do, and which roles the server does not start as."""
+
+from collections.abc import Callable, Iterator
+from uuid import uuid4
+
+import psycopg
+import pytest
+from psycopg import AsyncConnection, sql
+
+from app.database import PooledDatabase, UnsafeRole
+from app.migration import MigrationFailed
+from app.roles import SERVER_ROLE, RoleFacts, ensure_server_role, inspect_role
+from tests.api import running_server, settings_for
+from tests.databases import Database
+
+MakeRole = Callable[[str], str]
+
+
+@pytest.fixture
+def make_role(migrated_database: Database) -> Iterator[MakeRole]:
+    """Make login roles, each with the rest of a CREATE ROLE statement."""
+    made: list[str] = []
+
+    def make(attributes: str = "") -> str:
+        made.append(f"role_{uuid4().hex}")
+        with psycopg.connect(migrated_database.superuser_url) as connection:
+            connection.execute(f"CREATE ROLE {made[-1]} LOGIN {attributes}")
+        return made[-1]
+
+    yield make
+    with psycopg.connect(migrated_database.superuser_url) as connection:
+        for role in made:
+            connection.execute(f"REASSIGN OWNED BY {role} TO postgres")
+            connection.execute(f"DROP OWNED BY {role}")
+            connection.execute(f"DROP ROLE {role}")
+
+
+async def facts_of(url: str) -> RoleFacts:
+    async with await AsyncConnection.connect(url) as connection:
+        return await inspect_role(connection)
+
+
+async def test_the_servers_role_is_bound(migrated_database: Database) -> None:
+    assert (await facts_of(migrated_database.server_url)).objections() == []
+
+
+async def test_a_member_of_the_servers_role_is_bound(
+    migrated_database: Database, make_role: MakeRole
+) -> None:
+    role = make_role(f"IN ROLE {SERVER_ROLE}")
+    assert (await facts_of(migrated_database.url_of(role))).objections() == []
+    with running_server(settings_for(migrated_database.url_of(role))) as server:
+        assert server.user().create()["version"] == 1
+
+
+@pytest.mark.parametrize(
+    ("attributes", "then", "reason"),
+    [
+        ("SUPERUSER", "", "is a superuser"),
+        (f"BYPASSRLS IN ROLE {SERVER_ROLE}", "", "has BYPASSRLS"),
+        (f"IN ROLE {SERVER_ROLE}", "ALTER TABLE tasks OWNER TO {}", "owns tasks"),
+        (f"IN ROLE {SERVER_ROLE}", "ALTER TABLE users OWNER TO {}", "owns users"),
+        ("", "", f"is no member of {SERVER_ROLE}"),
+    ],
+)
+async def test_a_role_that_is_not_bound_is_refused(
+    migrated_database: Database, make_role: MakeRole, attributes: str, then: str, reason: str
+) -> None:
+    role = make_role(attributes)
+    if then:
+        with psycopg.connect(migrated_database.superuser_url) as connection:
+            connection.execute(then.format(role))
+    url = migrated_database.url_of(role)
+    (objection,) = (await facts_of(url)).objections()
+    assert objection.startswith(f"The database role {role} {reason}, so row security would not")
+    database = PooledDatabase(url, settings_for(url))
+    try:
+        with pytest.raises(UnsafeRole, match=reason):
+            await database.open()
+    finally:
+        await database.close()
+
+
+async def test_a_member_of_the_owner_is_not_bound(
+    migrated_database: Database, make_role: MakeRole
+) -> None:
+    owner = make_role("")
+    with psycopg.connect(migrated_database.superuser_url) as connection:
+        connection.execute(f"ALTER TABLE tasks OWNER TO {owner}")
+    role = make_role(f"IN ROLE {SERVER_ROLE}, {owner}")
+    (objection,) = (await facts_of(migrated_database.url_of(role))).objections()
+    assert "owns tasks" in objection
+
+
+async def test_row_security_that_was_taken_off_is_noticed(migrated_database: Database) -> None:
+    with psycopg.connect(migrated_database.superuser_url) as connection:
+        connection.execute("ALTER TABLE tasks NO FORCE ROW LEVEL SECURITY")
+        connection.execute("ALTER TABLE users DISABLE ROW LEVEL SECURITY")
+    assert (await facts_of(migrated_database.server_url)).objections() == [
+        "Row security is not enabled and forced on tasks, users."
+    ]
+
+
+async def test_a_database_without_tables_is_noticed(fresh_database: Database) -> None:
+    assert (await facts_of(fresh_database.superuser_url)).objections() == [
+        "The database is not migrated: run `todo-api migrate`."
+    ]
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "INSERT INTO tasks (user_id, title, version) VALUES ('bob', 'x', 1)",
+        "UPDATE tasks SET user_id = 'bob'",
+        "UPDATE task_counters SET user_id = 'bob'",
+        "INSERT INTO tasks (id, user_id, title, version) VALUES (7, 'ada', 'x', 1)",
+        "INSERT INTO task_counters VALUES ('bob', 1)",
+        "INSERT INTO users (id, name, email_verified) VALUES ('eve', 'Eve', false)",
+        "UPDATE users SET name = 'x'",
+        "DELETE FROM users",
+        "DELETE FROM task_counters",
+        "TRUNCATE tasks",
+        "SELECT image FROM users",
+        "ALTER TABLE tasks DISABLE ROW LEVEL SECURITY",
+        "DROP POLICY tasks_owner ON tasks",
+        "CREATE TABLE mine (x int)",
+        "SET ROLE postgres",
+        "SET row_security = off; SELECT * FROM tasks",
+    ],
+)
+def test_the_servers_role_may_do_no_more_than_it_needs(
+    migrated_database: Database, statement: str
+) -> None:
+    with psycopg.connect(migrated_database.superuser_url) as connection:
+        connection.execute("INSERT INTO users (id, name) VALUES ('ada', 'Ada'), ('bob', 'Bob')")
+        connection.execute("INSERT INTO tasks (user_id, title, version) VALUES ('ada', 'x', 1)")
+        connection.execute("INSERT INTO task_counters VALUES ('ada', 1)")
+    with psycopg.connect(migrated_database.server_url) as connection:
+        connection.execute("SELECT set_config('app.user_id', 'ada', true)")
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            connection.execute(statement)
+
+
+def test_a_session_that_forgets_its_owner_sees_nothing(migrated_database: Database) -> None:
+    with psycopg.connect(migrated_database.superuser_url) as connection:
+        connection.execute("INSERT INTO users (id, name) VALUES ('ada', 'Ada'), ('', 'Nobody')")
+        connection.execute(
+            "INSERT INTO tasks (user_id, title, version) VALUES ('ada', 'x', 1), ('', 'y', 1)"
+        )
+    tables = ("tasks", "users")
+    with psycopg.connect(migrated_database.server_url, autocommit=True) as connection:
+        for _ in range(2):
+            with connection.transaction():
+                connection.execute("SELECT set_config('app.user_id', 'ada', true)")
+                for table in tables:
+                    assert connection.execute(f"SELECT count(*) FROM {table}").fetchone() == (1,)
+            # The setting is '' now, where it was NULL in the new session; neither is an owner.
+            for table in tables:
+                assert connection.execute(f"SELECT count(*) FROM {table}").fetchone() == (0,)
+
+
+def test_the_url_that_is_printed_has_no_password(migrated_database: Database) -> None:
+    migration = migrated_database.superuser_url
+    assert ensure_server_role(migration, None) == migrated_database.server_url
+    assert ensure_server_role(migration, migration) == migrated_database.server_url
+
+
+def test_a_role_gets_the_password_of_its_url_as_a_verifier(
+    migrated_database: Database, make_role: MakeRole
+) -> None:
+    role = f"role_{uuid4().hex}"
+    url = migrated_database.url_of(f"{role}:hunter2hunter2")
+    printed = ensure_server_role(migrated_database.superuser_url, url)
+    assert printed == migrated_database.url_of(role)
+    with psycopg.connect(migrated_database.superuser_url, autocommit=True) as connection:
+        stored = connection.execute(
+            "SELECT rolpassword, pg_has_role(rolname, %s, 'USAGE') FROM pg_authid "
+            "WHERE rolname = %s",
+            [SERVER_ROLE, role],
+        ).fetchone()
+        connection.execute(sql.SQL("DROP ROLE {}").format(sql.Identifier(role)))
+    assert stored is not None
+    assert stored[0].startswith("SCRAM-SHA-256$")
+    assert stored[1] is True
+
+
+def test_a_role_that_somebody_else_made_keeps_its_password(
+    migrated_database: Database, make_role: MakeRole
+) -> None:
+    role = make_role("PASSWORD 'its own'")
+    query = f"SELECT rolpassword FROM pg_authid WHERE rolname = '{role}'"
+    with psycopg.connect(migrated_database.superuser_url, autocommit=True) as connection:
+        before = connection.execute(query).fetchone()
+        url = migrated_database.url_of(f"{role}:another")
+        ensure_server_role(migrated_database.superuser_url, url)
+        assert connection.execute(query).fetchone() == before
+
+
+def test_what_the_migrating_role_may_not_do_is_said(
+    migrated_database: Database, make_role: MakeRole
+) -> None:
+    weak = migrated_database.url_of(make_role(""))
+    with pytest.raises(MigrationFailed, match="the role new_server could not be made ready"):
+        ensure_server_role(weak, migrated_database.url_of("new_server"))
