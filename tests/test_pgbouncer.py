@@ -1,0 +1,130 @@
+"""Through PgBouncer in transaction mode, where sessions are shared: everybody gets their own."""
+
+import os
+import re
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+import psycopg
+import pytest
+
+from tests.api import Server, running_server, settings_for
+from tests.databases import Database
+
+PGBOUNCER = shutil.which("pgbouncer", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
+
+pytestmark = pytest.mark.skipif(PGBOUNCER is None, reason="needs PgBouncer: apt install pgbouncer")
+
+USERS = 20
+REQUESTS = 600
+
+
+def version() -> tuple[int, ...]:
+    if PGBOUNCER is None:
+        return (0, 0)
+    said = subprocess.run([str(PGBOUNCER), "--version"], capture_output=True, text=True).stdout
+    found = re.search(r"PgBouncer (\d+)\.(\d+)", said)
+    assert found is not None
+    return int(found[1]), int(found[2])
+
+
+@pytest.fixture
+def bouncer(database: Database, tmp_path: Path) -> Iterator[Callable[[str], str]]:
+    """PgBouncer before the database, with two server connections; return URLs through it."""
+    postgres_socket = Path(parse_qs(urlsplit(database.superuser_url).query)["host"][0])
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    folder = tmp_path / "pgbouncer"
+    folder.mkdir()
+    (folder / "users").write_text('"todo_api" ""\n"postgres" ""\n')
+    prepared = "max_prepared_statements = 100" if version() >= (1, 21) else ""
+    (folder / "ini").write_text(
+        f"""[databases]
+        * = host={postgres_socket}
+        [pgbouncer]
+        listen_addr = 127.0.0.1
+        listen_port = {port}
+        unix_socket_dir =
+        auth_type = trust
+        auth_file = {folder}/users
+        pool_mode = transaction
+        default_pool_size = 2
+        max_client_conn = 200
+        logfile = {folder}/log
+        {prepared}
+        """.replace("\n        ", "\n")
+    )
+    command = [str(PGBOUNCER), "-q", str(folder / "ini")]
+    if os.geteuid() == 0:
+        # It does not run as root, so it runs as who may reach PostgreSQL's socket.
+        for path in (tmp_path, tmp_path.parent, tmp_path.parent.parent):
+            path.chmod(path.stat().st_mode | 0o055)
+        shutil.chown(folder, postgres_socket.owner())
+        command[1:1] = ["-u", postgres_socket.owner()]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE)
+
+    def url(role: str) -> str:
+        return f"postgresql://{role}@127.0.0.1:{port}/{database.name}"
+
+    try:
+        for _ in range(200):
+            try:
+                psycopg.connect(url("todo_api"), connect_timeout=2).close()
+            except psycopg.OperationalError:
+                assert process.poll() is None, (folder / "log").read_text()
+                time.sleep(0.02)
+            else:
+                break
+        yield url
+    finally:
+        process.terminate()
+        process.wait(10)
+        assert process.stderr is not None
+        process.stderr.close()
+
+
+# From 1.21 on PgBouncer passes prepared statements on.
+@pytest.mark.parametrize("prepared", [False, True] if version() >= (1, 21) else [False])
+def test_through_a_pooler_everybody_gets_their_own(
+    bouncer: Callable[[str], str], prepared: bool
+) -> None:
+    settings = settings_for(
+        bouncer("todo_api"), database_pool_max_size=6, database_prepared_statements=prepared
+    )
+    with running_server(settings) as server:
+        leaks = hammer(server)
+    assert leaks == []
+
+
+def hammer(server: Server) -> list[str]:
+    """Ask as many users at once, with requests that fail between; return what was not theirs."""
+    users = [server.user(name=f"user {n}") for n in range(USERS)]
+    ids = [user.create(f"of {user.user_id}")["id"] for user in users]
+
+    def ask(n: int) -> list[str]:
+        me, other = users[n % USERS], ids[(n * 7 + 1) % USERS]
+        if n % 4 == 0:
+            me.execute("{ tasks(first: 101) { totalCount } }")
+        if n % 3 == 0:
+            me.toggle(id=ids[n % USERS])
+        found = me.data(
+            "query ($id: ID!) { me { id } task(id: $id) { id } "
+            "tasks { totalCount nodes { title } } }",
+            id=other,
+        )
+        theirs = {
+            "me": {"id": me.user_id},
+            "tasks": {"totalCount": 1, "nodes": [{"title": f"of {me.user_id}"}]},
+            "task": {"id": other} if other == ids[n % USERS] else None,
+        }
+        return [] if found == theirs else [str(found)]
+
+    with ThreadPoolExecutor(16) as pool:
+        return [leak for leaks in pool.map(ask, range(REQUESTS)) for leak in leaks]
