@@ -60,7 +60,7 @@ def serve(
     ] = False,
 ) -> None:
     """Serve the API; with no DATABASE_URL, on an embedded PostgreSQL."""
-    settings = settings_or_exit()
+    settings = settings_or_exit(to_serve=True)
     _require_free(host, port)
     signal.signal(signal.SIGTERM, _exit)
     if settings.database_url is not None:
@@ -150,7 +150,7 @@ def export_schema(
 @cli.command()
 def doctor() -> None:
     """Say what is configured and what can be reached; exit 1 if something is wrong."""
-    if not examine(settings_or_exit()):
+    if not examine(settings_or_exit(to_serve=True)):
         sys.exit(1)
 
 

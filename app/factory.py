@@ -47,7 +47,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     Without settings it reads them, as `uvicorn --factory` needs; if some are wrong or missing it
     exits with a sentence for each.
     """
-    settings = settings or settings_or_exit()
+    settings = settings or settings_or_exit(to_serve=True)
     endpoint = GraphQLEndpoint(
         Executor(build_schema()), get_graphql_ide_html() if settings.shows_graphiql else None
     )

@@ -6,10 +6,10 @@ Each field's description is the sentence that `.env.example` and the README prin
 import json
 import sys
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from auth.keys import ASYMMETRIC_ALGORITHMS
@@ -182,8 +182,9 @@ class Settings(BaseSettings):
         description="Where the embedded PostgreSQL and the development secret are kept.",
     )
 
-    @model_validator(mode="after")
-    def _whole(self) -> Self:
+    @property
+    def missing_to_serve(self) -> list[str]:
+        """A sentence for each thing that a server lacks, though a migration does not."""
         sentences = []
         if self.database_url and not (self.better_auth_secret or self.key_set_url):
             sentences.append(
@@ -194,9 +195,7 @@ class Settings(BaseSettings):
             sentences.append(
                 "DATABASE_POOL_MIN_SIZE must not be greater than DATABASE_POOL_MAX_SIZE."
             )
-        if sentences:
-            raise ValueError("\n".join(sentences))
-        return self
+        return sentences
 
     @property
     def key_set_url(self) -> str | None:
@@ -222,22 +221,25 @@ class Settings(BaseSettings):
         return self.database_url is None if self.graphiql is None else self.graphiql
 
 
-def read_settings() -> Settings:
+def read_settings(*, to_serve: bool = False) -> Settings:
     """Return the settings that the environment and `.env` hold.
 
     Raises:
-        SettingsError: some are wrong or missing.
+        SettingsError: some are wrong, or missing in a server.
     """
     try:
-        return Settings()
+        settings = Settings()
     except ValidationError as error:
         raise SettingsError(_sentences(error)) from None
+    if to_serve and settings.missing_to_serve:
+        raise SettingsError(settings.missing_to_serve)
+    return settings
 
 
-def settings_or_exit() -> Settings:
+def settings_or_exit(*, to_serve: bool = False) -> Settings:
     """Return the settings, or exit with code 2 and a sentence on stderr for each that is wrong."""
     try:
-        return read_settings()
+        return read_settings(to_serve=to_serve)
     except SettingsError as error:
         for sentence in error.sentences:
             sys.stderr.write(f"todo-api: {sentence}\n")
@@ -248,9 +250,6 @@ def _sentences(error: ValidationError) -> list[str]:
     sentences = []
     for problem in error.errors(include_url=False, include_input=False):
         message = problem["msg"].removeprefix("Value error, ")
-        if not problem["loc"]:
-            sentences += message.split("\n")
-            continue
         message = message.removeprefix("Input should be ").rstrip(".")
         message = message if message.startswith("it ") else f"it must be {message}"
         sentences.append(f"{str(problem['loc'][0]).upper()} cannot be used: {message}.")

@@ -24,10 +24,10 @@ def bare_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 def given(monkeypatch: pytest.MonkeyPatch) -> Read:
     """Read the settings where the environment holds these variables and no others."""
 
-    def read(**environment: str) -> Settings:
+    def read(*, to_serve: bool = False, **environment: str) -> Settings:
         for name, value in environment.items():
             monkeypatch.setenv(name, value)
-        return read_settings()
+        return read_settings(to_serve=to_serve)
 
     return read
 
@@ -41,7 +41,16 @@ def test_nothing_needs_to_be_set(given: Read) -> None:
 
 def test_a_database_wants_tokens_that_can_be_verified(given: Read) -> None:
     with pytest.raises(SettingsError, match=r"^DATABASE_URL is set, so tokens must be verifiable"):
-        given(DATABASE_URL=URL)
+        given(DATABASE_URL=URL, to_serve=True)
+
+
+def test_a_migration_wants_no_tokens(given: Read) -> None:
+    assert given(DATABASE_URL=URL).database_url == URL
+
+
+def test_a_pool_is_no_smaller_than_its_smallest_size(given: Read) -> None:
+    with pytest.raises(SettingsError, match="DATABASE_POOL_MIN_SIZE must not be greater"):
+        given(DATABASE_POOL_MIN_SIZE="9", to_serve=True)
 
 
 @pytest.mark.parametrize(
