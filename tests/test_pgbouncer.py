@@ -5,6 +5,7 @@ import re
 import shutil
 import socket
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -35,14 +36,13 @@ def version() -> tuple[int, ...]:
 
 
 @pytest.fixture
-def bouncer(database: Database, tmp_path: Path) -> Iterator[Callable[[str], str]]:
+def bouncer(database: Database) -> Iterator[Callable[[str], str]]:
     """PgBouncer before the database, with two server connections; return URLs through it."""
     postgres_socket = Path(parse_qs(urlsplit(database.superuser_url).query)["host"][0])
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    folder = tmp_path / "pgbouncer"
-    folder.mkdir()
+    folder = Path(tempfile.mkdtemp(prefix="pgbouncer-"))
     (folder / "users").write_text('"todo_api" ""\n"postgres" ""\n')
     prepared = "max_prepared_statements = 100" if version() >= (1, 21) else ""
     (folder / "ini").write_text(
@@ -64,8 +64,6 @@ def bouncer(database: Database, tmp_path: Path) -> Iterator[Callable[[str], str]
     command = [str(PGBOUNCER), "-q", str(folder / "ini")]
     if os.geteuid() == 0:
         # It does not run as root, so it runs as who may reach PostgreSQL's socket.
-        for path in (tmp_path, tmp_path.parent, tmp_path.parent.parent):
-            path.chmod(path.stat().st_mode | 0o055)
         shutil.chown(folder, postgres_socket.owner())
         command[1:1] = ["-u", postgres_socket.owner()]
     process = subprocess.Popen(command, stderr=subprocess.PIPE)
@@ -88,6 +86,7 @@ def bouncer(database: Database, tmp_path: Path) -> Iterator[Callable[[str], str]
         process.wait(10)
         assert process.stderr is not None
         process.stderr.close()
+        shutil.rmtree(folder)
 
 
 # From 1.21 on PgBouncer passes prepared statements on.
