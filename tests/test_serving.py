@@ -126,18 +126,22 @@ def test_with_nothing_configured_it_serves_and_stops_with_its_postgres(
 
 
 @pytest.mark.parametrize(
-    "command",
+    ("command", "embedded"),
     [
-        ["todo-api", "serve", "--port", "{port}", "--workers", "2"],
-        ["uvicorn", "app.asgi:app", "--port", "{port}"],
-        ["uvicorn", "--factory", "app.factory:create_app", "--port", "{port}"],
-        ["uvicorn", "app.asgi:app", "--port", "{port}", "--workers", "2"],
-        ["fastapi", "dev", "--entrypoint", "app.asgi:app", "--port", "{port}"],
+        ("todo-api serve --port {port} --workers 2", True),
+        ("fastapi dev --entrypoint app.asgi:app --port {port}", True),
+        ("uvicorn app.asgi:app --port {port}", False),
+        ("uvicorn --factory app.factory:create_app --port {port}", False),
+        ("uvicorn app.asgi:app --port {port} --workers 2", False),
     ],
-    ids=lambda command: " ".join(command),
 )
-def test_it_starts_the_ways_that_people_expect(tmp_path: Path, command: list[str]) -> None:
-    with started(command, {"BETTER_AUTH_SECRET": SECRET}, tmp_path) as server:
+def test_it_starts_the_ways_that_people_expect(
+    tmp_path: Path, database: Database, command: str, embedded: bool
+) -> None:
+    environment = {"BETTER_AUTH_SECRET": SECRET}
+    if not embedded:
+        environment["DATABASE_URL"] = database.server_url
+    with started(command.split(), environment, tmp_path) as server:
         server.wait_until_ready()
         printed = subprocess.run(
             [BIN / "todo-api", "token", "ada", "--name", "Ada"],
