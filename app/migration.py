@@ -11,8 +11,10 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from alembic.script.revision import RevisionError
+from alembic.util import CommandError
 from psycopg.errors import LockNotAvailable
-from sqlalchemy import Connection, create_engine, make_url, text
+from sqlalchemy import Connection, Engine, create_engine, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
@@ -71,16 +73,16 @@ def pending(url: str) -> list[str]:
     """Return the revisions that are still to be applied, oldest first.
 
     Raises:
-        MigrationFailed: the database could not be reached.
+        MigrationFailed: the database could not be reached, or is newer than the code.
     """
     script = ScriptDirectory.from_config(_config())
-    engine = create_engine(_sqlalchemy_url(url), poolclass=NullPool)
     try:
-        with engine.connect() as connection:
+        with _engine(url).connect() as connection:
             current = MigrationContext.configure(connection).get_current_revision()
-    except DBAPIError as error:
+        revisions = [r.revision for r in script.iterate_revisions("head", current)]
+    except (DBAPIError, CommandError, RevisionError) as error:
         raise MigrationFailed(_sentence(error)) from error
-    return [r.revision for r in reversed(list(script.iterate_revisions("head", current)))]
+    return revisions[::-1]
 
 
 def upgrade_sql() -> str:
@@ -97,8 +99,13 @@ def _config() -> Config:
     return config
 
 
-def _sqlalchemy_url(url: str) -> str:
-    return make_url(libpq_url(url)).set(drivername="postgresql+psycopg").render_as_string(False)
+def _engine(url: str) -> Engine:
+    # The URL is libpq's own business: SQLAlchemy would not understand every one that it does.
+    return create_engine(
+        "postgresql+psycopg://",
+        creator=lambda: psycopg.connect(libpq_url(url)),
+        poolclass=NullPool,
+    )
 
 
 @contextmanager
@@ -107,8 +114,9 @@ def connect(url: str, wait_for_table: float = WAIT_FOR_TABLE) -> Iterator[Connec
 
     No statement in it waits longer for a table than `wait_for_table` seconds.
     """
-    engine = create_engine(_sqlalchemy_url(url), poolclass=NullPool)
-    with engine.begin() as connection:
+    with _engine(url).begin() as connection:
+        # A limit that a role or a database sets is meant for queries.
+        connection.execute(text("SELECT set_config('statement_timeout', '0', true)"))
         _set_lock_timeout(connection, WAIT_FOR_OTHERS)
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": ADVISORY_LOCK})
         _set_lock_timeout(connection, wait_for_table)
@@ -133,6 +141,8 @@ def _migrate(
                 config = _config()
                 config.attributes["connection"] = connection
                 run(config, revision)
+        except CommandError as error:
+            raise MigrationFailed(_sentence(error)) from error
         except DBAPIError as error:
             if not left or not isinstance(error.orig, LockNotAvailable):
                 raise MigrationFailed(_sentence(error)) from error
@@ -141,10 +151,15 @@ def _migrate(
             return
 
 
-def _sentence(error: DBAPIError) -> str:
+def _sentence(error: DBAPIError | CommandError | RevisionError) -> str:
+    if not isinstance(error, DBAPIError):
+        return f"{error}. Has newer code migrated this database?"
     if isinstance(error.orig, LockNotAvailable):
         return "A table stayed in use too long, and nothing was changed: try again later."
+    if not isinstance(error.orig, psycopg.Error) or error.orig.sqlstate is not None:
+        detail = error.orig.diag.message_primary if isinstance(error.orig, psycopg.Error) else None
+        return f"The migration failed, and nothing was changed: {detail or error.orig}"
     if isinstance(error.orig, psycopg.OperationalError):
         return f"The database cannot be reached: {error.orig}"
-    detail = error.orig.diag.message_primary if isinstance(error.orig, psycopg.Error) else None
-    return f"The migration failed, and nothing was changed: {detail or error.orig}"
+    # What libpq says of a URL that it cannot read may quote the password.
+    return "The database cannot be reached: its URL cannot be read."

@@ -92,7 +92,10 @@ def ensure_server_role(migration_url: str, server_url: str | None) -> str:
         role, password = SERVER_ROLE, None
     try:
         with psycopg.connect(libpq_url(migration_url), autocommit=True) as connection:
-            _ensure_login(connection, role, None if password is None else str(password))
+            is_new = _ensure_login(connection, role)
+            # Somebody else's role keeps the password that it has.
+            if password is not None and (is_new or role == SERVER_ROLE):
+                _ensure_password(connection, role, str(password), str(server_url))
     except psycopg.Error as error:
         raise MigrationFailed(
             f"The tables are up to date, but the role {role} could not be made ready: "
@@ -101,22 +104,46 @@ def ensure_server_role(migration_url: str, server_url: str | None) -> str:
     return _url_of(role, server_url or migration_url)
 
 
-def _ensure_login(
-    connection: psycopg.Connection[tuple[Any, ...]], role: str, password: str | None
-) -> None:
+def _ensure_login(connection: psycopg.Connection[tuple[Any, ...]], role: str) -> bool:
+    """Let the role log in and act as the server; return whether it had to be made."""
     name = sql.Identifier(role)
-    known = connection.execute("SELECT FROM pg_roles WHERE rolname = %s", [role]).fetchone()
+    known = connection.execute(
+        "SELECT pg_has_role(oid, %s, 'USAGE') FROM pg_roles WHERE rolname = %s", [SERVER_ROLE, role]
+    ).fetchone()
     if known is None:
         connection.execute(sql.SQL("CREATE ROLE {} LOGIN").format(name))
-    if password is not None and (known is None or role == SERVER_ROLE):
-        verifier = connection.pgconn.encrypt_password(
-            password.encode(), role.encode(), b"scram-sha-256"
-        )
-        connection.execute(
-            sql.SQL("ALTER ROLE {} LOGIN PASSWORD {}").format(name, verifier.decode())
-        )
-    if role != SERVER_ROLE:
+    if role != SERVER_ROLE and known != (True,):
         connection.execute(sql.SQL("GRANT {} TO {}").format(sql.Identifier(SERVER_ROLE), name))
+    return known is None
+
+
+def _ensure_password(
+    connection: psycopg.Connection[tuple[Any, ...]], role: str, password: str, server_url: str
+) -> None:
+    verifier = connection.pgconn.encrypt_password(
+        password.encode(), role.encode(), b"scram-sha-256"
+    )
+    try:
+        connection.execute(
+            sql.SQL("ALTER ROLE {} LOGIN PASSWORD {}").format(
+                sql.Identifier(role), verifier.decode()
+            )
+        )
+    except psycopg.Error as error:
+        if not _lets_in(server_url):
+            raise MigrationFailed(
+                f"The tables are up to date, but the password of the role {role} could not be set: "
+                f"{error.diag.message_primary or error}. Set it by hand to the one in "
+                "DATABASE_URL, then migrate again."
+            ) from error
+
+
+def _lets_in(url: str) -> bool:
+    try:
+        psycopg.connect(libpq_url(url)).close()
+    except psycopg.Error:
+        return False
+    return True
 
 
 def _url_of(role: str, url: str) -> str:

@@ -1,7 +1,13 @@
 """Migrations: up and down, many at once, and over tables that others have made, without loss."""
 
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -13,12 +19,21 @@ from sqlalchemy import create_engine
 from sqlalchemy.pool import NullPool
 
 from app.embedded import EmbeddedPostgres
-from app.migration import MigrationFailed, downgrade, head, pending, upgrade, upgrade_sql
+from app.migration import (
+    ADVISORY_LOCK,
+    MigrationFailed,
+    downgrade,
+    head,
+    pending,
+    upgrade,
+    upgrade_sql,
+)
 from app.roles import SERVER_ROLE, ensure_server_role
 from models.metadata import metadata
 from tests.api import running_server, settings_for
 from tests.databases import Database
 
+ROOT = Path(__file__).parent.parent
 BETTER_AUTHS_USERS = """
 CREATE TABLE users (
     id text NOT NULL PRIMARY KEY, name text NOT NULL, email text NOT NULL UNIQUE,
@@ -51,6 +66,18 @@ INSERT INTO tasks (user_id, title, description, completed, created_at, updated_a
     ('ada', 'second', 'with more', true, '2026-01-02 12:00', '2026-01-04 12:00'),
     ('ada', 'first', NULL, false, '2026-01-03 12:00', '2026-01-03 12:00'),
     ('ada', 'deleted', NULL, false, '2026-01-03 12:00', '2026-01-03 12:00');
+DELETE FROM tasks WHERE title = 'deleted';
+"""
+WITHOUT_KEYS = """
+CREATE TABLE users (id text, email text, name text);
+CREATE UNIQUE INDEX ix_users_email ON users (email);
+CREATE SEQUENCE numbers;
+CREATE TABLE tasks (
+    id integer NOT NULL DEFAULT nextval('numbers'), user_id text, title text,
+    created_at timestamp, updated_at timestamp, version integer DEFAULT 5
+);
+INSERT INTO users VALUES ('ada', 'ada@example.com', 'Ada');
+INSERT INTO tasks (user_id, title) VALUES ('ada', 'kept'), ('ada', 'deleted');
 DELETE FROM tasks WHERE title = 'deleted';
 """
 LOOSE = """
@@ -111,6 +138,23 @@ def test_models_and_migrations_agree(migrated_database: Database) -> None:
     assert [d for d in differences if getattr(d[1], "name", "") != "alembic_version"] == []
 
 
+def test_alembic_finds_no_difference_in_an_adopted_database(fresh_database: Database) -> None:
+    url = fresh_database.superuser_url
+    run(url, BETTER_AUTHS_USERS + LOOSE + "ALTER TABLE users ADD role text DEFAULT 'user';")
+    run(url, "ALTER TABLE users RENAME CONSTRAINT users_email_key TO uq_users_email")
+    upgrade(url)
+    process = subprocess.run(
+        [sys.executable, "-m", "alembic", "check"],
+        cwd=ROOT,
+        env={**os.environ, "MIGRATION_DATABASE_URL": url},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert process.returncode == 0, process.stderr
+    assert "No new upgrade operations detected." in process.stdout
+
+
 def test_up_and_down_and_up_again(fresh_database: Database, migrated_database: Database) -> None:
     url = fresh_database.superuser_url
     assert pending(url) == ["0001", "0002"]
@@ -118,6 +162,7 @@ def test_up_and_down_and_up_again(fresh_database: Database, migrated_database: D
     assert pending(url) == ["0002"]
     upgrade(url)
     assert pending(url) == []
+    assert pending(fresh_database.server_url) == []
     assert shape(url) == shape(migrated_database.superuser_url)
     downgrade(url, "base")
     assert rows(url, "SELECT tablename::text FROM pg_tables WHERE schemaname = 'public'") == [
@@ -169,10 +214,56 @@ def test_a_table_in_use_stops_a_migration_and_leaves_no_half(fresh_database: Dat
     upgrade(url)
 
 
-def test_a_database_that_cannot_be_reached_is_said_so() -> None:
-    for attempt in (upgrade, pending):
-        with pytest.raises(MigrationFailed, match="cannot be reached"):
-            attempt("postgresql://nobody@127.0.0.1:9/nothing")
+def test_a_table_that_is_free_again_is_migrated_at_the_next_try(fresh_database: Database) -> None:
+    url = fresh_database.superuser_url
+    run(url, HAND_MADE)
+    with psycopg.connect(url) as connection, ThreadPoolExecutor() as pool:
+        connection.execute("LOCK TABLE tasks IN ACCESS SHARE MODE")
+        migration = pool.submit(upgrade, url, wait_for_table=0.05, attempts=3)
+        time.sleep(0.5)
+        connection.commit()
+        migration.result()
+    assert pending(url) == []
+
+
+def test_a_limit_for_queries_does_not_stop_a_migration(fresh_database: Database) -> None:
+    url = fresh_database.superuser_url
+    run(url, f"ALTER DATABASE {fresh_database.name} SET statement_timeout = '300ms'")
+    with psycopg.connect(url) as connection, ThreadPoolExecutor() as pool:
+        connection.execute("SELECT pg_advisory_xact_lock(%s)", [ADVISORY_LOCK])
+        migration = pool.submit(upgrade, url)
+        time.sleep(0.8)
+        connection.commit()
+        migration.result()
+
+
+@pytest.mark.parametrize("attempt", [upgrade, pending])
+@pytest.mark.parametrize(
+    "url",
+    ["postgresql://nobody@127.0.0.1:9/nothing", "postgres://me:hunter2@[127.0.0.1/nothing"],
+)
+def test_a_database_that_cannot_be_reached_is_said_so(
+    attempt: Callable[[str], object], url: str
+) -> None:
+    with pytest.raises(MigrationFailed, match="cannot be reached") as failed:
+        attempt(url)
+    assert "hunter2" not in str(failed.value)
+
+
+@pytest.mark.parametrize("attempt", [upgrade, pending])
+def test_a_database_of_newer_code_is_said_so(
+    migrated_database: Database, attempt: Callable[[str], object]
+) -> None:
+    url = migrated_database.superuser_url
+    run(url, "UPDATE alembic_version SET version_num = '9999'")
+    with pytest.raises(MigrationFailed, match=r"'9999'. Has newer code migrated this database\?"):
+        attempt(url)
+
+
+@pytest.mark.parametrize("scheme", ["postgres", "postgresql", "postgresql+psycopg"])
+def test_a_url_is_taken_as_people_write_it(migrated_database: Database, scheme: str) -> None:
+    given = migrated_database.superuser_url.replace("postgresql", scheme, 1)
+    assert pending(f"{given}&sslmode=prefer&channel_binding=prefer") == []
 
 
 def test_the_sql_that_is_printed_does_the_same(
@@ -249,6 +340,68 @@ def test_a_hand_made_system_is_adopted(
         assert ada.data("{ me { createdAt } }")["me"]["createdAt"].startswith("2026-01-01T12:00")
 
 
+def test_tasks_of_people_without_a_row_get_one(fresh_database: Database) -> None:
+    url = fresh_database.superuser_url
+    run(url, BETTER_AUTHS_USERS + LOOSE)
+    upgrade(url)
+    assert rows(url, "SELECT id, name, email FROM users ORDER BY id") == [
+        ("eve", "eve", None),
+        ("kq3XbTnC", "Ada", "ada@example.com"),
+    ]
+
+
+def test_tables_without_keys_get_them(
+    fresh_database: Database, migrated_database: Database
+) -> None:
+    url = fresh_database.superuser_url
+    run(url, WITHOUT_KEYS)
+    upgrade(url)
+    # The description came last, for it was not there.
+    assert sorted(shape(url)) == sorted(shape(migrated_database.superuser_url))
+    assert rows(url, "SELECT id, version FROM tasks") == [(1, 1)]
+    with running_server(settings_for(fresh_database.server_url)) as server:
+        # The sequence, which the column did not own, had given 2 to the deleted task.
+        assert server.user("ada").create()["id"] == "3"
+
+
+def test_an_identity_that_is_behind_its_ids_is_moved_on(fresh_database: Database) -> None:
+    url = fresh_database.superuser_url
+    run(url, LOOSE + "ALTER TABLE tasks ALTER id ADD GENERATED ALWAYS AS IDENTITY")
+    upgrade(url)
+    with running_server(settings_for(fresh_database.server_url)) as server:
+        assert server.user("eve").create()["id"] == "10"
+
+
+def test_triggers_do_not_take_a_migration_for_a_change(fresh_database: Database) -> None:
+    url = fresh_database.superuser_url
+    run(
+        url,
+        HAND_MADE + "CREATE FUNCTION touch() RETURNS trigger LANGUAGE plpgsql AS "
+        "$$ BEGIN NEW.updated_at = now(); RETURN NEW; END $$;"
+        "CREATE TRIGGER touch BEFORE UPDATE ON tasks FOR EACH ROW EXECUTE FUNCTION touch();"
+        "CREATE TRIGGER resting BEFORE UPDATE ON tasks FOR EACH ROW EXECUTE FUNCTION touch();"
+        "ALTER TABLE tasks ENABLE ALWAYS TRIGGER touch; ALTER TABLE tasks DISABLE TRIGGER resting;",
+    )
+    upgrade(url)
+    assert rows(url, "SELECT title, updated_at FROM tasks ORDER BY version") == [
+        ("first", datetime(2026, 1, 3, 12, tzinfo=UTC)),
+        ("second", datetime(2026, 1, 4, 12, tzinfo=UTC)),
+    ]
+    enabled = "SELECT tgname::text, tgenabled FROM pg_trigger WHERE NOT tgisinternal ORDER BY 1"
+    assert rows(url, enabled) == [("resting", "D"), ("touch", "A")]
+
+
+def test_foreign_keys_of_other_columns_stay(fresh_database: Database) -> None:
+    url = fresh_database.superuser_url
+    run(url, HAND_MADE + "ALTER TABLE tasks ADD assignee varchar REFERENCES users (id)")
+    upgrade(url)
+    assert rows(
+        url,
+        "SELECT conname::text FROM pg_constraint "
+        "WHERE conrelid = 'tasks'::regclass AND contype = 'f' ORDER BY conname",
+    ) == [("tasks_assignee_fkey",), ("tasks_user_id_fkey",)]
+
+
 def test_a_loosely_made_table_is_tightened(fresh_database: Database) -> None:
     url = fresh_database.superuser_url
     run(url, LOOSE)
@@ -293,6 +446,19 @@ def test_a_loosely_made_table_is_tightened(fresh_database: Database) -> None:
             "tasks.priority must be given and has no default",
         ),
         ("CREATE TABLE users (id uuid PRIMARY KEY)", "users.id is of type uuid, and must be text"),
+        (LOOSE + "ALTER TABLE tasks DROP title", "tasks has no column title"),
+        (
+            "CREATE TABLE users (id text PRIMARY KEY, created_at date)",
+            "users.created_at is of type date, and must be a timestamp",
+        ),
+        (
+            LOOSE + "ALTER TABLE tasks DROP CONSTRAINT tasks_pkey, ADD PRIMARY KEY (user_id, id)",
+            "tasks has a primary key that is not its id",
+        ),
+        (
+            LOOSE + "CREATE POLICY everything ON tasks USING (true)",
+            "tasks has a row security policy of its own, everything",
+        ),
     ],
 )
 def test_what_would_be_lost_stops_the_migration(
@@ -347,4 +513,44 @@ def test_an_owner_that_is_no_superuser_can_migrate(
         assert len(server.user("ada").page()["nodes"]) == 2
     downgrade(url, "base")
     upgrade(url)
-    assert rows(fresh_database.superuser_url, "SELECT count(*) FROM tasks") == [(2,)]
+    everything = "SELECT (SELECT count(*) FROM tasks), (SELECT count(*) FROM task_counters)"
+    assert rows(fresh_database.superuser_url, everything) == [(2, 1)]
+    # Row security binds the owner too; the cascade of a foreign key passes it all the same.
+    assert rows(url, everything) == ([(2, 1)] if bypasses else [(0, 0)])
+    run(url, "DELETE FROM users WHERE id = 'ada'")
+    assert rows(fresh_database.superuser_url, everything) == [(0, 0)]
+
+
+RIGHTS = {
+    ("users", "SELECT"): {"id", "email", "name", "created_at"},
+    ("users", "INSERT"): {"id", "email", "name", "email_verified", "created_at", "updated_at"},
+    ("tasks", "SELECT"): set(metadata.tables["tasks"].columns.keys()),
+    ("tasks", "INSERT"): {"user_id", "title", "description", "completed", "version"},
+    ("tasks", "UPDATE"): {"title", "description", "completed", "updated_at", "version"},
+    ("tasks", "DELETE"): {""},
+    ("task_counters", "SELECT"): {"user_id", "version"},
+    ("task_counters", "INSERT"): {"user_id", "version"},
+    ("task_counters", "UPDATE"): {"version"},
+    ("alembic_version", "SELECT"): {"version_num"},
+}
+
+
+def test_the_servers_role_has_exactly_its_rights(migrated_database: Database) -> None:
+    granted: dict[tuple[str, str], set[str]] = {}
+    for table, right, column in rows(
+        migrated_database.superuser_url,
+        f"""
+        SELECT relname, privilege, attname
+        FROM pg_class, unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'REFERENCES']) AS privilege,
+             pg_attribute
+        WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' AND attrelid = pg_class.oid
+          AND attnum > 0 AND has_column_privilege('{SERVER_ROLE}', attrelid, attnum, privilege)
+        UNION ALL
+        SELECT relname, privilege, ''
+        FROM pg_class, unnest(ARRAY['DELETE', 'TRUNCATE', 'TRIGGER']) AS privilege
+        WHERE relnamespace = 'public'::regnamespace AND relkind = 'r'
+          AND has_table_privilege('{SERVER_ROLE}', pg_class.oid, privilege)
+        """,
+    ):
+        granted.setdefault((table, right), set()).add(column)
+    assert granted == RIGHTS
