@@ -178,6 +178,8 @@ def _migrate(url: str, settings: Settings, *, check: bool) -> None:
     upgrade(url)
     server_url = ensure_server_role(url, settings.database_url)
     typer.echo(f"The database is up to date. Let the server connect by:\nDATABASE_URL={server_url}")
+    if ":PASSWORD@" in server_url:
+        typer.echo("PASSWORD is the one in DATABASE_URL where this command is run: it sets it.")
 
 
 def _run_server(settings: Settings, host: str, port: int, workers: int, *, reload: bool) -> None:

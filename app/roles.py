@@ -26,6 +26,9 @@ SELECT r.rolname, r.rolsuper, r.rolbypassrls,
        ARRAY(SELECT relname::text FROM tables WHERE pg_has_role(r.oid, relowner, 'USAGE')),
        ARRAY(SELECT relname::text FROM tables WHERE NOT relrowsecurity
              OR relname <> 'users' AND NOT relforcerowsecurity),
+       ARRAY(SELECT polname::text FROM pg_policy
+             WHERE polrelid IN (to_regclass('tasks'), to_regclass('task_counters'))
+             AND polpermissive AND polname NOT IN ('tasks_owner', 'task_counters_owner')),
        (SELECT count(*) FROM tables)
 FROM pg_roles r
 WHERE r.rolname = current_user
@@ -42,6 +45,7 @@ class RoleFacts:
     is_server_role: bool
     owned_tables: list[str]
     unprotected_tables: list[str]
+    foreign_policies: list[str]
     table_count: int
 
     def objections(self) -> list[str]:
@@ -65,6 +69,10 @@ class RoleFacts:
         if self.unprotected_tables:
             names = ", ".join(sorted(self.unprotected_tables))
             objections.append(f"Row security is not enabled and forced on {names}.")
+        if self.foreign_policies:
+            # Permissive policies add up: what one of them lets through, ours cannot stop.
+            names = ", ".join(sorted(self.foreign_policies))
+            objections.append(f"Row security has policies that may show more: {names}.")
         return objections
 
 

@@ -144,7 +144,7 @@ def test_migrate_makes_a_role_that_the_server_can_use(run: Run, fresh_database: 
 
     done = run("todo-api", "migrate", MIGRATION_DATABASE_URL=fresh_database.superuser_url)
     assert done.returncode == 0, done.stderr
-    url = done.stdout.split("DATABASE_URL=")[1].strip()
+    url = done.stdout.split("DATABASE_URL=")[1].splitlines()[0]
     assert "todo_api" in url
 
     after = run(

@@ -101,6 +101,14 @@ async def test_row_security_that_was_taken_off_is_noticed(migrated_database: Dat
     ]
 
 
+async def test_a_policy_that_shows_more_is_noticed(migrated_database: Database) -> None:
+    with psycopg.connect(migrated_database.superuser_url) as connection:
+        connection.execute("CREATE POLICY everybody ON tasks USING (true)")
+    assert (await facts_of(migrated_database.server_url)).objections() == [
+        "Row security has policies that may show more: everybody."
+    ]
+
+
 async def test_a_database_without_tables_is_noticed(fresh_database: Database) -> None:
     assert (await facts_of(fresh_database.superuser_url)).objections() == [
         "The database is not migrated: run `todo-api migrate`."
