@@ -104,7 +104,7 @@ def demo_token(settings: Settings) -> str:
 
 async def _add_demo_tasks(settings: Settings, token: str) -> None:
     """Add them as a client would: as the token's bearer, in GraphQL."""
-    executor = Executor(build_schema())
+    executor = Executor(build_schema(), settings.limits)
     async with run(settings) as running:
         headers = [(b"authorization", f"Bearer {token}".encode())]
         context = await running.get_context(HTTPConnection({"type": "http", "headers": headers}))

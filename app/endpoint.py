@@ -44,6 +44,7 @@ STATUS = {
 OK_AS_PLAIN_JSON = {
     ErrorCode.GRAPHQL_PARSE_FAILED,
     ErrorCode.GRAPHQL_VALIDATION_FAILED,
+    ErrorCode.QUERY_TOO_COMPLEX,
     ErrorCode.BAD_USER_INPUT,
 }
 """What GraphQL over HTTP has answered with 200 where the client takes `application/json` alone."""

@@ -15,19 +15,20 @@ from graphql import (
     GraphQLError,
     GraphQLSyntaxError,
     OperationType,
+    Source,
     execute,
     get_operation_ast,
-    parse,
     validate,
 )
+from graphql.language.parser import Parser
 
 from auth.context import Context
 from auth.door import DatabaseUnavailable
 from graphql_schema.errors import CodedError, ErrorCode
+from graphql_schema.limits import LimitExceeded, Limits, check_limits, paged_fields
 
 logger = logging.getLogger(__name__)
 
-MAX_TOKENS = 1000
 MAX_ERRORS = 5
 """Validation errors in one answer."""
 
@@ -54,8 +55,10 @@ class RequestFailed(Exception):
 class Executor:
     """Runs requests against a schema."""
 
-    def __init__(self, schema: strawberry.Schema) -> None:
+    def __init__(self, schema: strawberry.Schema, limits: Limits) -> None:
         self._schema = schema._schema  # noqa: SLF001 -- Strawberry has no public name for it
+        self._limits = limits
+        self._paged = paged_fields(self._schema)
         self._executor_class = schema.execution_context_class
         self._document = lru_cache(DOCUMENTS_KEPT)(self._parse_and_validate)
 
@@ -100,9 +103,15 @@ class Executor:
         return ExecutionResult(result.data, errors or None)
 
     def _parse_and_validate(self, query: str) -> DocumentNode | list[GraphQLError]:
+        parser = Parser(Source(query), max_tokens=self._limits.tokens)
         try:
-            document = parse(query, max_tokens=MAX_TOKENS)
+            document = parser.parse_document()
+            check_limits(document, self._limits, self._paged)
+        except LimitExceeded as error:
+            return [error]
         except GraphQLSyntaxError as error:
+            if parser.token_count > self._limits.tokens:
+                return [LimitExceeded("tokens", self._limits.tokens, parser.token_count)]
             return [_with_code(error, ErrorCode.GRAPHQL_PARSE_FAILED)]
         except RecursionError:
             message = "Syntax Error: The document is nested too deeply."

@@ -49,7 +49,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     """
     settings = settings or settings_or_exit(to_serve=True)
     endpoint = GraphQLEndpoint(
-        Executor(build_schema()), get_graphql_ide_html() if settings.shows_graphiql else None
+        Executor(build_schema(), settings.limits),
+        get_graphql_ide_html() if settings.shows_graphiql else None,
     )
 
     @asynccontextmanager

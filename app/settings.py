@@ -14,6 +14,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from auth.keys import ASYMMETRIC_ALGORITHMS
 from auth.tokens import SECRET_MIN_BYTES
+from graphql_schema.limits import Limits
 
 JWKS_PATH = "/api/auth/jwks"
 """Where Better Auth's jwt plugin serves its keys, below BETTER_AUTH_URL."""
@@ -177,6 +178,28 @@ class Settings(BaseSettings):
         description="Prepare statements on the server. Turn it off behind a PgBouncer older than "
         "1.21, or one without `max_prepared_statements`.",
     )
+    graphql_max_tokens: int = Field(
+        default=1000, gt=0, description="The most tokens that a document may have."
+    )
+    graphql_max_depth: int = Field(
+        default=15,
+        gt=0,
+        description="The most levels of fields within fields that a document may have.",
+    )
+    graphql_max_aliases: int = Field(
+        default=50, gt=0, description="The most aliases that a document may have."
+    )
+    graphql_max_directives: int = Field(
+        default=50, gt=0, description="The most directives that a document may have."
+    )
+    graphql_max_root_fields: int = Field(
+        default=50, gt=0, description="The most fields at the top that a document may have."
+    )
+    graphql_max_nodes: int = Field(
+        default=5000,
+        gt=0,
+        description="The most tasks on all its pages together that a document may have.",
+    )
     data_dir: Path = Field(
         default=Path(".todo-api"),
         description="Where the embedded PostgreSQL and the development secret are kept.",
@@ -215,6 +238,17 @@ class Settings(BaseSettings):
     @property
     def algorithms(self) -> frozenset[str]:
         return frozenset(self.jwt_algorithm or ["HS256", *ASYMMETRIC_ALGORITHMS])
+
+    @property
+    def limits(self) -> Limits:
+        return Limits(
+            tokens=self.graphql_max_tokens,
+            depth=self.graphql_max_depth,
+            aliases=self.graphql_max_aliases,
+            directives=self.graphql_max_directives,
+            root_fields=self.graphql_max_root_fields,
+            nodes=self.graphql_max_nodes,
+        )
 
     @property
     def shows_graphiql(self) -> bool:

@@ -1,0 +1,115 @@
+"""Limits: each lets n pass and refuses n + 1, through fragments too, and costs next to nothing."""
+
+from collections.abc import Callable, Iterator
+
+import pytest
+from graphql import get_introspection_query
+
+from graphql_schema.limits import Limits
+from tests.api import Server, running_server, settings_for
+from tests.databases import Database
+
+LIMITS = Limits(tokens=400, depth=6, aliases=5, directives=4, root_fields=7, nodes=230)
+
+
+@pytest.fixture(scope="module")
+def limited(database: Database) -> Iterator[Server]:
+    limits = {f"graphql_max_{name}": getattr(LIMITS, name) for name in LIMITS.__slots__}
+    with running_server(settings_for(database.server_url, **limits)) as server:
+        yield server
+
+
+def nested(levels: int) -> str:
+    """Return fields of a type within each other, the last one a leaf."""
+    if levels == 1:
+        return "name"
+    return f"fields {{ type {{ {'ofType { ' * (levels - 3)}name{' }' * (levels - 3)} }} }}"
+
+
+WITHIN: dict[str, Callable[[int], str]] = {
+    "depth": lambda n: f"{{ __schema {{ types {{ {nested(n - 2)} }} }} }}",
+    "depth, by fragments": lambda n: (
+        "{ __schema { types { ...F } } } fragment F on __Type { fields { type { ...G } } } "
+        f"fragment G on __Type {{ {'ofType { ' * (n - 5)}name{' }' * (n - 5)} }}"
+    ),
+    "aliases": lambda n: "{ " + " ".join(f"a{k}: __typename" for k in range(n)) + " }",
+    "aliases, by fragments": lambda n: "{ me { " + "...F " * n + "} } fragment F on User { a: id }",
+    "directives": lambda n: "{ me { " + "id @skip(if: false) " * n + "} }",
+    "directives, by fragments": lambda n: (
+        "{ me { " + "...F " * n + "} } fragment F on User { id @skip(if: false) }"
+    ),
+    "root fields": lambda n: "{ " + "__typename " * n + "}",
+    "root fields, by fragments": lambda n: (
+        "{ " + "...F " * n + "} fragment F on Query { __typename }"
+    ),
+    "nodes": lambda n: (
+        f"{{ tasks(first: 100) {{ totalCount }} b: tasks(last: 100) {{ totalCount }} "
+        f"c: tasks(first: {n - 200}) {{ totalCount }} }}"
+    ),
+    "nodes, by default and by a variable": lambda n: (
+        "query ($n: Int) { tasks { totalCount } b: tasks(first: $n) { totalCount } "
+        f"c: tasks(first: {n - 150}) {{ totalCount }} }}"
+    ),
+    "nodes, by fragments": lambda n: (
+        "{ ...F ...F ...G } fragment F on Query { b: tasks(first: 100) { totalCount } } "
+        f"fragment G on Query {{ tasks(first: {n - 200}) {{ totalCount }} }}"
+    ),
+    "tokens": lambda n: "{ me { " + "id " * (n - 5) + "} }",
+}
+
+
+@pytest.mark.parametrize("name", WITHIN)
+def test_a_limit_lets_n_pass_and_refuses_one_more(limited: Server, name: str) -> None:
+    user = limited.user()
+    limit = name.partition(",")[0].replace(" ", "_")
+    most = getattr(LIMITS, limit)
+    passed = user.post(WITHIN[name](most))
+    assert passed.status_code == 200, passed.text
+    refused = user.post(WITHIN[name](most + 1))
+    assert refused.status_code == 400, refused.text
+    (error,) = refused.json()["errors"]
+    code = "GRAPHQL_VALIDATION_FAILED" if limit == "depth" else "QUERY_TOO_COMPLEX"
+    assert error["extensions"] == {
+        "code": code,
+        "limit": limit,
+        "maximum": most,
+        "count": most + 1,
+    }
+    assert f"{most + 1}, and the limit is {most}" in error["message"]
+
+
+def test_graphiqls_introspection_is_within_the_limits(server: Server) -> None:
+    query = get_introspection_query(specified_by_url=True, directive_is_repeatable=True)
+    assert "__schema" in server.user().data(query)
+
+
+@pytest.mark.parametrize("fragments", [20, 90])
+@pytest.mark.parametrize("leaf", ["id", "a: id", "id @skip(if: true)"])
+def test_a_fragment_bomb_goes_off_in_nobodys_hands(
+    server: Server, fragments: int, leaf: str
+) -> None:
+    """Each fragment spreads the next one twice: 2^90 fields, if anybody expanded them."""
+    chain = " ".join(
+        f"fragment F{n} on User {{ ...F{n + 1} ...F{n + 1} }}" for n in range(fragments)
+    )
+    bomb = f"{{ me {{ ...F0 }} }} {chain} fragment F{fragments} on User {{ {leaf} }}"
+    result = server.user().post(bomb)
+    assert result.status_code in (200, 400)
+    if leaf != "id":
+        assert result.json()["errors"][0]["extensions"]["code"] == "QUERY_TOO_COMPLEX"
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        "{ ...F } fragment F on Query { ...F }",
+        "{ ...F } fragment F on Query { ...G } fragment G on Query { a: __typename ...F }",
+        "{ ...Nothing }",
+        "fragment F on Query { __typename }",
+    ],
+)
+def test_a_document_that_is_not_even_valid_is_measured(server: Server, document: str) -> None:
+    response = server.user().post(document)
+    assert response.status_code == 400
+    code = response.json()["errors"][0]["extensions"]["code"]
+    assert code in ("GRAPHQL_VALIDATION_FAILED", "BAD_REQUEST")
