@@ -191,6 +191,8 @@ def _run_server(settings: Settings, host: str, port: int, workers: int, *, reloa
         reload=reload,
         log_level="debug" if settings.debug else "info",
         server_header=False,
+        access_log=False,
+        http="app.protocol:GuardedProtocol",
         timeout_graceful_shutdown=GRACE_PERIOD,
     )
 

@@ -15,6 +15,7 @@ from app.embedded import DATABASE, embedded_postgres
 from app.execution import Executor, GraphQLRequest
 from app.lifespan import run
 from app.migration import upgrade
+from app.observability import RequestRecord
 from app.roles import SERVER_ROLE
 from app.settings import Settings
 from auth.tokens import make_token
@@ -104,17 +105,20 @@ def demo_token(settings: Settings) -> str:
 
 async def _add_demo_tasks(settings: Settings, token: str) -> None:
     """Add them as a client would: as the token's bearer, in GraphQL."""
-    executor = Executor(build_schema(), settings.limits)
+    executor, record = Executor(build_schema(), settings.limits), RequestRecord("demo")
     async with run(settings) as running:
         headers = [(b"authorization", f"Bearer {token}".encode())]
         context = await running.get_context(HTTPConnection({"type": "http", "headers": headers}))
         for title, description, completed in DEMO_TASKS:
             task = {"title": title, "description": description}
             result = await executor.execute(
-                GraphQLRequest(ADD_TASK, None, {"input": task}), context, may_write=True
+                GraphQLRequest(ADD_TASK, None, {"input": task}), context, record, may_write=True
             )
             if completed and result.data:
                 toggled = {"id": result.data["createTask"]["id"]}
                 await executor.execute(
-                    GraphQLRequest(TOGGLE_TASK, None, {"input": toggled}), context, may_write=True
+                    GraphQLRequest(TOGGLE_TASK, None, {"input": toggled}),
+                    context,
+                    record,
+                    may_write=True,
                 )

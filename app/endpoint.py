@@ -1,5 +1,6 @@
 """The GraphQL endpoint: an ASGI application that says who first, then what, then answers."""
 
+import asyncio
 import json
 import logging
 from collections.abc import Mapping, Sequence
@@ -11,7 +12,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, Response
 from starlette.types import Receive, Scope, Send
 
-from app.execution import Executor, RequestFailed, coded
+from app.execution import Executor, GraphQLRequest, RequestFailed, coded
 from app.http_request import (
     PLAIN_JSON,
     RESPONSE_JSON,
@@ -20,6 +21,7 @@ from app.http_request import (
     accepts_html,
     read_request,
 )
+from app.observability import RequestRecord, digest, record_of
 from auth.context import ContextGetter
 from auth.keys import KeysUnavailable
 from graphql_schema.errors import CodedError, ErrorCode
@@ -34,10 +36,12 @@ STATUS = {
     ErrorCode.UNAUTHENTICATED: 401,
     ErrorCode.METHOD_NOT_ALLOWED: 405,
     ErrorCode.NOT_ACCEPTABLE: 406,
+    ErrorCode.REQUEST_TIMEOUT: 408,
     ErrorCode.PAYLOAD_TOO_LARGE: 413,
     ErrorCode.UNSUPPORTED_MEDIA_TYPE: 415,
     ErrorCode.INTERNAL_SERVER_ERROR: 500,
     ErrorCode.SERVICE_UNAVAILABLE: 503,
+    ErrorCode.TIMEOUT: 504,
 }
 """The HTTP status of a request that was not executed, by its error's code; 400 for the others."""
 
@@ -56,8 +60,9 @@ class GraphQLEndpoint:
     get_context: ContextGetter
     """Set when the application starts: it needs what only a started one has."""
 
-    def __init__(self, executor: Executor, page: str | None) -> None:
+    def __init__(self, executor: Executor, timeout: float, page: str | None) -> None:
         self._executor = executor
+        self._timeout = timeout
         self._page = page
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -67,49 +72,74 @@ class GraphQLEndpoint:
             return
         await response(scope, receive, send)
 
+    async def _read(self, request: Request) -> GraphQLRequest:
+        try:
+            async with asyncio.timeout(self._timeout):
+                return await read_request(request)
+        except TimeoutError:
+            raise RequestRefused(
+                ErrorCode.REQUEST_TIMEOUT, "The request's body took too long to arrive."
+            ) from None
+
     async def _respond(self, request: Request) -> Response:
         accept = ",".join(request.headers.getlist("accept"))
         if self._page and request.method == "GET" and accepts_html(accept):
             return HTMLResponse(self._page)
         media_type = accepted_media_type(accept)
+        record = record_of(request.scope)
         try:
             if request.method not in METHODS:
                 raise RequestRefused(ErrorCode.METHOD_NOT_ALLOWED, "Send queries by POST or GET.")
             context = await self.get_context(request)
+            record.user = digest(context.user_id)
             if media_type is None:
                 raise RequestRefused(
                     ErrorCode.NOT_ACCEPTABLE, f"Accept `{RESPONSE_JSON}` or `{PLAIN_JSON}`."
                 )
-            result = await self._executor.execute(
-                await read_request(request), context, may_write=request.method == "POST"
-            )
+            asked = await self._read(request)
+            record.document = digest(asked.query)
+            async with asyncio.timeout(self._timeout):
+                result = await self._executor.execute(
+                    asked, context, record, may_write=request.method == "POST"
+                )
+        except TimeoutError:
+            message = f"The request took longer than {self._timeout:g} seconds."
+            return _failure(record, [CodedError(ErrorCode.TIMEOUT, message)], media_type)
         except CodedError as error:
-            return _failure([error], media_type)
+            return _failure(record, [error], media_type)
         except RequestFailed as failed:
-            return _failure(failed.errors, media_type, allow="POST")
+            return _failure(record, failed.errors, media_type, allow="POST")
         except KeysUnavailable as error:
             logger.warning("%s: %s", ErrorCode.SERVICE_UNAVAILABLE, error)
             message = "Tokens cannot be verified right now; try again."
-            return _failure([CodedError(ErrorCode.SERVICE_UNAVAILABLE, message)], media_type)
+            return _failure(
+                record, [CodedError(ErrorCode.SERVICE_UNAVAILABLE, message)], media_type
+            )
         except Exception as error:  # noqa: BLE001 -- the last resort: nothing internal gets out
-            return _failure([coded(GraphQLError("", original_error=error))], media_type)
-        return _success(result, media_type)
+            return _failure(record, [coded(GraphQLError("", original_error=error))], media_type)
+        return _success(record, result, media_type)
 
 
-def _success(result: ExecutionResult, media_type: str) -> Response:
+def _success(record: RequestRecord, result: ExecutionResult, media_type: str) -> Response:
     body: dict[str, Any] = {"data": result.data}
     if result.errors:
         body = {"errors": [error.formatted for error in result.errors], **body}
         codes = {(error.extensions or {}).get("code") for error in result.errors}
+        record.code = ",".join(sorted(str(code) for code in codes))
         if result.data is None and codes == {ErrorCode.SERVICE_UNAVAILABLE}:
             return _json(503, body, RESPONSE_JSON, {"retry-after": str(RETRY_AFTER)})
     return _json(200, body, media_type, {})
 
 
 def _failure(
-    errors: Sequence[GraphQLError], media_type: str | None, *, allow: str = ", ".join(METHODS)
+    record: RequestRecord,
+    errors: Sequence[GraphQLError],
+    media_type: str | None,
+    *,
+    allow: str = ", ".join(METHODS),
 ) -> Response:
     code = ErrorCode((errors[0].extensions or {})["code"])
+    record.code = code.value
     status = STATUS.get(code, 400)
     headers = {}
     if code is ErrorCode.UNAUTHENTICATED:
@@ -118,6 +148,9 @@ def _failure(
         headers["allow"] = allow
     elif code is ErrorCode.SERVICE_UNAVAILABLE:
         headers["retry-after"] = str(RETRY_AFTER)
+    elif code in (ErrorCode.REQUEST_TIMEOUT, ErrorCode.PAYLOAD_TOO_LARGE):
+        # The rest of the body is not read.
+        headers["connection"] = "close"
     body = {"errors": [error.formatted for error in errors]}
     if media_type == PLAIN_JSON and code in OK_AS_PLAIN_JSON:
         return _json(200, body, PLAIN_JSON, headers)

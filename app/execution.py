@@ -22,6 +22,7 @@ from graphql import (
 )
 from graphql.language.parser import Parser
 
+from app.observability import OPERATION_NAME_MAX_LENGTH, RequestRecord
 from auth.context import Context
 from auth.door import DatabaseUnavailable
 from graphql_schema.errors import CodedError, ErrorCode
@@ -63,7 +64,12 @@ class Executor:
         self._document = lru_cache(DOCUMENTS_KEPT)(self._parse_and_validate)
 
     async def execute(
-        self, request: GraphQLRequest, context: Context, *, may_write: bool
+        self,
+        request: GraphQLRequest,
+        context: Context,
+        record: RequestRecord,
+        *,
+        may_write: bool,
     ) -> ExecutionResult:
         """Return data and field errors, each with a code.
 
@@ -81,6 +87,8 @@ class Executor:
                 else "The document has several operations: say which by `operationName`."
             )
             raise RequestFailed([CodedError(ErrorCode.BAD_REQUEST, message)])
+        if operation.name is not None:
+            record.operation = operation.name.value[:OPERATION_NAME_MAX_LENGTH]
         if operation.operation is not OperationType.QUERY and not may_write:
             message = "Only queries may be sent by GET; send mutations by POST."
             raise RequestFailed([CodedError(ErrorCode.METHOD_NOT_ALLOWED, message)])

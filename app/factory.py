@@ -7,11 +7,11 @@ from importlib.metadata import version
 
 import starlette.types
 from fastapi import FastAPI, Request, Response
-from fastapi.middleware.cors import CORSMiddleware
 from pydantic import BaseModel
 from starlette.routing import Route
 from strawberry.http.ides import get_graphql_ide_html
 
+from app.cors import StrictCORSMiddleware
 from app.database import UnsafeRole
 from app.development import development
 from app.embedded import EmbeddedUnavailable
@@ -19,6 +19,7 @@ from app.endpoint import METHODS, GraphQLEndpoint
 from app.execution import Executor
 from app.lifespan import run
 from app.migration import MigrationFailed, head
+from app.observability import Observed, configure_logging
 from app.openapi import describe_endpoint
 from app.settings import Settings, settings_or_exit
 from auth.door import DatabaseUnavailable
@@ -50,11 +51,13 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     settings = settings or settings_or_exit(to_serve=True)
     endpoint = GraphQLEndpoint(
         Executor(build_schema(), settings.limits),
+        settings.request_timeout,
         get_graphql_ide_html() if settings.shows_graphiql else None,
     )
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        configure_logging(readable=settings.logs_for_people, debug=settings.debug)
         async with AsyncExitStack() as stack:
             complete = settings
             if settings.database_url is None:
@@ -76,12 +79,13 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     _add_pages(app)
     describe_endpoint(app, GRAPHQL_PATH)
     app.add_middleware(
-        CORSMiddleware,
+        StrictCORSMiddleware,
         allow_origins=settings.cors_origins,
         allow_methods=METHODS,
         allow_headers=["*"],
-        expose_headers=["Retry-After", "WWW-Authenticate"],
+        expose_headers=["Retry-After", "WWW-Authenticate", "X-Request-ID"],
     )
+    app.add_middleware(Observed)
     app.add_middleware(ReadableStartupFailure)
     return app
 

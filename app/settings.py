@@ -150,6 +150,9 @@ class Settings(BaseSettings):
         description="Whether `/graphql` shows GraphiQL to a browser. Unset: only on the embedded "
         "database.",
     )
+    request_timeout: float = Field(
+        default=10.0, gt=0, le=300, description="How long a request may take, in seconds."
+    )
     require_row_security: bool = Field(
         default=True,
         description="Refuse a database role that row security does not bind. Turn it off only to "
@@ -249,6 +252,10 @@ class Settings(BaseSettings):
             root_fields=self.graphql_max_root_fields,
             nodes=self.graphql_max_nodes,
         )
+
+    @property
+    def logs_for_people(self) -> bool:
+        return self.debug or self.database_url is None
 
     @property
     def shows_graphiql(self) -> bool:

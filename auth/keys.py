@@ -11,22 +11,27 @@ from typing import Any
 
 import httpx2
 import jwt
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
 logger = logging.getLogger(__name__)
 
-ASYMMETRIC_ALGORITHMS = MappingProxyType(
-    {"EdDSA": "OKP", "ES256": "EC", "ES512": "EC", "RS256": "RSA", "PS256": "RSA"}
-)
-"""The algorithms that keys may be bound to, each with its key type (RFC 7518, RFC 8037)."""
+ASYMMETRIC_ALGORITHMS = ("EdDSA", "ES256", "ES512", "RS256", "PS256")
+"""The algorithms that keys may be bound to."""
 
-_ALGORITHM_OF_KEY = {
-    ("OKP", "Ed25519"): "EdDSA",
-    ("EC", "P-256"): "ES256",
-    ("EC", "P-521"): "ES512",
-    ("RSA", None): "RS256",
-}
-"""What a key that names no algorithm is for, by key type and curve."""
+_ALGORITHMS_OF_KEY = MappingProxyType(
+    {
+        ("OKP", "Ed25519"): ("EdDSA",),
+        ("OKP", "Ed448"): ("EdDSA",),
+        ("EC", "P-256"): ("ES256",),
+        ("EC", "P-521"): ("ES512",),
+        ("RSA", None): ("RS256", "PS256"),
+    }
+)
+"""What a key may be for, by type and curve (RFC 7518, 3.1; RFC 8037, 3.1).
+
+A key that names no algorithm is for the first.
+"""
 
 RSA_MIN_BITS = 2048
 KEY_SET_MAX_BYTES = 256 * 1024
@@ -53,7 +58,9 @@ class Jwks:
 
     Keys are fetched when the first is asked for, and again in the background once half their
     lifetime is over. An unknown `kid` may be a new key, so it has them fetched too, but no sooner
-    than a cooldown after the last try. While the URL cannot be reached, the keys at hand stay good.
+    than a cooldown after the last try. Where nobody has asked for a whole lifetime, the first who
+    does waits for a fetch: a key may have been taken away since. While the keys cannot be fetched,
+    those at hand stay good.
     """
 
     def __init__(
@@ -73,7 +80,7 @@ class Jwks:
         self._clock = clock
         self._keys: Mapping[str, VerificationKey] | None = None
         self._fetched_at = self._tried_at = float("-inf")
-        self._failure = "they have not been fetched yet"
+        self._failure: str | None = "they have not been fetched yet"
         self._client: httpx2.AsyncClient | None = None
         self._flight: asyncio.Task[None] | None = None
 
@@ -84,10 +91,12 @@ class Jwks:
             UnknownKey: the set has none.
             KeysUnavailable: there is no set to look in.
         """
-        if self._keys is None or kid not in self._keys:
-            await self._refresh()
-        elif self._clock() - self._fetched_at > self._lifetime / 2:
-            self._take_off()
+        age = self._clock() - self._fetched_at
+        is_overdue = age > self._lifetime and self._failure is None
+        if self._keys is None or kid not in self._keys or is_overdue:
+            await self._refresh(self._cooldown)
+        elif age > self._lifetime / 2:
+            self._take_off(self._cooldown)
         if self._keys is None:
             raise KeysUnavailable(self._failure)
         if kid not in self._keys:
@@ -95,13 +104,13 @@ class Jwks:
         return self._keys[kid]
 
     async def fetch(self) -> int:
-        """Fetch the keys now, and return how many there are.
+        """Fetch the keys now, whatever the cooldown, and return how many there are.
 
         Raises:
             KeysUnavailable: they cannot be fetched; says why.
         """
-        await self._fly()
-        if self._fetched_at < self._tried_at or self._keys is None:
+        await self._refresh(0)
+        if self._keys is None or self._failure is not None:
             raise KeysUnavailable(self._failure)
         return len(self._keys)
 
@@ -112,17 +121,17 @@ class Jwks:
         if self._client is not None:
             await self._client.aclose()
 
-    async def _refresh(self) -> None:
-        flight = self._take_off()
+    async def _refresh(self, cooldown: float) -> None:
+        flight = self._take_off(cooldown)
         if flight is not None:
             # Whoever stops waiting must not take the others' flight down.
             await asyncio.shield(flight)
 
-    def _take_off(self) -> asyncio.Task[None] | None:
+    def _take_off(self, cooldown: float) -> asyncio.Task[None] | None:
         """Start fetching, unless that was just tried; return what is under way."""
         if self._flight is not None and not self._flight.done():
             return self._flight
-        if self._clock() - self._tried_at < self._cooldown:
+        if self._clock() - self._tried_at < cooldown:
             return None
         self._flight = asyncio.create_task(self._fly())
         return self._flight
@@ -131,19 +140,26 @@ class Jwks:
         self._tried_at = self._clock()
         try:
             self._keys = _keys_of(await self._download())
-        except (httpx2.HTTPError, TimeoutError, ValueError, RecursionError) as error:
-            self._failure = f"{type(error).__name__}: {error}"
-            logger.warning("The keys at %s cannot be fetched: %s", self._url, self._failure)
+        except TimeoutError:
+            self._fail(f"no whole answer within {self._timeout:g} seconds")
+        except Exception as error:  # noqa: BLE001 -- whatever went wrong, the keys at hand stay good
+            self._fail(f"{type(error).__name__}: {error}")
         else:
-            self._fetched_at = self._tried_at
+            self._fetched_at, self._failure = self._tried_at, None
+
+    def _fail(self, reason: str) -> None:
+        self._failure = reason
+        logger.warning("The keys at %s cannot be fetched: %s", self._url, reason)
 
     async def _download(self) -> dict[str, Any]:
-        self._client = self._client or httpx2.AsyncClient(timeout=self._timeout)
+        # The timeout below is for all of it; the client's own would be for each step.
+        self._client = self._client or httpx2.AsyncClient(timeout=None, follow_redirects=False)
         async with (
             asyncio.timeout(self._timeout),
             self._client.stream("GET", self._url, headers={"Accept": "application/json"}) as answer,
         ):
-            answer.raise_for_status()
+            if not answer.is_success:
+                raise ValueError(f"the answer has the status {answer.status_code}")
             body = bytearray()
             async for chunk in answer.aiter_bytes():
                 body += chunk
@@ -164,9 +180,12 @@ def _keys_of(document: Mapping[str, Any]) -> dict[str, VerificationKey]:
         algorithm = _algorithm_of(entry)
         if algorithm is None:
             continue
+        if "d" in entry:
+            logger.warning("The key %r of the key set is a private one.", entry["kid"])
+            continue
         try:
             key = jwt.PyJWK(entry, algorithm)
-        except (jwt.PyJWTError, ValueError, TypeError):
+        except (jwt.PyJWTError, UnsupportedAlgorithm, ValueError, TypeError):
             logger.warning("The key %r of the key set is malformed.", entry["kid"])
             continue
         if isinstance(key.key, RSAPublicKey) and key.key.key_size < RSA_MIN_BITS:
@@ -177,10 +196,12 @@ def _keys_of(document: Mapping[str, Any]) -> dict[str, VerificationKey]:
 
 
 def _algorithm_of(entry: Mapping[str, Any]) -> str | None:
+    """Return the algorithm that the key is for; None when it is for no signature of ours."""
     if entry.get("use", "sig") != "sig":
         return None
     kind, curve = entry.get("kty"), entry.get("crv")
-    algorithm = entry.get("alg") or _ALGORITHM_OF_KEY.get((str(kind), curve))
-    if not isinstance(algorithm, str) or kind != ASYMMETRIC_ALGORITHMS.get(algorithm):
+    if not isinstance(kind, str) or not isinstance(curve, str | None):
         return None
-    return algorithm
+    fitting = _ALGORITHMS_OF_KEY.get((kind, curve), ())
+    named = entry.get("alg")
+    return next((algorithm for algorithm in fitting if named in (None, algorithm)), None)

@@ -14,6 +14,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from app.factory import create_app
+from app.protocol import GuardedProtocol
 from app.settings import Settings
 from auth.tokens import make_token
 
@@ -135,7 +136,14 @@ class Server:
         self.settings = settings
         self.app: FastAPI = create_app(settings)
         self._server = uvicorn.Server(
-            uvicorn.Config(self.app, port=0, log_level="warning", lifespan="on", ws="none")
+            uvicorn.Config(
+                self.app,
+                port=0,
+                log_level="warning",
+                lifespan="on",
+                ws="none",
+                http=GuardedProtocol,
+            )
         )
         self._thread = threading.Thread(target=self._server.run)
         self._callers: list[Caller] = []

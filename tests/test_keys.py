@@ -1,12 +1,23 @@
 """Key sets: fetched when needed, refreshed beside the requests, kept while the server is away."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ed448, rsa
+from hypothesis import given
+from hypothesis import strategies as st
+from jwt.algorithms import OKPAlgorithm, RSAAlgorithm
 
-from auth.keys import ASYMMETRIC_ALGORITHMS, KEY_SET_MAX_BYTES, Jwks, KeysUnavailable, UnknownKey
+from auth.keys import (
+    ASYMMETRIC_ALGORITHMS,
+    KEY_SET_MAX_BYTES,
+    Jwks,
+    KeysUnavailable,
+    UnknownKey,
+    _keys_of,
+)
 from tests.auth_server import AuthServer
 
 
@@ -74,6 +85,11 @@ async def test_a_key_that_names_no_algorithm_has_that_of_its_kind(
         {"x": "!"},
         {"x": None},
         {"crv": "P-999", "alg": None},
+        {"crv": [], "alg": None},
+        {"kty": {}},
+        {"algorithm": "ES512", "alg": "ES256"},
+        {"algorithm": "RS256", "alg": "ES256"},
+        {"algorithm": "RS256", "n": 7},
         {"kid": None},
         {"kid": 7},
     ],
@@ -89,10 +105,68 @@ async def test_a_key_that_is_of_no_use_costs_the_others_nothing(
         await jwks.key(useless)
 
 
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: {"kty": "oct", "k": "c2VjcmV0" * 8},
+        lambda: {"kty": "oct", "k": "c2VjcmV0" * 8, "alg": "HS256"},
+        lambda: RSAAlgorithm.to_jwk(rsa.generate_private_key(65537, 1024).public_key(), True),
+        lambda: RSAAlgorithm.to_jwk(rsa.generate_private_key(65537, 2048), True),
+    ],
+    ids=["shared secret", "shared secret for HS256", "short", "private"],
+)
+async def test_a_key_that_proves_nothing_is_not_used(
+    auth_server: AuthServer, jwks: Jwks, make: Callable[[], dict[str, Any]]
+) -> None:
+    useful = auth_server.add_key()
+    auth_server.public_keys.append({**make(), "kid": "useless"})
+    assert await jwks.fetch() == 1
+    assert (await jwks.key(useful)).algorithm == "EdDSA"
+    with pytest.raises(UnknownKey):
+        await jwks.key("useless")
+
+
+async def test_the_other_curve_of_edwards_is_for_the_same_algorithm(
+    auth_server: AuthServer, jwks: Jwks
+) -> None:
+    entry = OKPAlgorithm.to_jwk(ed448.Ed448PrivateKey.generate().public_key(), as_dict=True)
+    auth_server.public_keys.append({**entry, "kid": "ed448"})
+    assert (await jwks.key("ed448")).algorithm == "EdDSA"
+
+
+ODD = st.none() | st.integers() | st.text(st.characters()) | st.sampled_from([[], {}, True])
+ENTRIES = st.fixed_dictionaries(
+    {"kid": st.just("odd")},
+    optional={
+        "kty": st.sampled_from(["OKP", "EC", "RSA", "oct"]) | ODD,
+        "crv": st.sampled_from(["Ed25519", "Ed448", "X25519", "P-256", "P-521"]) | ODD,
+        "alg": st.sampled_from(ASYMMETRIC_ALGORITHMS) | ODD,
+        "use": st.just("sig") | ODD,
+        **dict.fromkeys(("x", "y", "n", "e", "d", "k"), st.sampled_from(["AQAB", "A" * 43]) | ODD),
+    },
+)
+
+
+@given(st.lists(ENTRIES | ODD, max_size=4))
+def test_no_entry_loses_the_others(entries: list[Any]) -> None:
+    good = OKPAlgorithm.to_jwk(ed448.Ed448PrivateKey.generate().public_key(), as_dict=True)
+    assert "good" in _keys_of({"keys": [*entries, {**good, "kid": "good"}]})
+
+
 async def test_fifty_who_come_at_once_cost_one_fetch(auth_server: AuthServer, jwks: Jwks) -> None:
     kid = auth_server.add_key()
     keys = await asyncio.gather(*(jwks.key(kid) for _ in range(50)))
     assert len(set(map(id, keys))) == 1
+    assert auth_server.fetches == 1
+
+
+async def test_who_asks_for_a_fetch_shares_the_one_under_way(
+    auth_server: AuthServer, jwks: Jwks
+) -> None:
+    kid = auth_server.add_key()
+    asked = [asyncio.create_task(jwks.fetch()) for _ in range(10)]
+    assert (await jwks.key(kid)).algorithm == "EdDSA"
+    assert await asyncio.gather(*asked) == [1] * 10
     assert auth_server.fetches == 1
 
 
@@ -127,12 +201,53 @@ async def test_a_rotated_key_is_known_and_the_one_taken_away_is_not(
         await jwks.key(old)
 
 
-async def test_a_thousand_unknown_keys_cost_one_fetch(auth_server: AuthServer, jwks: Jwks) -> None:
-    auth_server.add_key()
-    for n in range(1000):
+@pytest.mark.parametrize("answer", [None, (500, b"")], ids=["", "and it fails"])
+async def test_a_thousand_unknown_keys_cost_one_fetch(
+    auth_server: AuthServer, jwks: Jwks, clock: Clock, answer: tuple[int, bytes] | None
+) -> None:
+    known = auth_server.add_key()
+    await jwks.key(known)
+    auth_server.answer = answer
+    for cooldowns_over in range(1, 4):
+        clock.now += 30
+        unknown = [jwks.key(f"unknown {n}") for n in range(1000)]
+        answers = await asyncio.gather(*unknown, return_exceptions=True)
+        assert {type(each) for each in answers} == {UnknownKey}
+        clock.now += 29
         with pytest.raises(UnknownKey):
-            await jwks.key(f"unknown {n}")
-    assert auth_server.fetches == 1
+            await jwks.key("unknown still")
+        assert auth_server.fetches == 1 + cooldowns_over
+        assert (await jwks.key(known)).algorithm == "EdDSA"
+
+
+async def test_where_nobody_asked_for_a_lifetime_a_key_taken_away_is_not_good_once_more(
+    auth_server: AuthServer, jwks: Jwks, clock: Clock
+) -> None:
+    old, kept = auth_server.add_key(), auth_server.add_key("ES256")
+    await jwks.key(old)
+    auth_server.remove_key(old)
+    clock.now += 601
+    asked = [asyncio.create_task(jwks.key(old)) for _ in range(10)]
+    answers = await asyncio.gather(*asked, return_exceptions=True)
+    assert {type(each) for each in answers} == {UnknownKey}
+    assert (await jwks.key(kept)).algorithm == "ES256"
+    assert auth_server.fetches == 2
+
+
+async def test_an_outage_is_waited_for_but_once(
+    auth_server: AuthServer, jwks: Jwks, clock: Clock
+) -> None:
+    kid = auth_server.add_key()
+    await jwks.key(kid)
+    auth_server.answer = (500, b"")
+    clock.now += 601
+    await jwks.key(kid)
+    assert auth_server.fetches == 2
+    clock.now += 31
+    await jwks.key(kid)
+    assert auth_server.fetches == 2, "it was waited for"
+    await settled(jwks)
+    assert auth_server.fetches == 3
 
 
 async def test_known_keys_answer_at_once_and_are_refreshed_beside(
@@ -194,9 +309,55 @@ async def test_keys_that_never_were_there_are_told_from_unknown_ones(
     with pytest.raises(KeysUnavailable, match="ConnectError"):
         await jwks.fetch()
     auth_server.start()
+    with pytest.raises(KeysUnavailable):
+        await jwks.key(kid)
     clock.now += 31
     assert (await jwks.key(kid)).algorithm == "EdDSA"
     assert await jwks.fetch() == 1
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        ((500, b""), "the answer has the status 500"),
+        ((302, b""), "the answer has the status 302"),
+        ((200, b"{}"), "the answer is no JSON Web Key Set"),
+        ((200, b" " * (KEY_SET_MAX_BYTES + 1)), f"more than {KEY_SET_MAX_BYTES} bytes"),
+    ],
+    ids=["500", "302", "no set", "giant"],
+)
+async def test_why_keys_cannot_be_fetched_is_said_in_a_line(
+    auth_server: AuthServer, jwks: Jwks, answer: tuple[int, bytes], reason: str
+) -> None:
+    auth_server.answer = answer
+    with pytest.raises(KeysUnavailable, match=reason) as caught:
+        await jwks.fetch()
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:99999/", "http://[::1/", "ftp://127.0.0.1/"])
+async def test_an_odd_url_is_an_answer_too(url: str) -> None:
+    jwks = Jwks(url)
+    with pytest.raises(KeysUnavailable):
+        await jwks.key("any")
+    await jwks.aclose()
+
+
+async def test_a_redirect_is_not_followed(auth_server: AuthServer) -> None:
+    async def redirect(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        location = f"Location: {auth_server.jwks_url}\r\nContent-Length: 0\r\n\r\n"
+        writer.write(b"HTTP/1.1 302 Found\r\n" + location.encode())
+        await writer.drain()
+        writer.close()
+
+    elsewhere = await asyncio.start_server(redirect, "127.0.0.1", 0)
+    jwks = Jwks(f"http://127.0.0.1:{elsewhere.sockets[0].getsockname()[1]}/jwks")
+    with pytest.raises(KeysUnavailable, match="302"):
+        await jwks.key(auth_server.add_key())
+    assert auth_server.fetches == 0
+    await jwks.aclose()
+    elsewhere.close()
 
 
 async def test_a_server_that_never_answers_is_not_waited_for(auth_server: AuthServer) -> None:
@@ -208,7 +369,7 @@ async def test_a_server_that_never_answers_is_not_waited_for(auth_server: AuthSe
     port = silent.sockets[0].getsockname()[1]
     jwks = Jwks(f"http://127.0.0.1:{port}/jwks", timeout=0.05)
     try:
-        with pytest.raises(KeysUnavailable):
+        with pytest.raises(KeysUnavailable, match=r"within 0\.05 seconds"):
             await jwks.key("any")
     finally:
         await jwks.aclose()

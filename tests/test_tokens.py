@@ -1,10 +1,12 @@
 """Tokens: a battery of forged ones is refused, and so is everything that proves nothing."""
 
+import asyncio
 import base64
 import json
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 import jwt
@@ -12,15 +14,24 @@ import pytest
 from cryptography.hazmat.primitives import hashes, hmac, serialization
 from hypothesis import given
 from hypothesis import strategies as st
+from jwt.algorithms import RSAAlgorithm
 
 from auth.identity import Identity
 from auth.keys import ASYMMETRIC_ALGORITHMS, Jwks
-from auth.tokens import CLOCK_LEEWAY, TOKEN_MAX_LENGTH, InvalidToken, TokenVerifier
+from auth.tokens import (
+    CLOCK_LEEWAY,
+    TOKEN_MAX_LENGTH,
+    InvalidToken,
+    TokenVerifier,
+    make_token,
+)
+from models.user import USER_ID_MAX_LENGTH
 from tests.api import SECRET, Server, running_server, settings_for
 from tests.auth_server import AuthServer
 from tests.databases import Database
 
 OTHER_SECRET = "another-secret-that-is-at-least-as-long-as-it-must-be"
+SET_SECRET = b"a-shared-secret-that-somebody-put-into-the-key-set"
 
 
 def b64(raw: bytes | str) -> str:
@@ -28,7 +39,7 @@ def b64(raw: bytes | str) -> str:
     return base64.urlsafe_b64encode(data).decode().rstrip("=")
 
 
-def hs256(header: str, payload: str, secret: bytes = SECRET.encode()) -> str:
+def hs256(header: bytes | str, payload: bytes | str, secret: bytes = SECRET.encode()) -> str:
     """Sign whatever it is, as no library would."""
     signed = f"{b64(header)}.{b64(payload)}"
     mac = hmac.HMAC(secret, hashes.SHA256())
@@ -58,7 +69,7 @@ class Forge:
         kid = self.kids[algorithm]
         return self.auth_server.sign(self._with(claims), kid, **(headers or {}))
 
-    def raw(self, payload: str) -> str:
+    def raw(self, payload: bytes | str) -> str:
         return hs256('{"alg":"HS256"}', payload)
 
     def public(self, algorithm: str) -> bytes:
@@ -67,6 +78,11 @@ class Forge:
             serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
         )
         return pem
+
+    def public_bytes_of_ed25519(self) -> bytes:
+        key = self.auth_server.private_keys[self.kids["EdDSA"]][1].public_key()
+        raw: bytes = key.public_bytes_raw()
+        return raw
 
     def _with(self, claims: dict[str, Any]) -> dict[str, Any]:
         return {name: v for name, v in {**self.claims, **claims}.items() if v is not ...}
@@ -108,6 +124,7 @@ FORGERIES: dict[str, Callable[[Forge], str]] = {
     "HS384 with the secret": lambda f: jwt.encode(f.claims, SECRET.ljust(48, "x"), "HS384"),
     "HS512 with the secret": lambda f: jwt.encode(f.claims, SECRET.ljust(64, "x"), "HS512"),
     "none": lambda f: unsigned(f, "none"),
+    "none with a signature": lambda f: unsigned(f, "none", f.hs().rpartition(".")[2]),
     "None": lambda f: unsigned(f, "None"),
     "NONE with a signature": lambda f: unsigned(f, "NONE", f.hs().rpartition(".")[2]),
     "nOnE": lambda f: unsigned(f, "nOnE"),
@@ -123,6 +140,13 @@ FORGERIES: dict[str, Callable[[Forge], str]] = {
     "HS256 by the key's entry": lambda f: hs256(
         '{"alg":"HS256"}', json.dumps(f.claims), json.dumps(f.auth_server.public_keys[0]).encode()
     ),
+    "HS256 by the key's bytes": lambda f: hs256(
+        '{"alg":"HS256"}', json.dumps(f.claims), f.public_bytes_of_ed25519()
+    ),
+    "HS256 by a shared secret of the set": lambda f: hs256(
+        '{"alg":"HS256","kid":"shared"}', json.dumps(f.claims), SET_SECRET
+    ),
+    "by a key published whole": lambda f: f.by("leaked"),
     "unknown kid": lambda f: f.by(headers={"kid": "nobody"}),
     "kid missing": lambda f: f.by(headers={"kid": None}),
     "kid a number": lambda f: hs256('{"alg":"EdDSA","kid":7}', json.dumps(f.claims)),
@@ -142,6 +166,12 @@ FORGERIES: dict[str, Callable[[Forge], str]] = {
     ),
     "critical extension": lambda f: f.hs(headers={"crit": ["exp"]}),
     "unencoded payload": lambda f: f.hs(headers={"b64": False, "crit": ["b64"]}),
+    "sub twice": lambda f: f.raw(json.dumps(f.claims)[:-1] + ', "sub": "ada"}'),
+    "exp twice": lambda f: f.raw('{"exp": 1, ' + json.dumps(f.claims)[1:]),
+    "alg twice": lambda f: hs256('{"alg":"none","alg":"HS256"}', json.dumps(f.claims)),
+    "a claim that is no JSON": lambda f: f.raw(payload_with(f, "junk", "NaN")),
+    "payload in UTF-16": lambda f: f.raw(json.dumps(f.claims).encode("utf-16")),
+    "header in UTF-16": lambda f: hs256('{"alg":"HS256"}'.encode("utf-16"), json.dumps(f.claims)),
     "sub missing": lambda f: f.hs(sub=...),
     "sub null": lambda f: f.raw(payload_with(f, "sub", "null")),
     "sub empty": lambda f: f.hs(sub=""),
@@ -150,7 +180,7 @@ FORGERIES: dict[str, Callable[[Forge], str]] = {
     "sub with NUL": lambda f: f.hs(sub="a\0da"),
     "sub with a newline": lambda f: f.hs(sub="a\nda"),
     "sub with half a surrogate": lambda f: f.raw(payload_with(f, "sub", '"a\\ud800"')),
-    "sub too long": lambda f: f.hs(sub="x" * 256),
+    "sub too long": lambda f: f.hs(sub="x" * (USER_ID_MAX_LENGTH + 1)),
     "exp missing": lambda f: f.hs(exp=...),
     "exp a second ago": lambda f: f.hs(exp=int(time.time()) - 1),
     "exp long ago": lambda f: f.by(exp=1),
@@ -160,6 +190,7 @@ FORGERIES: dict[str, Callable[[Forge], str]] = {
     "exp NaN": lambda f: f.raw(payload_with(f, "exp", "NaN")),
     "exp Infinity": lambda f: f.raw(payload_with(f, "exp", "Infinity")),
     "exp 1e999": lambda f: f.raw(payload_with(f, "exp", "1e999")),
+    "exp of 400 digits": lambda f: f.raw(payload_with(f, "exp", "9" * 400)),
     "exp of 5000 digits": lambda f: f.raw(payload_with(f, "exp", "9" * 5000)),
     "exp a list": lambda f: f.raw(payload_with(f, "exp", "[9999999999]")),
     "nbf in the future": lambda f: f.hs(nbf=int(time.time()) + CLOCK_LEEWAY + 60),
@@ -174,6 +205,7 @@ FORGERIES: dict[str, Callable[[Forge], str]] = {
     "payload no object": lambda f: f.raw('["ada"]'),
     "payload no JSON": lambda f: f.raw("ada"),
     "payload nested": lambda f: f.raw("[" * 2500 + "]" * 2500),
+    "claim nested": lambda f: f.raw(payload_with(f, "junk", "[" * 2500 + "]" * 2500)),
     "session cookie cache": lambda f: f.hs(
         sub=..., iss=..., aud=..., session={"token": "t", "userId": "ada"}, user={"id": "ada"}
     ),
@@ -185,6 +217,7 @@ HARMLESS: dict[str, Callable[[Forge], str]] = {
     "HS256 with a kid": lambda f: f.hs(headers={"kid": "whatever"}),
     "HS256 with a kid of the set": lambda f: f.hs(headers={"kid": f.kids["EdDSA"]}),
     "HS256 with a jku": lambda f: f.hs(headers={"jku": "https://evil.example/jwks"}),
+    "HS256 with a key of its own": lambda f: f.hs(headers={"jwk": f.auth_server.public_keys[0]}),
     "without typ": lambda f: f.hs(headers={"typ": None}),
     "with another typ": lambda f: f.hs(headers={"typ": "at+jwt"}),
     "exp a float": lambda f: f.hs(exp=time.time() + 60.5),
@@ -206,6 +239,10 @@ def forge() -> Iterator[Forge]:
     kids = {algorithm: server.add_key(algorithm) for algorithm in ASYMMETRIC_ALGORITHMS}
     kids["stranger"] = server.add_key("EdDSA")
     server.remove_key(kids["stranger"])
+    kids["leaked"] = server.add_key("RS256")
+    leaked = RSAAlgorithm.to_jwk(server.private_keys[kids["leaked"]][1], as_dict=True)
+    server.public_keys[-1] |= leaked
+    server.public_keys.append({"kty": "oct", "kid": "shared", "k": b64(SET_SECRET)})
     yield Forge(server, kids)
     server.stop()
 
@@ -236,13 +273,22 @@ async def verify(forge: Forge, token: str, **changes: Any) -> Identity:
 
 @pytest.mark.parametrize("name", FORGERIES)
 async def test_a_forged_token_is_refused(forge: Forge, name: str) -> None:
-    with pytest.raises(InvalidToken):
+    with pytest.raises(InvalidToken) as caught:
         await verify(forge, FORGERIES[name](forge))
+    reason = str(caught.value)
+    assert reason.isascii(), "it is for logs"
+    assert reason.isprintable()
+    assert 0 < len(reason) < 200
 
 
 @pytest.mark.parametrize("name", HARMLESS)
 async def test_a_good_token_is_accepted(forge: Forge, name: str) -> None:
     assert (await verify(forge, HARMLESS[name](forge))).user_id == "ada"
+
+
+async def test_a_subject_may_be_as_long_as_a_user_id(forge: Forge) -> None:
+    longest = "x" * USER_ID_MAX_LENGTH
+    assert (await verify(forge, forge.hs(sub=longest))).user_id == longest
 
 
 def test_over_http_a_forged_token_is_a_401_and_nothing_else(
@@ -301,22 +347,66 @@ async def test_claims_about_the_user_are_taken_when_they_are_sane(forge: Forge) 
         assert (odd.email, odd.name) == (None, None)
 
 
-@given(st.text())
+async def test_a_token_made_for_development_says_what_it_was_told(forge: Forge) -> None:
+    base = forge.auth_server.url
+    token = make_token(
+        SECRET,
+        user_id="ada",
+        lifetime=timedelta(minutes=1),
+        issuer=base,
+        audience=base,
+        email="ada@example.com",
+        name="Ada",
+    )
+    ada = await verify(forge, token)
+    assert (ada.user_id, ada.email, ada.name) == ("ada", "ada@example.com", "Ada")
+    assert 0 < ada.expires_at - time.time() <= 60
+    bare = make_token(
+        SECRET, user_id="ada", lifetime=timedelta(minutes=1), issuer=None, audience=None
+    )
+    claims = jwt.decode(bare, options={"verify_signature": False})
+    assert claims.keys() == {"sub", "iat", "exp"}
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.characters()),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=5,
+)
+
+
+def verify_by_secret(token: str) -> Identity:
+    verifier = TokenVerifier(
+        secret=SECRET, jwks=None, issuer=None, audience=None, algorithms=frozenset({"HS256"})
+    )
+    return asyncio.run(verifier.verify(token))
+
+
+@given(st.text(st.characters()) | st.from_regex(r"\A[A-Za-z0-9_-]*(\.[A-Za-z0-9_-]*){2}\Z"))
 def test_no_text_is_a_token(text: str) -> None:
-    verifier = TokenVerifier(
-        secret=SECRET, jwks=None, issuer=None, audience=None, algorithms=frozenset({"HS256"})
-    )
     with pytest.raises(InvalidToken):
-        verifier.verify(text).send(None)
+        verify_by_secret(text)
 
 
-@given(header=st.dictionaries(st.text(), st.text() | st.integers()), payload=st.text())
+@given(header=st.dictionaries(st.text(), JSON), payload=st.text())
 def test_no_header_and_payload_make_it_fail_otherwise(header: dict[str, Any], payload: str) -> None:
-    verifier = TokenVerifier(
-        secret=SECRET, jwks=None, issuer=None, audience=None, algorithms=frozenset({"HS256"})
-    )
     with pytest.raises(InvalidToken):
-        verifier.verify(hs256(json.dumps({**header, "alg": "HS256"}), payload)).send(None)
+        verify_by_secret(hs256(json.dumps({**header, "alg": "HS256"}), payload))
+
+
+@given(
+    st.fixed_dictionaries(
+        {"sub": st.just("ada") | JSON, "exp": st.just(2**40) | JSON},
+        optional=dict.fromkeys(("iat", "nbf", "iss", "aud", "email", "name", "jti"), JSON),
+    )
+)
+def test_whatever_is_signed_is_an_identity_or_refused(claims: dict[str, Any]) -> None:
+    try:
+        identity = verify_by_secret(hs256('{"alg":"HS256"}', json.dumps(claims)))
+    except InvalidToken:
+        return
+    assert identity.user_id == claims["sub"] != ""
+    assert time.time() < identity.expires_at == claims["exp"] < float("inf")
 
 
 def test_keys_that_cannot_be_fetched_are_the_servers_fault(
