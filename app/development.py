@@ -105,7 +105,10 @@ def demo_token(settings: Settings) -> str:
 
 async def _add_demo_tasks(settings: Settings, token: str) -> None:
     """Add them as a client would: as the token's bearer, in GraphQL."""
-    executor, record = Executor(build_schema(), settings.limits), RequestRecord("demo")
+    executor, record = (
+        Executor(build_schema(), settings.limits, allow_introspection=False),
+        RequestRecord("demo"),
+    )
     async with run(settings) as running:
         headers = [(b"authorization", f"Bearer {token}".encode())]
         context = await running.get_context(HTTPConnection({"type": "http", "headers": headers}))

@@ -55,6 +55,8 @@ async def _configuration(settings: Settings) -> AsyncIterator[Finding]:
         True, f"Pages of {', '.join(settings.cors_origins) or 'no other origin'} may call."
     )
     yield Finding(True, f"GraphiQL is {'on' if settings.shows_graphiql else 'off'}.")
+    introspection = "may" if settings.allows_introspection else "may not"
+    yield Finding(True, f"Who is signed in {introspection} ask for the schema; nobody else may.")
     if not settings.require_row_security:
         yield Finding(False, "REQUIRE_ROW_SECURITY is off: one forgotten condition shows all rows.")
 

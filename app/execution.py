@@ -14,10 +14,12 @@ from graphql import (
     ExecutionResult,
     GraphQLError,
     GraphQLSyntaxError,
+    NoSchemaIntrospectionCustomRule,
     OperationType,
     Source,
     execute,
     get_operation_ast,
+    specified_rules,
     validate,
 )
 from graphql.language.parser import Parser
@@ -56,9 +58,16 @@ class RequestFailed(Exception):
 class Executor:
     """Runs requests against a schema."""
 
-    def __init__(self, schema: strawberry.Schema, limits: Limits) -> None:
+    def __init__(
+        self, schema: strawberry.Schema, limits: Limits, *, allow_introspection: bool
+    ) -> None:
         self._schema = schema._schema  # noqa: SLF001 -- Strawberry has no public name for it
         self._limits = limits
+        self._rules = (
+            specified_rules
+            if allow_introspection
+            else (*specified_rules, NoSchemaIntrospectionCustomRule)
+        )
         self._paged = paged_fields(self._schema)
         self._executor_class = schema.execution_context_class
         self._document = lru_cache(DOCUMENTS_KEPT)(self._parse_and_validate)
@@ -124,7 +133,9 @@ class Executor:
         except RecursionError:
             message = "Syntax Error: The document is nested too deeply."
             return [CodedError(ErrorCode.GRAPHQL_PARSE_FAILED, message)]
-        errors = validate(self._schema, document, max_errors=MAX_ERRORS, hide_suggestions=True)
+        errors = validate(
+            self._schema, document, self._rules, max_errors=MAX_ERRORS, hide_suggestions=True
+        )
         if errors:
             return [_with_code(error, ErrorCode.GRAPHQL_VALIDATION_FAILED) for error in errors]
         return document

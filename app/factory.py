@@ -50,7 +50,9 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     """
     settings = settings or settings_or_exit(to_serve=True)
     endpoint = GraphQLEndpoint(
-        Executor(build_schema(), settings.limits),
+        Executor(
+            build_schema(), settings.limits, allow_introspection=settings.allows_introspection
+        ),
         settings.request_timeout,
         get_graphql_ide_html() if settings.shows_graphiql else None,
     )

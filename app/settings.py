@@ -150,6 +150,10 @@ class Settings(BaseSettings):
         description="Whether `/graphql` shows GraphiQL to a browser. Unset: only on the embedded "
         "database.",
     )
+    introspection: bool | None = Field(
+        default=None,
+        description="Whether who is signed in may ask for the schema. Unset: as `GRAPHIQL`.",
+    )
     request_timeout: float = Field(
         default=10.0, gt=0, le=300, description="How long a request may take, in seconds."
     )
@@ -241,6 +245,10 @@ class Settings(BaseSettings):
     @property
     def algorithms(self) -> frozenset[str]:
         return frozenset(self.jwt_algorithm or ["HS256", *ASYMMETRIC_ALGORITHMS])
+
+    @property
+    def allows_introspection(self) -> bool:
+        return self.shows_graphiql if self.introspection is None else self.introspection
 
     @property
     def limits(self) -> Limits:

@@ -301,6 +301,19 @@ def test_the_pages_beside_graphql_answer_without_a_token(server: Server) -> None
     assert http.get("/nothing").status_code == 404
 
 
+@pytest.mark.parametrize(
+    "query", ["{ __schema { types { name } } }", '{ __type(name: "Task") { name } }']
+)
+def test_the_schema_is_told_where_that_is_on_and_to_nobody_who_is_not_signed_in(
+    server: Server, graphiql_server: Server, query: str
+) -> None:
+    refused = server.user().post(query)
+    assert (refused.status_code, code_of(refused)) == (400, "GRAPHQL_VALIDATION_FAILED")
+    assert graphiql_server.user().data(query)
+    for a_server in (server, graphiql_server):
+        assert a_server.bearer(None).post(query).status_code == 401
+
+
 def test_graphiql_is_a_page_for_browsers_where_it_is_on(
     server: Server, graphiql_server: Server
 ) -> None:

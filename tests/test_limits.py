@@ -15,7 +15,7 @@ LIMITS = Limits(tokens=400, depth=6, aliases=5, directives=4, root_fields=7, nod
 @pytest.fixture(scope="module")
 def limited(database: Database) -> Iterator[Server]:
     limits = {f"graphql_max_{name}": getattr(LIMITS, name) for name in LIMITS.__slots__}
-    with running_server(settings_for(database.server_url, **limits)) as server:
+    with running_server(settings_for(database.server_url, introspection=True, **limits)) as server:
         yield server
 
 
@@ -78,9 +78,9 @@ def test_a_limit_lets_n_pass_and_refuses_one_more(limited: Server, name: str) ->
     assert f"{most + 1}, and the limit is {most}" in error["message"]
 
 
-def test_graphiqls_introspection_is_within_the_limits(server: Server) -> None:
+def test_graphiqls_introspection_is_within_the_limits(graphiql_server: Server) -> None:
     query = get_introspection_query(specified_by_url=True, directive_is_repeatable=True)
-    assert "__schema" in server.user().data(query)
+    assert "__schema" in graphiql_server.user().data(query)
 
 
 @pytest.mark.parametrize("fragments", [20, 90])
