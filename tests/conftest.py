@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.api import Server, running_server, settings_for
+from tests.counts import Counts, count
 from tests.databases import (
     Database,
     database,
@@ -14,7 +15,11 @@ from tests.databases import (
     template,
 )
 
-__all__ = ["database", "fresh_database", "migrated_database", "postgres", "template"]
+__all__ = ["count", "database", "fresh_database", "migrated_database", "postgres", "template"]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.pluginmanager.register(Counts())
 
 
 @pytest.fixture(scope="session")

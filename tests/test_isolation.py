@@ -32,6 +32,7 @@ from tests.api import (
     running_server,
     settings_for,
 )
+from tests.counts import Count
 from tests.databases import Database
 
 NO_SUCH_ID = str(2**63 - 1)
@@ -146,7 +147,7 @@ def answer(user: Caller, query: str, variables: dict[str, Any]) -> tuple[int, by
 
 @pytest.mark.parametrize("attack", ATTACKS, ids=str)
 def test_anothers_task_is_answered_as_no_task_byte_for_byte(
-    layers: Server, database: Database, attack: Attack
+    layers: Server, database: Database, count: Count, attack: Attack
 ) -> None:
     alice, bob = layers.user(), layers.user()
     id = alice.create("Alice's secret", description="her own")["id"]
@@ -156,6 +157,8 @@ def test_anothers_task_is_answered_as_no_task_byte_for_byte(
     at_alices = answer(bob, attack.query, attack.variables(id))
     at_nothing = answer(bob, attack.query, attack.variables(NO_SUCH_ID))
 
+    count("tries to reach another's task by its id", 1)
+    count("tries to reach another's task that told something", int(at_alices != at_nothing))
     assert at_alices == at_nothing
     assert b"Alice" not in at_alices[1]
     assert rows_of(layers, alice, database) == before

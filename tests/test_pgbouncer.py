@@ -16,6 +16,7 @@ import psycopg
 import pytest
 
 from tests.api import Server, running_server, settings_for
+from tests.counts import Count
 from tests.databases import Database
 
 PGBOUNCER = shutil.which("pgbouncer", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
@@ -92,13 +93,15 @@ def bouncer(database: Database) -> Iterator[Callable[[str], str]]:
 # From 1.21 on PgBouncer passes prepared statements on.
 @pytest.mark.parametrize("prepared", [False, True] if version() >= (1, 21) else [False])
 def test_through_a_pooler_everybody_gets_their_own(
-    bouncer: Callable[[str], str], prepared: bool
+    bouncer: Callable[[str], str], count: Count, prepared: bool
 ) -> None:
     settings = settings_for(
         bouncer("todo_api"), database_pool_max_size=6, database_prepared_statements=prepared
     )
     with running_server(settings) as server:
         leaks = hammer(server)
+    count("requests through PgBouncer in transaction mode", REQUESTS)
+    count("requests through PgBouncer that were shown another's rows", len(leaks))
     assert leaks == []
 
 

@@ -406,7 +406,7 @@ def test_whatever_is_signed_is_an_identity_or_refused(claims: dict[str, Any]) ->
     except InvalidToken:
         return
     assert identity.user_id == claims["sub"] != ""
-    assert time.time() < identity.expires_at == claims["exp"] < float("inf")
+    assert time.time() < identity.expires_at == float(claims["exp"]) < float("inf")
 
 
 def test_keys_that_cannot_be_fetched_are_the_servers_fault(
