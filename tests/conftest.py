@@ -8,6 +8,7 @@ from tests.api import Server, running_server, settings_for
 from tests.counts import Counts, count
 from tests.databases import (
     Database,
+    data_folder,
     database,
     fresh_database,
     migrated_database,
@@ -15,7 +16,15 @@ from tests.databases import (
     template,
 )
 
-__all__ = ["count", "database", "fresh_database", "migrated_database", "postgres", "template"]
+__all__ = [
+    "count",
+    "data_folder",
+    "database",
+    "fresh_database",
+    "migrated_database",
+    "postgres",
+    "template",
+]
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -54,6 +54,17 @@ def postgres() -> Iterator[EmbeddedPostgres]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+@pytest.fixture
+def data_folder() -> Iterator[Path]:
+    """An empty folder that a server may keep an embedded PostgreSQL in.
+
+    Not tmp_path, which pytest closes to others at the start of a run: as root, PostgreSQL is one.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="todo-api-"))
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
+
+
 @pytest.fixture(scope="session")
 def template(postgres: EmbeddedPostgres) -> str:
     """The name of a migrated database to copy."""

@@ -170,6 +170,14 @@ async def test_who_asks_for_a_fetch_shares_the_one_under_way(
     assert auth_server.fetches == 1
 
 
+async def test_who_asks_for_a_fetch_need_not_wait_for_the_cooldown(
+    auth_server: AuthServer, jwks: Jwks
+) -> None:
+    for count in range(1, 4):
+        auth_server.add_key()
+        assert await jwks.fetch() == count
+
+
 async def test_who_stops_waiting_does_not_stop_the_others(
     auth_server: AuthServer, jwks: Jwks
 ) -> None:

@@ -234,9 +234,7 @@ def test_a_large_body_is_no_large_head(guarded: Server) -> None:
         assert user.data(query) == {"__typename": "Query"}
 
 
-def test_in_production_the_log_is_json_and_in_development_words(
-    tmp_path: Path, database: Database
-) -> None:
+def test_in_production_the_log_is_json(tmp_path: Path, database: Database) -> None:
     environment = {"DATABASE_URL": database.server_url, "BETTER_AUTH_SECRET": SECRET}
     with started(["todo-api", "serve", "--port", "{port}"], environment, tmp_path) as server:
         server.wait_until_ready()

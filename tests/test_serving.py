@@ -102,9 +102,9 @@ def postgres_of(folder: Path) -> list[int]:
 
 @pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
 def test_with_nothing_configured_it_serves_and_stops_with_its_postgres(
-    tmp_path: Path, stop: signal.Signals
+    data_folder: Path, stop: signal.Signals
 ) -> None:
-    with started(["todo-api", "serve", "--port", "{port}"], {}, tmp_path) as server:
+    with started(["todo-api", "serve", "--port", "{port}"], {}, data_folder) as server:
         server.wait_until_ready()
         assert f"http://127.0.0.1:{server.port}/graphql" in server.said
         assert "Ctrl-C" in server.said
@@ -112,13 +112,13 @@ def test_with_nothing_configured_it_serves_and_stops_with_its_postgres(
         assert token is not None
         answer = server.ask(token[1], "{ me { name } tasks { totalCount } }").json()
         assert answer == {"data": {"me": {"name": "Demo"}, "tasks": {"totalCount": 3}}}
-        assert postgres_of(tmp_path)
+        assert postgres_of(data_folder)
         assert server.stop(stop) == 0
     assert "Traceback" not in server.said
-    assert postgres_of(tmp_path) == []
+    assert postgres_of(data_folder) == []
 
     # What was there is there again, and the token is still good.
-    with started(["todo-api", "serve", "--port", "{port}"], {}, tmp_path) as server:
+    with started(["todo-api", "serve", "--port", "{port}"], {}, data_folder) as server:
         server.wait_until_ready()
         assert server.ask(token[1], "{ tasks { totalCount } }").json()["data"]["tasks"] == {
             "totalCount": 3
@@ -136,16 +136,16 @@ def test_with_nothing_configured_it_serves_and_stops_with_its_postgres(
     ],
 )
 def test_it_starts_the_ways_that_people_expect(
-    tmp_path: Path, database: Database, command: str, embedded: bool
+    data_folder: Path, database: Database, command: str, embedded: bool
 ) -> None:
     environment = {"BETTER_AUTH_SECRET": SECRET}
     if not embedded:
         environment["DATABASE_URL"] = database.server_url
-    with started(command.split(), environment, tmp_path) as server:
+    with started(command.split(), environment, data_folder) as server:
         server.wait_until_ready()
         printed = subprocess.run(
             [BIN / "todo-api", "token", "ada", "--name", "Ada"],
-            cwd=tmp_path,
+            cwd=data_folder,
             env={"PATH": os.environ["PATH"], "BETTER_AUTH_SECRET": SECRET},
             capture_output=True,
             text=True,
@@ -155,18 +155,18 @@ def test_it_starts_the_ways_that_people_expect(
         assert all(a.json() == {"data": {"me": {"name": "Ada"}}} for a in answers)
         server.stop(signal.SIGTERM)
     assert "Traceback" not in server.said
-    assert postgres_of(tmp_path) == []
+    assert postgres_of(data_folder) == []
 
 
-def test_a_killed_server_leaves_nothing_that_the_next_one_cannot_stop(tmp_path: Path) -> None:
-    with started(["todo-api", "serve", "--port", "{port}"], {}, tmp_path) as server:
+def test_a_killed_server_leaves_nothing_that_the_next_one_cannot_stop(data_folder: Path) -> None:
+    with started(["todo-api", "serve", "--port", "{port}"], {}, data_folder) as server:
         server.wait_until_ready()
         server.stop(signal.SIGKILL)
-    assert postgres_of(tmp_path)
-    with started(["todo-api", "serve", "--port", "{port}"], {}, tmp_path) as server:
+    assert postgres_of(data_folder)
+    with started(["todo-api", "serve", "--port", "{port}"], {}, data_folder) as server:
         server.wait_until_ready()
         assert server.stop(signal.SIGINT) == 0
-    assert postgres_of(tmp_path) == []
+    assert postgres_of(data_folder) == []
 
 
 @pytest.mark.parametrize(
@@ -175,19 +175,19 @@ def test_a_killed_server_leaves_nothing_that_the_next_one_cannot_stop(tmp_path: 
     ids=lambda command: command[0],
 )
 def test_a_role_that_row_security_does_not_bind_is_refused(
-    tmp_path: Path, database: Database, command: list[str]
+    data_folder: Path, database: Database, command: list[str]
 ) -> None:
     environment = {"DATABASE_URL": database.superuser_url, "BETTER_AUTH_SECRET": SECRET}
-    with started(command, environment, tmp_path) as server:
+    with started(command, environment, data_folder) as server:
         assert server.process.wait(30) != 0
         assert "superuser" in server.said
         assert "Traceback" not in server.said
 
 
-def test_wrong_settings_are_refused_in_sentences(tmp_path: Path) -> None:
+def test_wrong_settings_are_refused_in_sentences(data_folder: Path) -> None:
     environment = {"DATABASE_URL": "postgresql://h/d", "JWT_EXPIRATION_MINUTES": "soon"}
     for command in (["todo-api"], ["uvicorn", "app.asgi:app"], ["todo-api", "doctor"]):
-        with started(command, environment, tmp_path) as server:
+        with started(command, environment, data_folder) as server:
             assert server.process.wait(30) != 0
             assert (
                 "todo-api: JWT_EXPIRATION_MINUTES cannot be used: it must be a valid integer"
@@ -196,13 +196,13 @@ def test_wrong_settings_are_refused_in_sentences(tmp_path: Path) -> None:
             assert "Traceback" not in server.said
 
 
-def test_a_database_that_is_away_is_waited_for(tmp_path: Path) -> None:
+def test_a_database_that_is_away_is_waited_for(data_folder: Path) -> None:
     environment = {
         "DATABASE_URL": f"postgresql://todo_api@127.0.0.1:{free_port()}/todo",
         "BETTER_AUTH_SECRET": SECRET,
         "DATABASE_POOL_TIMEOUT": "0.2",
     }
-    with started(["todo-api", "serve", "--port", "{port}"], environment, tmp_path) as server:
+    with started(["todo-api", "serve", "--port", "{port}"], environment, data_folder) as server:
         deadline = time.monotonic() + 30
         while "Uvicorn running" not in server.said:
             assert time.monotonic() < deadline, server.said
@@ -216,19 +216,19 @@ def test_a_database_that_is_away_is_waited_for(tmp_path: Path) -> None:
         )
 
 
-def test_a_port_that_is_taken_is_said_so(tmp_path: Path) -> None:
+def test_a_port_that_is_taken_is_said_so(data_folder: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        with started(["todo-api", "serve", "--port", str(port)], {}, tmp_path) as server:
+        with started(["todo-api", "serve", "--port", str(port)], {}, data_folder) as server:
             assert server.process.wait(30) == 1
             assert f"cannot listen on 127.0.0.1:{port}" in server.said
-    assert not (tmp_path / ".todo-api").exists()
+    assert not (data_folder / ".todo-api").exists()
 
 
 def test_with_a_database_the_embedded_one_is_not_even_imported(
-    tmp_path: Path, database: Database
+    data_folder: Path, database: Database
 ) -> None:
     code = (
         "import sys, asyncio\n"
@@ -244,4 +244,4 @@ def test_with_a_database_the_embedded_one_is_not_even_imported(
         "DATABASE_URL": database.server_url,
         "BETTER_AUTH_SECRET": SECRET,
     }
-    subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=environment, check=True)
+    subprocess.run([sys.executable, "-c", code], cwd=data_folder, env=environment, check=True)
