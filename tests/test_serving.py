@@ -57,11 +57,12 @@ class Process:
             f"http://127.0.0.1:{self.port}/graphql",
             json={"query": query},
             headers={"Authorization": f"Bearer {token}"},
+            timeout=30,
         )
 
     def stop(self, number: signal.Signals) -> int:
         self.process.send_signal(number)
-        return self.process.wait(30)
+        return self.process.wait(60)
 
 
 @contextmanager
