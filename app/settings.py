@@ -43,6 +43,10 @@ def _http_url(value: str) -> str:
     parts = urlsplit(value)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ValueError("it must be a URL that starts with http:// or https://")
+    try:
+        _ = parts.port
+    except ValueError as error:
+        raise ValueError("it must be a URL with a port from 0 to 65535") from error
     return value
 
 

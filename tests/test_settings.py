@@ -105,6 +105,7 @@ def test_algorithms_can_be_narrowed_down(given: Read) -> None:
             "example.com",
             "it must be a URL that starts with http:// or https://.",
         ),
+        ("JWKS_URL", "http://example.com:99999/", "it must be a URL with a port from 0 to 65535."),
         ("CORS_ORIGINS", "[oops", "it starts like a JSON list but is none."),
         ("CORS_ORIGINS", "example.com", "it must be a URL that starts with http:// or https://."),
         ("JWT_ALGORITHM", "none", "it must name some of "),
