@@ -7,6 +7,7 @@ from typing import Any
 
 import psycopg
 from psycopg import AsyncConnection, AsyncRawCursor
+from psycopg.errors import DeadlockDetected, SerializationFailure
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from app.migration import libpq_url
@@ -21,6 +22,9 @@ SET_OWNER = "SELECT set_config('app.user_id', $1, true)"
 
 PREPARE_AFTER = 2
 """Runs of a statement on one connection before it is prepared there."""
+
+CLASHES_MAX = 3
+"""How often a statement is tried again after a deadlock or a serialization failure."""
 
 CONNECTION_LIFETIME = 240.0
 """Seconds. Neon suspends a database after 300 idle ones; no connection should outlive that."""
@@ -84,9 +88,8 @@ class PooledDatabase:
 
     async def fetch(self, statement: Statement[Row]) -> list[Row]:
         """Run the statement, as `auth.door.Database` has it; a read is tried twice."""
-        attempts = 1 if statement.sql.writes else 2
+        breaks, clashes = 0, 0
         while True:
-            attempts -= 1
             try:
                 async with self._pool.connection() as connection:
                     async with asyncio.timeout(self._settings.database_statement_timeout):
@@ -95,8 +98,15 @@ class PooledDatabase:
                 raise OwnerUnknown(statement.owner) from error
             except (PoolTimeout, TimeoutError, psycopg.errors.QueryCanceled) as error:
                 raise DatabaseUnavailable("The database took too long.") from error
+            except (DeadlockDetected, SerializationFailure) as error:
+                # PostgreSQL has undone the transaction, so even a write may be tried again.
+                clashes += 1
+                if clashes > CLASHES_MAX:
+                    raise DatabaseUnavailable("Too many others were at the same rows.") from error
             except psycopg.OperationalError as error:
-                if not attempts:
+                # Nobody knows whether a write was committed before its connection broke.
+                breaks += 1
+                if breaks > 1 or statement.sql.writes:
                     raise DatabaseUnavailable("The database cannot be reached.") from error
             else:
                 return [statement.sql.make_row(record) for record in records]

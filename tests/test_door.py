@@ -192,6 +192,42 @@ def test_a_statement_that_takes_too_long_is_given_up(database: Database) -> None
         assert user.get(task["id"]) == task
 
 
+def test_a_deadlock_is_tried_again_where_nothing_was_written(migrated_database: Database) -> None:
+    with psycopg.connect(migrated_database.superuser_url, autocommit=True) as connection:
+        # PostgreSQL ends whoever looks first; the server is to look after both are waiting.
+        connection.execute(
+            f"ALTER DATABASE \"{migrated_database.name}\" SET deadlock_timeout = '2s'"
+        )
+    settings = settings_for(
+        migrated_database.server_url, database_statement_timeout=20, request_timeout=30
+    )
+    with running_server(settings) as server:
+        user = server.user()
+        task = user.create()
+        with (
+            ThreadPoolExecutor(1) as threads,
+            psycopg.connect(migrated_database.superuser_url) as connection,
+        ):
+            connection.execute("SET deadlock_timeout = '1min'")
+            connection.execute(
+                "SELECT FROM task_counters WHERE user_id = %s FOR UPDATE", [user.user_id]
+            )
+            toggled = threads.submit(lambda: user.toggle(id=task["id"]))
+            while not blocked(connection):
+                pass
+            # The server holds the task and waits for the counter; now each waits for the other.
+            connection.execute("SELECT FROM tasks WHERE id = %s FOR UPDATE", [task["id"]])
+            connection.commit()
+            assert toggled.result()["completed"] is True
+        assert user.get(task["id"])["version"] == 2
+    # A connection tells what it has counted when it closes, at the latest.
+    with psycopg.connect(migrated_database.superuser_url) as connection:
+        counted = connection.execute(
+            "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()"
+        ).fetchone()
+    assert counted == (1,)
+
+
 def test_a_connection_that_was_cut_is_replaced(database: Database, pool_of_two: Server) -> None:
     user = pool_of_two.user()
     task = user.create()

@@ -22,8 +22,8 @@ from pathlib import Path
 import psycopg
 from app.embedded import embedded_postgres
 with embedded_postgres(Path(sys.argv[1])) as postgres:
-    print("holds", flush=True)
     try:
+        print("holds", flush=True)
         sys.stdin.read()
     except KeyboardInterrupt:
         psycopg.connect(postgres.superuser_url("postgres")).close()
