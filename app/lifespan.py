@@ -4,7 +4,9 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
-from app.database import PooledDatabase
+from app.database import RunningDatabase
+from app.pipeline import PipelinedDatabase
+from app.pool import PooledDatabase
 from app.settings import Settings
 from auth.context import ContextGetter
 from auth.keys import Jwks
@@ -16,7 +18,7 @@ from resolvers.users import read_viewer
 class Running:
     """The parts that requests need."""
 
-    database: PooledDatabase
+    database: RunningDatabase
     get_context: ContextGetter
 
 
@@ -41,7 +43,8 @@ async def run(settings: Settings) -> AsyncIterator[Running]:
             audience=settings.audience,
             algorithms=settings.algorithms,
         )
-        database = PooledDatabase(settings.database_url, settings)
+        kind = PipelinedDatabase if settings.database_pipeline else PooledDatabase
+        database: RunningDatabase = kind(settings.database_url, settings)
         stack.push_async_callback(database.close)
         await database.open()
         yield Running(database, ContextGetter(verifier, database, read_viewer))

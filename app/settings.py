@@ -166,8 +166,17 @@ class Settings(BaseSettings):
         description="Refuse a database role that row security does not bind. Turn it off only to "
         "try something out.",
     )
+    database_pipeline: bool = Field(
+        default=True,
+        description="Share connections by libpq's pipeline mode: many statements under way on "
+        "each. Turned off: psycopg's pool, a connection for each statement under way.",
+    )
     database_pool_min_size: int = Field(
-        default=1, ge=0, le=1000, description="Connections that each worker keeps open."
+        default=1,
+        ge=0,
+        le=1000,
+        description="Connections that each worker keeps open without `DATABASE_PIPELINE`; with it, "
+        "they are opened when they are needed.",
     )
     database_pool_max_size: int = Field(
         default=8, ge=1, le=1000, description="Connections that each worker opens at most."

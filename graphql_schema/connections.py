@@ -4,22 +4,22 @@ import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Self
 
+import orjson
 import strawberry
 
 from graphql_schema.errors import BadUserInput
 from graphql_schema.inputs import TASK_ID_MAX, TaskOrderField, is_storable
 from graphql_schema.types import Task
+from models.instant import Instant
 from models.task import TITLE_MAX_LENGTH, TaskRow
 
 PAGE_SIZE_DEFAULT = 50
 PAGE_SIZE_MAX = 100
 CURSOR_MAX_LENGTH = 2048
 """Characters in a cursor: over what the longest title needs."""
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class Cursor:
     """
 
     field: TaskOrderField
-    value: datetime | str
+    value: Instant | str
     id: int
 
     @classmethod
@@ -44,11 +44,8 @@ class Cursor:
                 return cls(field, row.title, row.id)
 
     def encode(self) -> str:
-        value = self.value
-        plain = value if isinstance(value, str) else (value - _EPOCH) // timedelta(microseconds=1)
-        parts = [self.field.value, plain, self.id]
-        text = json.dumps(parts, separators=(",", ":"), ensure_ascii=False)
-        return urlsafe_b64encode(text.encode()).decode().rstrip("=")
+        parts = orjson.dumps([self.field.value, self.value, self.id])
+        return urlsafe_b64encode(parts).rstrip(b"=").decode()
 
     @classmethod
     def decode(cls, text: str, field: TaskOrderField, argument: str) -> Self:
@@ -79,14 +76,17 @@ def _decode_parts(text: str) -> tuple[object, object, object]:
     return named, plain, id
 
 
-def _ordered_value(field: TaskOrderField, plain: object) -> datetime | str:
+def _ordered_value(field: TaskOrderField, plain: object) -> Instant | str:
+    if not isinstance(plain, str):
+        raise TypeError(plain)
     if field is TaskOrderField.TITLE:
-        if not isinstance(plain, str) or len(plain) > TITLE_MAX_LENGTH or not is_storable(plain):
+        if len(plain) > TITLE_MAX_LENGTH or not is_storable(plain):
             raise ValueError(plain)
         return plain
-    if type(plain) is not int:
+    moment = datetime.fromisoformat(plain)
+    if moment.tzinfo is None:
         raise ValueError(plain)
-    return _EPOCH + timedelta(microseconds=plain)
+    return Instant(moment.astimezone(UTC).isoformat(" "))
 
 
 @strawberry.type(description="Where a page stands in the whole list.")

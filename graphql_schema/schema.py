@@ -13,13 +13,14 @@ from graphql_schema.results import (
     UserError,
 )
 from graphql_schema.types import Task, User
+from models.instant import rfc_3339
 from resolvers import mutations, queries
 
 DATE_TIME = strawberry.scalar(
     name="DateTime",
     description="An instant as RFC 3339 has it, always with an offset, to the microsecond.",
     specified_by_url="https://scalars.graphql.org/andimarek/date-time.html",
-    serialize=datetime.isoformat,
+    serialize=rfc_3339,
     parse_value=datetime.fromisoformat,
 )
 

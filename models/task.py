@@ -21,6 +21,7 @@ from sqlalchemy import (
 )
 from sqlmodel import Field, SQLModel
 
+from models.instant import Instant
 from models.metadata import metadata
 
 TITLE_MAX_LENGTH = 200
@@ -88,6 +89,6 @@ class TaskRow(NamedTuple):
     title: str
     description: str | None
     completed: bool
-    created_at: datetime
-    updated_at: datetime
+    created_at: Instant
+    updated_at: Instant
     version: int

@@ -6,6 +6,7 @@ from typing import NamedTuple
 from sqlalchemy import Boolean, Column, DateTime, Text, false, func
 from sqlmodel import Field, SQLModel
 
+from models.instant import Instant
 from models.metadata import metadata
 
 USER_ID_MAX_LENGTH = 255
@@ -39,4 +40,4 @@ class UserRow(NamedTuple):
     id: str
     email: str | None
     name: str
-    created_at: datetime
+    created_at: Instant

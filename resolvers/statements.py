@@ -5,8 +5,8 @@ parameters. The database runs each in a transaction of its own in which `app.use
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import cache
-from typing import Any, NamedTuple, TypeVar
+from functools import cache, partial
+from typing import Any, NamedTuple, TypeVar, cast
 
 from sqlalchemy import (
     BigInteger,
@@ -149,6 +149,11 @@ _CHANGEABLE: dict[str, BindParameter[Any]] = {
 _DIALECT = PGDialect_psycopg(paramstyle="numeric_dollar")  # type: ignore[no-untyped-call]
 
 
+# `_make` of a named tuple does the same at twice the price.
+_task_row = cast("Callable[[Sequence[Any]], TaskRow]", partial(tuple.__new__, TaskRow))
+_user_row = cast("Callable[[Sequence[Any]], UserRow]", partial(tuple.__new__, UserRow))
+
+
 def _sql(
     statement: CompilerElement, make_row: Callable[[Sequence[Any]], Row], *, writes: bool
 ) -> Sql[Row]:
@@ -159,12 +164,12 @@ def _sql(
 
 
 def _change(record: Sequence[Any]) -> Change:
-    return Change(record[0], TaskRow._make(record[1:]))
+    return Change(record[0], _task_row(record[1:]))
 
 
 @cache
 def _viewer() -> Sql[UserRow]:
-    return _sql(select(*_USER).where(col(User.id) == _OWNER), UserRow._make, writes=False)
+    return _sql(select(*_USER).where(col(User.id) == _OWNER), _user_row, writes=False)
 
 
 @cache
@@ -183,13 +188,13 @@ def _add_viewer() -> Sql[UserRow]:
         .on_conflict_do_nothing()
         .returning(*_USER)
     )
-    return _sql(statement, UserRow._make, writes=True)
+    return _sql(statement, _user_row, writes=True)
 
 
 @cache
 def _task() -> Sql[TaskRow]:
     statement = select(*_TASK).where(col(Task.user_id) == _OWNER, col(Task.id) == _KEY)
-    return _sql(statement, TaskRow._make, writes=False)
+    return _sql(statement, _task_row, writes=False)
 
 
 @cache
@@ -212,7 +217,7 @@ def _tasks(
         statement = statement.where(here > place if descending else here < place)
     order = [key.desc(), id.desc()] if read_descending else [key, id]
     statement = statement.order_by(*order).limit(bindparam("limit", type_=Integer))
-    return _sql(statement, TaskRow._make, writes=False)
+    return _sql(statement, _task_row, writes=False)
 
 
 @cache
@@ -242,7 +247,7 @@ def _create_task() -> Sql[TaskRow]:
         )
         .returning(*_TASK)
     )
-    return _sql(statement, TaskRow._make, writes=True)
+    return _sql(statement, _task_row, writes=True)
 
 
 @cache

@@ -1,6 +1,7 @@
 """A running server and its callers: tests make a user, say a sentence, and look at the answer."""
 
 import json
+import os
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -17,6 +18,9 @@ from app.factory import create_app
 from app.protocol import GuardedProtocol
 from app.settings import Settings
 from auth.tokens import make_token
+
+FAST_PATH = os.environ.get("FAST_PATH") != "off"
+"""Whether servers in tests take the fast path; `FAST_PATH=off` runs the tests without it."""
 
 SECRET = "a-secret-for-tests-of-thirty-two-bytes-or-more"
 
@@ -188,7 +192,12 @@ class Server:
 
 def settings_for(database_url: str, **changes: Any) -> Settings:
     """Return settings that nothing in the environment or in `.env` changes."""
-    given = {"database_url": database_url, "better_auth_secret": SECRET, **changes}
+    given = {
+        "database_url": database_url,
+        "better_auth_secret": SECRET,
+        "database_pipeline": FAST_PATH,
+        **changes,
+    }
     return Settings(_env_file=None, **given)
 
 

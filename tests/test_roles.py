@@ -7,8 +7,9 @@ import psycopg
 import pytest
 from psycopg import AsyncConnection, sql
 
-from app.database import PooledDatabase, UnsafeRole
+from app.database import UnsafeRole
 from app.migration import MigrationFailed
+from app.pipeline import PipelinedDatabase
 from app.roles import SERVER_ROLE, RoleFacts, ensure_server_role, inspect_role
 from tests.api import running_server, settings_for
 from tests.databases import Database
@@ -73,7 +74,7 @@ async def test_a_role_that_is_not_bound_is_refused(
     url = migrated_database.url_of(role)
     (objection,) = (await facts_of(url)).objections()
     assert objection.startswith(f"The database role {role} {reason}, so row security would not")
-    database = PooledDatabase(url, settings_for(url))
+    database = PipelinedDatabase(url, settings_for(url))
     try:
         with pytest.raises(UnsafeRole, match=reason):
             await database.open()

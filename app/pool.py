@@ -1,0 +1,121 @@
+"""psycopg's pool behind the door: a connection for each statement under way."""
+
+import asyncio
+import logging
+import selectors
+from typing import Any
+
+import psycopg
+from psycopg import AsyncConnection, AsyncRawCursor
+from psycopg_pool import AsyncConnectionPool, PoolTimeout
+
+from app.database import APPLICATION_NAME, CONNECTION_LIFETIME, Attempts, prepare_session
+from app.migration import libpq_url
+from app.settings import Settings
+from auth.door import DatabaseUnavailable, Row, Statement
+
+logger = logging.getLogger(__name__)
+
+SET_OWNER = "SELECT set_config('app.user_id', $1, true)"
+"""Transaction-local: afterwards a pooler may hand the session to anybody."""
+
+PREPARE_AFTER = 2
+"""Runs of a statement on one connection before it is prepared there."""
+
+
+class PooledDatabase:
+    """psycopg's pool; each statement takes one round trip and is one transaction of its owner's."""
+
+    def __init__(self, url: str, settings: Settings) -> None:
+        self._url = libpq_url(url)
+        self._settings = settings
+        self._pool: AsyncConnectionPool[AsyncConnection[tuple[Any, ...]]] = AsyncConnectionPool(
+            self._url,
+            open=False,
+            min_size=settings.database_pool_min_size,
+            max_size=settings.database_pool_max_size,
+            timeout=settings.database_pool_timeout,
+            max_lifetime=CONNECTION_LIFETIME,
+            kwargs={
+                "autocommit": True,
+                "connect_timeout": settings.database_connect_timeout,
+                "application_name": APPLICATION_NAME,
+                "prepare_threshold": (
+                    PREPARE_AFTER if settings.database_prepared_statements else None
+                ),
+            },
+            configure=self._configure,
+            check=_require_alive,
+        )
+
+    async def open(self) -> None:
+        """Check the role and start the pool, as `RunningDatabase` has it."""
+        try:
+            async with asyncio.timeout(self._settings.database_connect_timeout):
+                async with await AsyncConnection.connect(
+                    self._url, autocommit=True, application_name=APPLICATION_NAME
+                ) as connection:
+                    await self._configure(connection)
+        except (psycopg.OperationalError, TimeoutError) as error:
+            logger.warning("The database cannot be reached yet: %s", error)
+        await self._pool.open(wait=False)
+
+    async def close(self) -> None:
+        await self._pool.close()
+
+    async def _configure(self, connection: AsyncConnection[Any]) -> None:
+        await prepare_session(connection, self._settings)
+
+    async def fetch(self, statement: Statement[Row]) -> list[Row]:
+        """Run the statement, as `auth.door.Database` has it."""
+        attempts = Attempts(statement)
+        while True:
+            try:
+                async with self._pool.connection() as connection:
+                    async with asyncio.timeout(self._settings.database_statement_timeout):
+                        records = await _run(connection, statement)
+            except (psycopg.Error, TimeoutError) as error:
+                attempts.failed(error)
+            else:
+                return [statement.sql.make_row(record) for record in records]
+
+    async def revision(self) -> str | None:
+        """Return the migration that the database is at, as `RunningDatabase` has it."""
+        try:
+            async with self._pool.connection() as connection:
+                async with asyncio.timeout(self._settings.database_statement_timeout):
+                    cursor = await connection.execute("SELECT version_num FROM alembic_version")
+                    record = await cursor.fetchone()
+        except psycopg.errors.UndefinedTable:
+            return None
+        except (PoolTimeout, TimeoutError, psycopg.OperationalError) as error:
+            raise DatabaseUnavailable("The database cannot be reached.") from error
+        return None if record is None else str(record[0])
+
+
+async def _require_alive(connection: AsyncConnection[Any]) -> None:
+    """Notice, without a round trip, when the server has hung up on an idle connection.
+
+    Raises:
+        psycopg.OperationalError: it has; the pool then takes another connection.
+    """
+    pgconn = connection.pgconn
+    with selectors.DefaultSelector() as selector:
+        selector.register(pgconn.socket, selectors.EVENT_READ)
+        # An idle connection has nothing to say but good-bye: first the reason, then the end.
+        while selector.select(0):
+            pgconn.consume_input()
+            pgconn.is_busy()
+
+
+async def _run(
+    connection: AsyncConnection[tuple[Any, ...]], statement: Statement[Row]
+) -> list[tuple[Any, ...]]:
+    values = {**statement.values, "owner": statement.owner}
+    parameters = [values[name] for name in statement.sql.parameters]
+    cursor = AsyncRawCursor(connection)
+    # What a pipeline sends up to its end is one implicit transaction, and one round trip.
+    async with connection.pipeline():
+        await AsyncRawCursor(connection).execute(SET_OWNER, [statement.owner])
+        await cursor.execute(statement.sql.text, parameters)
+    return await cursor.fetchall()
