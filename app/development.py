@@ -11,6 +11,7 @@ from pathlib import Path
 
 from starlette.requests import HTTPConnection
 
+from app.documents import Documents
 from app.embedded import DATABASE, embedded_postgres
 from app.execution import Executor, GraphQLRequest
 from app.lifespan import run
@@ -105,10 +106,9 @@ def demo_token(settings: Settings) -> str:
 
 async def _add_demo_tasks(settings: Settings, token: str) -> None:
     """Add them as a client would: as the token's bearer, in GraphQL."""
-    executor, record = (
-        Executor(build_schema(), settings.limits, allow_introspection=False),
-        RequestRecord("demo"),
-    )
+    schema, record = build_schema(), RequestRecord("demo")
+    documents = Documents(schema, settings.limits, allow_introspection=False, compiles=False)
+    executor = Executor(schema, documents)
     async with run(settings) as running:
         headers = [(b"authorization", f"Bearer {token}".encode())]
         context = await running.get_context(HTTPConnection({"type": "http", "headers": headers}))

@@ -12,7 +12,8 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, Response
 from starlette.types import Receive, Scope, Send
 
-from app.execution import Executor, GraphQLRequest, RequestFailed, coded
+from app.documents import RequestFailed
+from app.execution import Executor, GraphQLRequest, coded
 from app.http_request import (
     PLAIN_JSON,
     RESPONSE_JSON,
@@ -97,7 +98,6 @@ class GraphQLEndpoint:
                     ErrorCode.NOT_ACCEPTABLE, f"Accept `{RESPONSE_JSON}` or `{PLAIN_JSON}`."
                 )
             asked = await self._read(request)
-            record.document = digest(asked.query)
             async with asyncio.timeout(self._timeout):
                 result = await self._executor.execute(
                     asked, context, record, may_write=request.method == "POST"

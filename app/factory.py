@@ -14,6 +14,7 @@ from strawberry.http.ides import get_graphql_ide_html
 from app.cors import StrictCORSMiddleware
 from app.database import UnsafeRole
 from app.development import development
+from app.documents import Documents
 from app.embedded import EmbeddedUnavailable
 from app.endpoint import METHODS, GraphQLEndpoint
 from app.execution import Executor
@@ -49,10 +50,15 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     exits with a sentence for each.
     """
     settings = settings or settings_or_exit(to_serve=True)
+    schema = build_schema()
+    documents = Documents(
+        schema,
+        settings.limits,
+        allow_introspection=settings.allows_introspection,
+        compiles=settings.compile_operations,
+    )
     endpoint = GraphQLEndpoint(
-        Executor(
-            build_schema(), settings.limits, allow_introspection=settings.allows_introspection
-        ),
+        Executor(schema, documents),
         settings.request_timeout,
         get_graphql_ide_html() if settings.shows_graphiql else None,
     )

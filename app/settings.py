@@ -166,6 +166,11 @@ class Settings(BaseSettings):
         description="Refuse a database role that row security does not bind. Turn it off only to "
         "try something out.",
     )
+    compile_operations: bool = Field(
+        default=True,
+        description="Compile each operation that clients send, once. Turned off: graphql-core "
+        "interprets it each time.",
+    )
     database_pipeline: bool = Field(
         default=True,
         description="Share connections by libpq's pipeline mode: many statements under way on "

@@ -51,3 +51,17 @@ class BadUserInput(CodedError):
 
     def __init__(self, message: str) -> None:
         super().__init__(ErrorCode.BAD_USER_INPUT, message)
+
+
+def with_code(
+    error: GraphQLError, code: ErrorCode, *, message: str | None = None, **extensions: str
+) -> GraphQLError:
+    """Return the error with a code, and with another message where one is given."""
+    return GraphQLError(
+        message or error.message,
+        nodes=error.nodes,
+        source=error.source,
+        positions=error.positions,
+        path=error.path,
+        extensions={"code": code.value, **extensions},
+    )

@@ -195,6 +195,7 @@ def settings_for(database_url: str, **changes: Any) -> Settings:
     given = {
         "database_url": database_url,
         "better_auth_secret": SECRET,
+        "compile_operations": FAST_PATH,
         "database_pipeline": FAST_PATH,
         **changes,
     }

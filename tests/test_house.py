@@ -7,11 +7,15 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 ROOMS = ["models", "graphql_schema", "auth", "resolvers", "app"]
+GUEST = "compiled_graphql"
+"""Fit to live elsewhere: it imports no room, and only `app` imports it."""
+
 ROOF = Path("graphql_schema/schema.py")
 
 
 def modules() -> list[Path]:
-    return [file.relative_to(ROOT) for room in ROOMS for file in (ROOT / room).rglob("*.py")]
+    rooms = [*ROOMS, GUEST]
+    return [file.relative_to(ROOT) for room in rooms for file in (ROOT / room).rglob("*.py")]
 
 
 def imports_of(module: Path) -> set[str]:
@@ -28,8 +32,10 @@ def imports_of(module: Path) -> set[str]:
 def test_imports_point_one_way() -> None:
     upwards: list[str] = []
     for module in modules():
-        level = ROOMS.index(module.parts[0])
-        forbidden = set(ROOMS[level + 1 :])
+        room = module.parts[0]
+        forbidden = set(ROOMS[ROOMS.index(room) + 1 :] if room in ROOMS else ROOMS)
+        if room not in (GUEST, "app"):
+            forbidden.add(GUEST)
         if module == ROOF:
             forbidden -= {"auth", "resolvers"}
         names = [name for name in imports_of(module) if name.split(".")[0] in forbidden]
@@ -40,7 +46,7 @@ def test_imports_point_one_way() -> None:
 def test_modules_do_not_import_in_a_circle() -> None:
     edges = {
         ".".join(module.with_suffix("").parts): {
-            name for name in imports_of(module) if name.split(".")[0] in ROOMS
+            name for name in imports_of(module) if name.split(".")[0] in (*ROOMS, GUEST)
         }
         for module in modules()
     }

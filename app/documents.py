@@ -1,0 +1,133 @@
+"""Documents: parsed, validated, measured and compiled once, and kept while they are used."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import strawberry
+from graphql import (
+    DocumentNode,
+    GraphQLError,
+    GraphQLSyntaxError,
+    NoSchemaIntrospectionCustomRule,
+    OperationDefinitionNode,
+    Source,
+    specified_rules,
+    validate,
+)
+from graphql.language.parser import Parser
+
+from app.observability import digest
+from compiled_graphql.operation import Compiler, Operation
+from graphql_schema.errors import CodedError, ErrorCode, with_code
+from graphql_schema.limits import LimitExceeded, Limits, check_limits, paged_fields
+
+MAX_ERRORS = 5
+"""Validation errors in one answer."""
+
+DOCUMENTS_KEPT = 256
+
+
+class RequestFailed(Exception):
+    """The request was not executed at all."""
+
+    def __init__(self, errors: Sequence[GraphQLError]) -> None:
+        super().__init__(*errors)
+        self.errors = errors
+
+
+@dataclass(slots=True)
+class Asked:
+    """An operation that a document holds."""
+
+    document: DocumentNode
+    node: OperationDefinitionNode
+    compiled: Operation | None
+
+
+class Document:
+    """What came of a text: its operations by name, or why there are none."""
+
+    def __init__(
+        self, text: str, parsed: DocumentNode | list[GraphQLError], compiler: Compiler | None
+    ) -> None:
+        self.digest = digest(text)
+        self._errors = parsed if isinstance(parsed, list) else []
+        self._operations: dict[str | None, Asked] = {}
+        if isinstance(parsed, list):
+            return
+        for node in parsed.definitions:
+            if isinstance(node, OperationDefinitionNode):
+                name = node.name.value if node.name else None
+                compiled = compiler.compile(parsed, node) if compiler else None
+                self._operations[name] = Asked(parsed, node, compiled)
+
+    def operation(self, name: str | None) -> Asked:
+        """Return the operation of that name, or the only one where none is named.
+
+        Raises:
+            RequestFailed: there is no such operation, or the document cannot be executed.
+        """
+        if self._errors:
+            raise RequestFailed(self._errors)
+        operations = self._operations
+        if name is None and len(operations) == 1:
+            return next(iter(operations.values()))
+        found = operations.get(name) if name is not None else None
+        if found is None:
+            message = (
+                f"The document has no operation named {name!r}."
+                if name
+                else "The document has several operations: say which by `operationName`."
+                if operations
+                else "The document has no operation."
+            )
+            raise RequestFailed([CodedError(ErrorCode.BAD_REQUEST, message)])
+        return found
+
+
+class Documents:
+    """The documents that clients send, each looked into once."""
+
+    def __init__(
+        self,
+        schema: strawberry.Schema,
+        limits: Limits,
+        *,
+        allow_introspection: bool,
+        compiles: bool,
+    ) -> None:
+        self._schema = schema._schema  # noqa: SLF001 -- Strawberry has no public name for it
+        self._limits = limits
+        self._rules = (
+            specified_rules
+            if allow_introspection
+            else (*specified_rules, NoSchemaIntrospectionCustomRule)
+        )
+        self._paged = paged_fields(self._schema)
+        self._compiler = Compiler(schema) if compiles else None
+        self.document = lru_cache(DOCUMENTS_KEPT)(self._look_into)
+
+    def _look_into(self, text: str) -> Document:
+        return Document(text, self._parse_and_validate(text), self._compiler)
+
+    def _parse_and_validate(self, text: str) -> DocumentNode | list[GraphQLError]:
+        parser = Parser(Source(text), max_tokens=self._limits.tokens)
+        try:
+            document = parser.parse_document()
+            check_limits(document, self._limits, self._paged)
+        except LimitExceeded as error:
+            return [error]
+        except GraphQLSyntaxError as error:
+            if parser.token_count > self._limits.tokens:
+                return [LimitExceeded("tokens", self._limits.tokens, parser.token_count)]
+            return [with_code(error, ErrorCode.GRAPHQL_PARSE_FAILED)]
+        except RecursionError:
+            message = "Syntax Error: The document is nested too deeply."
+            return [CodedError(ErrorCode.GRAPHQL_PARSE_FAILED, message)]
+        errors = validate(
+            self._schema, document, self._rules, max_errors=MAX_ERRORS, hide_suggestions=True
+        )
+        if errors:
+            return [with_code(error, ErrorCode.GRAPHQL_VALIDATION_FAILED) for error in errors]
+        return document

@@ -1,0 +1,378 @@
+"""What comes in: variables and arguments become what resolvers take.
+
+Each reader is made once for a type and goes the plain way: a value that needs graphql-core's
+leniency, or that graphql-core would refuse, is Irregular.
+"""
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from typing import Any, cast
+
+import strawberry
+from graphql import (
+    FieldNode,
+    GraphQLArgument,
+    GraphQLBoolean,
+    GraphQLEnumType,
+    GraphQLField,
+    GraphQLFloat,
+    GraphQLID,
+    GraphQLInputField,
+    GraphQLInputObjectType,
+    GraphQLInputType,
+    GraphQLInt,
+    GraphQLList,
+    GraphQLNonNull,
+    GraphQLScalarType,
+    GraphQLString,
+    NullValueNode,
+    ObjectValueNode,
+    OperationDefinitionNode,
+    Undefined,
+    ValueNode,
+    VariableNode,
+    Visitor,
+    coerce_input_literal,
+    value_from_ast_untyped,
+    visit,
+)
+from strawberry.relay import GlobalID
+from strawberry.types.arguments import convert_argument
+from strawberry.types.base import (
+    StrawberryList,
+    StrawberryMaybe,
+    StrawberryObjectDefinition,
+    StrawberryOptional,
+)
+from strawberry.types.field import StrawberryField
+from strawberry.types.lazy_type import LazyType
+
+from compiled_graphql.irregular import Irregular, NotCompiled
+
+Read = Callable[[Any], Any]
+"""Takes a value as JSON has it."""
+
+Values = Mapping[str, Any]
+"""The raw variables that were given, each of which has been read once already."""
+
+Build = Callable[[Values], Any]
+"""Makes an argument of the variables; `Undefined` where it is left out."""
+
+DEFINITION = "strawberry-definition"
+_INT_MAX = 2**31 - 1
+
+
+class Inputs:
+    """The readers of one schema's input types."""
+
+    def __init__(self, schema: strawberry.Schema) -> None:
+        self._schema = schema._schema  # noqa: SLF001 -- Strawberry has no public name for it
+        self._config = schema.config
+        self._scalars = schema.schema_converter.scalar_registry
+        self._readers: dict[str, Read] = {}
+
+    def variable_reader(self, operation: OperationDefinitionNode) -> Callable[[Values], Values]:
+        """Return what checks the variables, and fills in their defaults."""
+        readers: dict[str, Read] = {}
+        defaults: dict[str, Any] = {}
+        required: list[str] = []
+        for definition in operation.variable_definitions or ():
+            name = definition.variable.name.value
+            type_ = self._input_type(definition.type)
+            if definition.directives:
+                raise NotCompiled("a directive on a variable")
+            readers[name] = self.reader(type_)
+            if definition.default_value is not None:
+                defaults[name] = value_from_ast_untyped(definition.default_value)
+                readers[name](defaults[name])
+            elif isinstance(type_, GraphQLNonNull):
+                required.append(name)
+
+        def read(given: Values) -> Values:
+            values = {**defaults, **given} if defaults else given
+            for name in required:
+                if name not in values:
+                    raise Irregular(name)
+            for name, read_one in readers.items():
+                if name in values:
+                    read_one(values[name])
+            return values
+
+        return read
+
+    def arguments(self, field: GraphQLField, node: FieldNode) -> Callable[[Values], dict[str, Any]]:
+        """Return what makes a field's arguments, by their Python names."""
+        definition = field.extensions.get(DEFINITION)
+        if not isinstance(definition, StrawberryField):
+            raise NotCompiled("a field that is not Strawberry's")
+        given = {argument.name.value: argument.value for argument in node.arguments or ()}
+        builders: list[tuple[str, Build]] = []
+        for argument in definition.arguments:
+            name = self._config.name_converter.from_argument(argument)
+            input_ = field.args[name]
+            _require_plain(argument.type)
+            build = self._build(input_, argument.type, given.get(name))
+            builders.append((argument.python_name, build))
+
+        def make(values: Values) -> dict[str, Any]:
+            made = {}
+            for name, build in builders:
+                value = build(values)
+                if value is not Undefined:
+                    made[name] = value
+            return made
+
+        return make
+
+    def reader(self, type_: GraphQLInputType) -> Read:
+        """Return what turns JSON into what resolvers take, for one type."""
+        if isinstance(type_, GraphQLNonNull):
+            return self._non_null(type_.of_type)
+        inner = self._non_null(type_)
+        return lambda value: None if value is None else inner(value)
+
+    def _input_type(self, node: Any) -> GraphQLInputType:  # noqa: ANN401 -- any type's node
+        match node.kind:
+            case "non_null_type":
+                return cast("GraphQLInputType", GraphQLNonNull(self._input_type(node.type)))
+            case "list_type":
+                return GraphQLList(self._input_type(node.type))
+        return cast("GraphQLInputType", self._schema.type_map[node.name.value])
+
+    def _non_null(self, type_: GraphQLInputType) -> Read:
+        if isinstance(type_, GraphQLList):
+            item = self.reader(type_.of_type)
+
+            def read_list(value: Any) -> list[Any]:  # noqa: ANN401 -- JSON is anything
+                if value.__class__ is not list:
+                    raise Irregular(value)
+                return [item(each) for each in value]
+
+            return read_list
+        assert not isinstance(type_, GraphQLNonNull)
+        read = self._readers.get(type_.name)
+        if read is None:
+            # Input types may contain themselves.
+            self._readers[type_.name] = lambda value: self._readers[type_.name](value)
+            read = self._readers[type_.name] = self._named(type_)
+        return read
+
+    def _named(self, type_: GraphQLInputType) -> Read:
+        match type_:
+            case GraphQLInputObjectType():
+                return self._object(type_)
+            case GraphQLEnumType():
+                return {name: type_.coerce_input_value(name) for name in type_.values}.__getitem__
+            case GraphQLScalarType():
+                return _PLAIN.get(type_) or _custom(type_)
+        raise NotCompiled(str(type_))
+
+    def _object(self, type_: GraphQLInputObjectType) -> Read:
+        names, required, defaults, make = self._members(type_)
+        readers = {name: self.reader(field.type) for name, field in type_.fields.items()}
+
+        def read_object(value: Any) -> Any:  # noqa: ANN401 -- JSON is anything
+            if value.__class__ is not dict:
+                raise Irregular(value)
+            for name in required:
+                if name not in value:
+                    raise Irregular(name)
+            members = {names[name]: readers[name](given) for name, given in value.items()}
+            for name, default in defaults.items():
+                if name not in value:
+                    members[names[name]] = default()
+            return make(members)
+
+        return read_object
+
+    def _members(
+        self, type_: GraphQLInputObjectType
+    ) -> tuple[
+        dict[str, str], list[str], dict[str, Callable[[], Any]], Callable[[dict[str, Any]], Any]
+    ]:
+        """Return Python's names, the names required, the defaults, and the class's constructor."""
+        definition = type_.extensions.get(DEFINITION)
+        if not isinstance(definition, StrawberryObjectDefinition):
+            raise NotCompiled(type_.name)
+        if definition.from_input is not None or type_.is_one_of:
+            raise NotCompiled(type_.name)
+        names: dict[str, str] = {}
+        required: list[str] = []
+        defaults: dict[str, Callable[[], Any]] = {}
+        absent: dict[str, None] = {}
+        for field in definition.fields:
+            name = self._config.name_converter.from_field(field)
+            field_type = field.resolve_type(type_definition=definition)
+            _require_plain(field_type)
+            names[name] = field.python_name
+            input_ = type_.fields[name]
+            default = self._default(input_, field_type)
+            if default is not None:
+                defaults[name] = default
+            elif isinstance(input_.type, GraphQLNonNull):
+                required.append(name)
+            if (
+                field.default is dataclasses.MISSING
+                and field.default_factory is dataclasses.MISSING
+            ):
+                absent[field.python_name] = None
+        origin = definition.origin
+
+        def make(members: dict[str, Any]) -> Any:  # noqa: ANN401 -- an instance of the class
+            return origin(**{**absent, **members})
+
+        return names, required, defaults, make if absent else lambda members: origin(**members)
+
+    def _default(
+        self, input_: GraphQLArgument | GraphQLInputField, type_: object
+    ) -> Callable[[], Any] | None:
+        if input_.default is not None:
+            raise NotCompiled("a default of the newer kind")
+        default = input_.default_value
+        if default is Undefined:
+            return None
+        return lambda: self._convert(default, type_)
+
+    def _convert(self, value: object, type_: Any) -> object:  # noqa: ANN401 -- a Strawberry type
+        return convert_argument(value, type_, self._scalars, self._config)
+
+    def _build(
+        self, input_: GraphQLArgument | GraphQLInputField, type_: object, node: ValueNode | None
+    ) -> Build:
+        """Return what makes an argument, or a field of an object that is written out."""
+        default = self._default(input_, type_)
+        non_null = isinstance(input_.type, GraphQLNonNull)
+        if node is None:
+            if default is not None:
+                made = default
+                return lambda _: made()
+            if non_null:
+                raise NotCompiled("a required argument is missing")
+            return lambda _: Undefined
+        if isinstance(node, VariableNode):
+            return self._build_from_variable(node.name.value, input_, default)
+        return self._literal(input_.type, type_, node)
+
+    def _build_from_variable(
+        self,
+        name: str,
+        input_: GraphQLArgument | GraphQLInputField,
+        default: Callable[[], Any] | None,
+    ) -> Build:
+        read = self.reader(input_.type)
+
+        def build(values: Values) -> Any:  # noqa: ANN401 -- an argument
+            if name in values:
+                return read(values[name])
+            if default is not None:
+                return default()
+            if isinstance(input_.type, GraphQLNonNull):
+                raise Irregular(name)
+            return Undefined
+
+        return build
+
+    def _literal(self, graphql_type: GraphQLInputType, type_: object, node: ValueNode) -> Build:
+        if isinstance(graphql_type, GraphQLNonNull):
+            if isinstance(node, NullValueNode):
+                raise NotCompiled("null where it must not be")
+            return self._literal(graphql_type.of_type, type_, node)
+        if not _has_variables(node):
+            value = coerce_input_literal(node, graphql_type)
+            if value is Undefined:
+                raise NotCompiled("a literal that does not fit")
+            if not isinstance(value, dict | list):
+                return lambda _: value
+            return lambda _: self._convert(value, type_)
+        if isinstance(graphql_type, GraphQLInputObjectType) and isinstance(node, ObjectValueNode):
+            return self._object_literal(graphql_type, node)
+        raise NotCompiled("variables in a list")
+
+    def _object_literal(self, type_: GraphQLInputObjectType, node: ObjectValueNode) -> Build:
+        names, _, _, make = self._members(type_)
+        definition = type_.extensions[DEFINITION]
+        given = {field.name.value: field.value for field in node.fields}
+        builders = {}
+        for field in definition.fields:
+            name = self._config.name_converter.from_field(field)
+            field_type = field.resolve_type(type_definition=definition)
+            builders[names[name]] = self._build(type_.fields[name], field_type, given.get(name))
+
+        def build(values: Values) -> Any:  # noqa: ANN401 -- an instance of the class
+            members = {}
+            for name, member in builders.items():
+                value = member(values)
+                if value is not Undefined:
+                    members[name] = value
+            return make(members)
+
+        return build
+
+
+def _require_plain(type_: object) -> None:
+    """Refuse what Strawberry converts in ways of its own.
+
+    Raises:
+        NotCompiled: it does.
+    """
+    while isinstance(type_, StrawberryOptional | StrawberryList | LazyType):
+        if isinstance(type_, StrawberryMaybe):
+            break
+        type_ = type_.resolve_type() if isinstance(type_, LazyType) else type_.of_type
+    if isinstance(type_, StrawberryMaybe) or type_ is GlobalID:
+        raise NotCompiled(str(type_))
+
+
+def _has_variables(node: ValueNode) -> bool:
+    found = False
+
+    class Finder(Visitor):
+        def enter_variable(self, *_: object) -> None:
+            nonlocal found
+            found = True
+
+    visit(node, Finder())
+    return found
+
+
+def _read_int(value: Any) -> int:  # noqa: ANN401 -- JSON is anything
+    if value.__class__ is int and -_INT_MAX - 1 <= value <= _INT_MAX:
+        return value
+    raise Irregular(value)
+
+
+def _read_float(value: Any) -> float:  # noqa: ANN401 -- JSON is anything
+    if value.__class__ is float and value - value == 0:
+        return value
+    raise Irregular(value)
+
+
+def _read_text(value: Any) -> str:  # noqa: ANN401 -- JSON is anything
+    if value.__class__ is str:
+        return value
+    raise Irregular(value)
+
+
+def _read_bool(value: Any) -> bool:  # noqa: ANN401 -- JSON is anything
+    if value.__class__ is bool:
+        return value
+    raise Irregular(value)
+
+
+_PLAIN: dict[GraphQLScalarType, Read] = {
+    GraphQLInt: _read_int,
+    GraphQLFloat: _read_float,
+    GraphQLString: _read_text,
+    GraphQLID: _read_text,
+    GraphQLBoolean: _read_bool,
+}
+
+
+def _custom(type_: GraphQLScalarType) -> Read:
+    def read(value: Any) -> Any:  # noqa: ANN401 -- JSON is anything
+        parsed = type_.coerce_input_value(value)
+        if parsed is Undefined:
+            raise Irregular(value)
+        return parsed
+
+    return read

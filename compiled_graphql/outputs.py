@@ -1,0 +1,348 @@
+"""What goes out: for each selection a generated function makes the object that is asked for.
+
+The functions go the plain way alone. What a field yields that is not as expected raises Irregular,
+or whatever it raises; graphql-core then completes the same values and words the errors.
+
+It is taken for granted that an object's class decides what GraphQL type it is of.
+"""
+
+import keyword
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, cast
+
+import strawberry
+from graphql import (
+    FieldNode,
+    GraphQLBoolean,
+    GraphQLFloat,
+    GraphQLID,
+    GraphQLInt,
+    GraphQLInterfaceType,
+    GraphQLLeafType,
+    GraphQLList,
+    GraphQLNonNull,
+    GraphQLObjectType,
+    GraphQLOutputType,
+    GraphQLString,
+    GraphQLUnionType,
+    SelectionSetNode,
+    Undefined,
+    is_leaf_type,
+)
+from graphql.pyutils import is_awaitable
+from strawberry.types.field import StrawberryField
+
+from compiled_graphql.inputs import DEFINITION, Inputs, Values
+from compiled_graphql.irregular import Irregular, NotCompiled
+from compiled_graphql.run import Complete, Field, ResolveInfo, Run
+from compiled_graphql.selections import Selections
+
+LINES_MAX = 200
+"""Lines of an operation's functions, which take about a kilobyte each; what is larger is rare."""
+
+
+class Source:
+    """Python under way: the functions written so far, and what their names stand for."""
+
+    def __init__(self, names: Mapping[str, object]) -> None:
+        self.names = dict(names)
+        self.lines: list[str] = []
+
+    def name(self, prefix: str, value: object = None) -> str:
+        """Return a new name: of the value, or of a function that is about to be written."""
+        name = f"{prefix}_{len(self.names)}"
+        self.names[name] = value
+        return name
+
+    def build(self) -> Mapping[str, Any]:
+        """Define the functions, and return what all names stand for.
+
+        The text is made of checked names and of literals; values are reached by their names.
+
+        Raises:
+            NotCompiled: they would take too much memory.
+        """
+        if len(self.lines) > LINES_MAX:
+            raise NotCompiled("too many lines")
+        exec("\n".join(self.lines), self.names)  # noqa: S102
+        return self.names
+
+
+class Outputs:
+    """Writes the functions of one operation under given conditions."""
+
+    def __init__(self, schema: strawberry.Schema, inputs: Inputs, selections: Selections) -> None:
+        self._config = schema.config
+        self._inputs = inputs
+        self._selections = selections
+        self.source = Source({"AWAITABLE": _AWAITABLE, "Irregular": Irregular})
+        self.arguments: list[Callable[[Values], Mapping[str, Any]]] = []
+        """What makes the arguments of the fields, before any of them is resolved."""
+
+    def fields(
+        self, type_: GraphQLObjectType, sets: Sequence[SelectionSetNode], *, root: bool = False
+    ) -> dict[str, Field | None]:
+        """Return the fields of an object by their response keys; None stands for `__typename`."""
+        return {
+            key: None
+            if nodes[0].name.value == "__typename"
+            else Field(
+                self._selections,
+                type_,
+                _definition(type_, nodes[0]),
+                nodes,
+                key if root else None,
+            )
+            for key, nodes in self._selections.fields(type_, sets).items()
+        }
+
+    def resolve(self, field: Field) -> tuple[str, bool]:
+        """Return an expression that resolves a field of `s`, and whether it is a mere attribute.
+
+        Raises:
+            NotCompiled: resolving it takes more than calling its resolver.
+        """
+        definition = field.definition.extensions.get(DEFINITION)
+        if not isinstance(definition, StrawberryField) or definition.extensions:
+            raise NotCompiled(field.nodes[0].name.value)
+        resolver = definition.base_resolver
+        if resolver is None:
+            if self._config.default_resolver is not getattr:
+                raise NotCompiled("a default resolver of the schema's own")
+            return f"s.{_name(definition.python_name)}", True
+        if isinstance(resolver.wrapped_func, staticmethod | classmethod):
+            raise NotCompiled(definition.python_name)
+        taken = []
+        if resolver.self_parameter:
+            taken.append("s")
+        sources = (resolver.parent_parameter, resolver.root_parameter)
+        taken += [f"{_name(parameter.name)}=s" for parameter in sources if parameter is not None]
+        if resolver.info_parameter is not None:
+            info = self._info(definition, field)
+            taken.append(f"{_name(resolver.info_parameter.name)}={info}(run)")
+        if definition.arguments:
+            taken.append(f"**run.arguments[{len(self.arguments)}]")
+            self.arguments.append(self._inputs.arguments(field.definition, field.nodes[0]))
+        function = self.source.name("resolve", resolver.wrapped_func)
+        return f"{function}({', '.join(taken)})", False
+
+    def complete(self, field: Field) -> str:
+        """Write a function that completes a value of a field, and return its name."""
+        expression = self._value(field.definition.type, field, "s")
+        name = self.source.name("complete")
+        self.source.lines += [f"def {name}(s, run):", f"    return {expression}"]
+        return name
+
+    def _value(self, type_: GraphQLOutputType, field: Field, value: str) -> str:
+        """Return an expression that completes what the expression `value` yields."""
+        inner, nullable = _inner(type_)
+        if is_leaf_type(inner):
+            return self._leaf(inner, value, nullable=nullable)
+        if isinstance(inner, GraphQLList):
+            function = self._list(inner.of_type, field)
+        elif isinstance(inner, GraphQLObjectType):
+            function = self._object(inner, field)
+        else:
+            function = self._abstract(inner, field)
+        if nullable:
+            return f"(None if (v := {value}) is None else {function}(v, run))"
+        return f"{function}({value}, run)"
+
+    def _object(self, type_: GraphQLObjectType, field: Field) -> str:
+        statements, expression = self._members(type_, field)
+        known, verify = self._known(type_, field)
+        name = self.source.name("object")
+        self.source.lines += [
+            f"def {name}(s, run):",
+            f"    if s.__class__ not in {known}: {verify}(s, run)",
+            *(f"    {statement}" for statement in statements),
+            f"    return {expression}",
+        ]
+        return name
+
+    def _members(self, type_: GraphQLObjectType, field: Field) -> tuple[list[str], str]:
+        """Return what is to be done with `s`, and the expression that is then the object."""
+        entries: list[str] = []
+        before: list[str] = []
+        for key, member in self.fields(type_, selection_sets(field.nodes)).items():
+            if member is None:
+                entries.append(f"{key!r}: {type_.name!r}")
+                continue
+            value, is_attribute = self.resolve(member)
+            if is_attribute:
+                entries.append(f"{key!r}: {self._value(member.definition.type, member, value)}")
+                continue
+            local, complete = f"f{len(entries)}", self.complete(member)
+            awaited = f"AWAITABLE[{local}.__class__]"
+            # What is awaited is noted at once: should another field fail, it is not forgotten.
+            before += [
+                f"{local} = {value}",
+                f"if {awaited}: run.pending.append((d, {key!r}, {local}, {complete}))",
+            ]
+            entries.append(f"{key!r}: None if {awaited} else {complete}({local}, run)")
+        made = "{" + ", ".join(entries) + "}"
+        return (["d = {}", *before, f"d.update({made})"], "d") if before else ([], made)
+
+    def _list(self, type_: GraphQLOutputType, field: Field) -> str:
+        inner, nullable = _inner(type_)
+        check = []
+        if not isinstance(inner, GraphQLObjectType):
+            item = self._value(type_, field, "s")
+        else:
+            statements, item = self._members(inner, field)
+            if statements:
+                item = f"{self._object(inner, field)}(s, run)"
+            else:
+                # Made in place: calling a function for each would cost more than making it.
+                known, verify = self._known(inner, field)
+                check = [f"    if s.__class__ not in {known}: {verify}(s, run)"]
+            if nullable:
+                item = f"None if s is None else {item}"
+                check = [f"    if s is not None and{line[6:]}" for line in check]
+        name = self.source.name("list")
+        self.source.lines += [
+            f"def {name}(items, run):",
+            "    if items.__class__ is not list and items.__class__ is not tuple:",
+            "        raise Irregular('no list')",
+            "    made = []",
+            "    add = made.append",
+            "    for s in items:",
+            *(f"    {line}" for line in check),
+            f"        add({item})",
+            "    return made",
+        ]
+        return name
+
+    def _abstract(self, type_: GraphQLUnionType | GraphQLInterfaceType, field: Field) -> str:
+        resolve_type = type_.resolve_type
+        if resolve_type is None:
+            raise NotCompiled(type_.name)
+        possible = self._selections.schema.get_possible_types(type_)
+        functions = {object_type.name: self._object(object_type, field) for object_type in possible}
+        names = self.source.names
+        by_class: dict[type, Complete] = {}
+
+        def function_for(value: object, run: Run) -> Complete:
+            _require_value(value)
+            found = resolve_type(value, cast("Any", ResolveInfo(run, field)), type_)
+            if not isinstance(found, str):
+                raise Irregular(found)
+            function = by_class[value.__class__] = cast("Complete", names[functions[found]])
+            return function
+
+        types = self.source.name("types", by_class)
+        find = self.source.name("find", function_for)
+        name = self.source.name("abstract")
+        self.source.lines += [
+            f"def {name}(s, run):",
+            f"    return ({types}.get(s.__class__) or {find}(s, run))(s, run)",
+        ]
+        return name
+
+    def _known(self, type_: GraphQLObjectType, field: Field) -> tuple[str, str]:
+        """Return names of the classes that are known to be of a type, and of what learns one."""
+        known: set[type] = set()
+
+        def verify(value: object, run: Run) -> None:
+            _require_value(value)
+            info = cast("Any", ResolveInfo(run, field))
+            if type_.is_type_of is not None and type_.is_type_of(value, info) is not True:
+                raise Irregular(value)
+            known.add(value.__class__)
+
+        return self.source.name("known", known), self.source.name("verify", verify)
+
+    def _leaf(self, type_: GraphQLLeafType, value: str, *, nullable: bool) -> str:
+        coerce = type_.coerce_output_value
+
+        def complete(value: object) -> object:
+            if value is None and nullable:
+                return None
+            _require_value(value)
+            coerced = coerce(value)
+            if coerced is None or coerced is Undefined:
+                raise Irregular(value)
+            return coerced
+
+        leaf = self.source.name("leaf", complete)
+        plain = _PLAIN.get(type_)
+        if plain is None:
+            # A scalar that is text on both sides, such as a time, needs no more than its function.
+            write = self.source.name("write", coerce)
+            return (
+                f"(w if (v := {value}).__class__ is str and (w := {write}(v)).__class__ is str "
+                f"else {leaf}(v))"
+            )
+        as_is = f"(v := {value}).__class__ is {plain.__name__}"
+        if type_ is GraphQLID:
+            return f"(v if {as_is} else str(v) if v.__class__ is int else {leaf}(v))"
+        if type_ is GraphQLInt:
+            return f"(v if {as_is} and -2147483648 <= v <= 2147483647 else {leaf}(v))"
+        if type_ is GraphQLFloat:
+            return f"(v if {as_is} and v - v == 0 else {leaf}(v))"
+        return f"(v if {as_is}{' or v is None' if nullable else ''} else {leaf}(v))"
+
+    def _info(self, definition: StrawberryField, field: Field) -> str:
+        info_class = self._config.info_class
+
+        def info(run: Run) -> object:
+            return info_class(_raw_info=cast("Any", ResolveInfo(run, field)), _field=definition)
+
+        return self.source.name("info", info)
+
+
+def selection_sets(nodes: Sequence[FieldNode]) -> list[SelectionSetNode]:
+    return [node.selection_set for node in nodes if node.selection_set]
+
+
+def _definition(type_: GraphQLObjectType, node: FieldNode) -> Any:  # noqa: ANN401 -- a GraphQLField
+    definition = type_.fields.get(node.name.value)
+    if definition is None:
+        # `__schema` and `__type`.
+        raise NotCompiled(node.name.value)
+    return definition
+
+
+def _inner(type_: GraphQLOutputType) -> tuple[Any, bool]:
+    """Return the type without its non-null, and whether it may be null."""
+    return (type_.of_type, False) if isinstance(type_, GraphQLNonNull) else (type_, True)
+
+
+class _Awaitable(dict[type, bool]):
+    """Tells of a class whether its instances may be awaited."""
+
+    def __missing__(self, kind: type) -> bool:
+        answer = self[kind] = hasattr(kind, "__await__")
+        return answer
+
+
+_AWAITABLE = _Awaitable()
+
+_PLAIN: dict[GraphQLLeafType, type] = {
+    GraphQLString: str,
+    GraphQLID: str,
+    GraphQLInt: int,
+    GraphQLFloat: float,
+    GraphQLBoolean: bool,
+}
+
+
+def _require_value(value: object) -> None:
+    """Refuse what graphql-core treats apart.
+
+    Raises:
+        Irregular: it is nothing, an exception, or something to be awaited.
+    """
+    if value is None or value is Undefined or isinstance(value, Exception) or is_awaitable(value):
+        raise Irregular(value)
+
+
+def _name(name: str) -> str:
+    """Return a name that may stand in Python's text.
+
+    Raises:
+        NotCompiled: it may not.
+    """
+    if not name.isascii() or not name.isidentifier() or keyword.iskeyword(name):
+        raise NotCompiled(name)
+    return name

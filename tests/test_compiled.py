@@ -1,0 +1,163 @@
+"""Compiled operations answer as graphql-core does, byte by byte, and call resolvers as often."""
+
+import asyncio
+import json
+import os
+import random
+from collections import Counter
+from collections.abc import Callable
+from inspect import isawaitable
+from typing import Any
+
+import pytest
+import strawberry
+from graphql import (
+    ExecutionResult,
+    OperationDefinitionNode,
+    OperationType,
+    execute,
+    parse,
+    validate,
+)
+
+from auth.context import Context
+from auth.door import DatabaseUnavailable, Row, Statement
+from auth.identity import Identity, UserId
+from compiled_graphql.operation import Compiler, Middleware
+from graphql_schema.schema import schema as todo
+from resolvers.users import read_viewer
+from tests.counts import Count
+from tests.requests import Request, request_for
+from tests.zoo import Chance
+from tests.zoo import schema as zoo
+
+# graphql-core itself leaves some of its coroutines when a field beside them fails.
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:Exception ignored in. <coroutine object (GraphQLCoreConverter|Executor)"
+    ":pytest.PytestUnraisableExceptionWarning"
+)
+
+COMPARISONS = int(os.environ.get("COMPARISONS", "400"))
+"""How many requests each test makes up; the same ones each time."""
+
+
+class Both:
+    """Executes requests both ways."""
+
+    def __init__(self, schema: strawberry.Schema, make_context: Callable[[int], Any]) -> None:
+        self.schema = schema
+        self.graphql = schema._schema
+        self._make_context = make_context
+        self._compiler = Compiler(schema)
+        self.counted = Counter[str]()
+
+    def answers(self, request: Request, seed: int) -> tuple[str, str] | None:
+        """Return both answers as text; None where the document is not valid."""
+        document = parse(request.document)
+        operation_node = document.definitions[0]
+        assert isinstance(operation_node, OperationDefinitionNode)
+        if validate(self.graphql, document):
+            self.counted["invalid"] += 1
+            return None
+        operation = self._compiler.compile(document, operation_node)
+        if operation is None:
+            self.counted["not compiled"] += 1
+            return None
+        self.counted["compared"] += 1
+
+        def by_graphql_core(context: Any, middleware: list[Middleware]) -> Any:
+            return execute(
+                self.graphql,
+                document,
+                context_value=context,
+                variable_values=request.variables,
+                executor_class=self.schema.execution_context_class,
+                middleware=middleware or None,
+            )
+
+        async def both() -> tuple[str, str]:
+            expected_context = self._make_context(seed)
+            expected = by_graphql_core(expected_context, [])
+            expected = await expected if isawaitable(expected) else expected
+            context = self._make_context(seed)
+            referred = False
+
+            def referee(middleware: list[Middleware]) -> Any:
+                nonlocal referred
+                referred = True
+                return by_graphql_core(context, middleware)
+
+            got = await operation.execute(context, request.variables, referee)
+            self.counted["referred" if referred else "plain"] += 1
+            if not expected.errors or operation_node.operation is OperationType.MUTATION:
+                # Nothing is done twice, and nothing left out.
+                assert context.calls == expected_context.calls
+            return written(expected), written(got)
+
+        return asyncio.run(both())
+
+
+def written(result: ExecutionResult) -> str:
+    errors = [error.formatted for error in result.errors or []]
+    return json.dumps({"data": result.data, "errors": errors})
+
+
+def hold_against_graphql_core(both: Both) -> None:
+    for number in range(COMPARISONS):
+        request = request_for(both.graphql, random.Random(number))
+        answers = both.answers(request, number)
+        if answers is not None:
+            expected, got = answers
+            assert got == expected, (number, request)
+
+
+def test_sense_is_answered_alike(count: Count) -> None:
+    both = Both(zoo, lambda number: Chance(number, 0))
+    hold_against_graphql_core(both)
+    count("requests answered by compiled code as by graphql-core", both.counted["plain"])
+    assert both.counted["plain"] > COMPARISONS // 3, both.counted
+
+
+def test_nonsense_is_answered_alike(count: Count) -> None:
+    both = Both(zoo, lambda number: Chance(number, 0.03))
+    hold_against_graphql_core(both)
+    count("requests answered by compiled code as by graphql-core", both.counted["compared"])
+    assert both.counted["referred"] > COMPARISONS // 5, both.counted
+
+
+def test_tasks_are_answered_alike(count: Count) -> None:
+    both = Both(todo, Caller)
+    hold_against_graphql_core(both)
+    count("requests answered by compiled code as by graphql-core", both.counted["compared"])
+    assert both.counted["plain"] > COMPARISONS // 5, both.counted
+    assert both.counted["not compiled"] < COMPARISONS // 5, both.counted
+
+
+class Caller(Context):
+    """Somebody whose database returns what chance says, and is away now and then."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(Identity(UserId("ada"), None, None, 0), self, read_viewer)
+        self._chance = Chance(number, 0.05)
+        self.calls: list[str] = []
+
+    async def fetch(self, statement: Statement[Row]) -> list[Row]:
+        text, values = statement.sql.text, sorted(statement.values.items())
+        if statement.sql.writes:
+            self.calls.append(f"{text} {values}")
+        dice = self._chance.dice(text, values)
+        if dice.random() < 0.05:
+            raise DatabaseUnavailable("The database is away.")
+        number = dice.choice([0, 1, 1, 1, 4])
+        return [statement.sql.make_row(self._record(text, n)) for n in range(number)]
+
+    def _record(self, text: str, number: int) -> list[Any]:
+        time = "2024-02-29 12:00:00.25+00"
+        title = self._chance.value("Milk", text, number) if number else "Milk"
+        task = [number + 1, title, None, bool(number % 2), time, time, number]
+        if "count(*)" in text or "SELECT EXISTS" in text:
+            return [number]
+        if "users." in text:
+            return ["ada", None, "Ada", time]
+        is_change = "UNION ALL" in text or "expected_version" in text or " AS anon" in text
+        return [number % 2 == 0, *task] if is_change else task

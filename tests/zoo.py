@@ -1,0 +1,207 @@
+"""A schema with something of everything, whose resolvers return what chance says."""
+
+import asyncio
+import random
+from datetime import date
+from enum import Enum
+from typing import Annotated, Any
+
+import strawberry
+from strawberry import UNSET
+
+
+@strawberry.enum
+class Size(Enum):
+    SMALL = "small"
+    LARGE = "large"
+
+
+@strawberry.input
+class Food:
+    name: str
+    grams: int = 100
+    size: Size | None = UNSET
+    notes: list[str] | None = None
+    extra: "Food | None" = UNSET
+
+
+class Chance:
+    """Decides what resolvers return: always the same for the same seed and the same question."""
+
+    def __init__(self, seed: int, nonsense: float) -> None:
+        self.seed = seed
+        self.nonsense = nonsense
+        self.calls: list[str] = []
+        """What the resolvers of root fields were asked."""
+
+    def dice(self, *question: object) -> random.Random:
+        return random.Random(f"{self.seed} {question!r}")
+
+    def value(self, sense: Any, *question: object) -> Any:
+        dice = self.dice(*question)
+        if dice.random() >= self.nonsense:
+            return sense
+        kind = dice.randrange(9)
+        if kind == 0:
+            raise ValueError(f"no luck with {question}")
+        return [None, 2**40, "text", 1.5, [None], ValueError("as a value"), object, True, {}][kind]
+
+
+class Plain:
+    """Attributes, as of a row."""
+
+    def __init__(self, chance: Chance, name: str) -> None:
+        ask = chance.value
+        self.id = ask(chance.dice(name).choice([7, "seven"]), name, "id")
+        self.name = ask("Ada", name, "name")
+        self.nick = ask(chance.dice(name, 1).choice([None, "ad"]), name, "nick")
+        self.age = ask(41, name, "age")
+        self.weight = ask(60.5, name, "weight")
+        self.tame = ask(True, name, "tame")
+        self.size = ask(Size.SMALL, name, "size")
+        self.born = ask(date(2020, 2, 29), name, "born")
+        self.tags = ask(["a", "b"], name, "tags")
+        self.chance = chance
+        self.path = name
+
+
+Info = strawberry.Info[Chance, None]
+
+
+def guarded(make: Any) -> Any:
+    try:
+        return make()
+    except ValueError as error:
+        return error
+
+
+@strawberry.interface
+class Being:
+    id: strawberry.ID
+    name: str
+
+    @classmethod
+    def resolve_type(cls, value: Any, *_: Any) -> str:
+        if isinstance(value, Dog):
+            return "Dog"
+        return "Cat" if isinstance(value, Plain) else "Nothing"
+
+
+@strawberry.type
+class Cat(Being):
+    nick: str | None
+    age: int
+    weight: float
+    tame: bool
+    size: Size
+    born: date
+    tags: list[str]
+
+    @classmethod
+    def is_type_of(cls, value: Any, _info: Any) -> bool:
+        return isinstance(value, Plain) and not isinstance(value, Dog)
+
+    @strawberry.field
+    def loud(self: Any, times: int = 2, sound: str | None = None) -> str | None:
+        return self.chance.value((sound or "miaow") * min(times, 3), self.path, "loud", times)
+
+    @strawberry.field(graphql_type=list["Cat | None"])
+    def kittens(self: Any) -> Any:
+        names = [f"{self.path}.{n}" for n in range(self.chance.dice(self.path, 2).randrange(3))]
+        kittens = [guarded(lambda name=name: Plain(self.chance, name)) for name in names]
+        return self.chance.value(kittens, self.path, "kittens")
+
+    @strawberry.field(graphql_type="Annotated[Friend, strawberry.lazy('tests.zoo')] | None")
+    async def friend(self: Any, info: Info) -> Any:
+        await asyncio.sleep(0)
+        kind = self.chance.dice(self.path, 3).choice([Plain, Dog, Stone])
+        return self.chance.value(kind(self.chance, self.path + ".f"), self.path, "friend")
+
+
+class Dog(Plain):
+    """A dog, by its class."""
+
+
+@strawberry.type(name="Dog")
+class DogType(Being):
+    age: int | None
+
+    @classmethod
+    def is_type_of(cls, value: Any, _info: Any) -> bool:
+        return isinstance(value, Dog)
+
+    @strawberry.field
+    async def tricks(self: Any) -> list[str | None]:
+        return self.chance.value(["sit", None], self.path, "tricks")
+
+
+@strawberry.type
+class Stone:
+    def __init__(self, chance: Chance, path: str) -> None:
+        self.chance = chance
+        self.path = path
+
+    @strawberry.field
+    def weight(self) -> float | None:
+        return self.chance.value(3.5, self.path, "weight")
+
+
+Friend = Annotated[Cat | DogType | Stone, strawberry.union("Friend")]
+
+
+def animal(chance: Chance, name: str) -> Any:
+    return chance.value(chance.dice(name, 4).choice([Plain, Dog])(chance, name), name)
+
+
+@strawberry.type
+class Query:
+    @strawberry.field(graphql_type=Cat | None)
+    def cat(self, info: Info, id: strawberry.ID) -> Any:
+        info.context.calls.append(f"cat {id}")
+        return info.context.value(Plain(info.context, f"cat{id}"), "cat", id)
+
+    @strawberry.field(graphql_type=Cat)
+    async def some_cat(self, info: Info) -> Any:
+        return info.context.value(Plain(info.context, "some"), "some")
+
+    @strawberry.field(graphql_type=list[Cat])
+    async def cats(self, info: Info, first: int = 3, sizes: list[Size] | None = None) -> Any:
+        count = min(max(first, 0), 4) + len(sizes or [])
+        return [guarded(lambda n=n: Plain(info.context, f"cat{n}")) for n in range(count)]
+
+    @strawberry.field(graphql_type=list[Being | None] | None)
+    def beings(self, info: Info) -> Any:
+        return [guarded(lambda n=n: animal(info.context, f"being{n}")) for n in range(3)]
+
+    @strawberry.field
+    async def echo(
+        self,
+        info: Info,
+        food: Food | None = UNSET,
+        foods: list[Food] | None = None,
+        day: date | None = None,
+        factor: float = 1.5,
+        size: Size = Size.LARGE,
+    ) -> str | None:
+        info.context.calls.append("echo")
+        return info.context.value(f"{food} {foods} {day} {factor} {size} {info.path.key}", "echo")
+
+    @strawberry.field
+    def where(self, info: Info) -> str:
+        return f"{info.field_name} {sorted(info.variable_values)} {len(info.selected_fields)}"
+
+
+@strawberry.type
+class Mutation:
+    @strawberry.field(graphql_type=Cat | None)
+    async def feed(self, info: Info, id: strawberry.ID, food: Food) -> Any:
+        info.context.calls.append(f"feed {id} {food}")
+        return info.context.value(Plain(info.context, f"cat{id}"), "feed", id)
+
+    @strawberry.field
+    def count(self, info: Info) -> int:
+        info.context.calls.append("count")
+        return info.context.value(len(info.context.calls), "count")
+
+
+schema = strawberry.Schema(query=Query, mutation=Mutation, types=[Cat, DogType])
