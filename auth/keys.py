@@ -5,7 +5,7 @@ import json
 import logging
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
@@ -47,10 +47,12 @@ class KeysUnavailable(Exception):
 
 @dataclass(frozen=True, slots=True)
 class VerificationKey:
-    """A public key, and the one algorithm that it verifies."""
+    """A key, and the one algorithm that it verifies; equal to what verifies the same."""
 
-    key: jwt.PyJWK
+    key: jwt.PyJWK | str = field(compare=False)
     algorithm: str
+    entry: Mapping[str, Any]
+    """The key's entry in its set; empty for a shared secret, which is in none."""
 
 
 class Jwks:
@@ -91,17 +93,22 @@ class Jwks:
             UnknownKey: the set has none.
             KeysUnavailable: there is no set to look in.
         """
-        age = self._clock() - self._fetched_at
-        is_overdue = age > self._lifetime and self._failure is None
-        if self._keys is None or kid not in self._keys or is_overdue:
-            await self._refresh(self._cooldown)
-        elif age > self._lifetime / 2:
-            self._take_off(self._cooldown)
+        if key := self._key_at_hand(kid):
+            return key
+        await self._refresh(self._cooldown)
         if self._keys is None:
             raise KeysUnavailable(self._failure)
         if kid not in self._keys:
             raise UnknownKey(kid)
         return self._keys[kid]
+
+    def holds(self, key: VerificationKey) -> bool:
+        """Tell whether the set has this very key, as far as is known without waiting.
+
+        As asking for a key does, it has the keys fetched in the background once it is time, so it
+        needs the event loop.
+        """
+        return self._key_at_hand(key.entry["kid"]) == key
 
     async def fetch(self) -> int:
         """Fetch the keys now, whatever the cooldown, and return how many there are.
@@ -120,6 +127,16 @@ class Jwks:
             await asyncio.gather(self._flight, return_exceptions=True)
         if self._client is not None:
             await self._client.aclose()
+
+    def _key_at_hand(self, kid: str) -> VerificationKey | None:
+        """Return the key of this id; None when it is unknown, or a fetch is to be waited for."""
+        age = self._clock() - self._fetched_at
+        is_overdue = age > self._lifetime and self._failure is None
+        if self._keys is None or kid not in self._keys or is_overdue:
+            return None
+        if age > self._lifetime / 2:
+            self._take_off(self._cooldown)
+        return self._keys[kid]
 
     async def _refresh(self, cooldown: float) -> None:
         flight = self._take_off(cooldown)
@@ -191,7 +208,7 @@ def _keys_of(document: Mapping[str, Any]) -> dict[str, VerificationKey]:
         if isinstance(key.key, RSAPublicKey) and key.key.key_size < RSA_MIN_BITS:
             logger.warning("The key %r of the key set is too short.", entry["kid"])
             continue
-        keys[entry["kid"]] = VerificationKey(key, algorithm)
+        keys[entry["kid"]] = VerificationKey(key, algorithm, entry)
     return keys
 
 

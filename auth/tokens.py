@@ -3,6 +3,7 @@
 import base64
 import json
 import time
+from collections import OrderedDict
 from datetime import UTC, datetime, timedelta
 from typing import Any, NoReturn
 from unicodedata import category
@@ -10,7 +11,7 @@ from unicodedata import category
 import jwt
 
 from auth.identity import Identity, UserId
-from auth.keys import Jwks, UnknownKey
+from auth.keys import Jwks, UnknownKey, VerificationKey
 from models.user import USER_ID_MAX_LENGTH
 
 SECRET_MIN_BYTES = 32
@@ -19,6 +20,10 @@ SECRET_MIN_BYTES = 32
 TOKEN_MAX_LENGTH = 8 * 1024
 CLOCK_LEEWAY = 30
 """Seconds that the clocks may differ by when `iat` and `nbf` are looked at; `exp` has none."""
+
+REMEMBERED_TOKENS = 4096
+REMEMBERED_MAX_LENGTH = 2 * 1024
+"""Longer tokens are verified each time, so that what is remembered stays below 10 MB."""
 
 NAME_MAX_LENGTH = 255
 EMAIL_MAX_LENGTH = 320
@@ -45,12 +50,29 @@ class TokenVerifier:
         algorithms: frozenset[str],
     ) -> None:
         """Take the issuer and audience to insist on, if any, and the only algorithms to accept."""
-        self._secret = secret
+        self._secret = None if secret is None else VerificationKey(secret, "HS256", {})
         self._jwks = jwks
         self._issuer = issuer
         self._audience = audience
         self._algorithms = algorithms
         self._jwt = _StrictJWT()
+        self._proofs: OrderedDict[str, tuple[Identity, VerificationKey]] = OrderedDict()
+
+    def remembered(self, token: str) -> Identity | None:
+        """Return what `verify` has found, where that still holds and nothing is to be waited for.
+
+        It holds until the token is over or its key is gone. None says nothing: ask `verify`. To be
+        called in the event loop.
+        """
+        proof = self._proofs.get(token)
+        if proof is None:
+            return None
+        identity, key = proof
+        if not (time.time() < identity.expires_at and self._still_has(key)):
+            del self._proofs[token]
+            return None
+        self._proofs.move_to_end(token)
+        return identity
 
     async def verify(self, token: str) -> Identity:
         """Return whom the token proves its bearer to be.
@@ -59,15 +81,29 @@ class TokenVerifier:
             InvalidToken: it proves nothing.
             KeysUnavailable: the keys to verify it with could not be fetched.
         """
+        if known := self.remembered(token):
+            return known
         if len(token) > TOKEN_MAX_LENGTH:
             raise InvalidToken("too long")
         try:
-            key, algorithm = await self._key_for(_header_of(token))
-            return _identity(self._claims(token, key, algorithm))
+            key = await self._key_for(_header_of(token))
+            identity = _identity(self._claims(token, key))
         except (jwt.PyJWTError, ValueError, TypeError, OverflowError, RecursionError) as error:
             raise InvalidToken(f"{type(error).__name__}: {str(error)[:100]!a}") from error
+        self._remember(token, identity, key)
+        return identity
 
-    async def _key_for(self, header: dict[str, Any]) -> tuple[str | jwt.PyJWK, str]:
+    def _remember(self, token: str, identity: Identity, key: VerificationKey) -> None:
+        if len(token) > REMEMBERED_MAX_LENGTH:
+            return
+        self._proofs[token] = identity, key
+        if len(self._proofs) > REMEMBERED_TOKENS:
+            self._proofs.popitem(last=False)
+
+    def _still_has(self, key: VerificationKey) -> bool:
+        return key is self._secret or (self._jwks is not None and self._jwks.holds(key))
+
+    async def _key_for(self, header: dict[str, Any]) -> VerificationKey:
         algorithm, kid = header.get("alg"), header.get("kid")
         if "crit" in header:
             raise InvalidToken("it has critical extensions, and none is understood")
@@ -76,7 +112,7 @@ class TokenVerifier:
         if algorithm == "HS256":
             if self._secret is None:
                 raise InvalidToken("there is no shared secret")
-            return self._secret, algorithm
+            return self._secret
         if self._jwks is None or not isinstance(kid, str):
             raise InvalidToken("it names no key, or there are none")
         try:
@@ -85,13 +121,13 @@ class TokenVerifier:
             raise InvalidToken("its key is unknown") from error
         if verification.algorithm != algorithm:
             raise InvalidToken("its algorithm is not that of its key")
-        return verification.key, algorithm
+        return verification
 
-    def _claims(self, token: str, key: str | jwt.PyJWK, algorithm: str) -> dict[str, Any]:
+    def _claims(self, token: str, key: VerificationKey) -> dict[str, Any]:
         return self._jwt.decode(
             token,
-            key,
-            algorithms=[algorithm],
+            key.key,
+            algorithms=[key.algorithm],
             options={
                 "require": ["exp", "sub"],
                 "strict_aud": False,
