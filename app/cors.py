@@ -9,6 +9,12 @@ from starlette.types import Receive, Scope, Send
 class StrictCORSMiddleware(CORSMiddleware):
     """Starlette's, except that it sends an origin that is not allowed no CORS headers."""
 
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if any(name == b"origin" for name, _ in scope.get("headers", ())):
+            await super().__call__(scope, receive, send)
+        else:
+            await self.app(scope, receive, send)
+
     def preflight_response(self, request_headers: Headers) -> Response:
         if self.is_allowed_origin(request_headers["origin"]):
             return super().preflight_response(request_headers)

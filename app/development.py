@@ -9,8 +9,6 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
-from starlette.requests import HTTPConnection
-
 from app.documents import Documents
 from app.embedded import DATABASE, embedded_postgres
 from app.execution import Executor, GraphQLRequest
@@ -110,8 +108,7 @@ async def _add_demo_tasks(settings: Settings, token: str) -> None:
     documents = Documents(schema, settings.limits, allow_introspection=False, compiles=False)
     executor = Executor(schema, documents)
     async with run(settings) as running:
-        headers = [(b"authorization", f"Bearer {token}".encode())]
-        context = await running.get_context(HTTPConnection({"type": "http", "headers": headers}))
+        context = await running.get_context([f"Bearer {token}"])
         for title, description, completed in DEMO_TASKS:
             task = {"title": title, "description": description}
             result = await executor.execute(

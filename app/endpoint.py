@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 from graphql import ExecutionResult, GraphQLError
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import HTMLResponse, Response
+from starlette.responses import HTMLResponse
 from starlette.types import Receive, Scope, Send
 
 from app.documents import RequestFailed
@@ -20,6 +20,7 @@ from app.http_request import (
     RequestRefused,
     accepted_media_type,
     accepts_html,
+    header_values,
     read_request,
 )
 from app.observability import RequestRecord, digest, record_of
@@ -55,6 +56,10 @@ OK_AS_PLAIN_JSON = {
 """What GraphQL over HTTP has answered with 200 where the client takes `application/json` alone."""
 
 
+Answer = tuple[int, Sequence[tuple[bytes, bytes]], bytes]
+"""A status, headers, and a body."""
+
+
 class GraphQLEndpoint:
     """Serves GraphQL over HTTP, and a page to try it in where there is one."""
 
@@ -67,44 +72,39 @@ class GraphQLEndpoint:
         self._page = page
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request = Request(scope, receive)
+        accept = ",".join(header_values(scope, b"accept"))
+        if self._page and request.method == "GET" and accepts_html(accept):
+            await HTMLResponse(self._page)(scope, receive, send)
+            return
         try:
-            response = await self._respond(Request(scope, receive))
+            status, headers, body = await self._respond(request, accept)
         except ClientDisconnect:
             return
-        await response(scope, receive, send)
+        start = {"type": "http.response.start", "status": status, "headers": headers}
+        await send(start)
+        await send({"type": "http.response.body", "body": body})
 
-    async def _read(self, request: Request) -> GraphQLRequest:
-        try:
-            async with asyncio.timeout(self._timeout):
-                return await read_request(request)
-        except TimeoutError:
-            raise RequestRefused(
-                ErrorCode.REQUEST_TIMEOUT, "The request's body took too long to arrive."
-            ) from None
-
-    async def _respond(self, request: Request) -> Response:
-        accept = ",".join(request.headers.getlist("accept"))
-        if self._page and request.method == "GET" and accepts_html(accept):
-            return HTMLResponse(self._page)
+    async def _respond(self, request: Request, accept: str) -> Answer:
         media_type = accepted_media_type(accept)
         record = record_of(request.scope)
+        asked: GraphQLRequest | None = None
         try:
             if request.method not in METHODS:
                 raise RequestRefused(ErrorCode.METHOD_NOT_ALLOWED, "Send queries by POST or GET.")
-            context = await self.get_context(request)
+            context = await self.get_context(header_values(request.scope, b"authorization"))
             record.user = digest(context.user_id)
             if media_type is None:
                 raise RequestRefused(
                     ErrorCode.NOT_ACCEPTABLE, f"Accept `{RESPONSE_JSON}` or `{PLAIN_JSON}`."
                 )
-            asked = await self._read(request)
             async with asyncio.timeout(self._timeout):
+                asked = await read_request(request)
                 result = await self._executor.execute(
                     asked, context, record, may_write=request.method == "POST"
                 )
         except TimeoutError:
-            message = f"The request took longer than {self._timeout:g} seconds."
-            return _failure(record, [CodedError(ErrorCode.TIMEOUT, message)], media_type)
+            return _failure(record, [self._too_slow(asked)], media_type)
         except CodedError as error:
             return _failure(record, [error], media_type)
         except RequestFailed as failed:
@@ -115,20 +115,29 @@ class GraphQLEndpoint:
             return _failure(
                 record, [CodedError(ErrorCode.SERVICE_UNAVAILABLE, message)], media_type
             )
+        except ClientDisconnect:
+            raise
         except Exception as error:  # noqa: BLE001 -- the last resort: nothing internal gets out
             return _failure(record, [coded(GraphQLError("", original_error=error))], media_type)
         return _success(record, result, media_type)
 
+    def _too_slow(self, asked: GraphQLRequest | None) -> CodedError:
+        if asked is None:
+            message = "The request's body took too long to arrive."
+            return RequestRefused(ErrorCode.REQUEST_TIMEOUT, message)
+        message = f"The request took longer than {self._timeout:g} seconds."
+        return CodedError(ErrorCode.TIMEOUT, message)
 
-def _success(record: RequestRecord, result: ExecutionResult, media_type: str) -> Response:
-    body: dict[str, Any] = {"data": result.data}
-    if result.errors:
-        body = {"errors": [error.formatted for error in result.errors], **body}
-        codes = {(error.extensions or {}).get("code") for error in result.errors}
-        record.code = ",".join(sorted(str(code) for code in codes))
-        if result.data is None and codes == {ErrorCode.SERVICE_UNAVAILABLE}:
-            return _json(503, body, RESPONSE_JSON, {"retry-after": str(RETRY_AFTER)})
-    return _json(200, body, media_type, {})
+
+def _success(record: RequestRecord, result: ExecutionResult, media_type: str) -> Answer:
+    if result.errors is None:
+        return _json(200, {"data": result.data}, media_type)
+    body = {"errors": [error.formatted for error in result.errors], "data": result.data}
+    codes = {(error.extensions or {}).get("code") for error in result.errors}
+    record.code = ",".join(sorted(str(code) for code in codes))
+    if result.data is None and codes == {ErrorCode.SERVICE_UNAVAILABLE}:
+        return _json(503, body, RESPONSE_JSON, {"retry-after": str(RETRY_AFTER)})
+    return _json(200, body, media_type)
 
 
 def _failure(
@@ -137,7 +146,7 @@ def _failure(
     media_type: str | None,
     *,
     allow: str = ", ".join(METHODS),
-) -> Response:
+) -> Answer:
     code = ErrorCode((errors[0].extensions or {})["code"])
     record.code = code.value
     status = STATUS.get(code, 400)
@@ -159,11 +168,20 @@ def _failure(
 
 
 def _json(
-    status: int, body: Mapping[str, Any], media_type: str, headers: Mapping[str, str]
-) -> Response:
+    status: int, body: Mapping[str, Any], media_type: str, headers: Mapping[str, str] | None = None
+) -> Answer:
     try:
         content = orjson.dumps(body)
     except TypeError:
         # Half a surrogate, quoted in an error: only the standard library writes it, escaped.
         content = json.dumps(body).encode()
-    return Response(content, status, headers, media_type=f"{media_type}; charset=utf-8")
+    written = [_CONTENT_TYPES[media_type], (b"content-length", b"%d" % len(content))]
+    if headers:
+        written += [(name.encode(), value.encode()) for name, value in headers.items()]
+    return status, written, content
+
+
+_CONTENT_TYPES = {
+    media_type: (b"content-type", f"{media_type}; charset=utf-8".encode())
+    for media_type in (PLAIN_JSON, RESPONSE_JSON)
+}

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from importlib.metadata import version
 
 import starlette.types
@@ -11,6 +12,7 @@ from pydantic import BaseModel
 from starlette.routing import Route
 from strawberry.http.ides import get_graphql_ide_html
 
+from app.application import Application
 from app.cors import StrictCORSMiddleware
 from app.database import UnsafeRole
 from app.development import development
@@ -20,7 +22,7 @@ from app.endpoint import METHODS, GraphQLEndpoint
 from app.execution import Executor
 from app.lifespan import run
 from app.migration import MigrationFailed, head
-from app.observability import Observed, configure_logging
+from app.observability import Observed, RequestLog, configure_logging
 from app.openapi import describe_endpoint
 from app.settings import Settings, settings_or_exit
 from auth.door import DatabaseUnavailable
@@ -63,10 +65,13 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         get_graphql_ide_html() if settings.shows_graphiql else None,
     )
 
+    requests = RequestLog()
+
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        configure_logging(readable=settings.logs_for_people, debug=settings.debug)
+        configure_logging(requests, readable=settings.logs_for_people, debug=settings.debug)
         async with AsyncExitStack() as stack:
+            stack.callback(requests.flush)
             complete = settings
             if settings.database_url is None:
                 embedded = development(settings)
@@ -77,7 +82,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             app.state.database = running.database
             yield
 
-    app = FastAPI(
+    app = Application(
         title="Todo API",
         version=version("todo-api"),
         description="A multi-user task API over GraphQL. The schema describes itself in GraphQL.",
@@ -86,15 +91,17 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.router.routes.append(Route(GRAPHQL_PATH, endpoint, include_in_schema=False))
     _add_pages(app)
     describe_endpoint(app, GRAPHQL_PATH)
-    app.add_middleware(
+    cors = partial(
         StrictCORSMiddleware,
         allow_origins=settings.cors_origins,
         allow_methods=METHODS,
         allow_headers=["*"],
         expose_headers=["Retry-After", "WWW-Authenticate", "X-Request-ID"],
     )
-    app.add_middleware(Observed)
+    app.add_middleware(cors)
+    app.add_middleware(Observed, log=requests)
     app.add_middleware(ReadableStartupFailure)
+    app.shorten_way(GRAPHQL_PATH, Observed(cors(endpoint), requests))
     return app
 
 

@@ -1,14 +1,20 @@
 """Reads a GraphQL request out of an HTTP one, as the GraphQL over HTTP specification has it."""
 
 import json
+from functools import lru_cache
 from typing import Any
 
-from starlette.requests import Request
+import orjson
+from starlette.requests import ClientDisconnect, Request
+from starlette.types import Scope
 
 from app.execution import GraphQLRequest
 from graphql_schema.errors import CodedError, ErrorCode
 
 BODY_MAX_BYTES = 100 * 1024
+
+ACCEPTS_KEPT = 256
+"""Accept headers that need not be read again."""
 
 RESPONSE_JSON = "application/graphql-response+json"
 PLAIN_JSON = "application/json"
@@ -34,6 +40,12 @@ async def read_request(request: Request) -> GraphQLRequest:
     return _graphql_request(parameters)
 
 
+def header_values(scope: Scope, name: bytes) -> list[str]:
+    """Return the values of a header, given in lower case, as often as it was sent."""
+    return [value.decode("latin-1") for header, value in scope["headers"] if header == name]
+
+
+@lru_cache(ACCEPTS_KEPT)
 def accepted_media_type(accept: str) -> str | None:
     """Return the media type to answer with; None when the client accepts none of ours."""
     weights = _weights(accept) or {"*/*": 1.0}
@@ -68,26 +80,33 @@ def _weights(accept: str) -> dict[str, float]:
 
 
 async def _read_body(request: Request) -> bytes:
-    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if media_type != PLAIN_JSON:
+    media_type = ",".join(header_values(request.scope, b"content-type")).partition(";")[0]
+    if media_type.strip().lower() != PLAIN_JSON:
         raise RequestRefused(
             ErrorCode.UNSUPPORTED_MEDIA_TYPE, f"Send the request's body as `{PLAIN_JSON}`."
         )
-    chunks, size = [], 0
-    async for chunk in request.stream():
-        chunks.append(chunk)
-        size += len(chunk)
-        if size > BODY_MAX_BYTES:
+    body, more = b"", True
+    while more:
+        message = await request.receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        body += message.get("body", b"")
+        more = message.get("more_body", False)
+        if len(body) > BODY_MAX_BYTES:
             raise RequestRefused(
                 ErrorCode.PAYLOAD_TOO_LARGE, f"The body must have at most {BODY_MAX_BYTES} bytes."
             )
-    return b"".join(chunks)
+    return body
 
 
 def _parse_json(raw: bytes | str, what: str) -> Any:  # noqa: ANN401 -- JSON is anything
     try:
+        return orjson.loads(raw)
+    except orjson.JSONDecodeError:
+        # The standard library's parser lets half a surrogate pass to where it is explained.
+        pass
+    try:
         text = raw if isinstance(raw, str) else raw.decode()
-        # The standard library's parser, for it lets half a surrogate pass to where it is explained.
         return json.loads(text, parse_constant=_refuse_constant)
     except (ValueError, RecursionError):
         raise RequestRefused(ErrorCode.BAD_REQUEST, f"{what} must be JSON.") from None

@@ -1,16 +1,21 @@
 """What is told of a request: its id and safe headers to the client, one line to the log."""
 
+import asyncio
 import hashlib
+import itertools
 import json
 import logging
 import re
 import sys
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from uuid import uuid4
+from functools import lru_cache
+from secrets import token_hex
+from typing import TextIO
 
-from starlette.datastructures import Headers, MutableHeaders
+import orjson
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 logger = logging.getLogger(__name__)
@@ -23,6 +28,11 @@ OPERATION_NAME_MAX_LENGTH = 64
 HASH_LENGTH = 12
 """Hexadecimal digits of a hash in the log: enough to find things by, too few to turn around."""
 
+DIGESTS_KEPT = 4096
+
+GATHERING_TIME = 0.1
+"""Seconds that a request's line may wait for others before it is written."""
+
 HEADERS = {
     "x-content-type-options": "nosniff",
     "x-frame-options": "DENY",
@@ -31,6 +41,13 @@ HEADERS = {
 }
 JSON_POLICY = "default-src 'none'; frame-ancestors 'none'"
 PAGE_POLICY = "frame-ancestors 'none'"
+_JSON_HEADERS, _PAGE_HEADERS = (
+    [
+        (name.encode(), value.encode())
+        for name, value in {**HEADERS, "content-security-policy": policy}.items()
+    ]
+    for policy in (JSON_POLICY, PAGE_POLICY)
+)
 
 
 @dataclass(slots=True)
@@ -50,6 +67,7 @@ def record_of(scope: Scope) -> RequestRecord:
     return record
 
 
+@lru_cache(DIGESTS_KEPT)
 def digest(text: str) -> str:
     """Return a short hash, to tell things apart by without telling what they are."""
     return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()[:HASH_LENGTH]
@@ -58,15 +76,17 @@ def digest(text: str) -> str:
 class Observed:
     """Gives each request an id, each answer its headers, and the log one line."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, log: "RequestLog") -> None:
         self._app = app
+        self._log = log
+        start = token_hex(8)
+        self._ids = (f"{start}{number:016x}" for number in itertools.count())
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        given = Headers(scope=scope).get("x-request-id", "")
-        record = RequestRecord(given if SANE_REQUEST_ID.fullmatch(given) else uuid4().hex)
+        record = RequestRecord(_given_id(scope) or next(self._ids))
         scope.setdefault("state", {})["record"] = record
         began, status = time.perf_counter(), 0
 
@@ -74,38 +94,83 @@ class Observed:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                _add_headers(MutableHeaders(scope=message), record.id)
+                message["headers"] = _with_safe_headers(message["headers"], record.id)
             await send(message)
 
         try:
             await self._app(scope, receive, send_with_headers)
         finally:
             milliseconds = round((time.perf_counter() - began) * 1000, 1)
-            _log(scope, record, status, milliseconds)
+            self._log.add(scope, record, status, milliseconds)
 
 
-def _add_headers(headers: MutableHeaders, request_id: str) -> None:
-    headers["x-request-id"] = request_id
-    for name, value in HEADERS.items():
-        headers.setdefault(name, value)
-    is_page = headers.get("content-type", "").startswith("text/html")
-    headers.setdefault("content-security-policy", PAGE_POLICY if is_page else JSON_POLICY)
+def _given_id(scope: Scope) -> str | None:
+    """Return the id that the client or a proxy gave the request, if it is sane."""
+    for name, value in scope["headers"]:
+        if name == b"x-request-id":
+            given: str = value.decode("latin-1")
+            return given if SANE_REQUEST_ID.fullmatch(given) else None
+    return None
 
 
-def _log(scope: Scope, record: RequestRecord, status: int, milliseconds: float) -> None:
-    said = {
-        "id": record.id,
-        "path": scope["path"][:OPERATION_NAME_MAX_LENGTH],
-        "op": record.operation,
-        "doc": record.document,
-        "user": record.user,
-        "code": record.code,
-        "status": status,
-        "ms": milliseconds,
-    }
-    told = {name: value for name, value in said.items() if value is not None}
-    level = logging.DEBUG if scope["path"] in ("/health", "/ready") else logging.INFO
-    logger.log(level, "request", extra={"told": told})
+def _with_safe_headers(
+    headers: Iterable[tuple[bytes, bytes]], request_id: str
+) -> list[tuple[bytes, bytes]]:
+    given = dict(headers)
+    is_page = given.get(b"content-type", b"").startswith(b"text/html")
+    safe = _PAGE_HEADERS if is_page else _JSON_HEADERS
+    missing = [header for header in safe if header[0] not in given]
+    return [*headers, *missing, (b"x-request-id", request_id.encode())]
+
+
+class RequestLog:
+    """Writes a line for each request.
+
+    Where nobody but the server itself reads its log, lines are gathered for a moment and written at
+    once: a write for each would cost as much as all else that is done for a small request.
+    """
+
+    def __init__(self) -> None:
+        self._stream: TextIO | None = None
+        self._lines: list[bytes] = []
+
+    def gather_for(self, stream: TextIO) -> None:
+        """Write JSON to the stream from now on, past the `logging` module."""
+        self._stream = stream
+
+    def add(self, scope: Scope, record: RequestRecord, status: int, milliseconds: float) -> None:
+        level = logging.DEBUG if scope["path"] in ("/health", "/ready") else logging.INFO
+        if not logger.isEnabledFor(level):
+            return
+        said = {
+            "id": record.id,
+            "path": scope["path"][:OPERATION_NAME_MAX_LENGTH],
+            "op": record.operation,
+            "doc": record.document,
+            "user": record.user,
+            "code": record.code,
+            "status": status,
+            "ms": milliseconds,
+        }
+        told = {name: value for name, value in said.items() if value is not None}
+        if self._stream is None:
+            logger.log(level, "request", extra={"told": told})
+            return
+        if not self._lines:
+            asyncio.get_running_loop().call_later(GATHERING_TIME, self.flush)
+        name = logging.getLevelName(level).lower()
+        self._lines.append(orjson.dumps({"at": _time(time.time()), "level": name, **told}))
+
+    def flush(self) -> None:
+        """Write what has been gathered."""
+        if self._lines and self._stream is not None:
+            lines, self._lines = self._lines, []
+            self._stream.write(b"\n".join([*lines, b""]).decode())
+            self._stream.flush()
+
+
+def _time(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")
 
 
 class JsonLines(logging.Formatter):
@@ -113,7 +178,7 @@ class JsonLines(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         line = {
-            "at": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "at": _time(record.created),
             "level": record.levelname.lower(),
         }
         if hasattr(record, "told"):
@@ -138,7 +203,7 @@ class ReadableLines(logging.Formatter):
         return f"{record.levelname + ':':<9} {super().format(record)}"
 
 
-def configure_logging(*, readable: bool, debug: bool) -> None:
+def configure_logging(requests: RequestLog, *, readable: bool, debug: bool) -> None:
     """Have the server's own packages log to stderr, unless somebody has arranged it otherwise."""
     for room in ROOMS:
         room_logger = logging.getLogger(room)
@@ -147,3 +212,5 @@ def configure_logging(*, readable: bool, debug: bool) -> None:
             handler = logging.StreamHandler(sys.stderr)
             handler.setFormatter(ReadableLines() if readable else JsonLines())
             room_logger.addHandler(handler)
+            if room_logger is logger.parent and not readable and not logging.root.handlers:
+                requests.gather_for(sys.stderr)

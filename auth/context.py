@@ -4,10 +4,9 @@ The context getter is the only way in: no token, no context; no context, no reso
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 import strawberry
-from starlette.requests import HTTPConnection
 
 from auth.door import Database
 from auth.identity import Identity, UserId
@@ -69,19 +68,23 @@ class ContextGetter:
         self._database = database
         self._read_viewer = read_viewer
 
-    async def __call__(self, connection: HTTPConnection) -> Context:
-        """Return the context of whoever the `Authorization` header names.
+    async def __call__(self, authorization: Sequence[str]) -> Context:
+        """Return the context of whoever the values of the `Authorization` header name.
 
         Raises:
-            Unauthenticated: there is not exactly one such header, or its token is not good.
+            Unauthenticated: there is not exactly one such value, or its token is not good.
             KeysUnavailable: the keys to check it with could not be fetched.
         """
-        headers = connection.headers.getlist("authorization")
-        scheme, _, token = headers[0].partition(" ") if len(headers) == 1 else ("", "", "")
+        scheme, _, token = (
+            authorization[0].partition(" ") if len(authorization) == 1 else ("", "", "")
+        )
         if scheme.lower() != "bearer":
             raise Unauthenticated
-        try:
-            identity = await self._verifier.verify(token.strip(" "))
-        except InvalidToken as error:
-            raise Unauthenticated from error
+        token = token.strip(" ")
+        identity = self._verifier.remembered(token)
+        if identity is None:
+            try:
+                identity = await self._verifier.verify(token)
+            except InvalidToken as error:
+                raise Unauthenticated from error
         return Context(identity, self._database, self._read_viewer)
