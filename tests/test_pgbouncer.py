@@ -8,23 +8,23 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import psycopg
 import pytest
 
-from tests.api import Server, running_server, settings_for
+from tests.api import running_server, settings_for
 from tests.counts import Count
+from tests.crowd import Crowd, client_of
 from tests.databases import Database
 
 PGBOUNCER = shutil.which("pgbouncer", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
 
 pytestmark = pytest.mark.skipif(PGBOUNCER is None, reason="needs PgBouncer: apt install pgbouncer")
 
-USERS = 20
-REQUESTS = 600
+USERS = 50
+TRIES = 20_000
 
 
 def version() -> tuple[int, ...]:
@@ -92,41 +92,22 @@ def bouncer(database: Database) -> Iterator[Callable[[str], str]]:
 
 # From 1.21 on PgBouncer passes prepared statements on.
 @pytest.mark.parametrize("prepared", [False, True] if version() >= (1, 21) else [False])
-def test_through_a_pooler_everybody_gets_their_own(
-    bouncer: Callable[[str], str], count: Count, prepared: bool
+async def test_through_a_pooler_everybody_gets_their_own(
+    bouncer: Callable[[str], str], database: Database, count: Count, prepared: bool
 ) -> None:
     settings = settings_for(
         bouncer("todo_api"), database_pool_max_size=6, database_prepared_statements=prepared
     )
     with running_server(settings) as server:
-        leaks = hammer(server)
-    count("requests through PgBouncer in transaction mode", REQUESTS)
-    count("requests through PgBouncer that were shown another's rows", len(leaks))
-    assert leaks == []
-
-
-def hammer(server: Server) -> list[str]:
-    """Ask as many users at once, with requests that fail between; return what was not theirs."""
-    users = [server.user(name=f"user {n}") for n in range(USERS)]
-    ids = [user.create(f"of {user.user_id}")["id"] for user in users]
-
-    def ask(n: int) -> list[str]:
-        me, other = users[n % USERS], ids[(n * 7 + 1) % USERS]
-        if n % 4 == 0:
-            me.execute("{ tasks(first: 101) { totalCount } }")
-        if n % 3 == 0:
-            me.toggle(id=ids[n % USERS])
-        found = me.data(
-            "query ($id: ID!) { me { id } task(id: $id) { id } "
-            "tasks { totalCount nodes { title } } }",
-            id=other,
-        )
-        theirs = {
-            "me": {"id": me.user_id},
-            "tasks": {"totalCount": 1, "nodes": [{"title": f"of {me.user_id}"}]},
-            "task": {"id": other} if other == ids[n % USERS] else None,
-        }
-        return [] if found == theirs else [str(found)]
-
-    with ThreadPoolExecutor(16) as pool:
-        return [leak for leaks in pool.map(ask, range(REQUESTS)) for leak in leaks]
+        async with client_of(server) as http:
+            crowd = Crowd(server, http)
+            await crowd.gather(USERS)
+            await crowd.press(TRIES)
+    changed = crowd.changed(database)
+    count("tries of a crowd through PgBouncer", crowd.tries.total())
+    count(
+        "tries of a crowd through PgBouncer that told or changed something",
+        len(crowd.leaks) + changed,
+    )
+    assert (crowd.leaks[:3], changed, crowd.failures) == ([], 0, {})
+    assert crowd.tries.total() >= TRIES

@@ -1,0 +1,138 @@
+"""Under pressure nobody gets hold of another's tasks: by the thousand, aborted, on a small pool."""
+
+import asyncio
+import json
+import random
+from collections import Counter
+from urllib.parse import urlsplit
+
+import psycopg
+import pytest
+
+from tests.api import Server, running_server, settings_for
+from tests.counts import Count
+from tests.crowd import BATCH, FAILING, READ, TOGGLE, Crowd, Member, client_of
+from tests.databases import Database
+from tests.test_isolation import forget_owners
+
+USERS = 200
+TRIES = 20_000
+ENDED_EARLY = 500
+
+TOGGLES = (
+    "mutation ($id: ID!) {"
+    + " ".join(f"t{n}: toggleTask(input: {{id: $id}}) {{ __typename }}" for n in range(BATCH))
+    + "}"
+)
+
+
+async def test_twenty_thousand_tries_reach_nothing_of_others(
+    server: Server, database: Database, count: Count
+) -> None:
+    async with client_of(server) as http:
+        crowd = Crowd(server, http)
+        await crowd.gather(USERS)
+        await crowd.press(TRIES)
+    changed = crowd.changed(database)
+    count("tries of a crowd to reach others' tasks", crowd.tries.total())
+    count("tries of a crowd that told or changed something", len(crowd.leaks) + changed)
+    assert (crowd.leaks[:3], changed, crowd.failures) == ([], 0, {})
+    assert crowd.tries.total() >= TRIES
+
+
+async def test_without_both_layers_a_crowd_gets_hold_of_everything(database: Database) -> None:
+    """The proof that the tests here can fail."""
+    settings = settings_for(database.superuser_url, require_row_security=False)
+    with pytest.MonkeyPatch.context() as patch:
+        forget_owners(patch)
+        with running_server(settings) as server:
+            async with client_of(server) as http:
+                crowd = Crowd(server, http)
+                await crowd.gather(10)
+                for kind in (crowd.read, crowd.page, crowd.write):
+                    crowd.leaks.clear()
+                    await kind(random.Random(0))
+                    assert crowd.leaks
+    assert crowd.changed(database)
+
+
+@pytest.mark.parametrize("pipeline", [True, False], ids=["pipeline", "pool"])
+async def test_what_ends_early_leaves_nothing_to_the_next_request(
+    server: Server, database: Database, count: Count, pipeline: bool
+) -> None:
+    async with client_of(server) as http:
+        crowd = Crowd(server, http)
+        await crowd.gather(20)
+    settings = settings_for(
+        database.server_url,
+        database_pipeline=pipeline,
+        database_pool_min_size=0,
+        database_pool_max_size=2,
+        database_statement_timeout=0.05,
+        request_timeout=1.0,
+    )
+    with (
+        running_server(settings) as crowd.server,
+        psycopg.connect(database.superuser_url) as connection,
+    ):
+        # As long as this transaction lasts, nobody can change the task.
+        locked = crowd.members[0].task_ids[1]
+        connection.execute("SELECT FROM tasks WHERE id = %s FOR UPDATE", [locked])
+        async with client_of(crowd.server) as crowd.http:
+            ended, _ = await asyncio.gather(end_early(crowd), crowd.press(1500))
+    leaks = len(crowd.leaks) + crowd.changed(database)
+    count("requests aborted, cancelled or failed amid a crowd", ended.total())
+    count("tries of a crowd amid aborted requests", crowd.tries.total())
+    count("tries of a crowd amid aborted requests that told or changed something", leaks)
+    assert leaks == 0, crowd.leaks[:3]
+    assert set(crowd.failures) <= {"SERVICE_UNAVAILABLE", "TIMEOUT"}
+    assert ended.total() >= ENDED_EARLY
+    assert ended.keys() == {"hung up", "BAD_USER_INPUT", "SERVICE_UNAVAILABLE", "TIMEOUT"}
+
+
+async def end_early(crowd: Crowd) -> Counter[str]:
+    """Send requests that are aborted, cancelled or fail; return how often each came about."""
+    chance, ended = random.Random(0), Counter[str]()
+    blocked, *others = crowd.members[:8]
+
+    async def fail(query: str, member: Member) -> None:
+        member.unsure += query.count("toggleTask")
+        answer = await crowd.ask(member, query, {"id": member.task_ids[1]})
+        ended.update({error["extensions"]["code"] for error in answer["errors"]})
+
+    async def any_kind() -> None:
+        match chance.choices(["hang up", "fail", "wait"], [12, 7, 1]):
+            case ["hang up"]:
+                await hang_up(crowd, chance.choice(others), chance)
+                ended["hung up"] += 1
+            case ["fail"]:
+                await fail(FAILING, chance.choice(others))
+            case ["wait"]:
+                await fail(TOGGLE, blocked)
+
+    for _ in range(ENDED_EARLY // 20):
+        await asyncio.gather(*(any_kind() for _ in range(20)))
+    # One statement after the other is cancelled, and then the request.
+    await asyncio.gather(*(fail(TOGGLES, blocked) for _ in range(10)))
+    return ended
+
+
+async def hang_up(crowd: Crowd, member: Member, chance: random.Random) -> None:
+    """Send a request, or nearly all of it, and go."""
+    query, variables = READ, {f"x{n}": member.task_ids[0] for n in range(BATCH)}
+    if chance.random() < 0.5:
+        query, variables = TOGGLE, {"id": member.task_ids[0]}
+        member.unsure += 1
+    body = json.dumps({"query": query, "variables": variables}).encode()
+    head = (
+        f"POST /graphql HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {member.token}\r\n"
+        f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+    )
+    url = urlsplit(crowd.server.url)
+    _, writer = await asyncio.open_connection(url.hostname, url.port)
+    writer.write(head.encode() + (body[:-1] if chance.random() < 0.2 else body))
+    await writer.drain()
+    await asyncio.sleep(chance.choice([0, 0.001, 0.01]))
+    if chance.random() < 0.5:
+        writer.transport.abort()
+    writer.close()
