@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
 
 from tests.api import Server, running_server, settings_for
 from tests.counts import Counts, count
@@ -27,8 +28,17 @@ __all__ = [
 ]
 
 
+settings.register_profile("usual", max_examples=150, deadline=None, derandomize=True)
+settings.register_profile("long", max_examples=3000, deadline=None, print_blob=True)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--long", action="store_true", help="Try far more inputs, and random ones.")
+
+
 def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(Counts())
+    settings.load_profile("long" if config.getoption("--long") else "usual")
 
 
 @pytest.fixture(scope="session")
