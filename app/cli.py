@@ -13,12 +13,14 @@ import uvicorn
 from graphql import build_schema as build_from_sdl
 from graphql import find_breaking_changes
 from strawberry.printer import print_schema
+from uvicorn.config import LOGGING_CONFIG
 
 from app.development import DEMO_USER, Development, development, secret_of
 from app.doctor import examine
 from app.embedded import DATABASE, EmbeddedUnavailable, embedded_postgres
 from app.factory import GRAPHQL_PATH
 from app.migration import MigrationFailed, pending, upgrade, upgrade_sql
+from app.observability import UVICORN_LOGS_JSON
 from app.roles import ensure_server_role
 from app.settings import Settings, settings_or_exit
 from auth.tokens import make_token
@@ -189,6 +191,7 @@ def _run_server(settings: Settings, host: str, port: int, workers: int, *, reloa
         port=port,
         workers=workers,
         reload=reload,
+        log_config=LOGGING_CONFIG if settings.logs_for_people else UVICORN_LOGS_JSON,
         log_level="debug" if settings.debug else "info",
         server_header=False,
         access_log=False,

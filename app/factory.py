@@ -52,6 +52,9 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     exits with a sentence for each.
     """
     settings = settings or settings_or_exit(to_serve=True)
+    # Before the server says its first line.
+    requests = RequestLog()
+    configure_logging(requests, readable=settings.logs_for_people, debug=settings.debug)
     schema = build_schema()
     documents = Documents(
         schema,
@@ -65,11 +68,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         get_graphql_ide_html() if settings.shows_graphiql else None,
     )
 
-    requests = RequestLog()
-
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        configure_logging(requests, readable=settings.logs_for_people, debug=settings.debug)
         async with AsyncExitStack() as stack:
             stack.callback(requests.flush)
             complete = settings

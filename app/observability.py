@@ -17,11 +17,15 @@ from typing import TextIO
 
 import orjson
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from uvicorn.logging import ColourizedFormatter
 
 logger = logging.getLogger(__name__)
 
 ROOMS = ("app", "auth")
 """The packages that log."""
+
+UVICORN_LOGGERS = ("uvicorn", "uvicorn.access")
+"""Those of uvicorn's that have handlers."""
 
 SANE_REQUEST_ID = re.compile(r"[\w.:-]{1,64}", re.ASCII)
 OPERATION_NAME_MAX_LENGTH = 64
@@ -203,14 +207,30 @@ class ReadableLines(logging.Formatter):
         return f"{record.levelname + ':':<9} {super().format(record)}"
 
 
+UVICORN_LOGS_JSON: dict[str, object] = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"lines": {"()": f"{__name__}.{JsonLines.__name__}"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "lines"}},
+    "loggers": {"uvicorn": {"handlers": ["stderr"], "level": "INFO", "propagate": False}},
+}
+"""A `log_config` for uvicorn, whose main process never sees the application."""
+
+
 def configure_logging(requests: RequestLog, *, readable: bool, debug: bool) -> None:
-    """Have the server's own packages log to stderr, unless somebody has arranged it otherwise."""
+    """Have everything logged to stderr in one way, unless somebody has arranged it otherwise."""
     for room in ROOMS:
-        room_logger = logging.getLogger(room)
-        room_logger.setLevel(logging.DEBUG if debug else logging.INFO)
-        if not room_logger.handlers:
-            handler = logging.StreamHandler(sys.stderr)
-            handler.setFormatter(ReadableLines() if readable else JsonLines())
-            room_logger.addHandler(handler)
-            if room_logger is logger.parent and not readable and not logging.root.handlers:
-                requests.gather_for(sys.stderr)
+        logging.getLogger(room).setLevel(logging.DEBUG if debug else logging.INFO)
+    if not logging.root.handlers:
+        stderr = logging.StreamHandler(sys.stderr)
+        stderr.setFormatter(ReadableLines() if readable else JsonLines())
+        logging.root.addHandler(stderr)
+        if not readable:
+            requests.gather_for(sys.stderr)
+    if readable:
+        return
+    for name in UVICORN_LOGGERS:
+        for handler in logging.getLogger(name).handlers:
+            if isinstance(handler.formatter, ColourizedFormatter):
+                # It is uvicorn's own, so nobody has chosen it.
+                handler.setFormatter(JsonLines())

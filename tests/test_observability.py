@@ -2,6 +2,7 @@
 
 import json
 import logging
+import signal
 import socket
 import time
 from collections.abc import Iterator
@@ -235,16 +236,49 @@ def test_a_large_body_is_no_large_head(guarded: Server) -> None:
         assert user.data(query) == {"__typename": "Query"}
 
 
-def test_in_production_the_log_is_json(tmp_path: Path, database: Database) -> None:
+@pytest.mark.parametrize(
+    "command",
+    [
+        "todo-api serve --port {port} --workers 2",
+        "uvicorn --factory app.factory:create_app --port {port}",
+    ],
+)
+def test_in_production_every_line_of_the_log_is_json(
+    tmp_path: Path, database: Database, command: str
+) -> None:
     environment = {"DATABASE_URL": database.server_url, "BETTER_AUTH_SECRET": SECRET}
-    with started(["todo-api", "serve", "--port", "{port}"], environment, tmp_path) as server:
+    with started(command.split(), environment, tmp_path) as server:
         server.wait_until_ready()
         caller = Caller(f"http://127.0.0.1:{server.port}", None, None)
         caller.post("{ me { id } }", headers={"X-Request-ID": "find-me"})
         caller.http.close()
-        deadline = time.monotonic() + 10
-        while "find-me" not in server.said and time.monotonic() < deadline:
-            time.sleep(0.02)
-        (line,) = [line for line in server.said.splitlines() if "find-me" in line]
-        told = json.loads(line)
-        assert (told["id"], told["code"], told["status"]) == ("find-me", "UNAUTHENTICATED", 401)
+        server.stop(signal.SIGTERM)
+    told = [json.loads(line) for line in server.said.splitlines()]
+    (line,) = [line for line in told if line.get("id") == "find-me"]
+    assert (line["code"], line["status"]) == ("UNAUTHENTICATED", 401)
+    # What uvicorn says of itself is among them.
+    assert any("Uvicorn running" in line.get("message", "") for line in told)
+    assert {"at", "level"} <= set.intersection(*map(set, told))
+
+
+def test_a_log_that_somebody_has_arranged_stays_as_it_is(
+    tmp_path: Path, database: Database
+) -> None:
+    config = tmp_path / "log.json"
+    config.write_text(
+        json.dumps(
+            {
+                "version": 1,
+                "disable_existing_loggers": False,
+                "formatters": {"own": {"format": "own: %(message)s"}},
+                "handlers": {"own": {"class": "logging.StreamHandler", "formatter": "own"}},
+                "root": {"handlers": ["own"], "level": "INFO"},
+            }
+        )
+    )
+    environment = {"DATABASE_URL": database.server_url, "BETTER_AUTH_SECRET": SECRET}
+    command = f"uvicorn app.asgi:app --port {{port}} --log-config {config}"
+    with started(command.split(), environment, tmp_path) as server:
+        server.wait_until_ready()
+        server.stop(signal.SIGTERM)
+    assert {line.partition(":")[0] for line in server.said.splitlines()} == {"own"}
