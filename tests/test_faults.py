@@ -5,7 +5,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from uuid import uuid4
@@ -82,6 +82,8 @@ class Load:
     """Writers that add tasks without end, and note what was acknowledged. They retry nothing."""
 
     server: Server
+    prefix: str = ""
+    """What titles begin with."""
     acknowledged: list[str] = field(default_factory=list)
     refused: int = 0
     slowest: float = 0.0
@@ -93,7 +95,7 @@ class Load:
         user = self.server.user()
         last = time.monotonic()
         while not self.done.is_set():
-            title, began = uuid4().hex, time.monotonic()
+            title, began = self.prefix + uuid4().hex, time.monotonic()
             try:
                 response = user.post(CREATE, {"input": {"title": title}})
             except httpx2.TransportError as error:
@@ -112,6 +114,27 @@ class Load:
             if not codes <= {"SERVICE_UNAVAILABLE", "TIMEOUT"}:
                 self.unexpected.append(str(result))
             time.sleep(0.02)
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """Have the writers at work, and what they have under way answered in the end."""
+        writers = [threading.Thread(target=self.write) for _ in range(WRITERS)]
+        for writer in writers:
+            writer.start()
+        try:
+            yield
+        finally:
+            self.done.set()
+            for writer in writers:
+                writer.join()
+
+    def goes_on(self) -> bool:
+        """Wait until more is acknowledged; return whether it ever was."""
+        before = len(self.acknowledged)
+        deadline = time.monotonic() + 20
+        while len(self.acknowledged) < before + 20 and time.monotonic() < deadline:
+            time.sleep(0.05)
+        return len(self.acknowledged) > before
 
 
 def kill_a_backend(victim: Victim) -> None:
@@ -155,19 +178,10 @@ def test_what_was_acknowledged_is_there_once(
     )
     with running_server(settings) as server:
         load = Load(server)
-        writers = [threading.Thread(target=load.write) for _ in range(WRITERS)]
-        for writer in writers:
-            writer.start()
-        time.sleep(0.5)
-        fault(victim)
-        before = len(load.acknowledged)
-        deadline = time.monotonic() + 20
-        while len(load.acknowledged) < before + 20 and time.monotonic() < deadline:
-            time.sleep(0.05)
-        recovered = len(load.acknowledged) > before
-        load.done.set()
-        for writer in writers:
-            writer.join()
+        with load.running():
+            time.sleep(0.5)
+            fault(victim)
+            recovered = load.goes_on()
         alive = server.bearer(None).http.get("/health").status_code
     with psycopg.connect(victim.url) as connection:
         stored = [title for (title,) in connection.execute("SELECT title FROM tasks").fetchall()]

@@ -1,0 +1,153 @@
+"""A proxy before PostgreSQL that does what networks do: cuts, hangs, delays, loses answers."""
+
+import asyncio
+import threading
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+from tests.databases import Database
+
+READY = b"Z\0\0\0\5I"
+"""PostgreSQL's ReadyForQuery outside a transaction: what was asked is committed."""
+
+
+class Proxy:
+    """Passes bytes on between whoever connects to it and a PostgreSQL."""
+
+    port: int
+    delay = 0.0
+    """Seconds that bytes take, either way."""
+    lose: bytes | None = None
+    """Whoever sends these bytes is cut off when their statement is committed, without a word."""
+
+    def __init__(self, socket_path: str) -> None:
+        self._upstream = socket_path
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever)
+        self._server: asyncio.Server | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._flowing = asyncio.Event()
+        self._flowing.set()
+        self._thread.start()
+        self.port = 0
+        self.lost = 0
+        """How many were cut off so."""
+        self.listen()
+
+    def listen(self) -> None:
+        """Listen; again on the same port as before."""
+
+        async def listen() -> None:
+            self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port)
+            self.port = self._server.sockets[0].getsockname()[1]
+
+        self._do(listen())
+
+    def refuse(self) -> None:
+        """Listen no more, and cut all connections."""
+
+        async def close() -> None:
+            if self._server is not None:
+                self._server.close()
+            await self._end()
+
+        self._do(close())
+
+    def cut(self) -> None:
+        """Cut all connections."""
+        self._do(self._end())
+
+    def url(self, role: str, database: Database) -> str:
+        return f"postgresql://{role}@127.0.0.1:{self.port}/{database.name}"
+
+    def hang(self) -> None:
+        """Keep all bytes, and all connections, until `flow`."""
+        self._loop.call_soon_threadsafe(self._flowing.clear)
+
+    def flow(self) -> None:
+        self._loop.call_soon_threadsafe(self._flowing.set)
+
+    def stop(self) -> None:
+        self.refuse()
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+    def _do(self, work: Coroutine[Any, Any, None]) -> None:
+        asyncio.run_coroutine_threadsafe(work, self._loop).result(20)
+
+    async def _end(self) -> None:
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        writers = [writer]
+        try:
+            up_reader, up_writer = await asyncio.open_unix_connection(self._upstream)
+            writers.append(up_writer)
+            losing = asyncio.Event()
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._pass_on(reader, up_writer, losing.set))
+                group.create_task(self._pass_back(up_reader, writer, losing.is_set))
+        except* OSError:
+            pass
+        finally:
+            for each in writers:
+                each.transport.abort()
+
+    async def _pass_on(
+        self,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        lose: Callable[[], None],
+    ) -> None:
+        while True:
+            data = await self._read(reader)
+            if self.lose is not None and self.lose in data:
+                lose()
+            writer.write(data)
+            await writer.drain()
+
+    async def _pass_back(
+        self,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        losing: Callable[[], bool],
+    ) -> None:
+        kept = b""
+        while True:
+            data = await self._read(reader)
+            if not losing():
+                writer.write(data)
+                await writer.drain()
+                continue
+            kept += data
+            if READY in kept:
+                self.lost += 1
+                raise ConnectionResetError
+
+    async def _read(self, reader: asyncio.StreamReader) -> bytes:
+        data = await reader.read(65536)
+        if not data:
+            raise ConnectionResetError
+        await asyncio.sleep(self.delay)
+        await self._flowing.wait()
+        return data
+
+
+@contextmanager
+def proxy_before(database: Database) -> Iterator[Proxy]:
+    folder = parse_qs(urlsplit(database.superuser_url).query)["host"][0]
+    proxy = Proxy(f"{folder}/.s.PGSQL.5432")
+    try:
+        yield proxy
+    finally:
+        proxy.stop()
