@@ -18,6 +18,13 @@ SECRET_MIN_BYTES = 32
 """RFC 7518, 3.2: a key for HS256 is at least as long as the hash."""
 
 TOKEN_MAX_LENGTH = 8 * 1024
+TOKEN_TYPES = frozenset({"jwt", "at+jwt"})
+"""What a token's `typ` may say, if it says anything.
+
+RFC 8725, 3.11: what is signed with the same keys for another purpose names another type. Better
+Auth's session cookies do, with `better-auth.session-cache+jwt`.
+"""
+
 CLOCK_LEEWAY = 30
 """Seconds that the clocks may differ by when `iat` and `nbf` are looked at; `exp` has none."""
 
@@ -107,6 +114,8 @@ class TokenVerifier:
         algorithm, kid = header.get("alg"), header.get("kid")
         if "crit" in header:
             raise InvalidToken("it has critical extensions, and none is understood")
+        if not _is_type_of_token(header):
+            raise InvalidToken("it is of another type")
         if algorithm not in self._algorithms:
             raise InvalidToken("its algorithm is not accepted")
         if algorithm == "HS256":
@@ -210,6 +219,13 @@ def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is no JSON")
+
+
+def _is_type_of_token(header: dict[str, Any]) -> bool:
+    if "typ" not in header:
+        return True
+    kind = header["typ"]
+    return isinstance(kind, str) and kind.lower().removeprefix("application/") in TOKEN_TYPES
 
 
 def _with_and_without_slash(value: str | None) -> list[str] | None:

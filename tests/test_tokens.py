@@ -166,6 +166,11 @@ FORGERIES: dict[str, Callable[[Forge], str]] = {
     "a key of its own in the header": lambda f: f.auth_server.sign(
         f.claims, f.kids["stranger"], jwk=f.auth_server.public_keys[0], jku=f.auth_server.jwks_url
     ),
+    "typ of a session cookie": lambda f: f.by(headers={"typ": "better-auth.session-cache+jwt"}),
+    "typ of a logout token": lambda f: f.hs(headers={"typ": "logout+jwt"}),
+    "typ empty": lambda f: hs256('{"alg":"HS256","typ":""}', json.dumps(f.claims)),
+    "typ null": lambda f: hs256('{"alg":"HS256","typ":null}', json.dumps(f.claims)),
+    "typ a list": lambda f: hs256('{"alg":"HS256","typ":["JWT"]}', json.dumps(f.claims)),
     "critical extension": lambda f: f.hs(headers={"crit": ["exp"]}),
     "critical extension that PyJWT knows": lambda f: hs256(
         '{"alg":"HS256","b64":true,"crit":["b64"]}', json.dumps(f.claims)
@@ -224,6 +229,7 @@ HARMLESS: dict[str, Callable[[Forge], str]] = {
     "HS256 with a key of its own": lambda f: f.hs(headers={"jwk": f.auth_server.public_keys[0]}),
     "without typ": lambda f: f.hs(headers={"typ": None}),
     "with another typ": lambda f: f.hs(headers={"typ": "at+jwt"}),
+    "with a whole media type": lambda f: f.hs(headers={"typ": "application/JWT"}),
     "exp a float": lambda f: f.hs(exp=time.time() + 60.5),
     "iss with a slash": lambda f: f.by(iss=f.auth_server.url + "/"),
     "aud with a slash": lambda f: f.by(aud=f.auth_server.url + "/"),
