@@ -35,6 +35,8 @@ A key that names no algorithm is for the first.
 
 RSA_MIN_BITS = 2048
 KEY_SET_MAX_BYTES = 256 * 1024
+PAUSE_WITHOUT_KEYS = 1.0
+"""Seconds between two tries while there are no keys: the servers may have been started together."""
 
 
 class UnknownKey(Exception):
@@ -59,10 +61,10 @@ class Jwks:
     """The public keys at a URL, by their `kid`.
 
     Keys are fetched when the first is asked for, and again in the background once half their
-    lifetime is over. An unknown `kid` may be a new key, so it has them fetched too, but no sooner
-    than a cooldown after the last try. Where nobody has asked for a whole lifetime, the first who
-    does waits for a fetch: a key may have been taken away since. While the keys cannot be fetched,
-    those at hand stay good.
+    lifetime is over. An unknown `kid` may be a new key, so it has them fetched at once, but no
+    sooner than a cooldown after another unknown one did. Where nobody has asked for a whole
+    lifetime, the first who does waits for a fetch: a key may have been taken away since. While the
+    keys cannot be fetched, those at hand stay good.
     """
 
     def __init__(
@@ -81,7 +83,7 @@ class Jwks:
         self._timeout = timeout
         self._clock = clock
         self._keys: Mapping[str, VerificationKey] | None = None
-        self._fetched_at = self._tried_at = float("-inf")
+        self._fetched_at = self._tried_at = self._missed_at = float("-inf")
         self._failure: str | None = "they have not been fetched yet"
         self._client: httpx2.AsyncClient | None = None
         self._flight: asyncio.Task[None] | None = None
@@ -95,7 +97,15 @@ class Jwks:
         """
         if key := self._key_at_hand(kid):
             return key
-        await self._refresh(self._cooldown)
+        if self._keys is None:
+            await self._refresh(is_due=self._is_over(PAUSE_WITHOUT_KEYS, self._tried_at))
+        elif kid in self._keys:
+            await self._refresh(is_due=True)
+        else:
+            is_due = self._is_over(self._cooldown, self._missed_at)
+            if is_due:
+                self._missed_at = self._clock()
+            await self._refresh(is_due=is_due)
         if self._keys is None:
             raise KeysUnavailable(self._failure)
         if kid not in self._keys:
@@ -116,7 +126,7 @@ class Jwks:
         Raises:
             KeysUnavailable: they cannot be fetched; says why.
         """
-        await self._refresh(0)
+        await self._refresh(is_due=True)
         if self._keys is None or self._failure is not None:
             raise KeysUnavailable(self._failure)
         return len(self._keys)
@@ -135,20 +145,23 @@ class Jwks:
         if self._keys is None or kid not in self._keys or is_overdue:
             return None
         if age > self._lifetime / 2:
-            self._take_off(self._cooldown)
+            self._take_off(is_due=self._is_over(self._cooldown, self._tried_at))
         return self._keys[kid]
 
-    async def _refresh(self, cooldown: float) -> None:
-        flight = self._take_off(cooldown)
+    def _is_over(self, pause: float, since: float) -> bool:
+        return self._clock() - since >= pause
+
+    async def _refresh(self, *, is_due: bool) -> None:
+        flight = self._take_off(is_due=is_due)
         if flight is not None:
             # Whoever stops waiting must not take the others' flight down.
             await asyncio.shield(flight)
 
-    def _take_off(self, cooldown: float) -> asyncio.Task[None] | None:
-        """Start fetching, unless that was just tried; return what is under way."""
+    def _take_off(self, *, is_due: bool) -> asyncio.Task[None] | None:
+        """Start fetching if it is due; return what is under way."""
         if self._flight is not None and not self._flight.done():
             return self._flight
-        if self._clock() - self._tried_at < cooldown:
+        if not is_due:
             return None
         self._flight = asyncio.create_task(self._fly())
         return self._flight
