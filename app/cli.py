@@ -1,5 +1,6 @@
 """The command line: todo-api."""
 
+import asyncio
 import signal
 import socket
 import sys
@@ -19,6 +20,7 @@ from app.development import DEMO_USER, Development, development, secret_of
 from app.doctor import examine
 from app.embedded import DATABASE, EmbeddedUnavailable, embedded_postgres
 from app.factory import GRAPHQL_PATH
+from app.graphiql_files import FilesUnavailable, fetch
 from app.migration import MigrationFailed, pending, upgrade, upgrade_sql
 from app.observability import UVICORN_LOGS_JSON
 from app.roles import ensure_server_role
@@ -42,7 +44,7 @@ def main() -> None:
     """Run the command line; what stops it is said in a sentence."""
     try:
         cli()
-    except (EmbeddedUnavailable, MigrationFailed) as error:
+    except (EmbeddedUnavailable, FilesUnavailable, MigrationFailed) as error:
         sys.exit(f"todo-api: {error}")
 
 
@@ -154,6 +156,12 @@ def doctor() -> None:
     """Say what is configured and what can be reached; exit 1 if something is wrong."""
     if not examine(settings_or_exit(to_serve=True)):
         sys.exit(1)
+
+
+@cli.command()
+def graphiql_files() -> None:
+    """Fetch GraphiQL's files by npm now, so that the page works without internet later."""
+    typer.echo(f"GraphiQL's files are in {asyncio.run(fetch())}.")
 
 
 def _name_breaking_changes(older: Path) -> None:

@@ -3,13 +3,13 @@
 import asyncio
 import json
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 import orjson
 from graphql import ExecutionResult, GraphQLError
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import HTMLResponse
+from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from app.documents import RequestFailed
@@ -66,7 +66,12 @@ class GraphQLEndpoint:
     get_context: ContextGetter
     """Set when the application starts: it needs what only a started one has."""
 
-    def __init__(self, executor: Executor, timeout: float, page: str | None) -> None:
+    def __init__(
+        self,
+        executor: Executor,
+        timeout: float,
+        page: Callable[[Request], Awaitable[Response]] | None,
+    ) -> None:
         self._executor = executor
         self._timeout = timeout
         self._page = page
@@ -75,7 +80,8 @@ class GraphQLEndpoint:
         request = Request(scope, receive)
         accept = ",".join(header_values(scope, b"accept"))
         if self._page and request.method == "GET" and accepts_html(accept):
-            await HTMLResponse(self._page)(scope, receive, send)
+            page = await self._page(request)
+            await page(scope, receive, send)
             return
         try:
             status, headers, body = await self._respond(request, accept)

@@ -10,16 +10,16 @@ import starlette.types
 from fastapi import FastAPI, Request, Response
 from pydantic import BaseModel
 from starlette.routing import Route
-from strawberry.http.ides import get_graphql_ide_html
 
 from app.application import Application
 from app.cors import StrictCORSMiddleware
 from app.database import UnsafeRole
-from app.development import development
+from app.development import demo_token, development
 from app.documents import Documents
 from app.embedded import EmbeddedUnavailable
 from app.endpoint import METHODS, GraphQLEndpoint
 from app.execution import Executor
+from app.graphiql import GraphiQL
 from app.lifespan import run
 from app.migration import MigrationFailed, head
 from app.observability import Observed, RequestLog, configure_logging
@@ -62,10 +62,11 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         allow_introspection=settings.allows_introspection,
         compiles=settings.compile_operations,
     )
+    graphiql = GraphiQL(GRAPHQL_PATH) if settings.shows_graphiql else None
     endpoint = GraphQLEndpoint(
         Executor(schema, documents),
         settings.request_timeout,
-        get_graphql_ide_html() if settings.shows_graphiql else None,
+        graphiql.page if graphiql else None,
     )
 
     @asynccontextmanager
@@ -77,6 +78,10 @@ def create_app(settings: Settings | None = None) -> FastAPI:
                 embedded = development(settings)
                 complete = (await asyncio.to_thread(embedded.__enter__)).settings
                 stack.push_async_callback(asyncio.to_thread, embedded.__exit__, None, None, None)
+                if graphiql:
+                    graphiql.make_token = partial(demo_token, complete)
+            if graphiql:
+                await stack.enter_async_context(graphiql.fetching())
             running = await stack.enter_async_context(run(complete))
             endpoint.get_context = running.get_context
             app.state.database = running.database
@@ -89,6 +94,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         lifespan=lifespan,
     )
     app.router.routes.append(Route(GRAPHQL_PATH, endpoint, include_in_schema=False))
+    if graphiql:
+        app.router.routes += graphiql.routes
     _add_pages(app)
     describe_endpoint(app, GRAPHQL_PATH)
     cors = partial(

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import settings
 
 from tests.api import Server, running_server, settings_for
+from tests.browser import browser, development_server, graphiql_folder
 from tests.counts import Counts, count
 from tests.databases import (
     Database,
@@ -18,10 +19,13 @@ from tests.databases import (
 )
 
 __all__ = [
+    "browser",
     "count",
     "data_folder",
     "database",
+    "development_server",
     "fresh_database",
+    "graphiql_folder",
     "migrated_database",
     "postgres",
     "template",

@@ -1,0 +1,144 @@
+"""GraphiQL, as a page of this server: nothing is asked of others where its files could be had."""
+
+import asyncio
+import hashlib
+import json
+import logging
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from dataclasses import asdict
+from importlib import resources
+from ipaddress import ip_address
+from string import Template
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import FileResponse, HTMLResponse, Response
+from starlette.routing import Route
+
+from app import graphiql_files
+from app.graphiql_examples import EXAMPLES
+from app.graphiql_files import FILES, PACKAGE, SCRIPT, STYLE, VERSION, WORKERS, FilesUnavailable
+
+logger = logging.getLogger(__name__)
+
+CDN = f"https://unpkg.com/{PACKAGE}@{VERSION}/"
+"""Where the page takes GraphiQL's files from if this server has not got them."""
+PATIENCE = 10.0
+"""Seconds that the page waits for files that are being fetched."""
+FOREVER = {"cache-control": "public, max-age=31536000, immutable"}
+
+OWN_FILES = {
+    "graphiql.js": "text/javascript",
+    "graphiql.css": "text/css",
+    "graphiql.svg": "image/svg+xml",
+}
+
+POLICY = (
+    "default-src 'none'; script-src 'self'{cdn}; style-src 'self' 'unsafe-inline'{cdn}; "
+    "font-src 'self' data:; img-src 'self' data:; connect-src 'self'{cdn}; "
+    "worker-src {workers}; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+"""Without inline styles the lines of the editor would fall on top of each other."""
+LOCAL_POLICY = POLICY.format(cdn="", workers="'self'")
+CDN_POLICY = POLICY.format(cdn=f" {CDN}", workers="blob:")
+
+
+class GraphiQL:
+    """The page, and the files that it is made of."""
+
+    make_token: Callable[[], str] | None = None
+    """Set when the application starts, where there is a user to try things out as."""
+
+    def __init__(self, endpoint: str) -> None:
+        self._endpoint = endpoint
+        self._fetching: asyncio.Task[None] | None = None
+        static = resources.files("app") / "static"
+        self._template = Template((static / "graphiql.html").read_text())
+        self._own_files = {name: (static / name).read_bytes() for name in OWN_FILES}
+        # A browser keeps a file for as long as it has the same address.
+        edition = hashlib.sha256(b"".join(self._own_files.values())).hexdigest()[:12]
+        self._own_base = f"{endpoint}/assets/{edition}/"
+        self._local_base = f"{endpoint}/assets/{VERSION}/"
+
+    @property
+    def routes(self) -> list[Route]:
+        """Where the files are."""
+        return [
+            Route(self._own_base + "{name}", self._own_file),
+            Route(self._local_base + "{path:path}", self._local_file),
+        ]
+
+    @asynccontextmanager
+    async def fetching(self) -> AsyncIterator[None]:
+        """Fetch missing files meanwhile; what is still missing at the end is given up."""
+        self._fetching = asyncio.create_task(self._fetch())
+        try:
+            yield
+        finally:
+            self._fetching.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._fetching
+
+    async def page(self, request: Request) -> Response:
+        """Return the page for whoever asks."""
+        if self._fetching and not self._fetching.done():
+            await asyncio.wait({self._fetching}, timeout=PATIENCE)
+        is_local = graphiql_files.folder().exists()
+        base = self._local_base if is_local else CDN
+        token = self.make_token() if self.make_token and _is_of_this_machine(request) else None
+        content = self._template.substitute(
+            own=self._own_base,
+            style=base + STYLE.path,
+            style_integrity=STYLE.integrity,
+            script=base + SCRIPT.path,
+            script_integrity=SCRIPT.integrity,
+            configuration=_json_in_html(self._configuration(base, token)),
+        )
+        policy = LOCAL_POLICY if is_local else CDN_POLICY
+        return HTMLResponse(content, headers={"content-security-policy": policy})
+
+    def _configuration(self, base: str, token: str | None) -> dict[str, object]:
+        return {
+            "endpoint": self._endpoint,
+            "token": token,
+            "logo": f"{self._own_base}graphiql.svg",
+            "workers": {
+                label: {"url": base + file.path, "integrity": file.integrity}
+                for label, file in WORKERS.items()
+            },
+            "examples": [asdict(example) for example in EXAMPLES],
+        }
+
+    async def _fetch(self) -> None:
+        try:
+            await graphiql_files.fetch()
+        except FilesUnavailable as error:
+            logger.warning("GraphiQL will take its files from %s: %s", CDN, error)
+
+    async def _own_file(self, request: Request) -> Response:
+        name = request.path_params["name"]
+        if name not in OWN_FILES:
+            raise HTTPException(404)
+        return Response(self._own_files[name], media_type=OWN_FILES[name], headers=FOREVER)
+
+    async def _local_file(self, request: Request) -> Response:
+        file = FILES.get(request.path_params["path"])
+        if file is None or not graphiql_files.folder().exists():
+            raise HTTPException(404)
+        path = graphiql_files.folder() / file.name
+        return FileResponse(path, media_type=file.media_type, headers=FOREVER)
+
+
+def _is_of_this_machine(request: Request) -> bool:
+    """Tell whether a browser on this machine asks, by a name that no other site can take on."""
+    try:
+        is_near = request.client is not None and ip_address(request.client.host).is_loopback
+    except ValueError:
+        return False
+    return is_near and request.url.hostname in ("localhost", "127.0.0.1", "::1")
+
+
+def _json_in_html(value: object) -> str:
+    """Return JSON that a script element can hold: it has no `<`, so nothing ends it early."""
+    return json.dumps(value).replace("<", "\\u003c")

@@ -1,0 +1,126 @@
+"""The operations that GraphiQL opens with, each in a tab of its own."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+ANY_TASK = "the id of a task, from the first tab"
+"""Where the page can, it puts one of the user's tasks here."""
+ANY_OLD_VERSION = 0
+"""Where the page can, it puts the version here that the task had before its last change."""
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """A document with one operation, which names the tab, and its variables."""
+
+    query: str
+    variables: Mapping[str, Any]
+
+
+LIST = Example(
+    """\
+# Your tasks, the last changed first.
+# Run: Ctrl-Enter. The next page: put
+# endCursor into "after", below.
+query ListTasks($first: Int, $after: String) {
+  tasks(
+    first: $first
+    after: $after
+    orderBy: { field: UPDATED_AT, direction: DESC }
+  ) {
+    nodes {
+      id
+      title
+      completed
+      version
+    }
+    pageInfo {
+      hasNextPage
+      endCursor
+    }
+    totalCount
+  }
+}""",
+    {"first": 2, "after": None},
+)
+CREATE = Example(
+    """\
+# A new task. What a form can show comes
+# as data: try an empty title.
+mutation CreateTask($input: CreateTaskInput!) {
+  createTask(input: $input) {
+    ... on Task {
+      id
+      title
+      createdAt
+      version
+    }
+    ... on InvalidInput {
+      issues {
+        path
+        code
+        message
+      }
+    }
+  }
+}""",
+    {"input": {"title": "Water the plants", "description": "The fern twice"}},
+)
+UPDATE = Example(
+    """\
+# What is left out stays as it is;
+# null clears a description.
+mutation UpdateTask($input: UpdateTaskInput!) {
+  updateTask(input: $input) {
+    ... on Task {
+      title
+      description
+      completed
+      version
+    }
+    ... on UserError {
+      message
+    }
+  }
+}""",
+    {"input": {"id": ANY_TASK, "description": "Changed in GraphiQL", "completed": True}},
+)
+CONFLICT = Example(
+    """\
+# The task has changed since the version
+# that you have seen: nothing is written,
+# and you get it as it is now.
+mutation EditConflict($input: UpdateTaskInput!) {
+  updateTask(input: $input) {
+    __typename
+    ... on Task {
+      title
+      version
+    }
+    ... on VersionConflict {
+      message
+      current {
+        title
+        version
+      }
+    }
+    ... on UserError {
+      message
+    }
+  }
+}""",
+    {"input": {"id": ANY_TASK, "title": "Too late", "expectedVersion": ANY_OLD_VERSION}},
+)
+BADGE = Example(
+    """\
+# The number for a badge: counted, not read.
+query PendingCount($filter: TaskFilter) {
+  tasks(filter: $filter, first: 0) {
+    totalCount
+  }
+}""",
+    {"filter": {"status": "PENDING"}},
+)
+
+EXAMPLES = (LIST, CREATE, UPDATE, CONFLICT, BADGE)

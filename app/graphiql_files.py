@@ -1,0 +1,152 @@
+"""The files that GraphiQL is published as: fetched by npm once for each account, and checked."""
+
+import asyncio
+import base64
+import hashlib
+import shutil
+import subprocess
+import tarfile
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from platformdirs import user_cache_path
+
+PACKAGE = "@graphql-yoga/graphiql"
+"""GraphiQL 5 with its Explorer and workers, built; GraphiQL itself is published in parts only."""
+VERSION = "4.5.0"
+PACKED_INTEGRITY = (
+    "sha512-mer2/6RUdSGxNXCcE2dccKjDvcvj4DxIdYDKkggS3ltH"
+    "c/MenhdBwBr/fwMreC7mqTBtn25a/q9e2Hdn36WNJg=="
+)
+TIME_LIMIT = 120
+"""Seconds that npm is given."""
+NPM_LOG = "npm.log"
+
+
+@dataclass(frozen=True, slots=True)
+class PackagedFile:
+    """A file of the package, by where it lies in it."""
+
+    path: str
+    integrity: str
+    """As a page states it."""
+    media_type: str = "text/javascript"
+
+    @property
+    def name(self) -> str:
+        return self.path.rpartition("/")[2]
+
+
+SCRIPT = PackagedFile(
+    "dist/yoga-graphiql.umd.js",
+    "sha384-/t4fhWxYGaViR67PMxhDacRXghTA/X82HkhLqo1g3mf/YS3U8WQRV4mDYOi+WAwY",
+)
+STYLE = PackagedFile(
+    "dist/graphiql.css",
+    "sha384-Xp/7OLcB0QxJbd7DgYyj2SlhlXcC3CfoZwV0noESXagTOy5SgLd0fvxFirGgDlSe",
+    "text/css",
+)
+WORKERS = {
+    "editorWorkerService": PackagedFile(
+        "dist/monacoeditorwork/editor.worker.bundle.js",
+        "sha384-pE2N9HoATIHFXyG+qNs0KfCQYNupaLtNYdrU+207YoYufZkQXiNrxwhjD19bwavY",
+    ),
+    "graphql": PackagedFile(
+        "dist/monacoeditorwork/graphql.worker..bundle.js",
+        "sha384-PFVHFyE1C49Jx+IQWrSNUWIDw1b3aaYAoDYJip6kaM+AqrNwvYabc3Vn5oR7bJ5d",
+    ),
+    "json": PackagedFile(
+        "dist/monacoeditorwork/json.worker.bundle.js",
+        "sha384-DWcw3li66h7qm7RgvaRzwTHxNSsmDbhaapFdWTO7qtVLuSCrGXwp0Kg2QIutW7Iu",
+    ),
+}
+"""By the label that the editor asks for them by."""
+FILES = {file.path: file for file in (SCRIPT, STYLE, *WORKERS.values())}
+
+
+class FilesUnavailable(Exception):
+    """The files cannot be had: a sentence says why."""
+
+
+def folder() -> Path:
+    """Return where the files lie, or will: whatever is there is whole."""
+    return user_cache_path("todo-api", appauthor=False) / f"graphiql-{VERSION}"
+
+
+async def fetch() -> Path:
+    """Fetch the files if they are not there, and return their folder.
+
+    Several processes may do so at once. A cancelled fetch leaves nothing running.
+
+    Raises:
+        FilesUnavailable: npm is missing or fails, or what it brought is not the package.
+    """
+    target = folder()
+    if target.exists():
+        return target
+    npm = shutil.which("npm")
+    if npm is None:
+        raise FilesUnavailable("npm is not installed.")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=target.parent, prefix="graphiql-") as draft:
+            packed = await _pack(npm, Path(draft))
+            await asyncio.to_thread(_unpack, packed, Path(draft) / "whole", target)
+    except OSError as error:
+        raise FilesUnavailable(f"{target} cannot be made: {error}.") from error
+    return target
+
+
+async def _pack(npm: str, draft: Path) -> Path:
+    with _packing(npm, draft) as process:
+        try:
+            await asyncio.to_thread(process.wait, TIME_LIMIT)
+        except subprocess.TimeoutExpired:
+            raise FilesUnavailable(f"npm took longer than {TIME_LIMIT} seconds.") from None
+    return _packed(draft, succeeded=process.returncode == 0)
+
+
+@contextmanager
+def _packing(npm: str, draft: Path) -> Iterator[subprocess.Popen[bytes]]:
+    # A thread waits for it, since not every event loop on Windows can.
+    command = [npm, "pack", f"{PACKAGE}@{VERSION}", "--fetch-retries=0", "--loglevel=error"]
+    with (draft / NPM_LOG).open("wb") as said:
+        process = subprocess.Popen(  # noqa: S603 -- its words are all constant
+            command, cwd=draft, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=said
+        )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+def _packed(draft: Path, *, succeeded: bool) -> Path:
+    packed = next(draft.glob("*.tgz"), None)
+    if packed is None or not succeeded:
+        said = (draft / NPM_LOG).read_text(errors="replace").splitlines()
+        raise FilesUnavailable(f"npm failed: {'; '.join(said[:3])}")
+    return packed
+
+
+def _unpack(packed: Path, whole: Path, target: Path) -> None:
+    content = packed.read_bytes()
+    integrity = f"sha512-{base64.b64encode(hashlib.sha512(content).digest()).decode()}"
+    if integrity != PACKED_INTEGRITY:
+        raise FilesUnavailable("npm brought another package than the one that was asked for.")
+    whole.mkdir()
+    with tarfile.open(packed) as archive:
+        for file in FILES.values():
+            member = archive.extractfile(f"package/{file.path}")
+            if member is None:
+                raise FilesUnavailable(f"{file.path} is not in the package.")
+            (whole / file.name).write_bytes(member.read())
+    try:
+        whole.rename(target)
+    except OSError:
+        # Another process was first.
+        if not target.exists():
+            raise

@@ -1,0 +1,207 @@
+"""GraphiQL's page over HTTP: what it names, what it gives away, and to whom."""
+
+import http.client
+import json
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx2
+import pytest
+from starlette.requests import Request
+
+from app.graphiql import GraphiQL
+from app.graphiql_examples import ANY_TASK, EXAMPLES, Example
+from app.graphiql_files import FILES, STYLE, VERSION
+from tests.api import Server
+
+HTML = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; "
+    "font-src 'self' data:; img-src 'self' data:; connect-src 'self'; worker-src 'self'; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+
+
+class Scripts(HTMLParser):
+    """The script elements of a page, and whatever else could run."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.sources: list[str] = []
+        self.configuration = ""
+        self.inline: list[object] = []
+        self._type: str | None = None
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        attributes = dict(attrs)
+        self._type = attributes.get("type") if tag == "script" else None
+        if tag == "script" and "src" in attributes:
+            self.sources.append(str(attributes["src"]))
+        elif tag == "script" and self._type != "application/json":
+            self.inline.append(attributes)
+        self.inline += [name for name in attributes if name.startswith("on") or name == "style"]
+
+    def handle_data(self, data: str) -> None:
+        if self._type == "application/json":
+            self.configuration += data
+
+    def handle_endtag(self, tag: str) -> None:
+        self._type = None
+
+
+def page_of(server: Server, **headers: str) -> httpx2.Response:
+    return httpx2.get(f"{server.url}/graphql", headers={**HTML, **headers}, timeout=30)
+
+
+def configuration_of(page: httpx2.Response) -> Any:
+    return json.loads(Scripts(page.text).configuration)
+
+
+def status_of(server: Server, path: str) -> int:
+    """Return the status of a path that is sent as it is, dots and all."""
+    address = urlsplit(server.url)
+    connection = http.client.HTTPConnection(str(address.hostname), address.port, timeout=30)
+    try:
+        connection.request("GET", path, headers=HTML)
+        return connection.getresponse().status
+    finally:
+        connection.close()
+
+
+def test_the_page_runs_no_script_but_files_of_this_server(
+    graphiql_server: Server, graphiql_folder: Path
+) -> None:
+    page = page_of(graphiql_server)
+    assert page.headers["content-security-policy"] == POLICY
+    assert page.headers["cache-control"] == "no-store"
+    scripts = Scripts(page.text)
+    assert len(scripts.sources) == 2
+    assert all(source.startswith("/graphql/assets/") for source in scripts.sources)
+    assert scripts.inline == []
+    assert "https:" not in page.text
+
+
+def test_what_the_page_names_is_there_and_is_kept_for_long(
+    graphiql_server: Server, graphiql_folder: Path
+) -> None:
+    page = page_of(graphiql_server).text
+    kinds = {"js": "text/javascript", "css": "text/css", "svg": "image/svg+xml"}
+    named = set(re.findall(r'"(/graphql/assets/[^"]+)"', page))
+    assert len(named) == 3 + len(FILES)
+    for path in named:
+        file = httpx2.get(graphiql_server.url + path)
+        assert file.status_code == 200
+        media_type = kinds[path.rpartition(".")[2]]
+        assert file.headers["content-type"].partition(";")[0] == media_type
+        assert file.headers["cache-control"] == "public, max-age=31536000, immutable"
+
+
+def test_no_other_file_is_served(graphiql_server: Server, graphiql_folder: Path) -> None:
+    own = str(configuration_of(page_of(graphiql_server))["logo"]).rpartition("/")[0]
+    local = f"/graphql/assets/{VERSION}"
+    assert status_of(graphiql_server, f"{local}/{STYLE.path}") == 200
+    for base in (own, local, "/graphql/assets"):
+        for path in (
+            "",
+            "package.json",
+            "dist/../dist/graphiql.css",
+            "../../app/factory.py",
+            "..%2f..%2fapp%2ffactory.py",
+            "%2e%2e/%2e%2e/app/factory.py",
+            "..%5c..%5capp%5cfactory.py",
+            "//etc/passwd",
+            "%2fetc%2fpasswd",
+            "graphiql.html",
+            "graphiql.css%00",
+        ):
+            assert status_of(graphiql_server, f"{base}/{path}") == 404, (base, path)
+
+
+def test_where_graphiql_is_off_there_is_none_of_it(server: Server, graphiql_folder: Path) -> None:
+    assert page_of(server).status_code == 401
+    assert status_of(server, f"/graphql/assets/{VERSION}/{STYLE.path}") == 404
+
+
+def test_the_development_token_is_in_the_page_and_works(development_server: Server) -> None:
+    token = configuration_of(page_of(development_server))["token"]
+    assert development_server.bearer(token).data("{ me { id } }") == {"me": {"id": "demo"}}
+
+
+def test_with_a_database_there_is_no_token_in_the_page(graphiql_server: Server) -> None:
+    page = page_of(graphiql_server)
+    assert configuration_of(page)["token"] is None
+    assert "eyJ" not in page.text
+
+
+def test_a_site_that_points_its_name_at_this_machine_gets_no_token(
+    development_server: Server,
+) -> None:
+    page = page_of(development_server, Host="evil.example:8000")
+    assert page.status_code == 200
+    assert configuration_of(page)["token"] is None
+
+
+def request_from(client: str | None, host: str) -> Request:
+    scope = {
+        "type": "http",
+        "method": "GET",
+        "scheme": "http",
+        "path": "/graphql",
+        "headers": [(b"host", host.encode())],
+        "client": client and (client, 5000),
+    }
+    return Request(scope)
+
+
+@pytest.mark.parametrize(
+    ("client", "host", "has_token"),
+    [
+        ("127.0.0.1", "127.0.0.1:8000", True),
+        ("127.0.0.1", "localhost:3000", True),
+        ("::1", "[::1]:8000", True),
+        ("192.0.2.7", "localhost:8000", False),
+        ("127.0.0.1", "localhost.evil.example", False),
+        ("127.0.0.1", "", False),
+        ("not an address", "localhost", False),
+        (None, "localhost", False),
+    ],
+)
+async def test_only_this_machine_is_given_the_token(
+    client: str | None, host: str, has_token: bool
+) -> None:
+    page = GraphiQL("/graphql")
+    page.make_token = lambda: "the-token"
+    response = await page.page(request_from(client, host))
+    assert (b"the-token" in response.body) is has_token
+
+
+async def test_nothing_that_is_put_into_the_page_ends_its_element() -> None:
+    page = GraphiQL("/graphql")
+    page.make_token = lambda: "</script><script>alert(1)</script><!-- $own &quot;"
+    response = await page.page(request_from("127.0.0.1", "localhost"))
+    scripts = Scripts(bytes(response.body).decode())
+    assert scripts.inline == []
+    assert json.loads(scripts.configuration)["token"] == page.make_token()
+
+
+def filled(example: Example, task: Any) -> dict[str, Any]:
+    variables: dict[str, Any] = json.loads(json.dumps(example.variables))
+    if variables.get("input", {}).get("id") == ANY_TASK:
+        variables["input"]["id"] = task["id"]
+    return variables
+
+
+def test_every_example_does_what_it_says(server: Server) -> None:
+    user = server.user()
+    task = user.create()
+    types = []
+    for example in EXAMPLES:
+        with_type = re.sub(r"(Task\(input: \$input\) \{)", r"\1 __typename", example.query)
+        data = user.data(with_type, **filled(example, task))
+        [result] = data.values()
+        types.append(result.get("__typename", result.get("totalCount")))
+    assert types == [1, "Task", "Task", "VersionConflict", 1]

@@ -1,0 +1,104 @@
+"""GraphiQL's files from npm: fetched once and checked; where that fails, nothing is left over."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+import pytest
+
+from app import graphiql_files
+from app.graphiql import GraphiQL
+from app.graphiql_files import FILES, FilesUnavailable, fetch
+
+FakeNpm = Callable[[str], None]
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where the files will be, with nothing there yet."""
+    folder = tmp_path / "cache" / "graphiql"
+    monkeypatch.setattr(graphiql_files, "folder", lambda: folder)
+    return folder
+
+
+@pytest.fixture
+def npm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeNpm:
+    """Have npm do what a shell script says: what the registry does is not to be had at will."""
+
+    def install(script: str) -> None:
+        program = tmp_path / "bin" / "npm"
+        program.parent.mkdir(exist_ok=True)
+        program.write_text(f"#!/bin/sh\n{script}\n")
+        program.chmod(0o755)
+        monkeypatch.setenv("PATH", f"{program.parent}:/usr/bin:/bin")
+
+    return install
+
+
+async def test_they_come_whole_and_several_may_fetch_at_once(
+    graphiql_folder: Path, cache: Path
+) -> None:
+    folders = await asyncio.gather(fetch(), fetch())
+    assert set(folders) == {cache}
+    assert {file.name for file in cache.iterdir()} == {file.name for file in FILES.values()}
+    for file in FILES.values():
+        assert (cache / file.name).read_bytes() == (graphiql_folder / file.name).read_bytes()
+    assert list(cache.parent.iterdir()) == [cache]
+
+
+async def test_what_is_there_is_not_fetched_again(
+    cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cache.mkdir(parents=True)
+    monkeypatch.setenv("PATH", "/nowhere")
+    assert await fetch() == cache
+
+
+async def test_another_package_is_refused(cache: Path, npm: FakeNpm) -> None:
+    npm("echo other > graphiql.tgz")
+    with pytest.raises(FilesUnavailable, match="another package"):
+        await fetch()
+    assert list(cache.parent.iterdir()) == []
+
+
+async def test_why_npm_failed_is_said(cache: Path, npm: FakeNpm) -> None:
+    npm("echo 'npm error code ENOTFOUND' >&2; exit 1")
+    with pytest.raises(FilesUnavailable, match="npm failed: npm error code ENOTFOUND"):
+        await fetch()
+    assert list(cache.parent.iterdir()) == []
+
+
+async def test_npm_is_not_waited_for_without_end(
+    cache: Path, npm: FakeNpm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    npm("exec sleep 60")
+    monkeypatch.setattr(graphiql_files, "TIME_LIMIT", 0.2)
+    with pytest.raises(FilesUnavailable, match="longer than"):
+        await fetch()
+    assert list(cache.parent.iterdir()) == []
+
+
+async def test_without_npm_or_a_place_that_is_said(
+    cache: Path, npm: FakeNpm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    npm("exit 1")
+    cache.parent.write_text("a file where a folder should be")
+    with pytest.raises(FilesUnavailable, match="cannot be made"):
+        await fetch()
+    monkeypatch.setenv("PATH", "/nowhere")
+    with pytest.raises(FilesUnavailable, match="npm is not installed"):
+        await fetch()
+
+
+async def test_a_server_that_stops_stops_npm(cache: Path, npm: FakeNpm, tmp_path: Path) -> None:
+    pid = tmp_path / "pid"
+    npm(f"echo $$ > {pid}.draft; mv {pid}.draft {pid}; exec sleep 60")
+    async with GraphiQL("/graphql").fetching():
+        deadline = time.monotonic() + 30
+        while not pid.exists():
+            assert time.monotonic() < deadline
+            await asyncio.sleep(0.01)
+    assert not psutil.pid_exists(int(pid.read_text()))
+    assert list(cache.parent.iterdir()) == []
