@@ -1,0 +1,208 @@
+"""GraphiQL in a real browser: used as people use it, with nothing asked of anybody else."""
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, Route, expect
+
+from app import graphiql_files
+from app.graphiql import CDN
+from app.graphiql_files import FILES
+from tests.api import Server
+
+PATIENCE = 30_000
+"""Milliseconds; enough for a busy machine."""
+
+Open = Callable[..., "Visit"]
+
+
+class Visit:
+    """A page that somebody looks at, and all that it has asked for and complained of."""
+
+    def __init__(self, page: Page) -> None:
+        self.page = page
+        self.complaints: list[str] = []
+        self.asked: list[str] = []
+        page.set_default_timeout(PATIENCE)
+        page.on("console", self._hear)
+        page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        page.on("request", lambda request: self.asked.append(request.url))
+        page.on("websocket", lambda socket: self.asked.append(socket.url))
+
+    def _hear(self, message: object) -> None:
+        kind, text = getattr(message, "type", ""), getattr(message, "text", "")
+        if kind in ("error", "warning"):
+            self.complaints.append(text)
+
+    def origins(self) -> set[str]:
+        urls = [url for url in self.asked if not url.startswith(("data:", "blob:"))]
+        return {"/".join(url.split("/")[:3]) for url in urls}
+
+    def show(self, tab: str) -> None:
+        self.page.locator(".graphiql-tab-button", has_text=tab).click()
+
+    def run(self) -> None:
+        # GraphiQL reads its editors 100 ms after they change; a page's timers keep their order.
+        self.page.evaluate("new Promise(done => setTimeout(done, 200))")
+        self.page.locator(".graphiql-execute-button").click()
+
+    def write(self, pane: str, text: str) -> None:
+        if pane == "Headers":
+            self.page.get_by_role("button", name="Headers", exact=True).click()
+        section = self.page.get_by_role("region", name=pane)
+        section.locator(".view-lines:visible").click()
+        self.page.keyboard.press("ControlOrMeta+A")
+        self.page.keyboard.insert_text(text)
+        # What the editor has closed of itself.
+        self.page.keyboard.press("ControlOrMeta+Shift+End")
+        self.page.keyboard.press("Delete")
+
+    def sees(self, text: str, *, within: str = ".graphiql-response") -> None:
+        expect(self.page.locator(within)).to_contain_text(text, timeout=PATIENCE)
+
+
+@pytest.fixture
+def open_graphiql(browser: Browser) -> Iterator[Open]:
+    contexts = []
+
+    def open_page(
+        server: Server, *, width: int = 1400, prepare: Callable[[Page], object] = id
+    ) -> Visit:
+        context = browser.new_context(viewport={"width": width, "height": 1000})
+        contexts.append(context)
+        visit = Visit(context.new_page())
+        prepare(visit.page)
+        visit.page.goto(f"{server.url}/graphql")
+        visit.page.locator(".graphiql-execute-button").wait_for()
+        return visit
+
+    yield open_page
+    for context in contexts:
+        context.close()
+
+
+def test_on_the_embedded_database_everything_is_at_hand(
+    open_graphiql: Open, development_server: Server, graphiql_folder: Path
+) -> None:
+    visit = open_graphiql(development_server)
+    page = visit.page
+
+    visit.run()
+    visit.sees("Point your frontend at this server")
+    visit.show("CreateTask")
+    visit.run()
+    visit.sees('"title": "Water the plants"')
+    visit.show("UpdateTask")
+    visit.run()
+    visit.sees('"description": "Changed in GraphiQL"')
+    visit.show("EditConflict")
+    visit.run()
+    visit.sees('"current": {')
+    visit.show("PendingCount")
+    visit.run()
+    visit.sees('"totalCount"')
+
+    page.get_by_label("Show Documentation Explorer").click()
+    visit.sees("Mutation", within=".graphiql-plugin")
+    page.get_by_label("Show GraphiQL Explorer").click()
+    page.locator(".graphiql-plugin").get_by_text("me", exact=True).click()
+    page.locator(".graphiql-plugin").get_by_text("email", exact=True).click()
+    visit.sees("email", within=".graphiql-query-editor")
+    visit.run()
+    visit.sees("demo@example.com")
+    assert visit.complaints == []
+
+    visit.write("Headers", '{"Authorization": "Bearer wrong"}')
+    with page.expect_response("**/graphql") as refused:
+        visit.run()
+    assert refused.value.status == 401
+    visit.sees("UNAUTHENTICATED")
+    [complaint] = visit.complaints
+    assert "401" in complaint
+
+    # What was written is there again, and the token too, though the browser has not kept it.
+    token = "eyJ"
+    page.wait_for_function("localStorage.getItem('todo-api:graphiql:tabState')?.includes('email')")
+    kept = str(page.evaluate("JSON.stringify([localStorage, sessionStorage, document.cookie])"))
+    assert "EditConflict" in kept
+    assert token not in kept
+    assert "wrong" not in kept
+    page.reload()
+    visit.run()
+    visit.sees("demo@example.com")
+    assert visit.complaints == [complaint]
+    assert page.url == f"{development_server.url}/graphql"
+    assert visit.origins() == {development_server.url}
+
+
+def test_with_a_database_one_brings_a_token(
+    open_graphiql: Open, graphiql_server: Server, graphiql_folder: Path
+) -> None:
+    visit = open_graphiql(graphiql_server)
+    visit.run()
+    visit.sees("UNAUTHENTICATED")
+    visit.complaints.clear()  # Of the answers 401.
+    user = graphiql_server.user()
+    user.create("Ada's")
+    visit.write("Headers", json.dumps({"Authorization": f"Bearer {user.token}"}))
+    visit.page.get_by_label("Re-fetch GraphQL schema").click()
+    visit.run()
+    visit.sees("Ada's")
+    visit.page.get_by_label("Show Documentation Explorer").click()
+    visit.sees("Mutation", within=".graphiql-plugin")
+    assert visit.complaints == []
+    assert visit.origins() == {graphiql_server.url}
+
+
+def test_on_a_phone_all_of_it_can_be_reached(
+    open_graphiql: Open, development_server: Server, graphiql_folder: Path
+) -> None:
+    visit = open_graphiql(development_server, width=390)
+    page = visit.page
+    visit.run()
+    visit.sees('"nodes": [')
+    assert page.evaluate("document.documentElement.scrollWidth") == 390
+    result = page.locator(".graphiql-response").bounding_box()
+    assert result is not None
+    assert result["width"] > 300
+    page.get_by_label("Show Documentation Explorer").click()
+    visit.sees("Mutation", within=".graphiql-plugin")
+    page.get_by_label("Hide Documentation Explorer").click()
+    visit.run()
+    assert visit.complaints == []
+
+
+def test_files_that_this_server_has_not_come_from_elsewhere_and_are_checked(
+    open_graphiql: Open,
+    development_server: Server,
+    graphiql_folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(graphiql_files, "folder", lambda: tmp_path / "nothing")
+    altered: set[str] = set()
+
+    def answer(route: Route) -> None:
+        file = FILES[route.request.url.removeprefix(CDN)]
+        content = (graphiql_folder / file.name).read_bytes()
+        route.fulfill(
+            body=content + b" " if file.path in altered else content,
+            content_type=file.media_type,
+            headers={"access-control-allow-origin": "*"},
+        )
+
+    visit = open_graphiql(development_server, prepare=lambda page: page.route(f"{CDN}**", answer))
+    visit.run()
+    visit.sees("totalCount")
+    visit.page.get_by_label("Show GraphiQL Explorer").click()
+    # The editor's worker marks what does not fit the schema.
+    visit.write("Operation Editor", "{ nothing }")
+    visit.page.locator(".squiggly-error").first.wait_for()
+    assert visit.complaints == []
+    assert {url for url in visit.asked if url.startswith(CDN)} == {CDN + path for path in FILES}
+
+    altered |= set(FILES)
+    visit.page.reload()
+    visit.sees("could not be loaded", within="#graphiql")
