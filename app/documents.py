@@ -62,6 +62,10 @@ class Document:
                 compiled = compiler.compile(parsed, node) if compiler else None
                 self._operations[name] = Asked(parsed, node, compiled)
 
+    @property
+    def can_be_executed(self) -> bool:
+        return not self._errors
+
     def operation(self, name: str | None) -> Asked:
         """Return the operation of that name, or the only one where none is named.
 

@@ -24,6 +24,7 @@ from app.http_request import (
     read_request,
 )
 from app.observability import RequestRecord, digest, record_of
+from app.persisted import PersistedQueries
 from auth.context import ContextGetter
 from auth.keys import KeysUnavailable
 from graphql_schema.errors import CodedError, ErrorCode
@@ -35,6 +36,9 @@ RETRY_AFTER = 1
 """Seconds that a client is asked to wait when something behind the server is away."""
 
 STATUS = {
+    # No failure, but a question to the client: Apollo Server's status, which all clients know.
+    ErrorCode.PERSISTED_QUERY_NOT_FOUND: 200,
+    ErrorCode.PERSISTED_QUERY_NOT_SUPPORTED: 200,
     ErrorCode.UNAUTHENTICATED: 401,
     ErrorCode.METHOD_NOT_ALLOWED: 405,
     ErrorCode.NOT_ACCEPTABLE: 406,
@@ -69,10 +73,12 @@ class GraphQLEndpoint:
     def __init__(
         self,
         executor: Executor,
+        persisted: PersistedQueries,
         timeout: float,
         page: Callable[[Request], Awaitable[Response]] | None,
     ) -> None:
         self._executor = executor
+        self._persisted = persisted
         self._timeout = timeout
         self._page = page
 
@@ -105,7 +111,7 @@ class GraphQLEndpoint:
                     ErrorCode.NOT_ACCEPTABLE, f"Accept `{RESPONSE_JSON}` or `{PLAIN_JSON}`."
                 )
             async with asyncio.timeout(self._timeout):
-                asked = await read_request(request)
+                asked = await read_request(request, self._persisted)
                 result = await self._executor.execute(
                     asked, context, record, may_write=request.method == "POST"
                 )
@@ -167,7 +173,7 @@ def _failure(
         # The rest of the body is not read.
         headers["connection"] = "close"
     body = {"errors": [error.formatted for error in errors]}
-    if media_type == PLAIN_JSON and code in OK_AS_PLAIN_JSON:
+    if media_type == PLAIN_JSON and (status == 200 or code in OK_AS_PLAIN_JSON):
         return _json(200, body, PLAIN_JSON, headers)
     # Apollo Client loses the code of a 4xx that comes as application/json.
     return _json(status, body, RESPONSE_JSON, headers)

@@ -24,6 +24,7 @@ from app.lifespan import run
 from app.migration import MigrationFailed, head
 from app.observability import Observed, RequestLog, configure_logging
 from app.openapi import describe_endpoint
+from app.persisted import PersistedQueries
 from app.settings import Settings, settings_or_exit
 from auth.door import DatabaseUnavailable
 from graphql_schema.schema import build_schema
@@ -65,6 +66,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     graphiql = GraphiQL(GRAPHQL_PATH) if settings.shows_graphiql else None
     endpoint = GraphQLEndpoint(
         Executor(schema, documents),
+        PersistedQueries(settings.graphql_persisted_queries, documents),
         settings.request_timeout,
         graphiql.page if graphiql else None,
     )

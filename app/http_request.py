@@ -9,6 +9,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.types import Scope
 
 from app.execution import GraphQLRequest
+from app.persisted import PersistedQueries
 from graphql_schema.errors import CodedError, ErrorCode
 
 BODY_MAX_BYTES = 100 * 1024
@@ -24,11 +25,12 @@ class RequestRefused(CodedError):
     """What came is not a request that can be served."""
 
 
-async def read_request(request: Request) -> GraphQLRequest:
+async def read_request(request: Request, persisted: PersistedQueries) -> GraphQLRequest:
     """Return the parameters, from the URL of a GET or the body of a POST.
 
     Raises:
         RequestRefused: it is too large, of another media type, or no GraphQL request.
+        CodedError: it asks for a persisted document that cannot be had.
     """
     if request.method == "GET":
         parameters: dict[str, Any] = dict(request.query_params)
@@ -37,7 +39,7 @@ async def read_request(request: Request) -> GraphQLRequest:
                 parameters[name] = _parse_json(parameters[name], f"`{name}`")
     else:
         parameters = _parse_json(await _read_body(request), "The body")
-    return _graphql_request(parameters)
+    return _graphql_request(parameters, persisted)
 
 
 def header_values(scope: Scope, name: bytes) -> list[str]:
@@ -116,18 +118,24 @@ def _refuse_constant(name: str) -> None:
     raise ValueError(f"{name} is no JSON")
 
 
-def _graphql_request(parameters: Any) -> GraphQLRequest:  # noqa: ANN401 -- JSON is anything
+def _graphql_request(
+    parameters: Any,  # noqa: ANN401 -- JSON is anything
+    persisted: PersistedQueries,
+) -> GraphQLRequest:
     if isinstance(parameters, list):
         raise RequestRefused(ErrorCode.BAD_REQUEST, "Send one operation a request, not a list.")
     if not isinstance(parameters, dict):
         raise RequestRefused(ErrorCode.BAD_REQUEST, "The body must be a JSON object.")
     query, operation_name = parameters.get("query"), parameters.get("operationName")
     variables, extensions = parameters.get("variables"), parameters.get("extensions")
-    if not isinstance(query, str) or not query:
+    if not isinstance(query, str | None):
         raise RequestRefused(ErrorCode.BAD_REQUEST, "`query` must be a GraphQL document.")
     if not isinstance(operation_name, str | None):
         raise RequestRefused(ErrorCode.BAD_REQUEST, "`operationName` must be a string.")
     for name, value in (("variables", variables), ("extensions", extensions)):
         if not isinstance(value, dict | None):
             raise RequestRefused(ErrorCode.BAD_REQUEST, f"`{name}` must be a JSON object.")
-    return GraphQLRequest(query, operation_name or None, variables)
+    document = persisted.document(query, extensions)
+    if not document:
+        raise RequestRefused(ErrorCode.BAD_REQUEST, "`query` must be a GraphQL document.")
+    return GraphQLRequest(document, operation_name or None, variables)

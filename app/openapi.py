@@ -6,9 +6,8 @@ from fastapi import FastAPI
 
 _REQUEST = {
     "type": "object",
-    "required": ["query"],
     "properties": {
-        "query": {"type": "string", "example": "{ me { name } }"},
+        "query": {"type": ["string", "null"], "example": "{ me { name } }"},
         "operationName": {"type": ["string", "null"]},
         "variables": {"type": ["object", "null"]},
         "extensions": {"type": ["object", "null"]},
@@ -28,7 +27,7 @@ _ENDPOINT = {
         "summary": "A GraphQL query",
         "security": [{"bearer": []}],
         "parameters": [
-            {"name": name, "in": "query", "required": name == "query", "schema": {"type": "string"}}
+            {"name": name, "in": "query", "schema": {"type": "string"}}
             for name in ("query", "operationName", "variables", "extensions")
         ],
         "responses": _RESPONSES,

@@ -225,6 +225,12 @@ class Settings(BaseSettings):
         gt=0,
         description="The most tasks on all its pages together that a document may have.",
     )
+    graphql_persisted_queries: int = Field(
+        default=1000,
+        ge=0,
+        description="How many documents to remember, 4 MiB in all, so that clients may ask for "
+        "them by their hashes (automatic persisted queries). 0 turns it off.",
+    )
     data_dir: Path = Field(
         default=Path(".todo-api"),
         description="Where the embedded PostgreSQL and the development secret are kept.",
