@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import psycopg
@@ -101,3 +102,11 @@ def migrated_database(postgres: EmbeddedPostgres, template: str) -> Database:
 def fresh_database(postgres: EmbeddedPostgres) -> Database:
     """An empty database for one test alone."""
     return copy_of(postgres, "template1")
+
+
+def role_of_better_auth(connection: psycopg.Connection[Any]) -> None:
+    """Make the role `better_auth`, which owns nothing yet; the server's databases share it."""
+    connection.execute(
+        "DO $$ BEGIN CREATE ROLE better_auth LOGIN; "
+        "EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END $$"
+    )

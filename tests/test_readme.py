@@ -20,8 +20,8 @@ README = (ROOT / "README.md").read_text()
 SCHEMA = build_schema((ROOT / "schema.graphql").read_text())
 
 
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+def blocks(language: str, text: str = README) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
 
 
 def table(name: str) -> dict[str, list[str]]:
@@ -90,6 +90,12 @@ def test_every_command_and_option_is_listed() -> None:
 @pytest.mark.parametrize("document", blocks("graphql"))
 def test_every_query_fits_the_schema(document: str) -> None:
     assert validate(SCHEMA, parse(document)) == []
+
+
+def test_the_code_for_better_auth_is_what_the_tests_run() -> None:
+    section = README.partition("## Sign-in: Better Auth\n")[2].partition("\n## ")[0]
+    files = [ROOT / "tests" / "better_auth" / name for name in ("auth.js", "shared_secret.js")]
+    assert blocks("ts", section) == [file.read_text() for file in files]
 
 
 def test_the_first_query_gives_the_first_answer(server: Server) -> None:

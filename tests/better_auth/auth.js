@@ -1,0 +1,22 @@
+import { betterAuth } from "better-auth";
+import { jwt } from "better-auth/plugins";
+import { Pool } from "pg";
+
+export const auth = betterAuth({
+  baseURL: process.env.BETTER_AUTH_URL,
+  secret: process.env.BETTER_AUTH_SECRET,
+  database: new Pool({ connectionString: process.env.AUTH_DATABASE_URL }),
+  emailAndPassword: { enabled: true },
+  plugins: [jwt()],
+  user: {
+    // Only where Better Auth shares this server's database: its users are then the tasks' owners.
+    modelName: "users",
+    fields: {
+      emailVerified: "email_verified",
+      createdAt: "created_at",
+      updatedAt: "updated_at",
+    },
+    // Somebody's tasks go with them.
+    deleteUser: { enabled: true },
+  },
+});
