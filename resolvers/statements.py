@@ -19,12 +19,14 @@ from sqlalchemy import (
     String,
     Text,
     bindparam,
+    case,
     delete,
     exists,
     false,
     func,
     literal_column,
     not_,
+    null,
     or_,
     select,
     tuple_,
@@ -71,7 +73,11 @@ def viewer(owner: UserId) -> Statement[UserRow]:
 
 
 def add_viewer(identity: Identity, email: str | None) -> Statement[UserRow]:
-    """Give the owner a row in users; none comes back where the id or the e-mail has one."""
+    """Give the owner a row in users; none comes back where the id or the e-mail has one.
+
+    The e-mail is left out where Better Auth keeps its users in this table: who has no row there has
+    deleted themselves, and could not sign up with that address again.
+    """
     return Statement(
         _add_viewer(),
         identity.user_id,
@@ -172,6 +178,14 @@ def _viewer() -> Sql[UserRow]:
     return _sql(select(*_USER).where(col(User.id) == _OWNER), _user_row, writes=False)
 
 
+# Whatever Better Auth's tables are called, they refer to its users.
+_USERS_HAVE_SESSIONS = literal_column(
+    "EXISTS (SELECT FROM pg_constraint WHERE contype = 'f' AND confrelid = 'users'::regclass "
+    "AND conrelid NOT IN ('tasks'::regclass, 'task_counters'::regclass))",
+    Boolean,
+)
+
+
 @cache
 def _add_viewer() -> Sql[UserRow]:
     # Every column that Better Auth's own table has without a default is given here.
@@ -179,7 +193,7 @@ def _add_viewer() -> Sql[UserRow]:
         insert(User)
         .values(
             id=_OWNER,
-            email=bindparam("email", type_=Text),
+            email=case((_USERS_HAVE_SESSIONS, null()), else_=bindparam("email", type_=Text)),
             name=bindparam("name", type_=Text),
             email_verified=false(),
             created_at=func.now(),

@@ -63,8 +63,8 @@ def better_auth(*places: dict[str, Any]) -> Iterator[dict[str, str]]:
 class Person:
     """Somebody who has just signed up, in a browser with cookies."""
 
-    def __init__(self, url: str, name: str = "Ada") -> None:
-        self.name, self.email = name, f"{uuid4().hex}@example.com"
+    def __init__(self, url: str, name: str = "Ada", email: str | None = None) -> None:
+        self.name, self.email = name, email or f"{uuid4().hex}@example.com"
         self.http = httpx2.Client(base_url=url, headers={"Origin": url}, timeout=30)
         answer = self.post("sign-up/email", name=name, email=self.email, password="a-password")
         self.session_token = answer.json()["token"]
@@ -91,8 +91,8 @@ class Auth:
         self.database = ours
         self._stack = stack
 
-    def sign_up(self, kind: str, name: str = "Ada") -> Person:
-        person = Person(self.urls[kind], name)
+    def sign_up(self, kind: str, name: str = "Ada", email: str | None = None) -> Person:
+        person = Person(self.urls[kind], name, email)
         self._stack.callback(person.http.close)
         return person
 
@@ -249,6 +249,17 @@ def test_who_deletes_themselves_takes_their_tasks_along(auth: Auth, server: Serv
             )
             assert left.fetchall() == [(eve.id,)], table
     assert eve.at(server).titles() == ["Bread"]
+
+
+def test_who_has_deleted_themselves_may_sign_up_again(auth: Auth, server: Server) -> None:
+    ada = auth.sign_up("readme")
+    open_tab = ada.at(server)
+    ada.post("delete-user", password="a-password")
+    # Its token is good for some minutes more, and asks for a row in users.
+    assert open_tab.data(ME)["me"]
+    again = auth.sign_up("readme", "Ada", ada.email)
+    me = {"id": again.id, "name": "Ada", "email": ada.email}
+    assert again.at(server).data(ME)["me"] == me
 
 
 def test_better_auth_may_start_after_us_and_be_away_for_a_while(
