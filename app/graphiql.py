@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import json
 import logging
+import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import asdict
@@ -27,6 +28,8 @@ CDN = f"https://unpkg.com/{PACKAGE}@{VERSION}/"
 PATIENCE = 10.0
 """Seconds that the page waits for files that are being fetched."""
 FOREVER = {"cache-control": "public, max-age=31536000, immutable"}
+
+THIS_MACHINE = re.compile(r"(localhost|127\.0\.0\.1|\[::1\])(:\d+)?", re.ASCII)
 
 OWN_FILES = {
     "graphiql.js": "text/javascript",
@@ -132,11 +135,12 @@ class GraphiQL:
 
 def _is_of_this_machine(request: Request) -> bool:
     """Tell whether a browser on this machine asks, by a name that no other site can take on."""
+    if request.client is None or not THIS_MACHINE.fullmatch(request.headers.get("host", "")):
+        return False
     try:
-        is_near = request.client is not None and ip_address(request.client.host).is_loopback
+        return ip_address(request.client.host).is_loopback
     except ValueError:
         return False
-    return is_near and request.url.hostname in ("localhost", "127.0.0.1", "::1")
 
 
 def _json_in_html(value: object) -> str:

@@ -112,7 +112,8 @@ async def _pack(npm: str, draft: Path) -> Path:
 @contextmanager
 def _packing(npm: str, draft: Path) -> Iterator[subprocess.Popen[bytes]]:
     # A thread waits for it, since not every event loop on Windows can.
-    command = [npm, "pack", f"{PACKAGE}@{VERSION}", "--fetch-retries=0", "--loglevel=error"]
+    options = ["--prefer-offline", "--fetch-retries=0", "--loglevel=error"]
+    command = [npm, "pack", f"{PACKAGE}@{VERSION}", *options]
     with (draft / NPM_LOG).open("wb") as said:
         process = subprocess.Popen(  # noqa: S603 -- its words are all constant
             command, cwd=draft, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=said

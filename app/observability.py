@@ -27,6 +27,9 @@ ROOMS = ("app", "auth")
 UVICORN_LOGGERS = ("uvicorn", "uvicorn.access")
 """Those of uvicorn's that have handlers."""
 
+QUIET_PATHS = ("/health", "/ready", "/graphql/assets/")
+"""What is asked often and says little."""
+
 SANE_REQUEST_ID = re.compile(r"[\w.:-]{1,64}", re.ASCII)
 OPERATION_NAME_MAX_LENGTH = 64
 HASH_LENGTH = 12
@@ -143,7 +146,7 @@ class RequestLog:
         self._stream = stream
 
     def add(self, scope: Scope, record: RequestRecord, status: int, milliseconds: float) -> None:
-        level = logging.DEBUG if scope["path"] in ("/health", "/ready") else logging.INFO
+        level = logging.DEBUG if scope["path"].startswith(QUIET_PATHS) else logging.INFO
         if not logger.isEnabledFor(level):
             return
         said = {

@@ -165,6 +165,8 @@ def request_from(client: str | None, host: str) -> Request:
         ("::1", "[::1]:8000", True),
         ("192.0.2.7", "localhost:8000", False),
         ("127.0.0.1", "localhost.evil.example", False),
+        ("127.0.0.1", "evil_site.example", False),
+        ("127.0.0.1", "localhost@evil.example", False),
         ("127.0.0.1", "", False),
         ("not an address", "localhost", False),
         (None, "localhost", False),

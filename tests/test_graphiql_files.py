@@ -7,9 +7,10 @@ from pathlib import Path
 
 import psutil
 import pytest
+from starlette.requests import Request
 
-from app import graphiql_files
-from app.graphiql import GraphiQL
+from app import graphiql, graphiql_files
+from app.graphiql import CDN, GraphiQL
 from app.graphiql_files import FILES, FilesUnavailable, fetch
 
 FakeNpm = Callable[[str], None]
@@ -90,6 +91,22 @@ async def test_without_npm_or_a_place_that_is_said(
     monkeypatch.setenv("PATH", "/nowhere")
     with pytest.raises(FilesUnavailable, match="npm is not installed"):
         await fetch()
+
+
+@pytest.mark.parametrize("script", ["exec sleep 60", "exit 1"])
+async def test_a_page_is_not_kept_waiting_for_npm(
+    cache: Path,
+    npm: FakeNpm,
+    monkeypatch: pytest.MonkeyPatch,
+    script: str,
+) -> None:
+    npm(script)
+    monkeypatch.setattr(graphiql, "PATIENCE", 0.2)
+    page = GraphiQL("/graphql")
+    async with page.fetching():
+        response = await page.page(Request({"type": "http", "headers": [], "client": None}))
+    assert f'src="{CDN}dist/yoga-graphiql.umd.js"' in bytes(response.body).decode()
+    assert f"script-src 'self' {CDN};" in response.headers["content-security-policy"]
 
 
 async def test_a_server_that_stops_stops_npm(cache: Path, npm: FakeNpm, tmp_path: Path) -> None:

@@ -73,6 +73,14 @@ def test_the_line_has_the_code_of_what_went_wrong(
     assert [line.get("code") for line in lines(told)] == [code]
 
 
+def test_probes_and_files_of_a_page_leave_no_line(
+    server: Server, told: pytest.LogCaptureFixture
+) -> None:
+    for path in ("/health", "/ready", "/graphql/assets/edition/page.js", "/"):
+        server.bearer(None).http.get(path)
+    assert [line["path"] for line in lines(told)] == ["/"]
+
+
 def test_a_bad_request_makes_no_more_log_than_it_has_bytes(
     server: Server, told: pytest.LogCaptureFixture
 ) -> None:
