@@ -153,7 +153,7 @@ def export_schema(
 
 @cli.command()
 def doctor() -> None:
-    """Say what is configured and what can be reached; exit 1 if something is wrong."""
+    """Say what is configured, can be reached, and is open; exit 1 if something is wrong."""
     if not examine(settings_or_exit(to_serve=True)):
         sys.exit(1)
 

@@ -71,7 +71,17 @@ def development(settings: Settings) -> Iterator[Development]:
 
 def secret_of(settings: Settings) -> str:
     """Return the configured secret, or for development the one made at the first start."""
-    return settings.better_auth_secret or _development_secret(settings.data_dir / "secret")
+    return settings.better_auth_secret or _development_secret(_secret_path(settings))
+
+
+def is_development_secret(settings: Settings) -> bool:
+    """Whether the configured secret is the one made for development here."""
+    path = _secret_path(settings)
+    return path.exists() and settings.better_auth_secret == path.read_text()
+
+
+def _secret_path(settings: Settings) -> Path:
+    return settings.data_dir / "secret"
 
 
 def _development_secret(path: Path) -> str:

@@ -9,7 +9,7 @@ import typer
 from psycopg import AsyncConnection
 from psycopg.conninfo import conninfo_to_dict
 
-from app.development import development
+from app.development import development, is_development_secret
 from app.migration import head, libpq_url
 from app.roles import inspect_role
 from app.settings import Settings
@@ -22,6 +22,12 @@ class Finding:
 
     good: bool
     sentence: str
+    open: bool = False
+    """It is as somebody has it, and lets in more than need be in production."""
+
+    def __str__(self) -> str:
+        mark = "WRONG" if not self.good else "open" if self.open else "ok"
+        return f"{mark:<5}  {self.sentence}"
 
 
 def examine(settings: Settings) -> bool:
@@ -29,14 +35,16 @@ def examine(settings: Settings) -> bool:
     if settings.database_url is not None:
         return asyncio.run(_print_findings(settings))
     with development(settings) as started:
-        return asyncio.run(_print_findings(started.settings))
+        # With a database GraphiQL would be off, where nothing is said of it.
+        graphiql = {"graphiql": settings.shows_graphiql}
+        return asyncio.run(_print_findings(started.settings.model_copy(update=graphiql)))
 
 
 async def _print_findings(settings: Settings) -> bool:
     all_good = True
     for examination in (_configuration, _database, _keys):
         async for finding in examination(settings):
-            typer.echo(f"{'ok   ' if finding.good else 'WRONG'}  {finding.sentence}")
+            typer.echo(finding)
             all_good = all_good and finding.good
     return all_good
 
@@ -49,14 +57,24 @@ async def _configuration(settings: Settings) -> AsyncIterator[Finding]:
         asymmetric = ", ".join(sorted(settings.algorithms - {"HS256"}))
         by.append(f"{asymmetric} with the keys at {settings.key_set_url}")
     yield Finding(bool(by), f"Tokens are verified by {' and by '.join(by) or 'nothing'}.")
-    yield Finding(True, f"Their issuer must be {settings.issuer or 'anything'}.")
-    yield Finding(True, f"Their audience must be {settings.audience or 'anything'}.")
+    if settings.better_auth_secret and is_development_secret(settings):
+        yield Finding(True, "The secret is the one made for development.", open=True)
+    issuer, audience = settings.issuer or "anything", settings.audience or "anything"
+    yield Finding(True, f"Their issuer must be {issuer}.", open=not settings.issuer)
+    yield Finding(True, f"Their audience must be {audience}.", open=not settings.audience)
+    everybody = "*" in settings.cors_origins
+    origins = "every origin" if everybody else ", ".join(settings.cors_origins) or "no other origin"
+    yield Finding(True, f"Pages of {origins} may call.", open=everybody)
+    shown = settings.shows_graphiql
+    yield Finding(True, f"GraphiQL is {'on' if shown else 'off'}.", open=shown)
+    told = settings.allows_introspection
     yield Finding(
-        True, f"Pages of {', '.join(settings.cors_origins) or 'no other origin'} may call."
+        True,
+        f"Who is signed in {'may' if told else 'may not'} ask for the schema; nobody else may.",
+        open=told,
     )
-    yield Finding(True, f"GraphiQL is {'on' if settings.shows_graphiql else 'off'}.")
-    introspection = "may" if settings.allows_introspection else "may not"
-    yield Finding(True, f"Who is signed in {introspection} ask for the schema; nobody else may.")
+    debug = "on: the log says more, for people" if settings.debug else "off"
+    yield Finding(True, f"DEBUG is {debug}.", open=settings.debug)
     if not settings.require_row_security:
         yield Finding(False, "REQUIRE_ROW_SECURITY is off: one forgotten condition shows all rows.")
 

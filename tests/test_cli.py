@@ -12,6 +12,8 @@ import pytest
 from graphql import build_schema
 from strawberry.printer import print_schema
 
+from app.doctor import examine
+from app.settings import Settings
 from graphql_schema.schema import schema
 from tests.api import SECRET, running_server, settings_for
 from tests.databases import Database
@@ -188,6 +190,48 @@ def test_the_doctor_finds_a_sound_server_sound(run: Run, database: Database) -> 
     assert "Row security binds this role." in done.stdout
     assert "role todo_api" in done.stdout
     assert SECRET not in done.stdout
+
+
+def marked(mark: str, settings: Settings, capsys: pytest.CaptureFixture[str]) -> list[str]:
+    """Return what the doctor marks so."""
+    examine(settings)
+    lines = capsys.readouterr().out.splitlines()
+    return [line.removeprefix(mark).strip() for line in lines if line.startswith(mark)]
+
+
+def test_the_doctor_says_what_is_open(
+    database: Database, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    closed = {"jwt_issuer": "i", "jwt_audience": "a", "data_dir": tmp_path}
+    assert marked("open", settings_for(database.server_url, **closed), capsys) == []
+
+    opened = settings_for(
+        database.server_url,
+        data_dir=tmp_path,
+        cors_origins=["*"],
+        graphiql=True,
+        debug=True,
+        require_row_security=False,
+    )
+    (tmp_path / "secret").write_text(SECRET)
+    assert marked("open", opened, capsys) == [
+        "The secret is the one made for development.",
+        "Their issuer must be anything.",
+        "Their audience must be anything.",
+        "Pages of every origin may call.",
+        "GraphiQL is on.",
+        "Who is signed in may ask for the schema; nobody else may.",
+        "DEBUG is on: the log says more, for people.",
+    ]
+    (wrong,) = marked("WRONG", opened, capsys)
+    assert "REQUIRE_ROW_SECURITY is off" in wrong
+
+
+def test_the_doctor_knows_what_is_open_in_development(
+    data_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    said = marked("open", Settings(_env_file=None, data_dir=data_folder), capsys)
+    assert {"GraphiQL is on.", "The secret is the one made for development."} <= set(said)
 
 
 def test_the_doctor_finds_what_is_wrong(run: Run, database: Database) -> None:
