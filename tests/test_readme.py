@@ -11,9 +11,9 @@ from typer.main import get_command
 
 from app.cli import cli
 from app.development import DEMO_TASKS
-from app.settings import Settings
+from app.settings import Settings, SettingsError, read_settings
 from graphql_schema.errors import ErrorCode
-from tests.api import Server
+from tests.api import SECRET, Server
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -60,16 +60,21 @@ def test_the_example_file_has_every_setting_with_its_sentence() -> None:
     }
 
 
-def test_the_example_file_can_be_used_as_it_is(
+def test_the_example_file_can_be_used_as_it_is_but_for_its_secret(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in Settings.model_fields:
         monkeypatch.delenv(name.upper(), raising=False)
     text = (ROOT / ".env.example").read_text()
     uncommented = tmp_path / ".env"
-    uncommented.write_text(re.sub(r"^#([A-Z_]+=)", r"\1", text, flags=re.MULTILINE))
+    all_set = re.sub(r"^#([A-Z_]+=)", r"\1", text, flags=re.MULTILINE)
+    uncommented.write_text(all_set)
     monkeypatch.chdir(tmp_path)
-    assert Settings().database_url
+    # A secret that everybody can read is none.
+    with pytest.raises(SettingsError, match="BETTER_AUTH_SECRET cannot be used"):
+        read_settings()
+    uncommented.write_text(all_set.replace("openssl-rand-base64-32", SECRET))
+    assert read_settings().database_url
     uncommented.write_text(text)
     assert Settings() == Settings(_env_file=None)
 
