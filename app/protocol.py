@@ -16,17 +16,48 @@ class HeadTooLarge(Exception):
     """The head of a request has too many headers, or too many bytes."""
 
 
+class GatheredWrites:
+    """A transport that sends what is written in one turn of the event loop all at once.
+
+    uvicorn writes a response's head and its body one after the other; sending them one by one would
+    cost more than making them.
+    """
+
+    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
+        self._transport = transport
+        self._loop = loop
+        self._pieces: list[bytes] = []
+
+    def write(self, data: bytes) -> None:
+        if not self._pieces:
+            self._loop.call_soon(self.flush)
+        self._pieces.append(data)
+
+    def flush(self) -> None:
+        if self._pieces:
+            pieces, self._pieces = self._pieces, []
+            self._transport.write(b"".join(pieces))
+
+    def close(self) -> None:
+        self.flush()
+        self._transport.close()
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 -- whatever a transport has
+        return getattr(self._transport, name)
+
+
 class GuardedProtocol(HttpToolsProtocol):
     """Closes connections whose request heads do not end, and refuses heads that are too large."""
 
     _patience: asyncio.TimerHandle | None = None
+    _in_head = True
     _unread = 0
-    """Bytes received since the head under way began; 0 when there is none."""
-    _headers = 0
-    _header_bytes = 0
+    """Bytes of the head under way that came before the latest."""
+    _latest = 0
+    """Bytes that came last, all at once."""
 
     def connection_made(self, transport: Any) -> None:  # noqa: ANN401 -- as in uvicorn
-        super().connection_made(transport)
+        super().connection_made(GatheredWrites(transport, self.loop))  # type: ignore[arg-type]
         self._wait_for_head()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -34,33 +65,33 @@ class GuardedProtocol(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        if self._patience is not None:
-            self._unread += len(data)
-            if self._unread > HEAD_MAX_BYTES + len(data):
-                self.send_400_response("The request's head is too large.")
-                return
+        if self._in_head and self._unread > HEAD_MAX_BYTES:
+            self.send_400_response("The request's head is too large.")
+            return
+        self._latest = len(data)
         super().data_received(data)
-
-    def on_message_begin(self) -> None:
-        super().on_message_begin()
-        self._headers = self._header_bytes = 0
+        if not self._in_head:
+            self._stop_waiting()
+            return
+        self._unread += len(data)
         if self._patience is None:
             self._wait_for_head()
 
-    def on_header(self, name: bytes, value: bytes) -> None:
-        self._headers += 1
-        self._header_bytes += len(name) + len(value)
-        if self._headers > HEADERS_MAX or self._header_bytes > HEAD_MAX_BYTES:
-            # The parser hands it on, and uvicorn answers 400 and closes.
-            raise HeadTooLarge
-        super().on_header(name, value)
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self._in_head = True
+        self._unread = 0
 
     def on_headers_complete(self) -> None:
-        self._stop_waiting()
+        # Where little has come, the head in it is small.
+        is_large = self._unread + self._latest > HEAD_MAX_BYTES
+        if len(self.headers) > HEADERS_MAX or (is_large and _size(self.headers) > HEAD_MAX_BYTES):
+            # The parser hands it on, and uvicorn answers 400 and closes.
+            raise HeadTooLarge
+        self._in_head = False
         super().on_headers_complete()
 
     def _wait_for_head(self) -> None:
-        self._unread = 0
         self._patience = self.loop.call_later(HEAD_TIMEOUT, self._give_up)
 
     def _stop_waiting(self) -> None:
@@ -72,3 +103,7 @@ class GuardedProtocol(HttpToolsProtocol):
         self._patience = None
         if not self.transport.is_closing():
             self.transport.close()
+
+
+def _size(headers: list[tuple[bytes, bytes]]) -> int:
+    return sum(len(name) + len(value) for name, value in headers)
