@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from uuid import uuid4
 
 import httpx2
 import psutil
@@ -140,12 +141,13 @@ def test_it_starts_the_ways_that_people_expect(
     data_folder: Path, database: Database, command: str, embedded: bool
 ) -> None:
     environment = {"BETTER_AUTH_SECRET": SECRET}
+    user_id = f"user-{uuid4().hex}"
     if not embedded:
         environment["DATABASE_URL"] = database.server_url
     with started(command.split(), environment, data_folder) as server:
         server.wait_until_ready()
         printed = subprocess.run(
-            [BIN / "todo-api", "token", "ada", "--name", "Ada"],
+            [BIN / "todo-api", "token", user_id, "--name", "Ada"],
             cwd=data_folder,
             env={"PATH": os.environ["PATH"], "BETTER_AUTH_SECRET": SECRET},
             capture_output=True,
