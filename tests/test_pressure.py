@@ -1,9 +1,11 @@
 """Under pressure nobody gets hold of another's tasks: by the thousand, aborted, on a small pool."""
 
 import asyncio
+import gc
 import json
 import random
 from collections import Counter
+from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 import psycopg
@@ -11,7 +13,7 @@ import pytest
 
 from tests.api import Server, running_server, settings_for
 from tests.counts import Count
-from tests.crowd import BATCH, FAILING, READ, TOGGLE, Crowd, Member, client_of
+from tests.crowd import BATCH, FAILING, PATIENT, READ, TOGGLE, Crowd, Member, client_of
 from tests.databases import Database
 from tests.test_isolation import forget_owners
 
@@ -26,11 +28,17 @@ TOGGLES = (
 )
 
 
+@pytest.fixture(scope="module")
+def patient_server(database: Database) -> Iterator[Server]:
+    with running_server(settings_for(database.server_url, **PATIENT)) as server:
+        yield server
+
+
 async def test_twenty_thousand_tries_reach_nothing_of_others(
-    server: Server, database: Database, count: Count
+    patient_server: Server, database: Database, count: Count
 ) -> None:
-    async with client_of(server) as http:
-        crowd = Crowd(server, http)
+    async with client_of(patient_server) as http:
+        crowd = Crowd(patient_server, http)
         await crowd.gather(USERS)
         await crowd.press(TRIES)
     changed = crowd.changed(database)
@@ -42,7 +50,7 @@ async def test_twenty_thousand_tries_reach_nothing_of_others(
 
 async def test_without_both_layers_a_crowd_gets_hold_of_everything(database: Database) -> None:
     """The proof that the tests here can fail."""
-    settings = settings_for(database.superuser_url, require_row_security=False)
+    settings = settings_for(database.superuser_url, require_row_security=False, **PATIENT)
     with pytest.MonkeyPatch.context() as patch:
         forget_owners(patch)
         with running_server(settings) as server:
@@ -56,12 +64,15 @@ async def test_without_both_layers_a_crowd_gets_hold_of_everything(database: Dat
     assert crowd.changed(database)
 
 
+# A resolver that is cancelled before it begins is complained of when it is collected, as is a
+# pipeline that psycopg is leaving when its connection ends.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize("pipeline", [True, False], ids=["pipeline", "pool"])
 async def test_what_ends_early_leaves_nothing_to_the_next_request(
-    server: Server, database: Database, count: Count, pipeline: bool
+    patient_server: Server, database: Database, count: Count, pipeline: bool
 ) -> None:
-    async with client_of(server) as http:
-        crowd = Crowd(server, http)
+    async with client_of(patient_server) as http:
+        crowd = Crowd(patient_server, http)
         await crowd.gather(20)
     settings = settings_for(
         database.server_url,
@@ -80,12 +91,13 @@ async def test_what_ends_early_leaves_nothing_to_the_next_request(
         connection.execute("SELECT FROM tasks WHERE id = %s FOR UPDATE", [locked])
         async with client_of(crowd.server) as crowd.http:
             ended, _ = await asyncio.gather(end_early(crowd), crowd.press(1500))
+    gc.collect()
     leaks = len(crowd.leaks) + crowd.changed(database)
     count("requests aborted, cancelled or failed amid a crowd", ended.total())
     count("tries of a crowd amid aborted requests", crowd.tries.total())
     count("tries of a crowd amid aborted requests that told or changed something", leaks)
     assert leaks == 0, crowd.leaks[:3]
-    assert set(crowd.failures) <= {"SERVICE_UNAVAILABLE", "TIMEOUT"}
+    assert set(crowd.failures) <= {"SERVICE_UNAVAILABLE", "TIMEOUT", "REQUEST_TIMEOUT"}
     assert ended.total() >= ENDED_EARLY
     assert ended.keys() == {"hung up", "BAD_USER_INPUT", "SERVICE_UNAVAILABLE", "TIMEOUT"}
 
