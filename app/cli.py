@@ -66,7 +66,8 @@ def serve(
     """Serve the API; with no DATABASE_URL, on an embedded PostgreSQL."""
     settings = settings_or_exit(to_serve=True)
     _require_free(host, port)
-    signal.signal(signal.SIGTERM, _exit)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _exit)
     if settings.database_url is not None:
         _run_server(settings, host, port, workers, reload=reload)
         return
@@ -220,7 +221,10 @@ def _require_free(host: str, port: int) -> None:
 
 
 def _exit(_signal: int, _frame: FrameType | None) -> None:
-    # uvicorn has stopped by now and hands the signal on: leave through every `with`.
+    # uvicorn has stopped by now and hands the signal on: leave through every `with`, and let nobody
+    # who signals again, as programs that start several others do, cut that short.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
     sys.exit(0)
 
 

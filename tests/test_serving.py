@@ -127,6 +127,17 @@ def test_with_nothing_configured_it_serves_and_stops_with_its_postgres(
         }
 
 
+def test_signalled_again_and_again_it_still_stops_its_postgres(data_folder: Path) -> None:
+    with started(["todo-api", "serve", "--port", "{port}"], {}, data_folder) as server:
+        server.wait_until_ready()
+        while server.process.poll() is None:
+            for number in (signal.SIGINT, signal.SIGTERM):
+                server.process.send_signal(number)
+            time.sleep(0.01)
+        assert server.process.returncode == 0, server.said
+    assert postgres_of(data_folder) == []
+
+
 @pytest.mark.parametrize(
     ("command", "embedded"),
     [
