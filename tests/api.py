@@ -169,11 +169,11 @@ class Server:
         self._server.should_exit = True
         self._thread.join()
 
-    def token(self, user_id: str, **claims: Any) -> str:
+    def token(self, user_id: str, lifetime: timedelta = timedelta(minutes=5), **claims: Any) -> str:
         return make_token(
             SECRET,
             user_id=user_id,
-            lifetime=timedelta(minutes=5),
+            lifetime=lifetime,
             issuer=self.settings.issuer,
             audience=self.settings.audience,
             **claims,

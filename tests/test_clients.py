@@ -1,0 +1,119 @@
+"""Apollo Client, urql, graphql-codegen and gql.tada: the real ones, against a running server."""
+
+import os
+import re
+import shutil
+import subprocess
+import time
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from tests.api import Server, running_server, settings_for
+from tests.databases import Database
+
+ROOT = Path(__file__).parent.parent
+CLIENTS = Path("tests/clients")
+TESTS = [
+    pytest.param(source.with_suffix(".js").name, name, id=name)
+    for source in sorted((ROOT / CLIENTS / "src").glob("*.test.ts"))
+    # A name that is not found here is empty, and then no test is found by it.
+    for name in re.findall(r'^test\((?:\s*"(.*?)")?', source.read_text(), re.MULTILINE)
+]
+PAGE = (ROOT / "docs" / "clients.md").read_text()
+SNIPPETS = re.findall(
+    r"^\*\*\[`(.*?)`\]\(\.\./(.*?)\)\*\*\n+```\w+\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL
+)
+
+needs_node = pytest.mark.skipif(
+    shutil.which("node") is None or not (ROOT / CLIENTS / "node_modules").exists(),
+    reason="needs Node: npm ci --prefix tests/clients",
+)
+
+
+@pytest.fixture(scope="session")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The compiled project: made once a run, by the first worker that needs it."""
+    shared = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        shared = shared.parent
+    root, outcome = shared / "clients", shared / "clients-outcome"
+    try:
+        root.mkdir()
+    except FileExistsError:
+        while not outcome.exists():
+            time.sleep(0.1)
+    else:
+        unfinished = shared / "clients-unfinished"
+        unfinished.write_text(build(root))
+        unfinished.rename(outcome)
+    assert outcome.read_text() == ""
+    return root / CLIENTS
+
+
+def build(root: Path) -> str:
+    """Build a copy of the project in the folder; return what went wrong, if anything did."""
+    made = shutil.ignore_patterns("node_modules", "build", "gql")
+    shutil.copytree(ROOT / CLIENTS, root / CLIENTS, ignore=made)
+    (root / CLIENTS / "node_modules").symlink_to(ROOT / CLIENTS / "node_modules")
+    shutil.copy(ROOT / "schema.graphql", root)
+    done = subprocess.run(
+        ["npm", "run", "build"],
+        cwd=root / CLIENTS,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=100,
+    )
+    return done.stdout if done.returncode else ""
+
+
+def run(project: Path, file: str, name: str, server: Server) -> None:
+    """Run one test of a compiled file, as a new user."""
+    user_id = str(server.user().user_id)
+    done = subprocess.run(
+        [
+            "node",
+            "--disable-warning=ExperimentalWarning",
+            "--test-reporter=tap",
+            f"--test-name-pattern=^{re.escape(name)}$",
+            f"build/{file}",
+        ],
+        cwd=project,
+        env={
+            "PATH": os.environ["PATH"],
+            "API_URL": f"{server.url}/graphql",
+            "TOKEN": server.token(user_id),
+            "EXPIRED_TOKEN": server.token(user_id, lifetime=timedelta(hours=-1)),
+        },
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stdout
+    assert "\n# pass 1\n" in done.stdout, done.stdout
+
+
+@needs_node
+@pytest.mark.parametrize(("file", "name"), TESTS)
+def test_client(built: Path, server: Server, file: str, name: str) -> None:
+    run(built, file, name, server)
+
+
+@needs_node
+@pytest.mark.parametrize("client", ["apollo", "urql"])
+def test_clients_send_texts_where_no_document_is_remembered(
+    built: Path, database: Database, client: str
+) -> None:
+    settings = settings_for(database.server_url, graphql_persisted_queries=0)
+    with running_server(settings) as server:
+        run(built, f"{client}.test.js", f"{client}: three pages become one list", server)
+
+
+def test_the_page_about_clients_quotes_what_is_tested() -> None:
+    assert len(SNIPPETS) == PAGE.count("\n```") // 2 > 0
+    for name, path, snippet in SNIPPETS:
+        assert path == f"tests/clients/{name}"
+        assert snippet in (ROOT / path).read_text(), f"not in {path}:\n{snippet}"
