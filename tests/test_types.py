@@ -1,0 +1,85 @@
+"""The GraphQL types in step with the models: a column is exposed, or left out on purpose."""
+
+from typing import Any, NamedTuple
+
+import graphql
+import pytest
+from graphql import GraphQLField, GraphQLObjectType
+from sqlalchemy import Boolean, Column, DateTime, Integer, String, Text
+from strawberry.utils.str_converters import to_camel_case
+
+from graphql_schema.schema import build_schema
+from models.metadata import metadata
+from models.task import TaskRow
+from models.user import UserRow
+
+
+class Step(NamedTuple):
+    """A table's type and row, and where they differ from it on purpose."""
+
+    type: str
+    row: tuple[str, ...]
+    left_out: dict[str, str]
+    added: dict[str, str]
+
+
+STEPS = {
+    "tasks": Step(
+        type="Task",
+        row=TaskRow._fields,
+        left_out={"user_id": "nobody sees another's task: `owner` is the caller"},
+        added={"owner": "the caller's row of users"},
+    ),
+    "users": Step(
+        type="User",
+        row=UserRow._fields,
+        left_out={
+            "email_verified": "Better Auth's, which tells it to those who need it",
+            "image": "Better Auth's",
+            "updated_at": "Better Auth's, and nothing is kept in step by it",
+        },
+        added={},
+    ),
+}
+INTERNAL = {"task_counters": "`version` of a task shows what it counts"}
+
+SCHEMA = graphql.build_schema(build_schema().as_str())
+
+SCALARS = {Boolean: "Boolean", DateTime: "DateTime", Integer: "Int"}
+"""What a column's type becomes; text becomes String, and a key ID."""
+
+
+def fields_of(name: str) -> dict[str, GraphQLField]:
+    type_ = SCHEMA.type_map[name]
+    assert isinstance(type_, GraphQLObjectType)
+    fields: dict[str, GraphQLField] = type_.fields
+    return fields
+
+
+def type_of(column: Column[Any]) -> str:
+    if column.primary_key:
+        name = "ID"
+    elif isinstance(column.type, String | Text):
+        name = "String"
+    else:
+        name = SCALARS[type(column.type)]
+    return name if column.nullable else f"{name}!"
+
+
+def test_every_table_is_exposed_or_internal_on_purpose() -> None:
+    assert set(metadata.tables) == STEPS.keys() | INTERNAL.keys()
+
+
+@pytest.mark.parametrize("table", STEPS)
+def test_every_column_is_exposed_or_left_out_on_purpose(table: str) -> None:
+    step = STEPS[table]
+    columns = {column.name: type_of(column) for column in metadata.tables[table].columns}
+    assert step.left_out.keys() <= columns.keys()
+    exposed = {name: type_ for name, type_ in columns.items() if name not in step.left_out}
+    assert step.row == tuple(exposed)
+    assert {to_camel_case(name): type_ for name, type_ in exposed.items()} == {
+        name: str(field.type)
+        for name, field in fields_of(step.type).items()
+        if name not in step.added
+    }
+    assert step.added.keys() <= fields_of(step.type).keys()
