@@ -1,8 +1,8 @@
 """Documents: parsed, validated, measured and compiled once, and kept while they are used."""
 
+from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 
 import strawberry
 from graphql import (
@@ -25,7 +25,14 @@ from graphql_schema.limits import LimitExceeded, Limits, check_limits, paged_fie
 MAX_ERRORS = 5
 """Validation errors in one answer."""
 
-DOCUMENTS_KEPT = 256
+TOKENS_KEPT = 50_000
+"""Tokens of all documents that are kept: some hundred of usual ones, fewer where they are long.
+
+What is kept takes memory, and the garbage collector time.
+"""
+
+TOKEN_LENGTH = 8
+"""Characters that count as a token where there are fewer tokens, as in a comment."""
 
 
 class RequestFailed(Exception):
@@ -110,13 +117,25 @@ class Documents:
         )
         self._paged = paged_fields(self._schema)
         self._compiler = Compiler(schema) if compiles else None
-        self.document = lru_cache(DOCUMENTS_KEPT)(self._look_into)
+        self._kept: OrderedDict[str, tuple[Document, int]] = OrderedDict()
+        self._tokens = 0
 
-    def _look_into(self, text: str) -> Document:
-        return Document(text, self._parse_and_validate(text), self._compiler)
-
-    def _parse_and_validate(self, text: str) -> DocumentNode | list[GraphQLError]:
+    def document(self, text: str) -> Document:
+        """Return what came of a text, worked out now or before."""
+        kept = self._kept.get(text)
+        if kept is not None:
+            self._kept.move_to_end(text)
+            return kept[0]
         parser = Parser(Source(text), max_tokens=self._limits.tokens)
+        document = Document(text, self._parse_and_validate(parser), self._compiler)
+        tokens = max(parser.token_count, len(text) // TOKEN_LENGTH) + 1
+        self._kept[text] = document, tokens
+        self._tokens += tokens
+        while self._tokens > TOKENS_KEPT:
+            self._tokens -= self._kept.popitem(last=False)[1][1]
+        return document
+
+    def _parse_and_validate(self, parser: Parser) -> DocumentNode | list[GraphQLError]:
         try:
             document = parser.parse_document()
             check_limits(document, self._limits, self._paged)

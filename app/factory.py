@@ -1,6 +1,7 @@
 """The application: create_app(settings) puts the parts together; nothing runs before its start."""
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
@@ -87,6 +88,9 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             running = await stack.enter_async_context(run(complete))
             endpoint.get_context = running.get_context
             app.state.database = running.database
+            # What is here now stays: the garbage collector need not look at it ever again.
+            gc.collect()
+            gc.freeze()
             yield
 
     app = Application(

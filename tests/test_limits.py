@@ -5,7 +5,9 @@ from collections.abc import Callable, Iterator
 import pytest
 from graphql import get_introspection_query
 
+from app.documents import TOKENS_KEPT, Documents
 from graphql_schema.limits import Limits
+from graphql_schema.schema import schema
 from tests.api import Server, running_server, settings_for
 from tests.databases import Database
 
@@ -113,3 +115,13 @@ def test_a_document_that_is_not_even_valid_is_measured(server: Server, document:
     assert response.status_code == 400
     code = response.json()["errors"][0]["extensions"]["code"]
     assert code in ("GRAPHQL_VALIDATION_FAILED", "BAD_REQUEST")
+
+
+def test_documents_are_kept_up_to_a_size() -> None:
+    documents = Documents(schema, Limits(), allow_introspection=False, compiles=False)
+    often = documents.document("{ __typename }")
+    for n in range(2000):
+        documents.document(f"{{ a{n}: __typename }}" + "#" * 400)
+        assert documents.document("{ __typename }") is often
+    assert sum(tokens for _, tokens in documents._kept.values()) <= TOKENS_KEPT
+    assert len(documents._kept) < 1000
