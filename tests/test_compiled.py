@@ -1,11 +1,12 @@
 """Compiled operations answer as graphql-core does, byte by byte, and call resolvers as often."""
 
 import asyncio
+import gc
 import json
 import os
 import random
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from inspect import isawaitable
 from typing import Any
 
@@ -36,6 +37,13 @@ pytestmark = pytest.mark.filterwarnings(
     "ignore:Exception ignored in. <coroutine object (GraphQLCoreConverter|Executor)"
     ":pytest.PytestUnraisableExceptionWarning"
 )
+
+
+@pytest.fixture(autouse=True)
+def leave_nothing_to_other_tests() -> Iterator[None]:
+    yield
+    gc.collect()
+
 
 COMPARISONS = int(os.environ.get("COMPARISONS", "400"))
 """How many requests each test makes up; the same ones each time."""
