@@ -20,8 +20,6 @@ const config: CodegenConfig = {
     },
     // For Graphcache, which knows by it what is a list, what can be null, and what a union holds.
     "src/gql/introspection.json": { plugins: ["introspection"], config: { minify: true } },
-    // For Apollo's cache, which has to know which types a union or an interface holds.
-    "src/gql/possible-types.ts": { plugins: ["fragment-matcher"] },
   },
 };
 

@@ -10,6 +10,7 @@ import {
   ask,
   expiredToken,
   network,
+  renameElsewhere,
   renamed,
   sessionOf,
   token,
@@ -83,6 +84,21 @@ test("apollo: a change shows in the list by itself", async () => {
     sent.slice(asked).every(({ method }) => method === "POST"),
     "the list was fetched again",
   );
+});
+
+test("apollo: a conflict shows the task as it is now in the list by itself", async () => {
+  const [id] = await addTasks("Milk");
+  const client = apolloClient(url, sessionOf(token));
+  const { shown } = watch(client, 10);
+  await until(() => shown.length === 1);
+  const expectedVersion = await renameElsewhere(id, "Oat milk");
+  const { data } = await client.mutate({
+    mutation: UpdateTask,
+    variables: { input: { id, title: "Soy milk", expectedVersion } },
+  });
+  assert.equal(data?.updateTask?.__typename, "VersionConflict");
+  await until(() => shown.length === 2);
+  assert.deepEqual(titles(shown[1]), ["Oat milk"]);
 });
 
 test("apollo: a deleted task leaves the list once the cache is told", async () => {

@@ -12,7 +12,6 @@ import { ErrorLink } from "@apollo/client/link/error";
 import { PersistedQueryLink } from "@apollo/client/link/persisted-queries";
 import { relayStylePagination } from "@apollo/client/utilities";
 
-import generated from "./gql/possible-types.js";
 import { CreateTask, DeleteTask, TaskList } from "./operations.js";
 import type { Session } from "./session.js";
 
@@ -44,7 +43,6 @@ export function apolloClient(uri: string, session: Session, fetch = globalThis.f
       new HttpLink({ uri, fetch }),
     ]),
     cache: new InMemoryCache({
-      possibleTypes: generated.possibleTypes,
       typePolicies: {
         Query: { fields: { tasks: relayStylePagination(["filter", "orderBy"]) } },
       },

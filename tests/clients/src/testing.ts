@@ -92,6 +92,17 @@ export async function addTasks(...titles: string[]): Promise<string[]> {
   return ids;
 }
 
+/** Change a task's title as another of the user's devices would. Returns the version before. */
+export async function renameElsewhere(id: string, title: string): Promise<number> {
+  const rename = "mutation ($input: UpdateTaskInput!) { updateTask(input: $input) { __typename } }";
+  const { task } = await ask<{ task: { version: number } }>(
+    "query ($id: ID!) { task(id: $id) { version } }",
+    { id },
+  );
+  await ask(rename, { input: { id, title } });
+  return task.version;
+}
+
 /** Wait until something holds, however busy the machine is. */
 export async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
   const deadline = Date.now() + 20_000;

@@ -13,6 +13,7 @@ import {
   ask,
   expiredToken,
   network,
+  renameElsewhere,
   renamed,
   sessionOf,
   token,
@@ -115,6 +116,18 @@ test("urql: a change shows in the list by itself", async () => {
   await client.mutation(UpdateTask, { input: { id, title: "Oat milk" } }).toPromise();
   await until(() => shown.at(-1)?.titles?.[1] === "Oat milk");
   assert.equal(sent.length, asked + 1, "the list was fetched again");
+});
+
+test("urql: a conflict shows the task as it is now in the list by itself", async () => {
+  const [id] = await addTasks("Milk");
+  const client = urqlClient(url, sessionOf(token));
+  const shown = watch(client);
+  await until(() => shown.length > 0);
+  const expectedVersion = await renameElsewhere(id, "Oat milk");
+  const input = { id, title: "Soy milk", expectedVersion };
+  const { data } = await client.mutation(UpdateTask, { input }).toPromise();
+  assert.equal(data?.updateTask?.__typename, "VersionConflict");
+  await until(() => shown.at(-1)?.titles?.[0] === "Oat milk");
 });
 
 test("urql: a new task shows in the list by itself", async () => {

@@ -23,14 +23,6 @@ export function codeOf(error: CombinedError | undefined): unknown {
 export const graphcache: CacheExchangeOpts = {
   schema: introspection,
   resolvers: { Query: { tasks: relayPagination() } },
-  // Outcomes, which are no entities and have no ids.
-  keys: {
-    DeleteTaskSuccess: () => null,
-    InvalidInput: () => null,
-    InputIssue: () => null,
-    TaskNotFound: () => null,
-    VersionConflict: () => null,
-  },
   // What is shown until the server has answered; offline, what is kept and sent later.
   optimistic: {
     updateTask: ({ input }) => ({ __typename: "Task", ...(input as UpdateTaskInput) }),
