@@ -1,0 +1,32 @@
+import { useId, type ComponentProps } from "react";
+
+type FieldProps = {
+  label: string;
+  error?: string;
+  multiline?: boolean;
+} & Pick<
+  ComponentProps<"input">,
+  "autoComplete" | "autoFocus" | "defaultValue" | "name" | "required" | "type"
+>;
+
+/** A labelled input, with what is wrong with it said beside it. */
+export function Field({ label, error, multiline = false, type, ...rest }: FieldProps) {
+  const id = useId();
+  const control = {
+    ...rest,
+    id,
+    "aria-invalid": error !== undefined,
+    "aria-describedby": error && `${id}-error`,
+  };
+  return (
+    <div className="field">
+      <label htmlFor={id}>{label}</label>
+      {multiline ? <textarea {...control} rows={2} /> : <input {...control} type={type} />}
+      {error && (
+        <p id={`${id}-error`} role="alert" className="error">
+          {error}
+        </p>
+      )}
+    </div>
+  );
+}

@@ -1,0 +1,149 @@
+import { useState, type FormEvent, type KeyboardEvent } from "react";
+import { useMutation } from "urql";
+import { issueOf, sentence } from "./failures";
+import { Field } from "./Field";
+import {
+  DeleteTaskDocument,
+  ToggleTaskDocument,
+  UpdateTaskDocument,
+  type TaskFieldsFragment,
+} from "./gql/graphql";
+import type { OnNews } from "./Tasks";
+
+type TaskItemProps = { task: TaskFieldsFragment; onNews: OnNews };
+
+export function TaskItem({ task, onNews }: TaskItemProps) {
+  const [editing, setEditing] = useState<"not yet" | "now" | "done">("not yet");
+  const [, toggleTask] = useMutation(ToggleTaskDocument);
+  const [, deleteTask] = useMutation(DeleteTaskDocument);
+
+  async function toggle() {
+    const { data, error } = await toggleTask({ input: { id: task.id } });
+    const outcome = data?.toggleTask;
+    if (error) onNews(sentence(error));
+    else if (outcome?.__typename === "Task") {
+      onNews(`“${task.title}” is ${outcome.completed ? "completed" : "pending again"}.`);
+    } else if (outcome) onNews(outcome.message);
+  }
+
+  async function remove() {
+    const input = { id: task.id, expectedVersion: task.version };
+    const { data, error } = await deleteTask({ input });
+    const outcome = data?.deleteTask;
+    if (error) onNews(sentence(error));
+    else if (outcome?.__typename === "VersionConflict") {
+      onNews(`“${outcome.current.title}” has just been changed elsewhere, so it is kept.`);
+    } else {
+      onNews(`Deleted “${task.title}”.`);
+    }
+  }
+
+  if (editing === "now") {
+    return (
+      <li>
+        <EditTask task={task} onNews={onNews} onClose={() => setEditing("done")} />
+      </li>
+    );
+  }
+  return (
+    <li className="task">
+      <label>
+        <input type="checkbox" checked={task.completed} onChange={toggle} />
+        <span className="title">{task.title}</span>
+      </label>
+      {task.description && <p className="description">{task.description}</p>}
+      <div className="actions">
+        <button
+          className="quiet"
+          aria-label={`Edit ${task.title}`}
+          autoFocus={editing === "done"}
+          onClick={() => setEditing("now")}
+        >
+          Edit
+        </button>
+        <button className="quiet" aria-label={`Delete ${task.title}`} onClick={remove}>
+          Delete
+        </button>
+      </div>
+    </li>
+  );
+}
+
+type EditTaskProps = { task: TaskFieldsFragment; onNews: OnNews; onClose: () => void };
+
+/** Saves only what was seen: on a conflict, the user chooses between their words and the others'. */
+function EditTask({ task, onNews, onClose }: EditTaskProps) {
+  const [opened] = useState(task);
+  const [{ data, error, fetching }, updateTask] = useMutation(UpdateTaskDocument);
+  const outcome = data?.updateTask;
+  const theirs = outcome?.__typename === "VersionConflict" ? outcome.current : null;
+
+  async function save(event: FormEvent<HTMLFormElement>) {
+    event.preventDefault();
+    const form = new FormData(event.currentTarget);
+    const { data } = await updateTask({
+      input: {
+        id: task.id,
+        title: String(form.get("title")),
+        description: String(form.get("description")) || null,
+        expectedVersion: (theirs ?? opened).version,
+      },
+    });
+    const outcome = data?.updateTask;
+    if (outcome?.__typename === "Task") {
+      onNews(`Saved “${outcome.title}”.`);
+      onClose();
+    } else if (outcome?.__typename === "TaskNotFound") {
+      onNews(`“${task.title}” has been deleted elsewhere.`);
+    }
+  }
+
+  function closeOnEscape({ key }: KeyboardEvent) {
+    if (key === "Escape") onClose();
+  }
+
+  return (
+    <form
+      className="edit"
+      aria-label={`Edit ${opened.title}`}
+      onSubmit={save}
+      onKeyDown={closeOnEscape}
+    >
+      {theirs && (
+        <div role="alert" className="conflict">
+          <p>While you were editing, this task was changed elsewhere to:</p>
+          <blockquote>
+            <strong>{theirs.title}</strong> {theirs.description}
+          </blockquote>
+        </div>
+      )}
+      <Field
+        label="Title"
+        name="title"
+        defaultValue={opened.title}
+        autoFocus
+        error={issueOf(outcome, "title")}
+      />
+      <Field
+        label="Description"
+        name="description"
+        multiline
+        defaultValue={opened.description ?? ""}
+        error={issueOf(outcome, "description")}
+      />
+      {error && (
+        <p role="alert" className="error">
+          {sentence(error)}
+        </p>
+      )}
+      <div className="actions">
+        <button className="main" disabled={fetching}>
+          {theirs ? "Keep mine" : "Save"}
+        </button>
+        <button type="button" onClick={onClose}>
+          {theirs ? "Take theirs" : "Cancel"}
+        </button>
+      </div>
+    </form>
+  );
+}

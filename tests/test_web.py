@@ -1,0 +1,263 @@
+"""The example frontend, as people meet it: one command, a real browser, and two people."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from uuid import uuid4
+
+import httpx2
+import psutil
+import psycopg
+import pytest
+from playwright.sync_api import Browser, ConsoleMessage, Page, Route, expect
+
+from app.embedded import DATABASE, embedded_postgres
+from app.roles import SERVER_ROLE
+from tests.api import Caller
+from tests.test_serving import free_port, postgres_of
+
+FOLDER = Path(__file__).parent.parent / "examples" / "web"
+PATIENCE = 60
+"""Seconds; enough for a busy machine."""
+
+pytestmark = [
+    pytest.mark.skipif(
+        not all(map(shutil.which, ("npm", "uv"))) or not (FOLDER / "node_modules").exists(),
+        reason="needs uv and Node: npm ci --prefix examples/web",
+    ),
+    pytest.mark.timeout(5 * PATIENCE),
+]
+
+
+@contextmanager
+def started(environment: dict[str, str], log: Path) -> Iterator[psutil.Popen]:
+    """Run `npm start` as a terminal does, so that all it starts can be stopped together."""
+    names = ("PATH", "HOME", "LANG", "TMPDIR")
+    inherited = {name: os.environ[name] for name in names if name in os.environ}
+    with log.open("wb") as out:
+        process = psutil.Popen(
+            ["npm", "start"],
+            cwd=FOLDER,
+            env={**inherited, **environment},
+            stdout=out,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    left: list[psutil.Process] = []
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            family = [process, *process.children(recursive=True)]
+            os.killpg(process.pid, signal.SIGINT)
+            _, left = psutil.wait_procs(family, PATIENCE)
+        for survivor in left:
+            survivor.kill()
+    assert left == [], log.read_text()
+
+
+class Tab:
+    """A page of the app, and all that it has complained of."""
+
+    def __init__(self, page: Page, url: str) -> None:
+        self.page = page
+        self.complaints: list[str] = []
+        page.set_default_timeout(PATIENCE * 1000)
+        page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        page.on("console", self._hear)
+        page.goto(url)
+
+    def _hear(self, message: ConsoleMessage) -> None:
+        if message.type in ("error", "warning"):
+            self.complaints.append(message.text)
+
+    def press(self, name: str) -> None:
+        self.page.get_by_role("button", name=name).click()
+
+    def write(self, label: str, text: str, *, then: str = "Tab") -> None:
+        field = self.page.get_by_label(label)
+        field.fill(text)
+        field.press(then)
+
+    def sign_up(self, name: str) -> None:
+        self.press("I am new here")
+        self.write("Name", name)
+        self.write("E-mail", f"{name}-{uuid4().hex}@example.com")
+        self.write("Password", "correct horse", then="Enter")
+        self.sees(name)
+
+    def add(self, *titles: str) -> None:
+        for title in titles:
+            self.write("What is to be done?", title, then="Enter")
+            self.sees(f"Added “{title}”.")
+
+    def sees(self, text: str) -> None:
+        expect(self.page.get_by_text(text).first).to_be_visible(timeout=PATIENCE * 1000)
+
+    def has(self, *titles: str) -> None:
+        expect(self.page.locator(".title")).to_have_text(titles, timeout=PATIENCE * 1000)
+
+    def counts(self, *counts: int) -> None:
+        badges = self.page.locator(".badge")
+        expect(badges).to_have_text([str(count) for count in counts], timeout=PATIENCE * 1000)
+
+
+def test_it_can_be_built_and_its_types_fit() -> None:
+    done = subprocess.run(
+        ["npm", "run", "build"], cwd=FOLDER, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_one_command_starts_all_of_it_and_two_people_use_it(
+    browser: Browser, data_folder: Path, tmp_path: Path
+) -> None:
+    page_port, api_port = free_port(), free_port()
+    url = f"http://localhost:{page_port}"
+    environment = {
+        "PORT": str(page_port),
+        "API_PORT": str(api_port),
+        "DATA_DIR": str(data_folder),
+        "UV_PROJECT_ENVIRONMENT": sys.prefix,
+        "UV_NO_SYNC": "1",
+    }
+    with started(environment, tmp_path / "said") as process:
+        wait_for(url, process, tmp_path / "said")
+        context = browser.new_context(viewport={"width": 1000, "height": 600})
+        ada = Tab(context.new_page(), url)
+        ada.sign_up("Ada")
+        add_tick_and_filter(ada)
+        edit_by_keyboard(ada)
+        resolve_conflicts(ada, Tab(context.new_page(), url))
+        delete(ada)
+        survive_an_expired_token(ada)
+        scroll(ada, f"http://127.0.0.1:{api_port}", url)
+        ada.press("Sign out")
+        ada.sign_up("Grace")
+        ada.sees("No tasks yet.")
+        ada.counts(0, 0, 0)
+        assert ada.complaints == []
+        context.close()
+        # Better Auth keeps its sessions and keys in the same database, to itself.
+        assert hidden_from_the_api(data_folder) >= {"account", "jwks", "session", "verification"}
+    assert postgres_of(data_folder) == []
+
+
+def wait_for(url: str, process: psutil.Popen, log: Path) -> None:
+    deadline = time.monotonic() + 2 * PATIENCE
+    while time.monotonic() < deadline:
+        assert process.poll() is None, log.read_text()
+        try:
+            if httpx2.get(url).is_success:
+                return
+        except httpx2.TransportError:
+            time.sleep(0.1)
+    pytest.fail(f"not ready: {log.read_text()}")
+
+
+def hidden_from_the_api(folder: Path) -> set[str]:
+    with (
+        embedded_postgres(folder) as postgres,
+        psycopg.connect(postgres.url(SERVER_ROLE, DATABASE)) as connection,
+    ):
+        tables = connection.execute(
+            "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace "
+            "AND relkind = 'r' AND NOT has_any_column_privilege(oid, 'SELECT')"
+        )
+        return {name for (name,) in tables}
+
+
+def add_tick_and_filter(tab: Tab) -> None:
+    tab.write("What is to be done?", " ", then="Enter")
+    wrong = tab.page.get_by_label("What is to be done?")
+    expect(wrong).to_have_accessible_description("The title must not be blank.")
+    tab.add("Milk", "Bread", "Eggs")
+    expect(wrong).not_to_have_attribute("aria-invalid", "true")
+    tab.has("Eggs", "Bread", "Milk")
+    tab.page.get_by_role("checkbox", name="Bread").press("Space")
+    tab.counts(3, 2, 1)
+    tab.press("Pending")
+    tab.has("Eggs", "Milk")
+    tab.press("Completed")
+    tab.has("Bread")
+    tab.press("All")
+
+
+def edit_by_keyboard(tab: Tab) -> None:
+    edit = tab.page.get_by_role("button", name="Edit Milk")
+    edit.press("Enter")
+    tab.write("Title", "Thrown away", then="Escape")
+    expect(edit).to_be_focused()
+    edit.press("Enter")
+    tab.write("Description", "Two litres")
+    tab.write("Title", "", then="Enter")
+    tab.sees("The title must not be blank.")
+    tab.write("Title", "Oat milk", then="Enter")
+    tab.sees("Two litres")
+    tab.has("Eggs", "Bread", "Oat milk")
+
+
+def resolve_conflicts(tab: Tab, other: Tab) -> None:
+    conflict(tab, other, "Bread", mine="Rye bread", theirs="Spelt bread")
+    tab.press("Keep mine")
+    tab.has("Eggs", "Rye bread", "Oat milk")
+    conflict(tab, other, "Oat milk", mine="Rice milk", theirs="Soy milk")
+    tab.press("Take theirs")
+    tab.has("Eggs", "Rye bread", "Soy milk")
+    other.page.reload()
+    other.has("Eggs", "Rye bread", "Soy milk")
+    assert other.complaints == []
+    other.page.close()
+
+
+def conflict(tab: Tab, other: Tab, title: str, *, mine: str, theirs: str) -> None:
+    tab.press(f"Edit {title}")
+    other.page.reload()
+    other.press(f"Edit {title}")
+    other.write("Title", theirs, then="Enter")
+    other.sees(f"Saved “{theirs}”.")
+    tab.write("Title", mine, then="Enter")
+    expect(tab.page.get_by_role("alert")).to_contain_text(theirs, timeout=PATIENCE * 1000)
+
+
+def delete(tab: Tab) -> None:
+    tab.press("Delete Eggs")
+    tab.sees("Deleted “Eggs”.")
+    tab.has("Rye bread", "Soy milk")
+    tab.counts(2, 1, 1)
+    expect(tab.page.get_by_role("list", name="Tasks")).to_be_focused()
+
+
+def survive_an_expired_token(tab: Tab) -> None:
+    def expire(route: Route) -> None:
+        route.continue_(headers={**route.request.headers, "authorization": "Bearer expired"})
+
+    tab.page.route("**/graphql", expire, times=1)
+    tab.add("Butter")
+    tab.has("Butter", "Rye bread", "Soy milk")
+    [complaint] = tab.complaints
+    assert "401" in complaint
+    tab.complaints.clear()
+
+
+def scroll(tab: Tab, api: str, url: str) -> None:
+    """A list of three pages is fetched as far as it is looked at."""
+    token = tab.page.request.get(f"{url}/api/auth/token").json()["token"]
+    ada = Caller(api, None, token)
+    with ada.http:
+        titles = [ada.create(f"Task {number}")["title"] for number in range(50)]
+    expected = [*reversed(titles), "Butter", "Rye bread", "Soy milk"]
+    tab.page.reload()
+    tab.has(*expected[:20])
+    tab.page.get_by_role("button", name="More").scroll_into_view_if_needed()
+    tab.has(*expected[:40])
+    tab.page.get_by_role("button", name="More").scroll_into_view_if_needed()
+    tab.has(*expected)
+    tab.add("Sugar")
+    tab.has("Sugar", *expected)
