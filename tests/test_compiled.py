@@ -1,16 +1,14 @@
 """Compiled operations answer as graphql-core does, byte by byte, and call resolvers as often."""
 
 import asyncio
-import gc
 import json
 import os
 import random
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from inspect import isawaitable
 from typing import Any
 
-import pytest
 import strawberry
 from graphql import (
     ExecutionResult,
@@ -31,19 +29,6 @@ from tests.counts import Count
 from tests.requests import Request, request_for
 from tests.zoo import Chance
 from tests.zoo import schema as zoo
-
-# graphql-core itself leaves some of its coroutines when a field beside them fails.
-pytestmark = pytest.mark.filterwarnings(
-    "ignore:Exception ignored in. <coroutine object (GraphQLCoreConverter|Executor)"
-    ":pytest.PytestUnraisableExceptionWarning"
-)
-
-
-@pytest.fixture(autouse=True)
-def leave_nothing_to_other_tests() -> Iterator[None]:
-    yield
-    gc.collect()
-
 
 COMPARISONS = int(os.environ.get("COMPARISONS", "400"))
 """How many requests each test makes up; the same ones each time."""
