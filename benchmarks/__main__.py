@@ -1,268 +1,204 @@
 """`python -m benchmarks`: what a request costs the server, beside variants of it and other servers.
 
-The figure to trust is the CPU time of the server's process for a request: it is the same on a busy
-machine, where requests a second and latencies are not. Rounds are interleaved; medians are shown.
+The figure to trust is the CPU time of the server's process for a request: it is much the same on a
+busy machine, where requests a second and latencies are not.
 """
 
-import asyncio
 import json
 import os
 import platform
-import signal
 import statistics
-import subprocess
-import sys
 import tempfile
-import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
-from datetime import timedelta
+from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
-import psutil
 import typer
 
-from auth.tokens import make_token
 from benchmarks.data import filled_database
-from benchmarks.load import WrongAnswer, ask_for, ask_once, http_request
+from benchmarks.endurance import Moment, endurance, endurance_table, starts
+from benchmarks.figures import median, tables
+from benchmarks.flatness import Point, flatness, flatness_table
+from benchmarks.load import CONNECTIONS, has_wrk
+from benchmarks.measuring import Figure, measure
 from benchmarks.plot import bars
-from benchmarks.workload import OPERATIONS, READERS, TASKS_EACH, Operation, task_id, user_id
+from benchmarks.profiling import hot_functions
+from benchmarks.servers import our_server, peer
+from benchmarks.workload import ASKING, NAMES, OPERATIONS, TASKS_EACH, asked
 
-SECRET = "0123456789abcdef0123456789abcdef-peers"  # noqa: S105 -- of no other server
+OURS = "Todo API"
 RESULTS = Path(__file__).parent / "results"
 
-cli = typer.Typer(add_completion=False, help=__doc__)
+Users = Annotated[int, typer.Option(min=2 * ASKING, help=f"Users, with {TASKS_EACH} tasks each.")]
+Seconds = Annotated[float, typer.Option(help="How long is measured, each time.")]
+Folder = Annotated[
+    Path | None, typer.Option(help="Where databases are kept for the next time, else thrown away.")
+]
+Results = Annotated[Path, typer.Option(help="Where the tables and plots go.")]
+Variants = Annotated[
+    list[str] | None,
+    typer.Option("--variant", help="This server with other settings: NAME:SETTING=VALUE,…"),
+]
+Peers = Annotated[
+    list[str] | None,
+    typer.Option("--peer", help="Another server that runs here: NAME=PORT or NAME=PORT:WORDS"),
+]
 
-
-@dataclass(frozen=True)
-class Subject:
-    """A server under measurement."""
-
-    name: str
-    port: int
-    process: psutil.Process
-    is_peer: bool
-
-    def cpu(self) -> float:
-        """Return the seconds of CPU that it has used, its children's among them."""
-        processes = [self.process, *self.process.children(recursive=True)]
-        times = [process.cpu_times() for process in processes]
-        return sum(spent.user + spent.system for spent in times)
-
-
-@dataclass(frozen=True)
-class Figure:
-    """One operation on one server for some seconds."""
-
-    subject: str
-    operation: str
-    cpu: float
-    """Microseconds of the server's CPU a request."""
-    rate: float
-    """Requests a second."""
-    p50: float
-    """Milliseconds."""
-    p99: float
-    """Milliseconds."""
-
-
-@contextmanager
-def our_server(
-    name: str, database_url: str, port: int, settings: dict[str, str]
-) -> Iterator[Subject]:
-    """Start this server as in production, with one worker."""
-    environment = {
-        **os.environ,
-        "DATABASE_URL": database_url,
-        "BETTER_AUTH_SECRET": SECRET,
-        **settings,
-    }
-    process = subprocess.Popen(  # noqa: S603 -- it is this program's own
-        [Path(sys.executable).with_name("todo-api"), "serve", "--port", str(port)],
-        env=environment,
-        stderr=subprocess.DEVNULL,
-    )
-    try:
-        request = _requests(OPERATIONS[0], READERS, peer=False)[0]
-        deadline = time.monotonic() + 30
-        while True:
-            try:
-                asyncio.run(ask_once(port, request))
-                break
-            except OSError:
-                if process.poll() is not None or time.monotonic() > deadline:
-                    raise typer.Exit(1) from None
-                time.sleep(0.02)
-        yield Subject(name, port, psutil.Process(process.pid), is_peer=False)
-    finally:
-        process.send_signal(signal.SIGTERM)
-        process.wait()
-
-
-def peer(name: str, port: int) -> Subject:
-    """Find a server that is running already, by its port."""
-    for connection in psutil.net_connections("tcp"):
-        if connection.laddr and connection.laddr.port == port and connection.status == "LISTEN":
-            assert connection.pid is not None
-            return Subject(name, port, psutil.Process(connection.pid), is_peer=True)
-    raise typer.BadParameter(f"nobody listens on port {port}")
-
-
-def _requests(operation: Operation, users: int, *, peer: bool) -> list[bytes]:
-    first = READERS if operation.writes else 0
-    tokens = [
-        make_token(
-            SECRET,
-            user_id=user_id(first + user),
-            lifetime=timedelta(hours=6),
-            issuer=None,
-            audience=None,
-        )
-        for user in range(READERS)
-    ]
-    return [
-        http_request(
-            operation.body(task_id(first + n % READERS, n * 37 % TASKS_EACH, users), peer=peer),
-            tokens[n % READERS],
-        )
-        for n in range(10 * READERS)
-    ]
-
-
-def _measure(subject: Subject, operation: Operation, users: int, seconds: float) -> Figure:
-    requests = _requests(operation, users, peer=subject.is_peer)
-    data = asyncio.run(ask_once(subject.port, requests[0]))
-    if not operation.is_right(data):
-        raise WrongAnswer(f"{subject.name}, {operation.name}: {data}")
-    asyncio.run(ask_for(seconds / 4, subject.port, requests))
-    before = subject.cpu()
-    load = asyncio.run(ask_for(seconds, subject.port, requests))
-    return Figure(
-        subject.name,
-        operation.name,
-        (subject.cpu() - before) / len(load.latencies) * 1e6,
-        load.rate,
-        load.percentile(50),
-        load.percentile(99),
-    )
-
-
-def table(figures: list[Figure]) -> str:
-    """Return the medians as a table in Markdown, a row for each server."""
-    subjects = list(dict.fromkeys(figure.subject for figure in figures))
-    names = [operation.name for operation in OPERATIONS]
-    lines = []
-    for title, attribute in (
-        ("server CPU, µs a request", "cpu"),
-        ("requests a second", "rate"),
-        ("p99, ms", "p99"),
-    ):
-        lines += [f"| {title} | {' | '.join(names)} |", "|---" + "|---:" * len(names) + "|"]
-        for subject in subjects:
-            cells = [f"{median(figures, subject, name, attribute):,.0f}" for name in names]
-            lines.append(f"| {subject} | {' | '.join(cells)} |")
-        lines.append("")
-    return "\n".join(lines)
-
-
-def median(figures: list[Figure], subject: str, operation: str, attribute: str) -> float:
-    values: list[float] = [
-        getattr(figure, attribute)
-        for figure in figures
-        if (figure.subject, figure.operation) == (subject, operation)
-    ]
-    return statistics.median(values)
+cli = typer.Typer(add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 
 
 @cli.command()
 def run(
-    users: Annotated[int, typer.Option(help="Users, each with 100 tasks.")] = 10_000,
-    rounds: Annotated[int, typer.Option(help="Rounds; medians are shown.")] = 3,
-    seconds: Annotated[float, typer.Option(help="How long each operation is asked for.")] = 4,
-    variant: Annotated[
-        list[str] | None,
-        typer.Option(help="This server with other settings: NAME:SETTING=VALUE,…"),
-    ] = None,
-    peers: Annotated[
-        list[str] | None,
-        typer.Option("--peer", help="Another server that is running: NAME=PORT"),
-    ] = None,
-    folder: Annotated[
-        Path | None, typer.Option(help="Where the database is kept; a new one when left out.")
-    ] = None,
-    results: Annotated[Path, typer.Option(help="Where the table and the plot go.")] = RESULTS,
+    users: Users = 2_000,
+    rounds: Annotated[int, typer.Option(min=1, help="Rounds; medians are shown.")] = 3,
+    seconds: Seconds = 4,
+    variants: Variants = None,
+    peers: Peers = None,
+    folder: Folder = None,
+    results: Results = RESULTS,
 ) -> None:
-    """Measure, and write the table and the plot."""
-    wanted = {"Todo API": dict[str, str]()}
-    for given in variant or []:
-        name, _, settings = given.partition(":")
-        wanted[name] = dict(setting.split("=", 1) for setting in settings.split(","))
+    """Measure all operations, of all servers by turns; write tables and a plot."""
+    settings = dict([(OURS, {}), *map(_variant, variants or [])])
     figures: list[Figure] = []
     with ExitStack() as stack:
-        home = folder or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-")))
+        home = stack.enter_context(_home(folder))
         url = stack.enter_context(filled_database(home, users))
         subjects = [
-            stack.enter_context(our_server(name, url, 8700 + n, settings))
-            for n, (name, settings) in enumerate(wanted.items())
+            *(stack.enter_context(our_server(name, url, settings[name])) for name in settings),
+            *map(peer, peers or []),
         ]
-        for given in peers or []:
-            name, _, port = given.rpartition("=")
-            subjects.append(peer(name, int(port)))
         for number in range(rounds):
             for operation in OPERATIONS:
-                for subject in subjects:
-                    figures.append(_measure(subject, operation, users, seconds))
-                    typer.echo(f"{number + 1}/{rounds} {figures[-1]}", err=True)
-    results.mkdir(exist_ok=True)
-    written = table(figures)
-    about = (
-        f"Python {platform.python_version()}, {os.cpu_count()} cores, {users * TASKS_EACH:,} tasks"
+                for subject in subjects[:: -1 if number % 2 else 1]:
+                    figure = measure(subject, operation, users=users, seconds=seconds)
+                    typer.echo(f"{number + 1}/{rounds} {figure}", err=True)
+                    figures.append(figure)
+    shown = [subject.name for subject in subjects]
+    cpu = {name: [median(figures, name, each, "cpu") for each in NAMES] for name in shown}
+    about = f"{users * TASKS_EACH:,} tasks; medians of {rounds} rounds of {seconds:g} s"
+    conditions = _conditions(about)
+    _write(results, "speed", figures, f"{tables(figures, OURS)}\n{conditions}")
+    (results / "speed.svg").write_text(bars("Server CPU, µs a request", NAMES, cpu))
+
+
+@cli.command()
+def flat(
+    tables_of: Annotated[
+        list[int], typer.Option("--tasks", help="How many tasks the table has; may be repeated.")
+    ] = [10_000, 100_000, 1_000_000],  # noqa: B006 -- Typer copies it
+    seconds: Seconds = 2,
+    folder: Folder = None,
+    results: Results = RESULTS,
+) -> None:
+    """Measure pages of short and long lists, in small and large tables."""
+    points: list[Point] = []
+    with _home(folder) as home:
+        for size in tables_of:
+            for point in flatness(home, size, seconds=seconds):
+                typer.echo(str(point), err=True)
+                points.append(point)
+    about = _conditions(f"{seconds:g} s each")
+    _write(results, "flat", points, f"{flatness_table(points)}\n{about}")
+
+
+@cli.command()
+def memory(
+    minutes: Annotated[float, typer.Option(help="How long the load lasts.")] = 60,
+    users: Users = 2_000,
+    variants: Variants = None,
+    folder: Folder = None,
+    results: Results = RESULTS,
+) -> None:
+    """Watch this server's memory under all operations at once."""
+    name, settings = _variant(variants[0]) if variants else (OURS, {})
+    moments: list[Moment] = []
+    with (
+        _home(folder) as home,
+        filled_database(home, users) as url,
+        our_server(name, url, settings) as subject,
+    ):
+        for moment in endurance(subject, users=users, seconds=minutes * 60):
+            typer.echo(str(moment), err=True)
+            moments.append(moment)
+    about = _conditions(f"{moments[-1].requests:,} requests")
+    _write(results, "memory", moments, f"{endurance_table(moments)}\n{about}")
+
+
+@cli.command()
+def start(
+    times: Annotated[int, typer.Option(min=1, help="How often it is started.")] = 10,
+    variants: Variants = None,
+    folder: Folder = None,
+) -> None:
+    """Say how long this server takes from the command to its first answer."""
+    name, settings = _variant(variants[0]) if variants else (OURS, {})
+    with _home(folder) as home, filled_database(home, 2 * ASKING) as url:
+        took = starts(url, times, settings)
+    typer.echo(
+        f"{name}: {statistics.median(took):.2f} s to the first answer, "
+        f"{min(took):.2f} to {max(took):.2f} in {times} starts"
     )
-    (results / "table.md").write_text(f"{written}\n{about}, {rounds} rounds of {seconds:g} s.\n")
-    cpu = {
-        subject.name: [
-            median(figures, subject.name, operation.name, "cpu") for operation in OPERATIONS
-        ]
-        for subject in subjects
-    }
-    plot = bars("Server CPU, µs a request", [operation.name for operation in OPERATIONS], cpu)
-    (results / "plot.svg").write_text(plot)
-    (results / "figures.json").write_text(
-        json.dumps([vars(figure) for figure in figures], indent=1)
-    )
-    typer.echo(written)
 
 
 @cli.command()
 def profile(
     operation: Annotated[str, typer.Argument(help="Its name, as in the table.")] = "list of 50",
-    users: Annotated[int, typer.Option(help="Users, each with 100 tasks.")] = 1000,
-    seconds: Annotated[float, typer.Option(help="How long it is asked for.")] = 5,
+    users: Users = 2_000,
+    seconds: Seconds = 5,
+    variants: Variants = None,
+    folder: Folder = None,
 ) -> None:
-    """Say where this server's time goes, by py-spy (`uvx py-spy`)."""
-    (asked,) = (each for each in OPERATIONS if each.name == operation)
+    """Say in which functions this server's time goes, by py-spy."""
+    found = [each for each in OPERATIONS if each.name == operation]
+    if not found:
+        raise typer.BadParameter(f"{operation!r} is none of {', '.join(NAMES)}")
+    name, settings = _variant(variants[0]) if variants else (OURS, {})
     with (
-        tempfile.TemporaryDirectory(prefix="bench-") as folder,
-        filled_database(Path(folder), users) as url,
-        our_server("Todo API", url, 8700, {}) as subject,
+        _home(folder) as home,
+        filled_database(home, users) as url,
+        our_server(name, url, settings) as subject,
     ):
-        record = Path(folder) / "stacks.txt"
-        command = ["uvx", "py-spy", "record", "--pid", str(subject.process.pid), "--duration"]
-        command += [str(int(seconds)), "--rate", "400", "--format", "raw", "--output", str(record)]
-        with subprocess.Popen(command, stdout=subprocess.DEVNULL) as spy:  # noqa: S603
-            time.sleep(2)
-            asyncio.run(ask_for(seconds + 2, subject.port, _requests(asked, users, peer=False)))
-            spy.wait()
-        counted: dict[str, int] = {}
-        for line in record.read_text().splitlines():
-            stack, _, count = line.rpartition(" ")
-            function = stack.rpartition(";")[2]
-            counted[function] = counted.get(function, 0) + int(count)
-        total = sum(counted.values())
-        for function in sorted(counted, key=counted.__getitem__, reverse=True)[:30]:
-            typer.echo(f"{counted[function] / total:6.1%}  {function}")
+        # First the answers are checked.
+        measure(subject, found[0], users=users, seconds=1)
+        requests = list(asked(found[0], users, subject.words).values())
+        typer.echo(hot_functions(subject, requests, seconds))
+
+
+@contextmanager
+def _home(folder: Path | None) -> Iterator[Path]:
+    if folder is not None:
+        folder.mkdir(parents=True, exist_ok=True)
+        yield folder
+        return
+    with tempfile.TemporaryDirectory(prefix="benchmarks-") as made:
+        yield Path(made)
+
+
+def _variant(given: str) -> tuple[str, dict[str, str]]:
+    name, _, settings = given.partition(":")
+    pairs = [setting.partition("=") for setting in settings.split(",")]
+    if not name or not all(key and equals for key, equals, _ in pairs):
+        raise typer.BadParameter(f"{given!r} is not NAME:SETTING=VALUE,…")
+    return name, {key: value for key, _, value in pairs}
+
+
+def _conditions(about: str) -> str:
+    return (
+        f"Python {platform.python_version()}, "
+        f"{os.cpu_count()} cores for all; {CONNECTIONS} connections by "
+        f"{'wrk' if has_wrk() else 'asyncio'}; {about}."
+    )
+
+
+def _write(results: Path, name: str, measured: Sequence[Any], text: str) -> None:
+    """Write what was measured, as JSON and for people, and print the latter."""
+    results.mkdir(parents=True, exist_ok=True)
+    plain = [asdict(each) for each in measured]
+    (results / f"{name}.json").write_text(json.dumps(plain, indent=1) + "\n")
+    (results / f"{name}.md").write_text(text + "\n")
+    typer.echo(text)
 
 
 if __name__ == "__main__":

@@ -1,12 +1,13 @@
-"""The database under measurement: migrated as in production, and filled by generated rows."""
+"""The databases under measurement: migrated as in production, and filled by generated rows."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+import psutil
 import psycopg
 
-from app.embedded import embedded_postgres
+from app.embedded import EmbeddedPostgres, embedded_postgres
 from app.migration import upgrade
 from app.roles import SERVER_ROLE
 from benchmarks.workload import TASKS_EACH
@@ -21,24 +22,62 @@ SELECT n, 'user-' || lpad(((n - 1) %% %(users)s)::text, 5, '0'),
        'Task ' || n || ' ' || repeat('x', 30), repeat('y', 120), n %% 3 = 0,
        now() - n %% 365 * interval '1 day' - n * interval '1 ms', now(), (n - 1) / %(users)s + 1
 FROM generate_series(1, %(users)s::bigint * %(each)s) n"""
+OWNERS_OF_LISTS = """
+INSERT INTO users (id, name)
+SELECT 'list-' || size, 'Has ' || size FROM unnest(%(lists)s::integer[]) size"""
+# As people add them: in time, each a while after the owner's last one, with others' in between.
+LISTS = """
+INSERT INTO tasks (user_id, title, description, completed, created_at, updated_at, version)
+SELECT 'list-' || size, 'Task ' || n || ' ' || repeat('x', 30), repeat('y', 120), n %% 3 = 0,
+       now() - interval '1 year' * (size - n) / size, now(), n
+FROM unnest(%(lists)s::integer[]) size, generate_series(1, size) n ORDER BY n::float / size"""
 COUNTERS = "INSERT INTO task_counters SELECT user_id, max(version) FROM tasks GROUP BY user_id"
-SEQUENCE = "SELECT setval(pg_get_serial_sequence('tasks', 'id'), (SELECT max(id) FROM tasks))"
+SEQUENCE = "SELECT setval(pg_get_serial_sequence('tasks', 'id'), %(users)s::bigint * %(each)s)"
+
+
+def list_owner(size: int) -> str:
+    """Return the id of the user who has so many tasks."""
+    return f"list-{size}"
 
 
 @contextmanager
-def filled_database(folder: Path, users: int) -> Iterator[str]:
-    """Yield the URL, as the server's role, of a database with a hundred tasks for each user."""
-    name = f"benchmark_{users}"
+def filled_database(folder: Path, users: int, lists: Sequence[int] = ()) -> Iterator[str]:
+    """Yield the URL, as the server's role, of a database with a hundred tasks for each user.
+
+    For each size in `lists` it has one user more, with so many tasks. What lies in the folder
+    from an earlier run is used again.
+    """
+    name = "_".join(["benchmark", str(users), *map(str, lists)])
     with embedded_postgres(folder) as postgres:
-        owner_url = postgres.superuser_url(name)
-        if postgres.create_database(name):
-            upgrade(owner_url)
-            with psycopg.connect(owner_url) as connection:
-                sizes = {"users": users, "each": TASKS_EACH}
-                for statement in (USERS, TASKS):
-                    connection.execute(statement, sizes)
-                connection.execute(COUNTERS)
-                connection.execute(SEQUENCE)
-            with psycopg.connect(owner_url, autocommit=True) as connection:
-                connection.execute("VACUUM ANALYZE")
+        if not _is_there(postgres, name):
+            _fill(postgres, name, users, lists)
         yield postgres.url(SERVER_ROLE, name)
+
+
+def postmaster(folder: Path) -> psutil.Process:
+    """Return the process whose children serve the folder's databases."""
+    first, *_ = (folder / "postgres" / "postmaster.pid").read_text().splitlines()
+    return psutil.Process(int(first))
+
+
+def _is_there(postgres: EmbeddedPostgres, name: str) -> bool:
+    with psycopg.connect(postgres.superuser_url("postgres")) as connection:
+        found = connection.execute("SELECT FROM pg_database WHERE datname = %s", [name])
+        return found.fetchone() is not None
+
+
+def _fill(postgres: EmbeddedPostgres, name: str, users: int, lists: Sequence[int]) -> None:
+    # Under another name until it is whole: who breaks off halfway starts anew.
+    unfinished = f"unfinished_{name}"
+    url = postgres.superuser_url(unfinished)
+    with psycopg.connect(postgres.superuser_url("postgres"), autocommit=True) as connection:
+        connection.execute(f'DROP DATABASE IF EXISTS "{unfinished}"')
+        postgres.create_database(unfinished)
+        upgrade(url)
+        with psycopg.connect(url) as filling:
+            sizes = {"users": users, "each": TASKS_EACH, "lists": list(lists)}
+            for statement in (USERS, TASKS, SEQUENCE, OWNERS_OF_LISTS, LISTS, COUNTERS):
+                filling.execute(statement, sizes)
+        with psycopg.connect(url, autocommit=True) as vacuuming:
+            vacuuming.execute("VACUUM ANALYZE")
+        connection.execute(f'ALTER DATABASE "{unfinished}" RENAME TO "{name}"')

@@ -1,33 +1,131 @@
 """The benchmarks measure, and refuse to measure what answers wrongly."""
 
-import asyncio
 import json
+import os
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
+from subprocess import CalledProcessError
+from urllib.parse import urlsplit
 
+import psutil
 import pytest
 from typer.testing import CliRunner
 
-from benchmarks import __main__ as benchmarks
-from benchmarks.load import WrongAnswer, ask_for, http_request
-from benchmarks.workload import OPERATIONS
-from tests.api import Server
+from app.embedded import embedded_postgres
+from benchmarks import endurance
+from benchmarks.__main__ import OURS, cli
+from benchmarks.flatness import ASKED
+from benchmarks.load import Request, WrongAnswer, load
+from benchmarks.measuring import measure
+from benchmarks.profiling import hot_functions
+from benchmarks.servers import NotServing, Subject, our_server, peer
+from benchmarks.workload import NAMES, OPERATIONS, SECRET, Operation, token_of, user_id
+from tests.api import Server, running_server, settings_for
+from tests.databases import Database
+
+TYPENAME = b'{"query": "{ __typename }"}'
 
 
-def test_every_operation_is_measured(data_folder: Path) -> None:
-    arguments = ["run", "--users", "500", "--rounds", "1", "--seconds", "0.2"]
-    arguments += ["--variant", "plain:COMPILE_OPERATIONS=false,DATABASE_PIPELINE=false"]
-    arguments += ["--folder", str(data_folder), "--results", str(data_folder / "results")]
-    told = CliRunner().invoke(benchmarks.cli, arguments, catch_exceptions=False)
-    assert told.exit_code == 0, told.output
-    figures = json.loads((data_folder / "results" / "figures.json").read_text())
-    assert len(figures) == 2 * len(OPERATIONS)
-    assert all(figure["rate"] > 0 for figure in figures)
-    assert "list of 50" in (data_folder / "results" / "table.md").read_text()
-    assert "plain" in (data_folder / "results" / "plot.svg").read_text()
+def port_of(server: Server) -> int:
+    return urlsplit(server.url).port or 0
 
 
-def test_a_wrong_answer_is_not_measured(server: Server) -> None:
-    port = int(server.url.rpartition(":")[2])
-    request = http_request(OPERATIONS[0].body("1", peer=False), "no token")
+@pytest.fixture(params=["asyncio", "wrk"])
+def _loader(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The load comes by the one, then by the other."""
+    if request.param == "asyncio":
+        monkeypatch.setenv("PATH", "/nowhere")
+    elif shutil.which("wrk") is None:
+        pytest.skip("needs wrk: apt install wrk")
+
+
+def told_by(*arguments: str) -> str:
+    done = CliRunner().invoke(cli, arguments, catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    return done.output
+
+
+def test_everything_is_measured(data_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # wrk asks for whole seconds.
+    monkeypatch.setattr("benchmarks.load.has_wrk", lambda: False)
+    monkeypatch.setattr(endurance, "EVERY", 0.1)
+    results = data_folder / "results"
+    places = ["--folder", str(data_folder), "--results", str(results)]
+    quick = ["--users", "400", "--seconds", "0.1"]
+    plain = "plain:COMPILE_OPERATIONS=false,DATABASE_PIPELINE=false"
+    with embedded_postgres(data_folder):
+        told = told_by("run", *quick, "--rounds", "1", "--variant", plain, *places)
+        assert f"| {OURS} : plain |" in told
+        figures = json.loads((results / "speed.json").read_text())
+        assert {(f["subject"], f["operation"]) for f in figures} == {
+            (subject, name) for subject in (OURS, "plain") for name in NAMES
+        }
+        assert all(figure["rate"] > 0 and figure["p99"] >= figure["p50"] for figure in figures)
+        assert (results / "speed.md").read_text() in told
+        assert ">plain</text>" in (results / "speed.svg").read_text()
+
+        told_by("flat", "--tasks", "1000", "--seconds", "0.05", *places)
+        points = json.loads((results / "flat.json").read_text())
+        assert {(point["list_size"], point["asked"]) for point in points} == {
+            (size, asked) for size in (10, 100) for asked in ASKED
+        }
+
+        told_by("memory", "--minutes", "0.005", "--users", "400", *places)
+        moments = json.loads((results / "memory.json").read_text())
+        assert moments[-1]["requests"] > 0
+        assert all(moment["memory"] > 10 for moment in moments)
+
+        assert "s to the first answer" in told_by("start", "--times", "1", *places[:2])
+
+
+@pytest.mark.usefixtures("_loader")
+def test_what_is_refused_is_not_measured(server: Server) -> None:
+    requests = [Request(TYPENAME, server.token("ada")), Request(TYPENAME, "no token")]
     with pytest.raises(WrongAnswer):
-        asyncio.run(ask_for(0.1, port, [request]))
+        load(port_of(server), requests, 1, smallest=1)
+
+
+@pytest.mark.usefixtures("_loader")
+def test_an_answer_that_lacks_something_is_not_measured(server: Server) -> None:
+    request = Request(TYPENAME, server.token("ada"))
+    size = len(server.user("ada").post("{ __typename }").content)
+    assert load(port_of(server), [request], 0.1, smallest=size).requests > 0
+    with pytest.raises(WrongAnswer, match="__typename"):
+        load(port_of(server), [request], 0.1, smallest=size + 1)
+
+
+@pytest.fixture(scope="module")
+def empty_server(database: Database) -> Iterator[Subject]:
+    """A server whose users have no tasks."""
+    settings = settings_for(database.server_url, better_auth_secret=SECRET)
+    with running_server(settings) as running:
+        yield Subject("empty", port_of(running), psutil.Process())
+
+
+def test_the_functions_are_told_that_time_goes_to(empty_server: Subject) -> None:
+    request = OPERATIONS[0].request("1", token_of(user_id(0)), words={})
+    try:
+        told = hot_functions(empty_server, [request], 1)
+    except CalledProcessError:
+        pytest.skip("py-spy may not look at this process")
+    assert "%" in told
+
+
+@pytest.mark.parametrize("operation", OPERATIONS[1:5], ids=lambda operation: operation.name)
+def test_a_server_that_answers_wrongly_is_not_measured(
+    operation: Operation, empty_server: Subject
+) -> None:
+    with pytest.raises(WrongAnswer, match=operation.name):
+        measure(empty_server, operation, users=400, seconds=0.1)
+
+
+def test_a_server_that_does_not_start_is_not_measured() -> None:
+    with pytest.raises(NotServing), our_server("ours", "no://database", {}):
+        pass
+
+
+def test_another_server_is_found_by_its_port(server: Server) -> None:
+    found = peer(f"Another = 1={port_of(server)}:postgraphile")
+    assert (found.name, found.process.pid) == ("Another = 1", os.getpid())
+    assert "rowId" in found.words["one task"]
