@@ -48,6 +48,6 @@ function embeddedDatabase(): PoolConfig {
   const [, , , port, socketFolder, address] = readFileSync(
     join(DATA_DIR, "postgres", "postmaster.pid"),
     "utf8",
-  ).split("\n");
+  ).split(/\r?\n/);
   return { host: socketFolder || address, port: Number(port), user: "postgres", database: "todo" };
 }
