@@ -135,10 +135,10 @@ def start(
     """Say how long this server takes from the command to its first answer."""
     name, settings = _variant(variants[0]) if variants else (OURS, {})
     with _home(folder) as home, filled_database(home, 2 * ASKING) as url:
-        took = starts(url, times, settings)
+        took, cpu = zip(*starts(url, times, settings), strict=True)
     typer.echo(
         f"{name}: {statistics.median(took):.2f} s to the first answer, "
-        f"{min(took):.2f} to {max(took):.2f} in {times} starts"
+        f"{statistics.median(cpu):.2f} s of CPU; the fastest of {times} starts {min(took):.2f} s"
     )
 
 
@@ -195,10 +195,15 @@ def _conditions(about: str) -> str:
 def _write(results: Path, name: str, measured: Sequence[Any], text: str) -> None:
     """Write what was measured, as JSON and for people, and print the latter."""
     results.mkdir(parents=True, exist_ok=True)
-    plain = [asdict(each) for each in measured]
-    (results / f"{name}.json").write_text(json.dumps(plain, indent=1) + "\n")
+    lines = ",\n".join(json.dumps(_rounded(each)) for each in measured)
+    (results / f"{name}.json").write_text(f"[\n{lines}\n]\n")
     (results / f"{name}.md").write_text(text + "\n")
     typer.echo(text)
+
+
+def _rounded(measured: Any) -> dict[str, Any]:  # noqa: ANN401 -- a dataclass's instance
+    values = asdict(measured).items()
+    return {name: round(value, 3) if isinstance(value, float) else value for name, value in values}
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from benchmarks.figures import table
 from benchmarks.load import load
-from benchmarks.servers import Subject, our_server
+from benchmarks.servers import Cpu, Subject, our_server
 from benchmarks.workload import OPERATIONS, asked
 
 EVERY = 5.0
@@ -60,15 +60,15 @@ def endurance_table(moments: Sequence[Moment]) -> str:
     return table("Minutes", ["requests", "memory, MiB"], rows)
 
 
-def starts(database_url: str, times: int, settings: Mapping[str, str]) -> list[float]:
-    """Return the seconds from the command to the first answer, of so many starts in order.
+def starts(
+    database_url: str, times: int, settings: Mapping[str, str]
+) -> Iterator[tuple[float, float]]:
+    """Yield, for each of so many starts, the seconds to the first answer, and those of CPU.
 
     Raises:
         NotServing: there was none.
     """
-    took = []
     for _ in range(times):
         began = time.monotonic()
-        with our_server("Todo API", database_url, settings):
-            took.append(time.monotonic() - began)
-    return took
+        with our_server("", database_url, settings) as subject:
+            yield time.monotonic() - began, subject.cpu().since(Cpu({}))
