@@ -1,6 +1,5 @@
 """The GraphQL endpoint: an ASGI application that says who first, then what, then answers."""
 
-import asyncio
 import json
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -12,20 +11,22 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from app.deadlines import Deadlines
 from app.documents import RequestFailed
-from app.execution import Executor, GraphQLRequest, coded
+from app.execution import Executor, coded
 from app.http_request import (
     PLAIN_JSON,
     RESPONSE_JSON,
+    Head,
     RequestRefused,
     accepted_media_type,
     accepts_html,
-    header_values,
+    head_of,
     read_request,
 )
 from app.observability import RequestRecord, digest, record_of
 from app.persisted import PersistedQueries
-from auth.context import ContextGetter
+from auth.context import Context, ContextGetter
 from auth.keys import KeysUnavailable
 from graphql_schema.errors import CodedError, ErrorCode
 
@@ -79,44 +80,46 @@ class GraphQLEndpoint:
     ) -> None:
         self._executor = executor
         self._persisted = persisted
-        self._timeout = timeout
+        self._deadlines = Deadlines(timeout)
         self._page = page
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        request = Request(scope, receive)
-        accept = ",".join(header_values(scope, b"accept"))
-        if self._page and request.method == "GET" and accepts_html(accept):
-            page = await self._page(request)
+        head = head_of(scope)
+        if self._page and head.method == "GET" and accepts_html(head.accept):
+            page = await self._page(Request(scope, receive))
             await page(scope, receive, send)
             return
         try:
-            status, headers, body = await self._respond(request, accept)
+            status, headers, body = await self.answer(head, scope, receive, record_of(scope))
         except ClientDisconnect:
             return
         start = {"type": "http.response.start", "status": status, "headers": headers}
         await send(start)
         await send({"type": "http.response.body", "body": body})
 
-    async def _respond(self, request: Request, accept: str) -> Answer:
-        media_type = accepted_media_type(accept)
-        record = record_of(request.scope)
-        asked: GraphQLRequest | None = None
+    async def answer(
+        self, head: Head, scope: Scope, receive: Receive, record: RequestRecord
+    ) -> Answer:
+        """Return the answer to a request, whatever it is.
+
+        Raises:
+            ClientDisconnect: there is nobody to answer.
+        """
+        media_type = accepted_media_type(head.accept)
         try:
-            if request.method not in METHODS:
+            if head.method not in METHODS:
                 raise RequestRefused(ErrorCode.METHOD_NOT_ALLOWED, "Send queries by POST or GET.")
-            context = await self.get_context(header_values(request.scope, b"authorization"))
+            context = await self.get_context(head.authorization)
             record.user = digest(context.user_id)
             if media_type is None:
                 raise RequestRefused(
                     ErrorCode.NOT_ACCEPTABLE, f"Accept `{RESPONSE_JSON}` or `{PLAIN_JSON}`."
                 )
-            async with asyncio.timeout(self._timeout):
-                asked = await read_request(request, self._persisted)
-                result = await self._executor.execute(
-                    asked, context, record, may_write=request.method == "POST"
-                )
+            result = await self._deadlines.keep(
+                self._execute(head, scope, receive, context, record)
+            )
         except TimeoutError:
-            return _failure(record, [self._too_slow(asked)], media_type)
+            return _failure(record, [self._too_slow(record)], media_type)
         except CodedError as error:
             return _failure(record, [error], media_type)
         except RequestFailed as failed:
@@ -133,11 +136,22 @@ class GraphQLEndpoint:
             return _failure(record, [coded(GraphQLError("", original_error=error))], media_type)
         return _success(record, result, media_type)
 
-    def _too_slow(self, asked: GraphQLRequest | None) -> CodedError:
-        if asked is None:
+    async def _execute(
+        self,
+        head: Head,
+        scope: Scope,
+        receive: Receive,
+        context: Context,
+        record: RequestRecord,
+    ) -> ExecutionResult:
+        asked = await read_request(head, scope, receive, self._persisted)
+        return await self._executor.execute(asked, context, record, may_write=head.method == "POST")
+
+    def _too_slow(self, record: RequestRecord) -> CodedError:
+        if record.document is None:
             message = "The request's body took too long to arrive."
             return RequestRefused(ErrorCode.REQUEST_TIMEOUT, message)
-        message = f"The request took longer than {self._timeout:g} seconds."
+        message = f"The request took longer than {self._deadlines.seconds:g} seconds."
         return CodedError(ErrorCode.TIMEOUT, message)
 
 

@@ -2,9 +2,8 @@
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
 from inspect import isawaitable
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import uuid4
 
 import strawberry
@@ -20,8 +19,7 @@ from graphql_schema.errors import CodedError, ErrorCode, with_code
 logger = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class GraphQLRequest:
+class GraphQLRequest(NamedTuple):
     """What a client asks: the parameters that GraphQL over HTTP names."""
 
     query: str

@@ -1,12 +1,14 @@
 """Reads a GraphQL request out of an HTTP one, as the GraphQL over HTTP specification has it."""
 
 import json
+from collections.abc import Sequence
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
-from starlette.requests import ClientDisconnect, Request
-from starlette.types import Scope
+from starlette.datastructures import QueryParams
+from starlette.requests import ClientDisconnect
+from starlette.types import Receive, Scope
 
 from app.execution import GraphQLRequest
 from app.persisted import PersistedQueries
@@ -15,7 +17,7 @@ from graphql_schema.errors import CodedError, ErrorCode
 BODY_MAX_BYTES = 100 * 1024
 
 ACCEPTS_KEPT = 256
-"""Accept headers that need not be read again."""
+"""Headers that name media types and need not be read again."""
 
 RESPONSE_JSON = "application/graphql-response+json"
 PLAIN_JSON = "application/json"
@@ -25,26 +27,56 @@ class RequestRefused(CodedError):
     """What came is not a request that can be served."""
 
 
-async def read_request(request: Request, persisted: PersistedQueries) -> GraphQLRequest:
+class Head(NamedTuple):
+    """What counts in the head of a request."""
+
+    method: str
+    authorization: Sequence[str]
+    """The values of the header, one for each time that it was sent."""
+    accept: str
+    content_type: str
+
+
+def head_of(scope: Scope) -> Head:
+    return Head(
+        scope["method"],
+        _values(scope, b"authorization"),
+        ",".join(_values(scope, b"accept")),
+        ",".join(_values(scope, b"content-type")),
+    )
+
+
+async def read_request(
+    head: Head, scope: Scope, receive: Receive, persisted: PersistedQueries
+) -> GraphQLRequest:
     """Return the parameters, from the URL of a GET or the body of a POST.
 
     Raises:
         RequestRefused: it is too large, of another media type, or no GraphQL request.
         CodedError: it asks for a persisted document that cannot be had.
     """
-    if request.method == "GET":
-        parameters: dict[str, Any] = dict(request.query_params)
+    if head.method == "GET":
+        parameters: dict[str, Any] = dict(QueryParams(scope["query_string"]))
         for name in ("variables", "extensions"):
             if name in parameters:
                 parameters[name] = _parse_json(parameters[name], f"`{name}`")
     else:
-        parameters = _parse_json(await _read_body(request), "The body")
+        if media_type_of(head.content_type) != PLAIN_JSON:
+            raise RequestRefused(
+                ErrorCode.UNSUPPORTED_MEDIA_TYPE, f"Send the request's body as `{PLAIN_JSON}`."
+            )
+        parameters = _parse_json(await _read_body(receive), "The body")
     return _graphql_request(parameters, persisted)
 
 
-def header_values(scope: Scope, name: bytes) -> list[str]:
-    """Return the values of a header, given in lower case, as often as it was sent."""
+def _values(scope: Scope, name: bytes) -> list[str]:
     return [value.decode("latin-1") for header, value in scope["headers"] if header == name]
+
+
+@lru_cache(ACCEPTS_KEPT)
+def media_type_of(content_type: str) -> str:
+    """Return the media type of a Content-Type header, without its parameters."""
+    return content_type.partition(";")[0].strip().lower()
 
 
 @lru_cache(ACCEPTS_KEPT)
@@ -81,15 +113,10 @@ def _weights(accept: str) -> dict[str, float]:
     return weights
 
 
-async def _read_body(request: Request) -> bytes:
-    media_type = ",".join(header_values(request.scope, b"content-type")).partition(";")[0]
-    if media_type.strip().lower() != PLAIN_JSON:
-        raise RequestRefused(
-            ErrorCode.UNSUPPORTED_MEDIA_TYPE, f"Send the request's body as `{PLAIN_JSON}`."
-        )
+async def _read_body(receive: Receive) -> bytes:
     body, more = b"", True
     while more:
-        message = await request.receive()
+        message = await receive()
         if message["type"] == "http.disconnect":
             raise ClientDisconnect
         body += message.get("body", b"")

@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import lru_cache
+from functools import cache, lru_cache
 from secrets import token_hex
 from typing import TextIO
 
@@ -32,6 +32,7 @@ QUIET_PATHS = ("/health", "/ready", "/graphql/assets/")
 
 SANE_REQUEST_ID = re.compile(r"[\w.:-]{1,64}", re.ASCII)
 OPERATION_NAME_MAX_LENGTH = 64
+PATH_MAX_LENGTH = 64
 HASH_LENGTH = 12
 """Hexadecimal digits of a hash in the log: enough to find things by, too few to turn around."""
 
@@ -48,7 +49,7 @@ HEADERS = {
 }
 JSON_POLICY = "default-src 'none'; frame-ancestors 'none'"
 PAGE_POLICY = "frame-ancestors 'none'"
-_JSON_HEADERS, _PAGE_HEADERS = (
+JSON_HEADERS, _PAGE_HEADERS = (
     [
         (name.encode(), value.encode())
         for name, value in {**HEADERS, "content-security-policy": policy}.items()
@@ -85,15 +86,13 @@ class Observed:
 
     def __init__(self, app: ASGIApp, log: "RequestLog") -> None:
         self._app = app
-        self._log = log
-        start = token_hex(8)
-        self._ids = (f"{start}{number:016x}" for number in itertools.count())
+        self.log = log
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        record = RequestRecord(_given_id(scope) or next(self._ids))
+        record = RequestRecord(_given_id(scope) or self.log.new_id())
         scope.setdefault("state", {})["record"] = record
         began, status = time.perf_counter(), 0
 
@@ -108,7 +107,7 @@ class Observed:
             await self._app(scope, receive, send_with_headers)
         finally:
             milliseconds = round((time.perf_counter() - began) * 1000, 1)
-            self._log.add(scope, record, status, milliseconds)
+            self.log.add(scope, record, status, milliseconds)
 
 
 def _given_id(scope: Scope) -> str | None:
@@ -125,7 +124,7 @@ def _with_safe_headers(
 ) -> list[tuple[bytes, bytes]]:
     given = dict(headers)
     is_page = given.get(b"content-type", b"").startswith(b"text/html")
-    safe = _PAGE_HEADERS if is_page else _JSON_HEADERS
+    safe = _PAGE_HEADERS if is_page else JSON_HEADERS
     missing = [header for header in safe if header[0] not in given]
     return [*headers, *missing, (b"x-request-id", request_id.encode())]
 
@@ -139,45 +138,67 @@ class RequestLog:
 
     def __init__(self) -> None:
         self._stream: TextIO | None = None
-        self._lines: list[bytes] = []
+        self._start = token_hex(8)
+        self._numbers = itertools.count()
+        self._lines: list[tuple[float, int, dict[str, object]]] = []
 
     def gather_for(self, stream: TextIO) -> None:
         """Write JSON to the stream from now on, past the `logging` module."""
         self._stream = stream
 
+    def new_id(self) -> str:
+        """Return an id that no other request has."""
+        return f"{self._start}{next(self._numbers):016x}"
+
     def add(self, scope: Scope, record: RequestRecord, status: int, milliseconds: float) -> None:
         level = logging.DEBUG if scope["path"].startswith(QUIET_PATHS) else logging.INFO
         if not logger.isEnabledFor(level):
             return
-        said = {
-            "id": record.id,
-            "path": scope["path"][:OPERATION_NAME_MAX_LENGTH],
-            "op": record.operation,
-            "doc": record.document,
-            "user": record.user,
-            "code": record.code,
-            "status": status,
-            "ms": milliseconds,
-        }
-        told = {name: value for name, value in said.items() if value is not None}
+        told: dict[str, object] = {"id": record.id, "path": scope["path"][:PATH_MAX_LENGTH]}
+        if record.operation is not None:
+            told["op"] = record.operation
+        if record.document is not None:
+            told["doc"] = record.document
+        if record.user is not None:
+            told["user"] = record.user
+        if record.code is not None:
+            told["code"] = record.code
+        told["status"] = status
+        told["ms"] = milliseconds
         if self._stream is None:
             logger.log(level, "request", extra={"told": told})
             return
         if not self._lines:
             asyncio.get_running_loop().call_later(GATHERING_TIME, self.flush)
-        name = logging.getLevelName(level).lower()
-        self._lines.append(orjson.dumps({"at": _time(time.time()), "level": name, **told}))
+        self._lines.append((time.time(), level, told))
 
     def flush(self) -> None:
         """Write what has been gathered."""
         if self._lines and self._stream is not None:
             lines, self._lines = self._lines, []
-            self._stream.write(b"\n".join([*lines, b""]).decode())
+            self._stream.write("".join(map(_line, lines)))
             self._stream.flush()
 
 
+def _line(gathered: tuple[float, int, dict[str, object]]) -> str:
+    seconds, level, told = gathered
+    start = f'{{"at":"{_time(seconds)}","level":"{_level(level)}",'
+    return start + orjson.dumps(told).decode()[1:] + "\n"
+
+
+@cache
+def _level(level: int) -> str:
+    return logging.getLevelName(level).lower()
+
+
 def _time(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")
+    whole = int(seconds)
+    return f"{_time_to_the_second(whole)}.{int((seconds - whole) * 1000):03d}+00:00"
+
+
+@lru_cache(16)
+def _time_to_the_second(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat()[:19]
 
 
 class JsonLines(logging.Formatter):

@@ -1,15 +1,28 @@
 """uvicorn's HTTP protocol, with an end to its patience: for heads that are slow or too large."""
 
 import asyncio
+from functools import lru_cache
 from typing import Any
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn._types import ASGI3Application, ASGISendEvent, HTTPResponseStartEvent
+from uvicorn.protocols.http.httptools_impl import (
+    HEADER_RE,
+    HEADER_VALUE_RE,
+    STATUS_LINE,
+    HttpToolsProtocol,
+    RequestResponseCycle,
+)
 
 HEAD_TIMEOUT = 10.0
 """Seconds from a connection, or from a request's first byte, to the end of the request's head."""
 
 HEAD_MAX_BYTES = 16 * 1024
 HEADERS_MAX = 100
+
+UNUSUAL = (b"connection", b"transfer-encoding")
+"""Headers of a response that say how it is sent."""
+
+HEADER_LINES_KEPT = 256
 
 
 class HeadTooLarge(Exception):
@@ -44,6 +57,67 @@ class GatheredWrites:
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401 -- whatever a transport has
         return getattr(self._transport, name)
+
+
+class WholeResponse(RequestResponseCycle):
+    """Writes a response that comes in one piece as one; uvicorn looks into each header, each time.
+
+    Whatever else an application sends goes uvicorn's way.
+    """
+
+    _start: HTTPResponseStartEvent | None = None
+
+    async def send(self, message: ASGISendEvent) -> None:
+        if message["type"] == "http.response.start" and not self.response_started:
+            self._start, self.response_started = message, True
+            return
+        start, self._start = self._start, None
+        if start is not None and not self._is_written(start, message):
+            self.response_started = False
+            await super().send(start)
+        if not self.response_complete:
+            await super().send(message)
+
+    def _is_written(self, start: HTTPResponseStartEvent, message: ASGISendEvent) -> bool:
+        """Write both messages if they are a whole response, and all is as usual."""
+        if (
+            message["type"] != "http.response.body"
+            or message.get("more_body")
+            or self.scope["method"] == "HEAD"
+            or not self.keep_alive
+            or self.disconnected
+            or self.flow.write_paused
+            or self.access_log
+        ):
+            return False
+        body = message.get("body", b"")
+        lines = [STATUS_LINE[start["status"]]]
+        has_length = False
+        for name, value in (*self.default_headers, *start["headers"]):
+            if name in UNUSUAL:
+                return False
+            if name == b"content-length":
+                has_length = value == b"%d" % len(body)
+            lines.append(_header_line(name, value))
+        if not has_length:
+            return False
+        self.transport.write(b"".join([*lines, b"\r\n", body]))
+        self.response_complete = True
+        self.message_event.set()
+        self.on_response()
+        return True
+
+
+@lru_cache(HEADER_LINES_KEPT)
+def _header_line(name: bytes, value: bytes) -> bytes:
+    """Return the line of a header.
+
+    Raises:
+        RuntimeError: as uvicorn has it, for what would be read as another header.
+    """
+    if HEADER_RE.search(name) or HEADER_VALUE_RE.search(value):
+        raise RuntimeError("Invalid HTTP header.")
+    return b"%s: %s\r\n" % (name.lower(), value)
 
 
 class GuardedProtocol(HttpToolsProtocol):
@@ -90,6 +164,11 @@ class GuardedProtocol(HttpToolsProtocol):
             raise HeadTooLarge
         self._in_head = False
         super().on_headers_complete()
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+        # uvicorn makes it, and has no setting for its class.
+        cycle.__class__ = WholeResponse
+        super()._start_asgi_task(cycle, app)
 
     def _wait_for_head(self) -> None:
         self._patience = self.loop.call_later(HEAD_TIMEOUT, self._give_up)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, NamedTuple, Protocol, TypeVar
 
 from auth.identity import UserId
 
@@ -20,8 +20,7 @@ class Sql(Generic[Row]):
     writes: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Statement(Generic[Row]):
+class Statement(NamedTuple, Generic[Row]):
     """SQL, whose it is, and its values: it cannot be made without an owner."""
 
     sql: Sql[Row]

@@ -7,7 +7,7 @@ import httpx2
 import pytest
 
 from app.http_request import BODY_MAX_BYTES
-from tests.api import CREATE, Server
+from tests.api import CREATE, Caller, Server
 
 RESPONSE_JSON = "application/graphql-response+json"
 
@@ -324,3 +324,23 @@ def test_graphiql_is_a_page_for_browsers_where_it_is_on(
     assert "GraphiQL" in page.text
     off = server.bearer(None).http.get("/graphql", headers=browser)
     assert off.status_code == 401
+
+
+@pytest.mark.parametrize("origin", [None, "http://localhost:3000", "https://elsewhere.example"])
+@pytest.mark.parametrize("query", ["{ __typename }", "{ no }", "{", '{ task(id: "0") { id } }'])
+def test_a_usual_request_is_answered_as_one_that_takes_fastapis_way(
+    server: Server, monkeypatch: pytest.MonkeyPatch, origin: str | None, query: str
+) -> None:
+    headers = {"Origin": origin} if origin else {}
+
+    def answer(caller: Caller) -> tuple[int, str, set[tuple[str, str]]]:
+        response = caller.post(query, headers=headers)
+        told = {(k, v) for k, v in response.headers.items() if k not in ("date", "x-request-id")}
+        assert len(response.headers["x-request-id"]) == 32
+        return response.status_code, response.text, told
+
+    for caller in (server.user(), server.bearer("no token")):
+        usual = answer(caller)
+        with monkeypatch.context() as patched:
+            patched.setattr(server.app, "_path", None)
+            assert answer(caller) == usual

@@ -104,7 +104,7 @@ def forget_owners(patch: pytest.MonkeyPatch) -> None:
                 text, count = OWNERSHIP.subn(r"\1 IS NOT NULL", statement.sql.text)
                 forgotten.append(count)
                 sql = replace(statement.sql, text=text)
-                rows: list[Row] = await super().fetch(replace(statement, sql=sql))
+                rows: list[Row] = await super().fetch(statement._replace(sql=sql))
                 return rows
 
         return Forgetful

@@ -128,10 +128,10 @@ def stripped(statement: Statement[Any]) -> Iterator[Statement[Any]]:
     owner = rf"\w+\.\w+ = (\${number}\b(?:::\w+)?|\w+\.user_id)"
     found = list(re.finditer(owner, sql.text))
     if found:
-        yield replace(statement, sql=replace(sql, text=re.sub(owner, r"\1 IS NOT NULL", sql.text)))
+        yield statement._replace(sql=replace(sql, text=re.sub(owner, r"\1 IS NOT NULL", sql.text)))
     for match in found:
         text = f"{sql.text[: match.start()]}{match[1]} IS NOT NULL{sql.text[match.end() :]}"
-        yield replace(statement, sql=replace(sql, text=text))
+        yield statement._replace(sql=replace(sql, text=text))
 
 
 class Attempt(NamedTuple):
