@@ -19,6 +19,7 @@ from psycopg.pq import ConnStatus, DiagnosticField, ExecStatus
 from psycopg.pq.abc import PGresult
 from psycopg_pool import PoolTimeout
 
+from app.cork import Cork
 from app.database import (
     APPLICATION_NAME,
     CONNECTION_LIFETIME,
@@ -39,6 +40,9 @@ SET_LOCALS = (
 
 WINDOW = 64
 """Calls under way on one connection; those beyond it wait here, where they can be withdrawn."""
+
+GATHERED_MAX = 8
+"""Calls under way on a connection up to which reads of the same turn are sent along with others."""
 
 WAITING_MAX = 1000
 """Calls that wait for a place in a window; those beyond are refused at once."""
@@ -112,6 +116,7 @@ class Pipe:
         self._transformer = Transformer.from_context(connection)
         self._prepared: set[bytes] = set()
         self._socket = self._pgconn.socket
+        self._cork = Cork(self._loop, self._socket)
         self.calls: deque[Call] = deque()
         self._cancelling: asyncio.Task[None] | None = None
         self.stalled = False
@@ -121,6 +126,11 @@ class Pipe:
         self._pgconn.nonblocking = 1
         self._pgconn.enter_pipeline_mode()
         self._loop.add_reader(self._socket, self._read)
+
+    @property
+    def gathers(self) -> bool:
+        """Whether what is sent now goes out with what was sent before, in one packet."""
+        return self._cork.holds and not self.stalled and not self.retiring
 
     def send(self, call: Call) -> None:
         """Send a call behind the others; if it cannot be sent, all of them fail."""
@@ -141,6 +151,7 @@ class Pipe:
             else:
                 pgconn.send_query_params(SET_LOCALS, statement.locals)
                 pgconn.send_query_params(statement.text, statement.parameters)
+            self._cork.hold()
             # What stands between two of these is one implicit transaction.
             pgconn.pipeline_sync()
             if pgconn.flush():
@@ -155,6 +166,7 @@ class Pipe:
             self._loop.remove_reader(self._socket)
             self._loop.remove_writer(self._socket)
             self._socket = -1
+            self._cork.close()
             self._pgconn.finish()
         calls, self.calls = self.calls, deque()
         for call in calls:
@@ -268,6 +280,7 @@ class PipelinedDatabase:
         self.statement_timeout = settings.database_statement_timeout
         self._timeout = b"%d" % (self.statement_timeout * 1000)
         self._pipes: list[Pipe] = []
+        self._gathering: Pipe | None = None
         self._retiring: set[Pipe] = set()
         self._waiting: deque[Call] = deque()
         self._connecting: asyncio.Task[None] | None = None
@@ -355,10 +368,14 @@ class PipelinedDatabase:
     # Which connection a call goes to.
 
     def _dispatch(self, call: Call) -> None:
-        best = None
-        for pipe in self._pipes:
-            if best is None or (pipe.stalled, len(pipe.calls)) < (best.stalled, len(best.calls)):
-                best = pipe
+        best = self._gathering
+        if (
+            best is None
+            or not best.gathers
+            or call.statement.sql.writes
+            or len(best.calls) >= GATHERED_MAX
+        ):
+            best = self._gathering = self._least_busy()
         if best is None or best.calls:
             self._want_connection()
         if best is not None and len(best.calls) < WINDOW:
@@ -367,6 +384,13 @@ class PipelinedDatabase:
             self._waiting.append(call)
         else:
             call.fail(PoolTimeout("too many wait for the database"))
+
+    def _least_busy(self) -> Pipe | None:
+        best = None
+        for pipe in self._pipes:
+            if best is None or (pipe.stalled, len(pipe.calls)) < (best.stalled, len(best.calls)):
+                best = pipe
+        return best
 
     def again(self, call: Call) -> None:
         """Send a call once more whose transaction has been undone."""

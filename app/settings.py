@@ -184,7 +184,7 @@ class Settings(BaseSettings):
         "they are opened when they are needed.",
     )
     database_pool_max_size: int = Field(
-        default=4, ge=1, le=1000, description="Connections that each worker opens at most."
+        default=8, ge=1, le=1000, description="Connections that each worker opens at most."
     )
     database_pool_timeout: float = Field(
         default=2.0,

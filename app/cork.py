@@ -1,0 +1,44 @@
+"""Has the kernel send what is written to a socket in one turn of the event loop all at once."""
+
+import asyncio
+import os
+import socket
+
+TCP_CORK = getattr(socket, "TCP_CORK", None)
+"""Linux's alone."""
+
+
+class Cork:
+    """Holds back what is written to a TCP socket until the event loop's next turn.
+
+    libpq writes each call for itself, and each would be a packet that wakes PostgreSQL up. For
+    Unix sockets, and on other systems than Linux, there is no such thing, and nothing is held.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, descriptor: int) -> None:
+        self._loop = loop
+        self.holds = False
+        """Whether what is written now goes out together with what was written before."""
+        self._socket: socket.socket | None = None
+        if TCP_CORK is not None:
+            self._socket = socket.socket(fileno=os.dup(descriptor))
+            if self._socket.family not in (socket.AF_INET, socket.AF_INET6):
+                self.close()
+
+    def hold(self) -> None:
+        """Send nothing before the next turn."""
+        if self._socket is not None and TCP_CORK is not None and not self.holds:
+            self.holds = True
+            self._socket.setsockopt(socket.IPPROTO_TCP, TCP_CORK, 1)
+            self._loop.call_soon(self._let_go)
+
+    def close(self) -> None:
+        self.holds = False
+        if self._socket is not None:
+            self._socket.close()
+            self._socket = None
+
+    def _let_go(self) -> None:
+        self.holds = False
+        if self._socket is not None and TCP_CORK is not None:
+            self._socket.setsockopt(socket.IPPROTO_TCP, TCP_CORK, 0)
