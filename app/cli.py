@@ -9,6 +9,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Annotated
 
+import psycopg
 import typer
 import uvicorn
 from graphql import build_schema as build_from_sdl
@@ -25,6 +26,7 @@ from app.migration import MigrationFailed, pending, upgrade, upgrade_sql
 from app.observability import UVICORN_LOGS_JSON
 from app.roles import ensure_server_role
 from app.settings import Settings, settings_or_exit
+from app.trash import purge as purge_trash
 from auth.tokens import make_token
 from graphql_schema.schema import build_schema
 
@@ -160,6 +162,17 @@ def doctor() -> None:
 
 
 @cli.command()
+def purge() -> None:
+    """Remove for good what has been in the trash for TRASH_RETENTION_DAYS, as servers do hourly."""
+    settings = settings_or_exit()
+    if settings.database_url is not None:
+        _purge(settings)
+        return
+    with development(settings) as started:
+        _purge(started.settings)
+
+
+@cli.command()
 def graphiql_files() -> None:
     """Fetch GraphiQL's files by npm now, so that the page works without internet later."""
     typer.echo(f"GraphiQL's files are in {asyncio.run(fetch())}.")
@@ -191,6 +204,14 @@ def _migrate(url: str, settings: Settings, *, check: bool) -> None:
     typer.echo(f"The database is up to date. Let the server connect by:\nDATABASE_URL={server_url}")
     if ":PASSWORD@" in server_url:
         typer.echo("PASSWORD is the one in DATABASE_URL where this command is run: it sets it.")
+
+
+def _purge(settings: Settings) -> None:
+    try:
+        count = asyncio.run(purge_trash(str(settings.database_url), settings))
+    except psycopg.Error as error:
+        sys.exit(f"todo-api: the trash could not be purged: {error}")
+    typer.echo(f"Removed for good: {count} tasks.")
 
 
 def _run_server(settings: Settings, host: str, port: int, workers: int, *, reload: bool) -> None:

@@ -8,6 +8,7 @@ from app.database import RunningDatabase
 from app.pipeline import PipelinedDatabase
 from app.pool import PooledDatabase
 from app.settings import Settings
+from app.trash import keep_purging
 from auth.context import ContextGetter
 from auth.keys import Jwks
 from auth.tokens import TokenVerifier
@@ -47,4 +48,5 @@ async def run(settings: Settings) -> AsyncIterator[Running]:
         database: RunningDatabase = kind(settings.database_url, settings)
         stack.push_async_callback(database.close)
         await database.open()
+        await stack.enter_async_context(keep_purging(settings.database_url, settings))
         yield Running(database, ContextGetter(verifier, database, read_viewer))

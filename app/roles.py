@@ -28,7 +28,9 @@ SELECT r.rolname, r.rolsuper, r.rolbypassrls,
              OR relname <> 'users' AND NOT relforcerowsecurity),
        ARRAY(SELECT polname::text FROM pg_policy
              WHERE polrelid IN (to_regclass('tasks'), to_regclass('task_counters'))
-             AND polpermissive AND polname NOT IN ('tasks_owner', 'task_counters_owner')),
+             AND polpermissive AND polname NOT IN ('tasks_owner', 'task_counters_owner')
+             AND NOT r.rolsuper AND EXISTS (SELECT FROM unnest(polroles) AS whose
+                                            WHERE whose = 0 OR pg_has_role(r.oid, whose, 'USAGE'))),
        (SELECT count(*) FROM tables)
 FROM pg_roles r
 WHERE r.rolname = current_user
@@ -70,7 +72,8 @@ class RoleFacts:
             names = ", ".join(sorted(self.unprotected_tables))
             objections.append(f"Row security is not enabled and forced on {names}.")
         if self.foreign_policies:
-            # Permissive policies add up: what one of them lets through, ours cannot stop.
+            # Permissive policies add up: what one of them lets through, ours cannot stop. One that
+            # is not for this role lets nothing through to it.
             names = ", ".join(sorted(self.foreign_policies))
             objections.append(f"Row security has policies that may show more: {names}.")
         return objections

@@ -203,6 +203,12 @@ class Settings(BaseSettings):
         description="Prepare statements on the server. Turn it off behind a PgBouncer older than "
         "1.21, or one without `max_prepared_statements`.",
     )
+    trash_retention_days: int = Field(
+        default=30,
+        ge=2,
+        le=3650,
+        description="How long a deleted task can be restored, in days; then it is gone for good.",
+    )
     graphql_max_tokens: int = Field(
         default=1000, gt=0, description="The most tokens that a document may have."
     )

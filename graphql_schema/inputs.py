@@ -22,10 +22,19 @@ class TaskStatus(Enum):
     COMPLETED = strawberry.enum_value("COMPLETED", description="Tasks that are completed.")
 
 
+@strawberry.enum(description="Which tasks, by whether they are in the trash.")
+class TaskTrash(Enum):
+    EXCLUDE = strawberry.enum_value("EXCLUDE", description="Tasks that are not in the trash.")
+    ONLY = strawberry.enum_value("ONLY", description="Tasks that are in the trash.")
+
+
 @strawberry.input(description="Narrows a list of tasks down. Conditions all hold at once.")
 class TaskFilter:
     status: TaskStatus = strawberry.field(
         default=TaskStatus.ALL, description="Which tasks, by whether they are done."
+    )
+    trash: TaskTrash = strawberry.field(
+        default=TaskTrash.EXCLUDE, description="Which tasks, by whether they are in the trash."
     )
 
 
@@ -139,8 +148,17 @@ class ToggleTaskInput:
     )
 
 
-@strawberry.input(description="Which task to delete.")
+@strawberry.input(description="Which task to move into the trash.")
 class DeleteTaskInput:
+    id: strawberry.ID = strawberry.field(description="Which task.")
+    expected_version: int | None = strawberry.field(
+        default=UNSET,
+        description="The `version` last seen: if the task has changed since, nothing is written.",
+    )
+
+
+@strawberry.input(description="Which task to take back out of the trash.")
+class RestoreTaskInput:
     id: strawberry.ID = strawberry.field(description="Which task.")
     expected_version: int | None = strawberry.field(
         default=UNSET,

@@ -42,9 +42,9 @@ class VersionConflict(UserError):
     current: TaskRow = strawberry.field(graphql_type=Task, description="The task as it is now.")
 
 
-@strawberry.type(description="The task is gone.")
+@strawberry.type(description="The task is in the trash, where `restoreTask` finds it.")
 class DeleteTaskSuccess:
-    deleted_task_id: strawberry.ID = strawberry.field(description="The id that the task had.")
+    deleted_task_id: strawberry.ID = strawberry.field(description="The id of the task.")
     version: int = strawberry.field(
         description="The number of the deletion, in line with the `version` of tasks."
     )
@@ -61,6 +61,10 @@ UpdateTaskResult = Annotated[
 ToggleTaskResult = Annotated[
     Task | TaskNotFound | VersionConflict,
     strawberry.union("ToggleTaskResult", description="The task as changed, or why it was not."),
+]
+RestoreTaskResult = Annotated[
+    Task | TaskNotFound | VersionConflict,
+    strawberry.union("RestoreTaskResult", description="The task as it is again, or why it is not."),
 ]
 DeleteTaskResult = Annotated[
     DeleteTaskSuccess | TaskNotFound | VersionConflict,

@@ -8,6 +8,7 @@ from strawberry.schema.config import StrawberryConfig
 from graphql_schema.results import (
     CreateTaskResult,
     DeleteTaskResult,
+    RestoreTaskResult,
     ToggleTaskResult,
     UpdateTaskResult,
     UserError,
@@ -60,7 +61,12 @@ class Mutation:
     delete_task = strawberry.field(
         resolver=mutations.delete_task,
         graphql_type=DeleteTaskResult | None,
-        description="Delete a task.",
+        description="Move a task into the trash. It is as good as gone; after a time, it is.",
+    )
+    restore_task = strawberry.field(
+        resolver=mutations.restore_task,
+        graphql_type=RestoreTaskResult | None,
+        description="Take a task back out of the trash. One that is not there stays as it is.",
     )
 
 

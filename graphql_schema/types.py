@@ -43,8 +43,14 @@ class Task:
         description=f"More about it, up to {DESCRIPTION_MAX_LENGTH} characters; null for none."
     )
     completed: bool = strawberry.field(description="Whether it is done.")
+    completed_at: datetime | None = strawberry.field(
+        description="When it became completed; null while it is not."
+    )
     created_at: datetime = strawberry.field(description="When it was created.")
     updated_at: datetime = strawberry.field(description="When it was last changed.")
+    deleted_at: datetime | None = strawberry.field(
+        description="When it was moved into the trash; null while it is not there."
+    )
     version: int = strawberry.field(
         description="The number of its last change. Numbers rise across all of the owner's tasks; "
         "send it back as `expectedVersion` to change only what you have seen."

@@ -46,6 +46,9 @@ class Task(SQLModel, table=True):
         Index("tasks_by_created_at", "user_id", "created_at", "id"),
         Index("tasks_by_updated_at", "user_id", "updated_at", "id"),
         Index("tasks_by_title", "user_id", text("lower(title)"), "id"),
+        # For the feed of changes, and for what removes old trash, whosever it is.
+        Index("tasks_by_version", "user_id", "version"),
+        Index("tasks_in_trash", "deleted_at", postgresql_where=text("deleted_at IS NOT NULL")),
     )
 
     id: int | None = Field(default=None, sa_column=Column(BigInteger, Identity(), primary_key=True))
@@ -57,12 +60,15 @@ class Task(SQLModel, table=True):
     completed: bool = Field(
         default=False, sa_column=Column(Boolean, nullable=False, server_default=false())
     )
+    # A trigger keeps it in step with `completed`.
+    completed_at: datetime | None = Field(default=None, sa_column=Column(DateTime(timezone=True)))
     created_at: datetime = Field(
         sa_column=Column(DateTime(timezone=True), nullable=False, server_default=func.now())
     )
     updated_at: datetime = Field(
         sa_column=Column(DateTime(timezone=True), nullable=False, server_default=func.now())
     )
+    deleted_at: datetime | None = Field(default=None, sa_column=Column(DateTime(timezone=True)))
     version: int = Field(sa_column=Column(Integer, nullable=False))
 
 
@@ -80,6 +86,10 @@ class TaskCounter(SQLModel, table=True):
         sa_column=Column(Text, ForeignKey("users.id", ondelete="CASCADE"), primary_key=True)
     )
     version: int = Field(sa_column=Column(Integer, nullable=False))
+    # The greatest number of a change that nothing is left of, for its task is gone for good.
+    purged_version: int = Field(
+        default=0, sa_column=Column(Integer, nullable=False, server_default=text("0"))
+    )
 
 
 class TaskRow(NamedTuple):
@@ -89,6 +99,8 @@ class TaskRow(NamedTuple):
     title: str
     description: str | None
     completed: bool
+    completed_at: Instant | None
     created_at: Instant
     updated_at: Instant
+    deleted_at: Instant | None
     version: int

@@ -9,6 +9,7 @@ from auth.door import Statement
 from graphql_schema.inputs import (
     CreateTaskInput,
     DeleteTaskInput,
+    RestoreTaskInput,
     ToggleTaskInput,
     UpdateTaskInput,
     given,
@@ -79,6 +80,16 @@ async def delete_task(
     return DeleteTaskSuccess(
         deleted_task_id=strawberry.ID(str(outcome.id)), version=outcome.version
     )
+
+
+async def restore_task(
+    info: Info, input: Annotated[RestoreTaskInput, _Input]
+) -> TaskRow | TaskNotFound | VersionConflict:
+    key = task_key(input.id)
+    if key is None:
+        return TaskNotFound()
+    statement = statements.restore_task(info.context.user_id, key, given(input.expected_version))
+    return await _changed(info, statement)
 
 
 async def _changed(

@@ -18,7 +18,7 @@ from graphql_schema.inputs import TaskFilter, TaskOrder, given, task_key
 from models.task import TaskRow
 from models.user import UserRow
 from resolvers import statements
-from resolvers.statements import Page
+from resolvers.statements import Conditions, Page
 
 
 async def me(info: Info) -> UserRow:
@@ -63,10 +63,11 @@ async def tasks(
 ) -> TaskConnection:
     first, after, last, before = given(first), given(after), given(last), given(before)
     size, backward = page_size(first, last), last is not None
-    status = (filter or TaskFilter()).status
+    filter = filter or TaskFilter()
+    conditions = Conditions(filter.status, filter.trash)
     order = order_by or TaskOrder()
     page = Page(
-        status,
+        conditions,
         order.field,
         order.direction,
         None if after is None else Cursor.decode(after, order.field, "after"),
@@ -93,7 +94,7 @@ async def tasks(
         return any_beyond(page.after, before=True) if page.after else False
 
     async def count() -> int:
-        return (await database.fetch(statements.count_tasks(owner, status)))[0][0]
+        return (await database.fetch(statements.count_tasks(owner, conditions)))[0][0]
 
     return TaskConnection(
         rows=rows, order=order.field, next=has_next, previous=has_previous, count=count

@@ -4,7 +4,7 @@ Statements are written with SQLAlchemy and compiled to text once for each shape;
 parameters. The database runs each in a transaction of its own in which `app.user_id` is the owner.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache, partial
 from typing import Any, NamedTuple, TypeVar, cast
 
@@ -18,9 +18,9 @@ from sqlalchemy import (
     SQLColumnExpression,
     String,
     Text,
+    and_,
     bindparam,
     case,
-    delete,
     exists,
     false,
     func,
@@ -42,7 +42,7 @@ from sqlmodel import col
 from auth.door import Sql, Statement
 from auth.identity import Identity, UserId
 from graphql_schema.connections import Cursor
-from graphql_schema.inputs import OrderDirection, TaskOrderField, TaskStatus
+from graphql_schema.inputs import OrderDirection, TaskOrderField, TaskStatus, TaskTrash
 from models.task import Task, TaskCounter, TaskRow
 from models.user import User, UserRow
 
@@ -55,13 +55,20 @@ class Change(NamedTuple):
     done: bool
     """False: the task was not at the expected version, and nothing was written."""
     task: TaskRow
-    """The task after the change, or as it is; of a deleted one the version is its deletion's."""
+    """The task after the change, or as it is."""
+
+
+class Conditions(NamedTuple):
+    """Which of the owner's tasks are meant."""
+
+    status: TaskStatus
+    trash: TaskTrash
 
 
 class Page(NamedTuple):
     """Which of the owner's tasks a page may hold, and in what order."""
 
-    status: TaskStatus
+    conditions: Conditions
     field: TaskOrderField
     direction: OrderDirection
     after: Cursor | None
@@ -92,7 +99,7 @@ def task(owner: UserId, key: int) -> Statement[TaskRow]:
 def tasks(owner: UserId, page: Page, *, limit: int, backward: bool) -> Statement[TaskRow]:
     """Up to `limit` tasks from the page's start; backward: from its end, the last one first."""
     sql = _tasks(
-        page.status,
+        page.conditions,
         page.field,
         (page.direction is OrderDirection.DESC) is not backward,
         page.direction is OrderDirection.DESC,
@@ -108,12 +115,12 @@ def any_task_beyond(
 ) -> Statement[tuple[bool]]:
     """Whether any task stands at the cursor or on the far side of it."""
     ascending = page.direction is OrderDirection.ASC
-    sql = _any_task_beyond(page.status, page.field, before is ascending)
+    sql = _any_task_beyond(page.conditions, page.field, before is ascending)
     return Statement(sql, owner, _position("cursor", cursor))
 
 
-def count_tasks(owner: UserId, status: TaskStatus) -> Statement[tuple[int]]:
-    return Statement(_count_tasks(status), owner, {})
+def count_tasks(owner: UserId, conditions: Conditions) -> Statement[tuple[int]]:
+    return Statement(_count_tasks(conditions), owner, {})
 
 
 def create_task(owner: UserId, *, title: str, description: str | None) -> Statement[TaskRow]:
@@ -137,14 +144,23 @@ def toggle_task(owner: UserId, key: int, expected_version: int | None) -> Statem
 
 
 def delete_task(owner: UserId, key: int, expected_version: int | None) -> Statement[Change]:
+    """Move the task into the trash, where no other statement but those for the trash finds it."""
     values = {"key": key, "expected_version": expected_version}
     return Statement(_delete_task(), owner, values)
+
+
+def restore_task(owner: UserId, key: int, expected_version: int | None) -> Statement[Change]:
+    """Take the task back out of the trash; nothing is written where it is not there."""
+    values = {"key": key, "expected_version": expected_version}
+    return Statement(_restore_task(), owner, values)
 
 
 # What follows is the SQL: one function a statement, run once for each shape.
 
 _OWNER = bindparam("owner", type_=Text)
 _KEY = bindparam("key", type_=BigInteger)
+_LIVE = col(Task.deleted_at).is_(None)
+_IN_TRASH = col(Task.deleted_at).is_not(None)
 _TASK = [col(getattr(Task, name)) for name in TaskRow._fields]
 _USER = [col(getattr(User, name)) for name in UserRow._fields]
 _CHANGEABLE: dict[str, BindParameter[Any]] = {
@@ -207,13 +223,13 @@ def _add_viewer() -> Sql[UserRow]:
 
 @cache
 def _task() -> Sql[TaskRow]:
-    statement = select(*_TASK).where(col(Task.user_id) == _OWNER, col(Task.id) == _KEY)
+    statement = select(*_TASK).where(col(Task.user_id) == _OWNER, col(Task.id) == _KEY, _LIVE)
     return _sql(statement, _task_row, writes=False)
 
 
 @cache
 def _tasks(
-    status: TaskStatus,
+    conditions: Conditions,
     field: TaskOrderField,
     read_descending: bool,
     descending: bool,
@@ -221,7 +237,7 @@ def _tasks(
     before: bool,
 ) -> Sql[TaskRow]:
     key, id = _order_key(field), col(Task.id)
-    statement = select(*_TASK).where(col(Task.user_id) == _OWNER, *_having(status))
+    statement = select(*_TASK).where(col(Task.user_id) == _OWNER, *_having(conditions))
     here = tuple_(key, id)
     if after:
         place = _place("after", field)
@@ -235,17 +251,21 @@ def _tasks(
 
 
 @cache
-def _any_task_beyond(status: TaskStatus, field: TaskOrderField, smaller: bool) -> Sql[tuple[bool]]:
+def _any_task_beyond(
+    conditions: Conditions, field: TaskOrderField, smaller: bool
+) -> Sql[tuple[bool]]:
     here, place = tuple_(_order_key(field), col(Task.id)), _place("cursor", field)
     found = exists().where(
-        col(Task.user_id) == _OWNER, *_having(status), here <= place if smaller else here >= place
+        col(Task.user_id) == _OWNER,
+        *_having(conditions),
+        here <= place if smaller else here >= place,
     )
     return _sql(select(found), tuple, writes=False)
 
 
 @cache
-def _count_tasks(status: TaskStatus) -> Sql[tuple[int]]:
-    statement = select(func.count()).where(col(Task.user_id) == _OWNER, *_having(status))
+def _count_tasks(conditions: Conditions) -> Sql[tuple[int]]:
+    statement = select(func.count()).where(col(Task.user_id) == _OWNER, *_having(conditions))
     return _sql(statement, tuple, writes=False)
 
 
@@ -273,7 +293,9 @@ def _update_task(columns: frozenset[str]) -> Sql[Change]:
 
 def _compare_task() -> Sql[Change]:
     as_expected = _as_expected(col(Task.version))
-    statement = select(as_expected, *_TASK).where(col(Task.user_id) == _OWNER, col(Task.id) == _KEY)
+    statement = select(as_expected, *_TASK).where(
+        col(Task.user_id) == _OWNER, col(Task.id) == _KEY, _LIVE
+    )
     return _sql(statement, _change, writes=False)
 
 
@@ -282,9 +304,29 @@ def _toggle_task() -> Sql[Change]:
     return _change_task({"completed": not_(col(Task.completed))})
 
 
+@cache
+def _delete_task() -> Sql[Change]:
+    return _change_task({"deleted_at": func.now()})
+
+
 def _change_task(values: Mapping[str, SQLColumnExpression[Any]]) -> Sql[Change]:
-    target, counter = _target_and_counter()
-    changed = (
+    target = _target(_LIVE)
+    changed = _changed(target, _advance_for(target, _as_expected(target.c.version)), values)
+    return _done_or_current(changed, target, literal_column("false"))
+
+
+@cache
+def _restore_task() -> Sql[Change]:
+    target = _target()
+    as_expected, in_trash = _as_expected(target.c.version), target.c.deleted_at.is_not(None)
+    counter = _advance_for(target, as_expected, in_trash)
+    restored = _changed(target, counter, {"deleted_at": null()})
+    return _done_or_current(restored, target, and_(as_expected, not_(in_trash)))
+
+
+def _changed(target: CTE, counter: CTE, values: Mapping[str, SQLColumnExpression[Any]]) -> CTE:
+    """Set the values in the target, if the counter has been advanced for it."""
+    return (
         update(Task)
         .where(
             col(Task.user_id) == _OWNER,
@@ -295,36 +337,21 @@ def _change_task(values: Mapping[str, SQLColumnExpression[Any]]) -> Sql[Change]:
         .returning(*_TASK)
         .cte("changed")
     )
-    return _done_or_current(changed, target)
 
 
-@cache
-def _delete_task() -> Sql[Change]:
-    target, counter = _target_and_counter()
-    columns = [*_TASK[:-1], counter.c.version]
-    deleted = (
-        delete(Task)
-        .where(
-            col(Task.user_id) == _OWNER,
-            col(Task.id) == target.c.id,
-            col(Task.user_id) == counter.c.user_id,
-        )
-        .returning(*columns)
-        .cte("deleted")
-    )
-    return _done_or_current(deleted, target)
-
-
-def _target_and_counter() -> tuple[CTE, CTE]:
-    """Lock the task, and advance the counter if the task is at the version that was expected."""
-    target = (
+def _target(*conditions: SQLColumnExpression[bool]) -> CTE:
+    """Find the task and lock it."""
+    return (
         select(*_TASK)
-        .where(col(Task.user_id) == _OWNER, col(Task.id) == _KEY)
+        .where(col(Task.user_id) == _OWNER, col(Task.id) == _KEY, *conditions)
         .with_for_update()
         .cte("target")
     )
-    first = _first_version().select_from(target).where(_as_expected(target.c.version))
-    return target, _advance(first)
+
+
+def _advance_for(target: CTE, *conditions: SQLColumnExpression[bool]) -> CTE:
+    """Advance the counter if there is a target that meets the conditions."""
+    return _advance(_first_version().select_from(target).where(*conditions))
 
 
 def _as_expected(version: SQLColumnExpression[int]) -> SQLColumnExpression[bool]:
@@ -350,21 +377,22 @@ def _advance(first: Select[*tuple[Any, ...]]) -> CTE:
     )
 
 
-def _done_or_current(done: CTE, target: CTE) -> Sql[Change]:
-    statement = select(literal_column("true"), *done.c).union_all(
-        select(literal_column("false"), *target.c).where(not_(exists(select(done.c.id))))
+def _done_or_current(
+    changed: CTE, target: CTE, nothing_to_do: SQLColumnExpression[bool]
+) -> Sql[Change]:
+    statement = select(literal_column("true"), *changed.c).union_all(
+        select(nothing_to_do, *target.c).where(not_(exists(select(changed.c.id))))
     )
     return _sql(statement, _change, writes=True)
 
 
-def _having(status: TaskStatus) -> list[SQLColumnExpression[bool]]:
-    match status:
-        case TaskStatus.ALL:
-            return []
+def _having(conditions: Conditions) -> Iterator[SQLColumnExpression[bool]]:
+    yield _IN_TRASH if conditions.trash is TaskTrash.ONLY else _LIVE
+    match conditions.status:
         case TaskStatus.PENDING:
-            return [not_(col(Task.completed))]
+            yield not_(col(Task.completed))
         case TaskStatus.COMPLETED:
-            return [col(Task.completed)]
+            yield col(Task.completed)
 
 
 def _order_key(field: TaskOrderField) -> SQLColumnExpression[Any]:

@@ -24,7 +24,7 @@ FAST_PATH = os.environ.get("FAST_PATH") != "off"
 
 SECRET = "a-secret-for-tests-of-thirty-two-bytes-or-more"
 
-TASK = "id title description completed createdAt updatedAt version"
+TASK = "id title description completed completedAt createdAt updatedAt deletedAt version"
 
 CREATE = f"""
 mutation Create($input: CreateTaskInput!) {{
@@ -58,6 +58,15 @@ mutation Delete($input: DeleteTaskInput!) {{
   deleteTask(input: $input) {{
     __typename
     ... on DeleteTaskSuccess {{ deletedTaskId version }}
+    ... on UserError {{ message }}
+    ... on VersionConflict {{ current {{ {TASK} }} }}
+  }}
+}}"""
+RESTORE = f"""
+mutation Restore($input: RestoreTaskInput!) {{
+  restoreTask(input: $input) {{
+    __typename
+    ... on Task {{ {TASK} }}
     ... on UserError {{ message }}
     ... on VersionConflict {{ current {{ {TASK} }} }}
   }}
@@ -122,6 +131,9 @@ class Caller:
 
     def delete(self, **input: Any) -> Any:
         return self.data(DELETE, input=input)["deleteTask"]
+
+    def restore(self, **input: Any) -> Any:
+        return self.data(RESTORE, input=input)["restoreTask"]
 
     def get(self, id: str) -> Any:
         return self.data(GET, id=id)["task"]

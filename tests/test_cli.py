@@ -257,3 +257,21 @@ def test_alembic_works_by_itself(run: Run, fresh_database: Database) -> None:
     for command in (["upgrade", "head"], ["check"], ["current"], ["downgrade", "base"]):
         done = run("alembic", *command, cwd=ROOT, **url)
         assert done.returncode == 0, done.stderr
+
+
+def test_purge_removes_what_is_old_enough_and_says_how_much(
+    run: Run, migrated_database: Database
+) -> None:
+    with psycopg.connect(migrated_database.superuser_url) as connection:
+        connection.execute("INSERT INTO users (id, name) VALUES ('ada', 'Ada')")
+        connection.execute(
+            "INSERT INTO tasks (user_id, title, version, deleted_at) SELECT 'ada', 'x', n, "
+            "now() - n * interval '1 day' FROM generate_series(3, 6) n"
+        )
+    url = migrated_database.server_url
+    done = run("todo-api", "purge", DATABASE_URL=url, TRASH_RETENTION_DAYS="5")
+    assert (done.returncode, done.stdout) == (0, "Removed for good: 2 tasks.\n")
+    nowhere = "postgresql://nobody@127.0.0.1:9/nothing"
+    failed = run("todo-api", "purge", DATABASE_URL=nowhere)
+    assert failed.returncode == 1
+    assert failed.stderr.startswith("todo-api: the trash could not be purged: ")

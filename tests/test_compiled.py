@@ -147,7 +147,8 @@ class Caller(Context):
     def _record(self, text: str, number: int) -> list[Any]:
         time = "2024-02-29 12:00:00.25+00"
         title = self._chance.value("Milk", text, number) if number else "Milk"
-        task = [number + 1, title, None, bool(number % 2), time, time, number]
+        done = bool(number % 2)
+        task = [number + 1, title, None, done, time if done else None, time, time, None, number]
         if "count(*)" in text or "SELECT EXISTS" in text:
             return [number]
         if "users." in text:

@@ -25,6 +25,7 @@ from graphql_schema.schema import schema
 from tests.api import (
     DELETE,
     GET,
+    RESTORE,
     TASK,
     TOGGLE,
     UPDATE,
@@ -81,6 +82,8 @@ ATTACKS = [
     _input("Mutation.deleteTask", DELETE, expectedVersion=7),
     _input("Mutation.deleteTask", DELETE, expectedVersion=1),
     _input("Mutation.deleteTask", DELETE),
+    _input("Mutation.restoreTask", RESTORE, expectedVersion=1),
+    _input("Mutation.restoreTask", RESTORE),
 ]
 """Every operation that takes an id. A field that takes one and is not here fails a test below."""
 

@@ -110,6 +110,20 @@ async def test_a_policy_that_shows_more_is_noticed(migrated_database: Database) 
     ]
 
 
+async def test_a_policy_for_another_role_shows_no_more_to_this_one(
+    migrated_database: Database, make_role: MakeRole
+) -> None:
+    role = make_role("")
+    with psycopg.connect(migrated_database.superuser_url) as connection:
+        connection.execute(f"CREATE POLICY anothers ON tasks TO {role} USING (true)")
+    assert (await facts_of(migrated_database.server_url)).objections() == []
+    with psycopg.connect(migrated_database.superuser_url) as connection:
+        connection.execute(f"CREATE POLICY its_own ON task_counters TO {SERVER_ROLE} USING (true)")
+    assert (await facts_of(migrated_database.server_url)).objections() == [
+        "Row security has policies that may show more: its_own."
+    ]
+
+
 async def test_a_database_without_tables_is_noticed(fresh_database: Database) -> None:
     assert (await facts_of(fresh_database.superuser_url)).objections() == [
         "The database is not migrated: run `todo-api migrate`."
@@ -122,6 +136,9 @@ async def test_a_database_without_tables_is_noticed(fresh_database: Database) ->
         "INSERT INTO tasks (user_id, title, version) VALUES ('bob', 'x', 1)",
         "UPDATE tasks SET user_id = 'bob'",
         "UPDATE task_counters SET user_id = 'bob'",
+        "UPDATE task_counters SET purged_version = 0",
+        "INSERT INTO task_counters (user_id, version, purged_version) VALUES ('ada', 1, 1)",
+        "SELECT note_what_is_gone()",
         "INSERT INTO tasks (id, user_id, title, version) VALUES (7, 'ada', 'x', 1)",
         "INSERT INTO task_counters VALUES ('bob', 1)",
         "INSERT INTO users (id, name, email_verified) VALUES ('eve', 'Eve', false)",

@@ -15,11 +15,11 @@ from psycopg.errors import ForeignKeyViolation, InsufficientPrivilege
 from auth.door import Statement
 from auth.identity import Identity, UserId
 from graphql_schema.connections import Cursor
-from graphql_schema.inputs import OrderDirection, TaskOrderField, TaskStatus
+from graphql_schema.inputs import OrderDirection, TaskOrderField, TaskStatus, TaskTrash
 from models.instant import Instant
 from models.metadata import metadata
 from resolvers import statements
-from resolvers.statements import Page
+from resolvers.statements import Conditions, Page
 from tests.counts import Count
 from tests.databases import Database
 
@@ -44,16 +44,17 @@ OF_VICTIMS = """
 
 
 class Places(NamedTuple):
-    """The victim's first task, and cursors of an early and a late one in each order."""
+    """Two of the victim's tasks, and cursors of an early and a late one in each order."""
 
     key: int
+    key_in_trash: int
     early: dict[TaskOrderField, Cursor]
     late: dict[TaskOrderField, Cursor]
 
 
 @pytest.fixture(scope="module")
 def places(database: Database) -> Places:
-    """A victim with eight tasks, every other one completed, and an attacker with none."""
+    """A victim with tasks, completed or not, in the trash or not, and an attacker with none."""
     with psycopg.connect(database.superuser_url) as connection:
         for user in (VICTIM, ATTACKER):
             connection.execute(
@@ -61,11 +62,12 @@ def places(database: Database) -> Places:
                 "VALUES (%(user)s, %(user)s, false, now(), now())",
                 {"user": user},
             )
-        connection.execute("INSERT INTO task_counters VALUES (%s, 8)", [VICTIM])
+        connection.execute("INSERT INTO task_counters VALUES (%s, 16)", [VICTIM])
         rows = connection.execute(
-            "INSERT INTO tasks (user_id, title, completed, version, created_at, updated_at) "
-            "SELECT %(user)s, %(user)s || n, n %% 2 = 0, n, now() + n * interval '1s', "
-            "now() + n * interval '1s' FROM generate_series(1, 8) n "
+            "INSERT INTO tasks (user_id, title, completed, deleted_at, version, created_at, "
+            "updated_at) SELECT %(user)s, %(user)s || chr(96 + n), n %% 2 = 0, "
+            "CASE WHEN n %% 4 > 1 THEN now() END, n, now() + n * interval '1s', "
+            "now() + n * interval '1s' FROM generate_series(1, 16) n "
             "RETURNING id, title, created_at::text, updated_at::text",
             {"user": VICTIM},
         ).fetchall()
@@ -79,18 +81,24 @@ def places(database: Database) -> Places:
         }
         return {field: Cursor(field, value, id) for field, value in values.items()}
 
-    return Places(rows[0][0], cursors(rows[1]), cursors(rows[6]))
+    return Places(rows[0][0], rows[1][0], cursors(rows[4]), cursors(rows[11]))
+
+
+def conditions() -> Iterator[Conditions]:
+    """Yield conditions of every shape, each of which some of the victim's tasks meet."""
+    for status, trash in itertools.product(TaskStatus, TaskTrash):
+        yield Conditions(status, trash)
 
 
 def pages(places: Places) -> Iterator[Page]:
     """Yield pages of every shape, with some of the victim's tasks on each."""
-    for status, field, direction, after, before in itertools.product(
-        TaskStatus, TaskOrderField, OrderDirection, (True, False), (True, False)
+    for which, field, direction, after, before in itertools.product(
+        conditions(), TaskOrderField, OrderDirection, (True, False), (True, False)
     ):
         start, end = places.early[field], places.late[field]
         if direction is OrderDirection.DESC:
             start, end = end, start
-        yield Page(status, field, direction, start if after else None, end if before else None)
+        yield Page(which, field, direction, start if after else None, end if before else None)
 
 
 def shapes_of(name: str, owner: UserId, places: Places) -> Iterator[Statement[Any]]:
@@ -102,12 +110,12 @@ def shapes_of(name: str, owner: UserId, places: Places) -> Iterator[Statement[An
         "owner": [owner],
         "identity": [Identity(owner, None, None, 0.0)],
         "email": [None],
-        "key": [places.key],
+        "key": [places.key_in_trash if name == "restore_task" else places.key],
         "title": ["stolen"],
         "description": [None],
         "changes": [{}, {"title": "stolen"}, {"description": None, "completed": True}],
         "expected_version": [None, 1, 7],
-        "status": list(TaskStatus),
+        "conditions": list(conditions()),
         "page": list(pages(places)),
         "cursor": list(places.early.values()),
         "before": [False, True],
