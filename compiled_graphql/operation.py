@@ -164,7 +164,7 @@ class Outcome:
         self.error = error
         self.awaited = False
         self.rank = 0
-        """How many resolvers that were awaited ended before this one."""
+        """In which turn of the event loop it ended, of those in which any did."""
 
     def get(self) -> object:
         """Return or raise what the resolver did."""
@@ -201,6 +201,7 @@ async def _resolve_at_once(plan: Root, run: Run, outcomes: Outcomes) -> dict[str
                 if isawaitable(value):
                     awaited.append(outcomes[key])
         if awaited:
+            run.is_crowded = True
             await gather_with_cancel(*(_await(outcome, run) for outcome in awaited))
     data = dict(plan.template)
     for key, _, complete in fields:
@@ -237,8 +238,10 @@ async def _await(outcome: Outcome, run: Run) -> None:
         outcome.value = await outcome.value  # type: ignore[misc] # it is awaitable
     except Exception as error:  # noqa: BLE001 -- it belongs to the field
         outcome.error = error
-    outcome.rank = run.ended
-    run.ended += 1
+    outcome.rank = run.turn
+    if not run.turning and run.is_crowded:
+        run.turning = True
+        asyncio.get_running_loop().call_soon(run.next_turn)
 
 
 async def _settle(run: Run) -> None:

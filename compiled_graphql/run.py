@@ -23,7 +23,16 @@ from compiled_graphql.selections import Selections
 class Run:
     """What one execution is given, and what it still awaits."""
 
-    __slots__ = ("arguments", "context", "ended", "pending", "root", "values")
+    __slots__ = (
+        "arguments",
+        "context",
+        "is_crowded",
+        "pending",
+        "root",
+        "turn",
+        "turning",
+        "values",
+    )
 
     def __init__(
         self,
@@ -32,8 +41,11 @@ class Run:
         values: Mapping[str, Any],
         arguments: Sequence[Mapping[str, Any]],
     ) -> None:
-        self.ended = 0
-        """How many resolvers of root fields that were awaited have ended."""
+        self.turn = 0
+        """In how many turns of the event loop resolvers of root fields have ended."""
+        self.turning = False
+        self.is_crowded = False
+        """Several resolvers are awaited at once, so that the order in which they end matters."""
         self.context = context
         self.root = root
         self.values = values
@@ -42,6 +54,9 @@ class Run:
         """Those of each field that takes some."""
         self.pending: list[tuple[dict[str, Any], str, Any, Complete]] = []
         """Awaitables that resolvers returned, and where their completed values belong."""
+
+    def next_turn(self) -> None:
+        self.turn, self.turning = self.turn + 1, False
 
 
 Complete = Callable[[Any, Run], Any]
