@@ -23,7 +23,7 @@ from strawberry.printer import print_schema
 
 from graphql_schema.schema import schema
 from models.task import DESCRIPTION_MAX_LENGTH, TITLE_MAX_LENGTH
-from tests.api import CREATE, DELETE, GET, LIST, TOGGLE, UPDATE, Caller, Server
+from tests.api import CREATE, DELETE, GET, LIST, RESTORE, TOGGLE, UPDATE, Caller, Server
 from tests.counts import Count
 
 SCHEMA_FILE = Path(__file__).parent.parent / "schema.graphql"
@@ -203,7 +203,7 @@ arguments = st.fixed_dictionaries(
 
 @fuzz
 @given(
-    operation=st.sampled_from([CREATE, UPDATE, TOGGLE, DELETE, GET, LIST]),
+    operation=st.sampled_from([CREATE, UPDATE, TOGGLE, DELETE, RESTORE, GET, LIST]),
     variables=st.fixed_dictionaries({"input": inputs}) | arguments | anything,
 )
 def test_no_variables_make_the_server_fail(user: Caller, operation: str, variables: Any) -> None:
@@ -226,6 +226,7 @@ class Lives(RuleBasedStateMachine):
         super().__init__()
         self.user = self.server.user()
         self.tasks: dict[str, dict[str, Any]] = {}
+        self.trash: dict[str, dict[str, Any]] = {}
         self.version = 0
 
     def do(self, query: str, **variables: Any) -> Any:
@@ -247,9 +248,14 @@ class Lives(RuleBasedStateMachine):
             assert answer["issues"]
         return kind, answer
 
+    def do_nothing(self, query: str, input: dict[str, Any]) -> Any:
+        """Send a mutation that has nothing to change."""
+        answer = self.do(query, input=input)
+        return answer.pop("__typename"), answer
+
     def aim(self, data: st.DataObject) -> tuple[str, dict[str, Any] | None, int | None]:
         """Choose a task, or the id of none; and perhaps a version to expect."""
-        ids = [*self.tasks, self.anothers, NO_SUCH_ID]
+        ids = [*self.tasks, *self.trash, self.anothers, NO_SUCH_ID]
         id = data.draw(st.sampled_from(ids))
         task = self.tasks.get(id)
         version = task["version"] if task else 1
@@ -297,8 +303,27 @@ class Lives(RuleBasedStateMachine):
             del self.tasks[id]
             assert task
             assert expected in (None, task["version"])
+            latest = {"field": "UPDATED_AT", "direction": "DESC"}
+            page = self.do(LIST, filter={"trash": "ONLY"}, orderBy=latest, first=1)
+            (deleted,) = page["nodes"]
+            times = {"updatedAt": deleted["updatedAt"], "deletedAt": deleted["updatedAt"]}
+            assert deleted == {**task, **times, "version": self.version}
+            self.trash[id] = deleted
         else:
             self.settle(task, expected, kind, after, {})
+
+    @rule(data=st.data())
+    def restore(self, data: st.DataObject) -> None:
+        id, task, expected = self.aim(data)
+        deleted = self.trash.get(id)
+        if deleted is None:
+            kind, after = self.do_nothing(RESTORE, {"id": id, "expectedVersion": expected})
+            self.settle(task, expected, kind, after, {})
+            return
+        kind, after = self.change(RESTORE, {"id": id, "expectedVersion": expected})
+        if kind == "Task":
+            del self.trash[id]
+        self.settle(deleted, expected, kind, after, {"deletedAt": None})
 
     def settle(
         self,
@@ -316,6 +341,8 @@ class Lives(RuleBasedStateMachine):
         else:
             assert kind == "Task"
             changed = {"version": self.version, "updatedAt": after["updatedAt"]} if changes else {}
+            if changes.get("completed") not in (None, task["completed"]):
+                changed["completedAt"] = after["updatedAt"] if changes["completed"] else None
             assert after == {**task, **changes, **changed}
             self.tasks[task["id"]] = after
 
@@ -328,15 +355,19 @@ class Lives(RuleBasedStateMachine):
         field=st.sampled_from(ORDERS),
         descending=st.booleans(),
         status=st.sampled_from(["ALL", "PENDING", "COMPLETED"]),
+        trash=st.booleans(),
         size=st.integers(1, 4),
     )
-    def walk(self, field: str, descending: bool, status: str, size: int) -> None:
+    def walk(self, field: str, descending: bool, status: str, trash: bool, size: int) -> None:
         """Turn all pages of a list, forwards and backwards."""
         direction = "DESC" if descending else "ASC"
-        list_ = {"filter": {"status": status}, "orderBy": {"field": field, "direction": direction}}
+        list_ = {
+            "filter": {"status": status, "trash": "ONLY" if trash else "EXCLUDE"},
+            "orderBy": {"field": field, "direction": direction},
+        }
         wanted = [
             task
-            for task in self.tasks.values()
+            for task in (self.trash if trash else self.tasks).values()
             if status == "ALL" or task["completed"] is (status == "COMPLETED")
         ]
         forwards = self.turn(list_, "first", "after", ("endCursor", "hasNextPage"), size)
@@ -360,7 +391,7 @@ class Lives(RuleBasedStateMachine):
         pages = [self.do(LIST, **list_, **{size: number})]
         while pages[-1]["pageInfo"][more]:
             assert len(pages[-1]["nodes"]) == number
-            assert len(pages) <= len(self.tasks)
+            assert len(pages) <= len(self.tasks) + len(self.trash)
             place = pages[-1]["pageInfo"][cursor]
             pages.append(self.do(LIST, **list_, **{size: number, start: place}))
         return pages
