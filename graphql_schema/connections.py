@@ -1,11 +1,11 @@
-"""Pages of tasks, after Relay's Cursor Connections specification, and their cursors."""
+"""Pages of tasks and of changes, after Relay's Cursor Connections, and their cursors."""
 
 import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Self
+from typing import NamedTuple, Self
 
 import orjson
 import strawberry
@@ -18,8 +18,12 @@ from models.task import TITLE_MAX_LENGTH, TaskRow
 
 PAGE_SIZE_DEFAULT = 50
 PAGE_SIZE_MAX = 100
+VERSION_MAX = 2**31 - 1
+"""The greatest value of PostgreSQL's integer."""
 CURSOR_MAX_LENGTH = 2048
 """Characters in a cursor: over what the longest title needs."""
+CHANGES = "CHANGES"
+"""What a cursor of the feed begins with, where one of a list has its order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +48,7 @@ class Cursor:
                 return cls(field, row.title, row.id)
 
     def encode(self) -> str:
-        parts = orjson.dumps([self.field.value, self.value, self.id])
-        return urlsafe_b64encode(parts).rstrip(b"=").decode()
+        return _encode_parts(self.field.value, self.value, self.id)
 
     @classmethod
     def decode(cls, text: str, field: TaskOrderField, argument: str) -> Self:
@@ -67,6 +70,43 @@ class Cursor:
                 f"but this list is ordered by {field.value}."
             )
         return cursor
+
+
+class ChangeCursor(NamedTuple):
+    """A place in the feed of changes: all of them up to a version have been seen."""
+
+    version: int
+    purged_version: int
+    """What had been purged when the reading began, of which nothing has been shown."""
+
+    def encode(self) -> str:
+        return _encode_parts(CHANGES, *self)
+
+    @classmethod
+    def decode(cls, text: str, argument: str) -> Self:
+        """Return the cursor that `encode` made.
+
+        Raises:
+            BadUserInput: it is no cursor of ours, or one of a list of tasks.
+        """
+        try:
+            named, *versions = _decode_parts(text)
+            cursor = cls(*map(_version, versions))
+            if named != CHANGES:
+                raise ValueError(named)
+        except (ValueError, TypeError, OverflowError, RecursionError) as error:
+            raise BadUserInput(f"`{argument}` is not a cursor of the changes.") from error
+        return cursor
+
+
+def _version(plain: object) -> int:
+    if type(plain) is not int or not 0 <= plain <= VERSION_MAX:
+        raise ValueError(plain)
+    return plain
+
+
+def _encode_parts(*parts: object) -> str:
+    return urlsafe_b64encode(orjson.dumps(parts)).rstrip(b"=").decode()
 
 
 def _decode_parts(text: str) -> tuple[object, object, object]:
@@ -97,7 +137,8 @@ class PageInfo:
         description="The cursor of the page's first task; null when the page is empty."
     )
     end_cursor: str | None = strawberry.field(
-        description="The cursor of the page's last task; null when the page is empty."
+        description="The cursor of the page's last task; null when the page is empty. "
+        "Of a page of changes: where to go on, which is never null."
     )
 
     @strawberry.field(graphql_type=bool, description="Whether there are tasks after this page.")
@@ -147,6 +188,64 @@ class TaskConnection:
     )
     async def total_count(self) -> int:
         return await self.count()
+
+
+@strawberry.type(
+    description="That a task of the caller's has changed. Only its latest change counts."
+)
+class TaskChange:
+    task_id: strawberry.ID = strawberry.field(description="Which task.")
+    version: int = strawberry.field(description="The number of the change.")
+    task: TaskRow | None = strawberry.field(
+        graphql_type=Task | None, description="The task as it is now; null when it is deleted."
+    )
+
+    @classmethod
+    def of(cls, row: TaskRow) -> Self:
+        return cls(
+            task_id=strawberry.ID(str(row.id)),
+            version=row.version,
+            task=None if row.deleted_at else row,
+        )
+
+
+@strawberry.type(description="A change, and its place among the changes.")
+class TaskChangeEdge:
+    cursor: str = strawberry.field(description="Marks this place, for `after`.")
+    node: TaskChange = strawberry.field(description="The change.")
+
+
+@strawberry.type(description="A page of changes, oldest first, with one entry for each task.")
+class TaskChangeConnection:
+    rows: strawberry.Private[Sequence[TaskRow]]
+    end: strawberry.Private[ChangeCursor]
+    more: strawberry.Private[bool]
+    reset: bool = strawberry.field(
+        description="Whether these pages are the whole set: drop the local copy before applying "
+        "them. It is so when `after` is left out, or when deletions since then may be forgotten."
+    )
+
+    @strawberry.field(description="The changes of this page, in order.")
+    def nodes(self) -> list[TaskChange]:
+        return [TaskChange.of(row) for row in self.rows]
+
+    @strawberry.field(description="The changes of this page, each with its cursor.")
+    def edges(self) -> list[TaskChangeEdge]:
+        return [
+            TaskChangeEdge(cursor=self._cursor(row), node=TaskChange.of(row)) for row in self.rows
+        ]
+
+    @strawberry.field(description="Where this page stands among the changes.")
+    def page_info(self) -> PageInfo:
+        return PageInfo(
+            next=lambda: self.more,
+            previous=lambda: False,
+            start_cursor=self._cursor(self.rows[0]) if self.rows else None,
+            end_cursor=self.end.encode(),
+        )
+
+    def _cursor(self, row: TaskRow) -> str:
+        return self.end._replace(version=row.version).encode()
 
 
 def page_size(first: int | None, last: int | None) -> int:

@@ -75,7 +75,7 @@ def paged_fields(schema: GraphQLSchema) -> frozenset[str]:
         for type_ in schema.type_map.values()
         if is_object_type(type_)
         for name, field in type_.fields.items()
-        if {"first", "last"} <= field.args.keys()
+        if "first" in field.args
     )
 
 

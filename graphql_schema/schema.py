@@ -15,7 +15,7 @@ from graphql_schema.results import (
 )
 from graphql_schema.types import Task, User
 from models.instant import rfc_3339
-from resolvers import mutations, queries
+from resolvers import changes, mutations, queries
 
 DATE_TIME = strawberry.scalar(
     name="DateTime",
@@ -38,6 +38,11 @@ class Query:
     )
     tasks = strawberry.field(
         resolver=queries.tasks, description="The caller's tasks, a page at a time."
+    )
+    task_changes = strawberry.field(
+        resolver=changes.task_changes,
+        description="What has changed in the caller's tasks, oldest first. Who applies the pages "
+        "in order, and goes on from the last `endCursor` whenever it likes, has what `tasks` has.",
     )
 
 

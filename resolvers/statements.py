@@ -29,6 +29,7 @@ from sqlalchemy import (
     null,
     or_,
     select,
+    true,
     tuple_,
     update,
 )
@@ -75,6 +76,14 @@ class Page(NamedTuple):
     before: Cursor | None
 
 
+class FeedRow(NamedTuple):
+    """A task that has changed, and where the owner's counter stood as it was read."""
+
+    version: int
+    purged_version: int
+    task: TaskRow | None
+
+
 def viewer(owner: UserId) -> Statement[UserRow]:
     return Statement(_viewer(), owner, {})
 
@@ -117,6 +126,14 @@ def any_task_beyond(
     ascending = page.direction is OrderDirection.ASC
     sql = _any_task_beyond(page.conditions, page.field, before is ascending)
     return Statement(sql, owner, _position("cursor", cursor))
+
+
+def task_changes(owner: UserId, after_version: int, limit: int) -> Statement[FeedRow]:
+    """Up to `limit` tasks that have changed since, in the trash or not, oldest change first.
+
+    One row comes back without a task where there are none, and no row where there never were any.
+    """
+    return Statement(_task_changes(), owner, {"after_version": after_version, "limit": limit})
 
 
 def count_tasks(owner: UserId, conditions: Conditions) -> Statement[tuple[int]]:
@@ -187,6 +204,10 @@ def _sql(
 
 def _change(record: Sequence[Any]) -> Change:
     return Change(record[0], _task_row(record[1:]))
+
+
+def _feed_row(record: Sequence[Any]) -> FeedRow:
+    return FeedRow(record[0], record[1], None if record[2] is None else _task_row(record[2:]))
 
 
 @cache
@@ -267,6 +288,28 @@ def _any_task_beyond(
 def _count_tasks(conditions: Conditions) -> Sql[tuple[int]]:
     statement = select(func.count()).where(col(Task.user_id) == _OWNER, *_having(conditions))
     return _sql(statement, tuple, writes=False)
+
+
+@cache
+def _task_changes() -> Sql[FeedRow]:
+    # Versions are committed in their order, so what one snapshot shows of them has no gaps.
+    page = (
+        select(*_TASK)
+        .where(
+            col(Task.user_id) == _OWNER,
+            col(Task.version) > bindparam("after_version", type_=Integer),
+        )
+        .order_by(col(Task.version))
+        .limit(bindparam("limit", type_=Integer))
+        .subquery("page")
+    )
+    statement = (
+        select(col(TaskCounter.version), col(TaskCounter.purged_version), *page.c)
+        .outerjoin_from(TaskCounter, page, true())
+        .where(col(TaskCounter.user_id) == _OWNER)
+        .order_by(page.c.version)
+    )
+    return _sql(statement, _feed_row, writes=False)
 
 
 @cache

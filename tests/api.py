@@ -84,6 +84,16 @@ query List($filter: TaskFilter, $orderBy: TaskOrder, $first: Int, $after: String
   }}
 }}"""
 
+CHANGES = f"""
+query Changes($after: String, $first: Int) {{
+  taskChanges(after: $after, first: $first) {{
+    nodes {{ taskId version task {{ {TASK} }} }}
+    edges {{ cursor node {{ taskId }} }}
+    pageInfo {{ hasNextPage hasPreviousPage startCursor endCursor }}
+    reset
+  }}
+}}"""
+
 
 class Caller:
     """Somebody with a token, or with none, who talks GraphQL over HTTP."""
@@ -140,6 +150,9 @@ class Caller:
 
     def page(self, **arguments: Any) -> Any:
         return self.data(LIST, **arguments)["tasks"]
+
+    def changes(self, **arguments: Any) -> Any:
+        return self.data(CHANGES, **arguments)["taskChanges"]
 
     def titles(self, **arguments: Any) -> list[str]:
         return [task["title"] for task in self.page(**arguments)["nodes"]]

@@ -153,5 +153,7 @@ class Caller(Context):
             return [number]
         if "users." in text:
             return ["ada", None, "Ada", time]
+        if "purged_version" in text:
+            return [9, 0, *task]
         is_change = "UNION ALL" in text or "expected_version" in text or " AS anon" in text
         return [number % 2 == 0, *task] if is_change else task

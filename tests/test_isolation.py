@@ -91,10 +91,14 @@ EVERYTHING = f"""{{
   me {{ id email name createdAt }}
   tasks {{ nodes {{ {TASK} owner {{ id email name }} }} edges {{ cursor }} totalCount
            pageInfo {{ startCursor endCursor hasNextPage hasPreviousPage }} }}
+  taskChanges {{ nodes {{ taskId version task {{ {TASK} }} }} edges {{ cursor }} reset
+                 pageInfo {{ endCursor hasNextPage }} }}
 }}"""
 
 
-OWNERSHIP = re.compile(r"(?:tasks\.user_id|users\.id) = (\$\d+::VARCHAR|counter\.user_id)")
+OWNERSHIP = re.compile(
+    r"(?:tasks\.user_id|task_counters\.user_id|users\.id) = (\$\d+::VARCHAR|counter\.user_id)"
+)
 forgotten: list[int] = []
 
 
@@ -207,6 +211,21 @@ def test_anothers_cursor_shows_the_callers_own_alone(layers: Server) -> None:
                 info = page["pageInfo"]
                 assert info["hasNextPage"] is (place == "before" and len(page["nodes"]) < 2)
                 assert info["hasPreviousPage"] is (place == "after" and len(page["nodes"]) < 2)
+
+
+def test_changes_are_the_callers_own_alone(layers: Server) -> None:
+    alice, bob = layers.user(), layers.user()
+    for n in range(3):
+        alice.create(f"Alice's {n}")
+    bob.create("Bob's first")
+    cursors = [edge["cursor"] for edge in alice.changes()["edges"]]
+    bob.create("Bob's second")
+    bobs = {"Bob's first", "Bob's second"}
+    for page in (bob.changes(), *(bob.changes(after=cursor) for cursor in cursors)):
+        assert {node["task"]["title"] for node in page["nodes"]} <= bobs
+    # Where nothing has been written yet, nothing of others shows either.
+    nobody = layers.user()
+    assert nobody.changes()["nodes"] == nobody.changes(after=cursors[0])["nodes"] == []
 
 
 def test_a_count_of_versions_tells_nothing_of_others(layers: Server) -> None:

@@ -114,7 +114,7 @@ def test_the_first_query_gives_the_first_answer(server: Server) -> None:
 
 def test_the_queries_do_what_they_say(server: Server) -> None:
     user = server.user()
-    _, page, add, rename, tick_and_delete = blocks("graphql")
+    _, page, add, rename, tick_and_delete, changes = blocks("graphql")
     one = user.data(add, title="Milk")["createTask"]
     two = user.data(add, title="Bread")["createTask"]
     assert [e["node"]["title"] for e in user.data(page)["tasks"]["edges"]] == ["Bread", "Milk"]
@@ -125,3 +125,7 @@ def test_the_queries_do_what_they_say(server: Server) -> None:
     done = user.data(tick_and_delete, tick=one["id"], delete=two["id"])
     assert done["toggleTask"] == {"id": one["id"], "completed": True}
     assert done["deleteTask"]["deletedTaskId"] == two["id"]
+    told = user.data(changes)["taskChanges"]
+    assert told["reset"] is True
+    assert [change["taskId"] for change in told["nodes"]] == [one["id"], two["id"]]
+    assert told["nodes"][1]["task"] is None

@@ -121,6 +121,7 @@ def shapes_of(name: str, owner: UserId, places: Places) -> Iterator[Statement[An
         "before": [False, True],
         "backward": [False, True],
         "limit": [101],
+        "after_version": [0, 5],
     }
     parameters = inspect.signature(STATEMENTS[name]).parameters
     for chosen in itertools.product(*(values[parameter] for parameter in parameters)):

@@ -1,0 +1,66 @@
+"""The feed of changes: what a client that was away must apply to have what the server has."""
+
+from typing import Annotated
+
+import strawberry
+from strawberry import UNSET
+
+from auth.context import Info
+from auth.door import Database
+from auth.identity import UserId
+from graphql_schema.connections import (
+    PAGE_SIZE_DEFAULT,
+    PAGE_SIZE_MAX,
+    ChangeCursor,
+    TaskChangeConnection,
+    page_size,
+)
+from graphql_schema.inputs import given
+from resolvers import statements
+
+
+async def task_changes(
+    info: Info,
+    after: Annotated[
+        str | None,
+        strawberry.argument(description="Only what comes after this cursor; all when left out."),
+    ] = UNSET,
+    first: Annotated[
+        int | None,
+        strawberry.argument(
+            description=f"At most this many: 0 to {PAGE_SIZE_MAX}; {PAGE_SIZE_DEFAULT} when left "
+            "out."
+        ),
+    ] = UNSET,
+) -> TaskChangeConnection:
+    size, place = page_size(given(first), None), given(after)
+    cursor = None if place is None else ChangeCursor.decode(place, "after")
+    return await read_changes(info.context.database, info.context.user_id, cursor, size)
+
+
+async def read_changes(
+    database: Database, owner: UserId, after: ChangeCursor | None, size: int
+) -> TaskChangeConnection:
+    """Return the owner's next `size` changes, from the beginning where `after` is too old."""
+    start = after or ChangeCursor(0, 0)
+    rows = await database.fetch(statements.task_changes(owner, start.version, size + 1))
+    reset = after is None
+    if after is not None and _is_too_old(after, *_counter(rows)):
+        reset, start = True, ChangeCursor(0, 0)
+        rows = await database.fetch(statements.task_changes(owner, start.version, size + 1))
+    if reset:
+        # Of what is purged by now these pages show nothing, so it does not make them too old.
+        start = start._replace(purged_version=_counter(rows)[1])
+    tasks = [row.task for row in rows if row.task is not None]
+    page = tasks[:size]
+    end = start._replace(version=page[-1].version) if page else start
+    return TaskChangeConnection(rows=page, end=end, more=len(tasks) > size, reset=reset)
+
+
+def _counter(rows: list[statements.FeedRow]) -> tuple[int, int]:
+    return (rows[0].version, rows[0].purged_version) if rows else (0, 0)
+
+
+def _is_too_old(cursor: ChangeCursor, version: int, purged_version: int) -> bool:
+    """Whether deletions after the cursor may be forgotten, or the database is older than it."""
+    return not purged_version <= max(cursor) <= version
