@@ -11,7 +11,8 @@ import orjson
 import strawberry
 
 from graphql_schema.errors import BadUserInput
-from graphql_schema.inputs import TASK_ID_MAX, TaskOrderField, is_storable
+from graphql_schema.filters import TaskOrderField
+from graphql_schema.inputs import TASK_ID_MAX, is_storable
 from graphql_schema.types import Task
 from models.instant import Instant
 from models.task import TITLE_MAX_LENGTH, TaskRow

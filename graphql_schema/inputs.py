@@ -1,4 +1,4 @@
-"""What clients send: arguments and mutation inputs, and what can be wrong with them."""
+"""What mutations are sent, and what can be wrong with it."""
 
 from collections.abc import Iterator, Mapping
 from enum import Enum
@@ -13,52 +13,6 @@ Value = TypeVar("Value")
 
 TASK_ID_MAX = 2**63 - 1
 """The greatest value of PostgreSQL's bigint."""
-
-
-@strawberry.enum(description="Which tasks, by whether they are done.")
-class TaskStatus(Enum):
-    ALL = strawberry.enum_value("ALL", description="Every task.")
-    PENDING = strawberry.enum_value("PENDING", description="Tasks that are not completed.")
-    COMPLETED = strawberry.enum_value("COMPLETED", description="Tasks that are completed.")
-
-
-@strawberry.enum(description="Which tasks, by whether they are in the trash.")
-class TaskTrash(Enum):
-    EXCLUDE = strawberry.enum_value("EXCLUDE", description="Tasks that are not in the trash.")
-    ONLY = strawberry.enum_value("ONLY", description="Tasks that are in the trash.")
-
-
-@strawberry.input(description="Narrows a list of tasks down. Conditions all hold at once.")
-class TaskFilter:
-    status: TaskStatus = strawberry.field(
-        default=TaskStatus.ALL, description="Which tasks, by whether they are done."
-    )
-    trash: TaskTrash = strawberry.field(
-        default=TaskTrash.EXCLUDE, description="Which tasks, by whether they are in the trash."
-    )
-
-
-@strawberry.enum(description="What tasks can be ordered by.")
-class TaskOrderField(Enum):
-    CREATED_AT = strawberry.enum_value("CREATED_AT", description="When they were created.")
-    UPDATED_AT = strawberry.enum_value("UPDATED_AT", description="When they were last changed.")
-    TITLE = strawberry.enum_value("TITLE", description="Their titles, upper and lower case alike.")
-
-
-@strawberry.enum(description="Which end comes first.")
-class OrderDirection(Enum):
-    ASC = strawberry.enum_value("ASC", description="Oldest or smallest first.")
-    DESC = strawberry.enum_value("DESC", description="Newest or greatest first.")
-
-
-@strawberry.input(description="The order of a list of tasks. Ties are broken by id.")
-class TaskOrder:
-    field: TaskOrderField = strawberry.field(
-        default=TaskOrderField.CREATED_AT, description="What to order by."
-    )
-    direction: OrderDirection = strawberry.field(
-        default=OrderDirection.DESC, description="Which end comes first."
-    )
 
 
 @strawberry.enum(description="What is wrong with a value.")

@@ -14,7 +14,7 @@ from graphql_schema.results import (
     UserError,
 )
 from graphql_schema.types import Task, User
-from models.instant import rfc_3339
+from models.instant import parse_rfc_3339, rfc_3339
 from resolvers import changes, mutations, queries
 
 DATE_TIME = strawberry.scalar(
@@ -22,7 +22,7 @@ DATE_TIME = strawberry.scalar(
     description="An instant as RFC 3339 has it, always with an offset, to the microsecond.",
     specified_by_url="https://scalars.graphql.org/andimarek/date-time.html",
     serialize=rfc_3339,
-    parse_value=datetime.fromisoformat,
+    parse_value=parse_rfc_3339,
 )
 
 

@@ -13,3 +13,16 @@ def rfc_3339(instant: Instant) -> str:
         return instant.replace(" ", "T", 1) + ":00"
     # A session that is not in UTC.
     return datetime.fromisoformat(instant).astimezone(UTC).isoformat()
+
+
+def parse_rfc_3339(text: str) -> datetime:
+    """Return the instant that a text means, in UTC, for PostgreSQL does not know every offset.
+
+    Raises:
+        ValueError: it means none; without an offset, it might mean many.
+        OverflowError: it is before the year 1 or after 9999 in UTC.
+    """
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        raise ValueError("an instant must have an offset, such as Z")
+    return moment.astimezone(UTC)

@@ -7,6 +7,8 @@ import strawberry
 from strawberry import UNSET
 
 from auth.context import Info
+from auth.door import Database
+from auth.identity import UserId
 from graphql_schema.connections import (
     PAGE_SIZE_DEFAULT,
     PAGE_SIZE_MAX,
@@ -14,11 +16,15 @@ from graphql_schema.connections import (
     TaskConnection,
     page_size,
 )
-from graphql_schema.inputs import TaskFilter, TaskOrder, given, task_key
+from graphql_schema.filters import DateTimeRange, TaskFilter, TaskOrder
+from graphql_schema.inputs import given, task_key
 from models.task import TaskRow
 from models.user import UserRow
 from resolvers import statements
 from resolvers.statements import Conditions, Page
+
+FOUND_MAX = 1000
+"""Tasks that a search looks up; where there are more, it looks at one after another."""
 
 
 async def me(info: Info) -> UserRow:
@@ -63,9 +69,9 @@ async def tasks(
 ) -> TaskConnection:
     first, after, last, before = given(first), given(after), given(last), given(before)
     size, backward = page_size(first, last), last is not None
-    filter = filter or TaskFilter()
-    conditions = Conditions(filter.status, filter.trash)
     order = order_by or TaskOrder()
+    owner, database = info.context.user_id, info.context.database
+    conditions = await _narrowed(database, owner, _conditions(filter or TaskFilter()))
     page = Page(
         conditions,
         order.field,
@@ -73,8 +79,6 @@ async def tasks(
         None if after is None else Cursor.decode(after, order.field, "after"),
         None if before is None else Cursor.decode(before, order.field, "before"),
     )
-    owner, database = info.context.user_id, info.context.database
-
     rows = await database.fetch(statements.tasks(owner, page, limit=size + 1, backward=backward))
     more = len(rows) > size
     rows = rows[size - 1 :: -1] if backward and size else rows[:size]
@@ -99,3 +103,32 @@ async def tasks(
     return TaskConnection(
         rows=rows, order=order.field, next=has_next, previous=has_previous, count=count
     )
+
+
+def _conditions(filter: TaskFilter) -> Conditions:
+    filter.check()
+    ids, search = given(filter.ids), given(filter.search)
+    created = given(filter.created_at) or DateTimeRange()
+    updated = given(filter.updated_at) or DateTimeRange()
+    return Conditions(
+        status=filter.status,
+        trash=filter.trash,
+        ids=None if ids is None else [key for id in ids if (key := task_key(id)) is not None],
+        created_from=given(created.from_),
+        created_until=given(created.until),
+        updated_from=given(updated.from_),
+        updated_until=given(updated.until),
+        search=search if search and not search.isspace() else None,
+    )
+
+
+async def _narrowed(database: Database, owner: UserId, conditions: Conditions) -> Conditions:
+    """Look up which tasks a search finds. Where they are many, every page is soon full of them."""
+    if conditions.search is None:
+        return conditions
+    statement = statements.search_tasks(owner, conditions.search, FOUND_MAX + 1)
+    found = {id for (id,) in await database.fetch(statement)}
+    if len(found) > FOUND_MAX:
+        return conditions
+    ids = found if conditions.ids is None else found.intersection(conditions.ids)
+    return conditions._replace(ids=sorted(ids), search=None)

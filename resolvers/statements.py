@@ -5,10 +5,12 @@ parameters. The database runs each in a transaction of its own in which `app.use
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime
 from functools import cache, partial
 from typing import Any, NamedTuple, TypeVar, cast
 
 from sqlalchemy import (
+    ARRAY,
     BigInteger,
     BindParameter,
     Boolean,
@@ -19,6 +21,7 @@ from sqlalchemy import (
     String,
     Text,
     and_,
+    any_,
     bindparam,
     case,
     exists,
@@ -31,6 +34,7 @@ from sqlalchemy import (
     select,
     true,
     tuple_,
+    union_all,
     update,
 )
 from sqlalchemy.dialects.postgresql import insert
@@ -43,11 +47,12 @@ from sqlmodel import col
 from auth.door import Sql, Statement
 from auth.identity import Identity, UserId
 from graphql_schema.connections import Cursor
-from graphql_schema.inputs import OrderDirection, TaskOrderField, TaskStatus, TaskTrash
+from graphql_schema.filters import OrderDirection, TaskOrderField, TaskStatus, TaskTrash
 from models.task import Task, TaskCounter, TaskRow
 from models.user import User, UserRow
 
 Row = TypeVar("Row")
+OrderKey = SQLColumnExpression[Any]
 
 
 class Change(NamedTuple):
@@ -60,10 +65,46 @@ class Change(NamedTuple):
 
 
 class Conditions(NamedTuple):
-    """Which of the owner's tasks are meant."""
+    """Which of the owner's tasks are meant. All that is not None must hold."""
+
+    status: TaskStatus = TaskStatus.ALL
+    trash: TaskTrash = TaskTrash.EXCLUDE
+    ids: Sequence[int] | None = None
+    created_from: datetime | None = None
+    created_until: datetime | None = None
+    updated_from: datetime | None = None
+    updated_until: datetime | None = None
+    search: str | None = None
+    """Looked at in one task after another: for words that many have."""
+
+    @property
+    def values(self) -> Mapping[str, object]:
+        """The parameters of the conditions."""
+        given = self._asdict()
+        del given["status"], given["trash"]
+        return {name: value for name, value in given.items() if value is not None}
+
+    @property
+    def shape(self) -> "Shape":
+        return Shape(self.status, self.trash, frozenset(self.values))
+
+
+class Shape(NamedTuple):
+    """What conditions there are, without their values."""
 
     status: TaskStatus
     trash: TaskTrash
+    given: frozenset[str]
+
+    def by_status(self) -> Sequence["Shape"]:
+        """The shapes that together let through the same, each in the order of one index.
+
+        Where ids are given, they are few, and their tasks are looked up by them.
+        """
+        if self.status is not TaskStatus.ALL or "ids" in self.given:
+            return [self]
+        statuses = (TaskStatus.PENDING, TaskStatus.COMPLETED)
+        return [self._replace(status=status) for status in statuses]
 
 
 class Page(NamedTuple):
@@ -108,15 +149,15 @@ def task(owner: UserId, key: int) -> Statement[TaskRow]:
 def tasks(owner: UserId, page: Page, *, limit: int, backward: bool) -> Statement[TaskRow]:
     """Up to `limit` tasks from the page's start; backward: from its end, the last one first."""
     sql = _tasks(
-        page.conditions,
+        page.conditions.shape,
         page.field,
         (page.direction is OrderDirection.DESC) is not backward,
         page.direction is OrderDirection.DESC,
         page.after is not None,
         page.before is not None,
     )
-    values = {"limit": limit, **_position("after", page.after), **_position("before", page.before)}
-    return Statement(sql, owner, values)
+    places = {**_position("after", page.after), **_position("before", page.before)}
+    return Statement(sql, owner, {"limit": limit, **places, **page.conditions.values})
 
 
 def any_task_beyond(
@@ -124,8 +165,8 @@ def any_task_beyond(
 ) -> Statement[tuple[bool]]:
     """Whether any task stands at the cursor or on the far side of it."""
     ascending = page.direction is OrderDirection.ASC
-    sql = _any_task_beyond(page.conditions, page.field, before is ascending)
-    return Statement(sql, owner, _position("cursor", cursor))
+    sql = _any_task_beyond(page.conditions.shape, page.field, before is ascending)
+    return Statement(sql, owner, {**_position("cursor", cursor), **page.conditions.values})
 
 
 def task_changes(owner: UserId, after_version: int, limit: int) -> Statement[FeedRow]:
@@ -137,7 +178,12 @@ def task_changes(owner: UserId, after_version: int, limit: int) -> Statement[Fee
 
 
 def count_tasks(owner: UserId, conditions: Conditions) -> Statement[tuple[int]]:
-    return Statement(_count_tasks(conditions), owner, {})
+    return Statement(_count_tasks(conditions.shape), owner, conditions.values)
+
+
+def search_tasks(owner: UserId, search: str, limit: int) -> Statement[tuple[int]]:
+    """The ids of up to `limit` tasks, in the trash or not, that have all words of a search."""
+    return Statement(_search_tasks(), owner, {"search": search, "limit": limit})
 
 
 def create_task(owner: UserId, *, title: str, description: str | None) -> Statement[TaskRow]:
@@ -174,6 +220,7 @@ def restore_task(owner: UserId, key: int, expected_version: int | None) -> State
 
 # What follows is the SQL: one function a statement, run once for each shape.
 
+_INSTANT = DateTime(timezone=True)
 _OWNER = bindparam("owner", type_=Text)
 _KEY = bindparam("key", type_=BigInteger)
 _LIVE = col(Task.deleted_at).is_(None)
@@ -184,6 +231,18 @@ _CHANGEABLE: dict[str, BindParameter[Any]] = {
     "title": bindparam("title", type_=String),
     "description": bindparam("description", type_=Text),
     "completed": bindparam("completed", type_=Boolean),
+}
+_SEARCH = bindparam("search", type_=Text)
+_CONDITIONS: dict[str, SQLColumnExpression[bool]] = {
+    "ids": col(Task.id) == any_(bindparam("ids", type_=ARRAY(BigInteger))),
+    "created_from": col(Task.created_at) >= bindparam("created_from", type_=_INSTANT),
+    "created_until": col(Task.created_at) < bindparam("created_until", type_=_INSTANT),
+    "updated_from": col(Task.updated_at) >= bindparam("updated_from", type_=_INSTANT),
+    "updated_until": col(Task.updated_at) < bindparam("updated_until", type_=_INSTANT),
+    # The query is made once, not for each task.
+    "search": col(Task.words).bool_op("@@")(
+        select(func.query_for(_OWNER, _SEARCH)).scalar_subquery()
+    ),
 }
 _DIALECT = PGDialect_psycopg(paramstyle="numeric_dollar")  # type: ignore[no-untyped-call]
 
@@ -250,7 +309,7 @@ def _task() -> Sql[TaskRow]:
 
 @cache
 def _tasks(
-    conditions: Conditions,
+    shape: Shape,
     field: TaskOrderField,
     read_descending: bool,
     descending: bool,
@@ -258,35 +317,65 @@ def _tasks(
     before: bool,
 ) -> Sql[TaskRow]:
     key, id = _order_key(field), col(Task.id)
-    statement = select(*_TASK).where(col(Task.user_id) == _OWNER, *_having(conditions))
     here = tuple_(key, id)
+    between = []
     if after:
         place = _place("after", field)
-        statement = statement.where(here < place if descending else here > place)
+        between.append(here < place if descending else here > place)
     if before:
         place = _place("before", field)
-        statement = statement.where(here > place if descending else here < place)
-    order = [key.desc(), id.desc()] if read_descending else [key, id]
-    statement = statement.order_by(*order).limit(bindparam("limit", type_=Integer))
-    return _sql(statement, _task_row, writes=False)
+        between.append(here > place if descending else here < place)
+
+    def ordered(statement: Select[Any], key: OrderKey, id: OrderKey) -> Select[Any]:
+        order = [key.desc(), id.desc()] if read_descending else [key, id]
+        return statement.order_by(*order).limit(bindparam("limit", type_=Integer))
+
+    parts = [
+        ordered(
+            select(*_TASK, key.label("key")).where(
+                col(Task.user_id) == _OWNER, *_having(part), *between
+            ),
+            *(key, id),
+        )
+        for part in shape.by_status()
+    ]
+    page = union_all(*parts).subquery("page") if len(parts) > 1 else parts[0].subquery("page")
+    statement = select(*(page.c[name] for name in TaskRow._fields))
+    return _sql(ordered(statement, page.c.key, page.c.id), _task_row, writes=False)
 
 
 @cache
-def _any_task_beyond(
-    conditions: Conditions, field: TaskOrderField, smaller: bool
-) -> Sql[tuple[bool]]:
-    here, place = tuple_(_order_key(field), col(Task.id)), _place("cursor", field)
-    found = exists().where(
-        col(Task.user_id) == _OWNER,
-        *_having(conditions),
-        here <= place if smaller else here >= place,
-    )
-    return _sql(select(found), tuple, writes=False)
+def _any_task_beyond(shape: Shape, field: TaskOrderField, smaller: bool) -> Sql[tuple[bool]]:
+    key, id = _order_key(field), col(Task.id)
+    here, place = tuple_(key, id), _place("cursor", field)
+    # Not EXISTS, which would drop the order, and with it the index that leads straight there.
+    found = [
+        select(literal_column("true", Boolean))
+        .where(
+            col(Task.user_id) == _OWNER,
+            *_having(part),
+            here <= place if smaller else here >= place,
+        )
+        .order_by(*([key.desc(), id.desc()] if smaller else [key, id]))
+        .limit(literal_column("1"))
+        .scalar_subquery()
+        for part in shape.by_status()
+    ]
+    return _sql(select(func.coalesce(*found, literal_column("false"))), tuple, writes=False)
 
 
 @cache
-def _count_tasks(conditions: Conditions) -> Sql[tuple[int]]:
-    statement = select(func.count()).where(col(Task.user_id) == _OWNER, *_having(conditions))
+def _count_tasks(shape: Shape) -> Sql[tuple[int]]:
+    statement = select(func.count()).where(col(Task.user_id) == _OWNER, *_having(shape))
+    return _sql(statement, tuple, writes=False)
+
+
+@cache
+def _search_tasks() -> Sql[tuple[int]]:
+    limit = bindparam("limit", type_=Integer)
+    # It finds the tasks of whom `app.user_id` names, and of nobody else.
+    found = func.search_tasks(_SEARCH, limit).table_valued("owner", "id", name="found")
+    statement = select(found.c.id).where(found.c.owner == _OWNER)
     return _sql(statement, tuple, writes=False)
 
 
@@ -429,13 +518,15 @@ def _done_or_current(
     return _sql(statement, _change, writes=True)
 
 
-def _having(conditions: Conditions) -> Iterator[SQLColumnExpression[bool]]:
-    yield _IN_TRASH if conditions.trash is TaskTrash.ONLY else _LIVE
-    match conditions.status:
+def _having(shape: Shape) -> Iterator[SQLColumnExpression[bool]]:
+    yield _IN_TRASH if shape.trash is TaskTrash.ONLY else _LIVE
+    match shape.status:
         case TaskStatus.PENDING:
             yield not_(col(Task.completed))
         case TaskStatus.COMPLETED:
             yield col(Task.completed)
+    for name in sorted(shape.given):
+        yield _CONDITIONS[name]
 
 
 def _order_key(field: TaskOrderField) -> SQLColumnExpression[Any]:
@@ -445,14 +536,14 @@ def _order_key(field: TaskOrderField) -> SQLColumnExpression[Any]:
         case TaskOrderField.UPDATED_AT:
             return col(Task.updated_at)
         case TaskOrderField.TITLE:
-            return func.lower(col(Task.title))
+            return col(Task.title_key)
 
 
 def _place(name: str, field: TaskOrderField) -> SQLColumnExpression[Any]:
     id = bindparam(f"{name}_id", type_=BigInteger)
     if field is TaskOrderField.TITLE:
         return tuple_(func.lower(bindparam(f"{name}_value", type_=String)), id)
-    return tuple_(bindparam(f"{name}_value", type_=DateTime(timezone=True)), id)
+    return tuple_(bindparam(f"{name}_value", type_=_INSTANT), id)
 
 
 def _position(name: str, cursor: Cursor | None) -> Mapping[str, object]:

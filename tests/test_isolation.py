@@ -25,6 +25,7 @@ from graphql_schema.schema import schema
 from tests.api import (
     DELETE,
     GET,
+    LIST,
     RESTORE,
     TASK,
     TOGGLE,
@@ -68,6 +69,8 @@ ATTACKS = [
         "query ($id: ID!) { task(id: $id) { owner { id email name } } }",
         lambda id: {"id": id},
     ),
+    Attack("Query.tasks", LIST, lambda id: {"filter": {"ids": [id]}}),
+    Attack("Query.tasks", LIST, lambda id: {"filter": {"ids": [id], "search": "secret"}}),
     _input("Mutation.updateTask", UPDATE, title="stolen"),
     _input("Mutation.updateTask", UPDATE, description=None),
     _input("Mutation.updateTask", UPDATE, completed=True, title="x", description="y"),
@@ -211,6 +214,17 @@ def test_anothers_cursor_shows_the_callers_own_alone(layers: Server) -> None:
                 info = page["pageInfo"]
                 assert info["hasNextPage"] is (place == "before" and len(page["nodes"]) < 2)
                 assert info["hasPreviousPage"] is (place == "after" and len(page["nodes"]) < 2)
+
+
+def test_a_search_finds_the_callers_own_alone(layers: Server) -> None:
+    alice, bob = layers.user(), layers.user()
+    alice.create("Alice's secret", description="her own")
+    assert alice.titles(filter={"search": "SECRET"}) == ["Alice's secret"]
+    for search in ("secret", "s", "her own", "' | secret", "secret:* | !bob"):
+        assert bob.page(filter={"search": search}) == bob.page(filter={"search": "nothing"})
+    bob.create("Bob's secret")
+    assert bob.titles(filter={"search": "secret"}) == ["Bob's secret"]
+    assert bob.page(filter={"search": "secret"})["totalCount"] == 1
 
 
 def test_changes_are_the_callers_own_alone(layers: Server) -> None:

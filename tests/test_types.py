@@ -6,6 +6,7 @@ import graphql
 import pytest
 from graphql import GraphQLField, GraphQLObjectType
 from sqlalchemy import Boolean, Column, DateTime, Integer, String, Text
+from sqlalchemy.dialects.postgresql import TSVECTOR
 from strawberry.utils.str_converters import to_camel_case
 
 from graphql_schema.schema import build_schema
@@ -27,7 +28,11 @@ STEPS = {
     "tasks": Step(
         type="Task",
         row=TaskRow._fields,
-        left_out={"user_id": "nobody sees another's task: `owner` is the caller"},
+        left_out={
+            "user_id": "nobody sees another's task: `owner` is the caller",
+            "title_key": "made of the title, to order by",
+            "words": "made of title and description, to search in",
+        },
         added={"owner": "the caller's row of users"},
     ),
     "users": Step(
@@ -45,7 +50,7 @@ INTERNAL = {"task_counters": "`version` of a task shows what it counts"}
 
 SCHEMA = graphql.build_schema(build_schema().as_str())
 
-SCALARS = {Boolean: "Boolean", DateTime: "DateTime", Integer: "Int"}
+SCALARS = {Boolean: "Boolean", DateTime: "DateTime", Integer: "Int", TSVECTOR: "String"}
 """What a column's type becomes; text becomes String, and a key ID."""
 
 

@@ -10,8 +10,10 @@ from graphql import (
     GraphQLField,
     GraphQLInputField,
     GraphQLInputObjectType,
+    GraphQLList,
     build_schema,
     get_named_type,
+    get_nullable_type,
     is_required_argument,
     is_required_input_field,
 )
@@ -23,7 +25,8 @@ from tests.counts import Count
 
 SCHEMA = build_schema(print_schema(schema))
 
-FINE = {"String": "text", "ID": "1", "Int": 1, "Boolean": True}
+INSTANT = "2026-01-31T12:00:00Z"
+FINE = {"String": "text", "ID": "1", "Int": 1, "Boolean": True, "DateTime": INSTANT}
 """A value of each scalar that is no trouble."""
 
 STRINGS = [
@@ -54,6 +57,11 @@ BAD: dict[str, list[Any]] = {
     "ID": [*IDS, *OTHERS],
     "Int": [*INTS, *OTHERS],
     "Boolean": [*OTHERS, "true", 0],
+    "DateTime": [
+        *(*STRINGS, *OTHERS, 0, 1e300),
+        *("2026-01-31", "2026-01-31T12:00:00", "2026-02-30T12:00:00Z", "2026-01-31T25:00:00Z"),
+        *("0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59.999999999-23:59", "2026-W05-6T12Z"),
+    ],
 }
 
 
@@ -70,7 +78,9 @@ def fine(item: GraphQLArgument | GraphQLInputField) -> Any:
 def attacks(item: GraphQLArgument | GraphQLInputField) -> Iterator[Any]:
     """Yield the values to try in the place of one that does."""
     named = get_named_type(item.type)
-    if isinstance(named, GraphQLInputObjectType):
+    if isinstance(get_nullable_type(item.type), GraphQLList):
+        yield from [*OTHERS, [FINE[named.name]] * 1000, *([value] for value in BAD[named.name])]
+    elif isinstance(named, GraphQLInputObjectType):
         for name, field in named.fields.items():
             for value in attacks(field):
                 yield {**fine(item), name: value}
