@@ -9,13 +9,22 @@ from psycopg.errors import (
     ForeignKeyViolation,
     QueryCanceled,
     SerializationFailure,
+    UniqueViolation,
 )
 from psycopg.types.string import TextLoader
 from psycopg_pool import PoolTimeout
 
 from app.roles import inspect_role
 from app.settings import Settings
-from auth.door import Database, DatabaseUnavailable, OwnerUnknown, Row, Statement
+from auth.door import (
+    AlreadyThere,
+    Database,
+    DatabaseTooSlow,
+    DatabaseUnavailable,
+    OwnerUnknown,
+    Row,
+    Statement,
+)
 
 APPLICATION_NAME = "todo-api"
 
@@ -69,11 +78,16 @@ class Attempts:
         Raises:
             DatabaseUnavailable: it may not.
             OwnerUnknown: it was to write a row for an owner who has none in users.
+            AlreadyThere: it was to add a row that is there.
         """
         match error:
             case ForeignKeyViolation():
                 raise OwnerUnknown(self._statement.owner) from error
-            case PoolTimeout() | TimeoutError() | QueryCanceled():
+            case UniqueViolation():
+                raise AlreadyThere from error
+            case QueryCanceled():
+                raise DatabaseTooSlow("The database took too long.") from error
+            case PoolTimeout() | TimeoutError():
                 raise DatabaseUnavailable("The database took too long.") from error
             case DeadlockDetected() | SerializationFailure():
                 # PostgreSQL has undone the transaction, so even a write may be tried again.
@@ -83,7 +97,8 @@ class Attempts:
             case psycopg.OperationalError():
                 # Nobody knows whether a write was committed before its connection broke.
                 self._breaks += 1
-                if self._breaks > BREAKS_MAX or self._statement.sql.writes:
+                sql = self._statement.sql
+                if self._breaks > BREAKS_MAX or (sql.writes and not sql.repeatable):
                     raise DatabaseUnavailable("The database cannot be reached.") from error
             case _:
                 raise error

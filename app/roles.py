@@ -18,7 +18,8 @@ CREDENTIALS = ("user", "password", "passfile")
 INSPECTION = """
 WITH tables AS (
     SELECT * FROM pg_class
-    WHERE oid IN (to_regclass('users'), to_regclass('tasks'), to_regclass('task_counters'))
+    WHERE oid IN (to_regclass('users'), to_regclass('tasks'), to_regclass('task_counters'),
+                  to_regclass('idempotency_keys'))
 )
 SELECT r.rolname, r.rolsuper, r.rolbypassrls,
        EXISTS (SELECT FROM pg_roles WHERE rolname = 'todo_api'
@@ -27,8 +28,9 @@ SELECT r.rolname, r.rolsuper, r.rolbypassrls,
        ARRAY(SELECT relname::text FROM tables WHERE NOT relrowsecurity
              OR relname <> 'users' AND NOT relforcerowsecurity),
        ARRAY(SELECT polname::text FROM pg_policy
-             WHERE polrelid IN (to_regclass('tasks'), to_regclass('task_counters'))
-             AND polpermissive AND polname NOT IN ('tasks_owner', 'task_counters_owner')
+             WHERE polrelid IN (SELECT oid FROM tables WHERE relname <> 'users')
+             AND polpermissive AND polname NOT IN
+                 ('tasks_owner', 'task_counters_owner', 'idempotency_keys_owner')
              AND NOT r.rolsuper AND EXISTS (SELECT FROM unnest(polroles) AS whose
                                             WHERE whose = 0 OR pg_has_role(r.oid, whose, 'USAGE'))),
        (SELECT count(*) FROM tables)
@@ -52,7 +54,7 @@ class RoleFacts:
 
     def objections(self) -> list[str]:
         """Return a sentence for each reason why row security would not bind; none when it does."""
-        if self.table_count < len(("users", "tasks", "task_counters")):
+        if self.table_count < len(("users", "tasks", "task_counters", "idempotency_keys")):
             return ["The database is not migrated: run `todo-api migrate`."]
         reasons = []
         if self.is_superuser:

@@ -1,10 +1,11 @@
-"""The trash of everybody: what has been in it long enough is removed for good, a few at a time."""
+"""What nobody needs any more is removed for good, a few rows at a time: old trash, old keys."""
 
 import asyncio
 import logging
 import random
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any, LiteralString
 
 import psycopg
 from psycopg import AsyncConnection
@@ -19,10 +20,11 @@ INTERVAL = 3600.0
 """Seconds between two purges of one worker, on average."""
 
 BATCH = 500
-"""Tasks removed in one transaction, so that their owners hardly wait."""
+"""Rows removed in one transaction, so that their owners hardly wait."""
 
-PURGE = "SELECT purge_trash(%s, %s)"
-"""The database's function sees everybody's trash, and nothing else; the server's role does not."""
+PURGE_TRASH = "SELECT purge_trash(%s, %s)"
+PURGE_KEYS = "SELECT purge_idempotency_keys(%s)"
+"""The functions see everybody's old rows, and nothing else; the server's role sees none."""
 
 
 async def purge(url: str, settings: Settings) -> int:
@@ -31,7 +33,6 @@ async def purge(url: str, settings: Settings) -> int:
     Raises:
         psycopg.Error: the database cannot be reached, or is not migrated.
     """
-    purged = 0
     async with await AsyncConnection.connect(
         libpq_url(url),
         autocommit=True,
@@ -39,14 +40,20 @@ async def purge(url: str, settings: Settings) -> int:
         connect_timeout=settings.database_connect_timeout,
         prepare_threshold=None,
     ) as connection:
-        while True:
-            cursor = await connection.execute(PURGE, [settings.trash_retention_days, BATCH])
-            record = await cursor.fetchone()
-            assert record is not None
-            count: int = record[0]
-            purged += count
-            if count < BATCH:
-                return purged
+        await _in_batches(connection, PURGE_KEYS)
+        return await _in_batches(connection, PURGE_TRASH, settings.trash_retention_days)
+
+
+async def _in_batches(connection: AsyncConnection[Any], statement: LiteralString, *age: int) -> int:
+    purged = 0
+    while True:
+        cursor = await connection.execute(statement, [*age, BATCH])
+        record = await cursor.fetchone()
+        assert record is not None
+        count: int = record[0]
+        purged += count
+        if count < BATCH:
+            return purged
 
 
 @asynccontextmanager

@@ -18,6 +18,8 @@ class Sql(Generic[Row]):
     make_row: Callable[[Sequence[object]], Row]
     """Makes a named row of one record, whose values stand in the order of the text's columns."""
     writes: bool
+    repeatable: bool = False
+    """Whether it cannot take effect twice, so that it may be sent again where nobody knows."""
 
 
 class Statement(NamedTuple, Generic[Row]):
@@ -37,12 +39,21 @@ class Database(Protocol):
         Raises:
             DatabaseUnavailable: no connection could be had, or it broke, within the time allowed.
             OwnerUnknown: the owner has no row in users.
+            AlreadyThere: a row that was to be added is there already; nothing was written.
         """
         ...
 
 
 class DatabaseUnavailable(Exception):
     """The database could not be reached, or did not answer, within the time allowed."""
+
+
+class DatabaseTooSlow(DatabaseUnavailable):
+    """The database was still at the statement when its time was over, and undid it."""
+
+
+class AlreadyThere(Exception):
+    """A row was to be added under a key that another one has. Nothing was written."""
 
 
 class OwnerUnknown(Exception):

@@ -7,6 +7,8 @@ from typing import TypeVar
 import strawberry
 from strawberry import UNSET
 
+from graphql_schema.errors import BadUserInput
+from models.idempotency_key import IDEMPOTENCY_KEY_MAX_LENGTH
 from models.task import DESCRIPTION_MAX_LENGTH, TITLE_MAX_LENGTH
 
 Value = TypeVar("Value")
@@ -38,6 +40,12 @@ class InputIssue:
     message: str = strawberry.field(description="What is wrong, for people.")
 
 
+_IDEMPOTENCY_KEY = (
+    f"A name of this action, such as a UUID: 1 to {IDEMPOTENCY_KEY_MAX_LENGTH} characters. What is "
+    "sent again with the same key and input within 24 hours happens once, and gets the same answer."
+)
+
+
 @strawberry.input(description="A new task.")
 class CreateTaskInput:
     title: str = strawberry.field(
@@ -46,6 +54,7 @@ class CreateTaskInput:
     description: str | None = strawberry.field(
         default=UNSET, description=f"Up to {DESCRIPTION_MAX_LENGTH} characters; null for none."
     )
+    idempotency_key: str | None = strawberry.field(default=UNSET, description=_IDEMPOTENCY_KEY)
 
     def issues(self) -> list[InputIssue]:
         """Return everything that is wrong with the values; empty when nothing is."""
@@ -72,6 +81,7 @@ class UpdateTaskInput:
         default=UNSET,
         description="The `version` last seen: if the task has changed since, nothing is written.",
     )
+    idempotency_key: str | None = strawberry.field(default=UNSET, description=_IDEMPOTENCY_KEY)
 
     def issues(self) -> list[InputIssue]:
         """Return everything that is wrong with the values; empty when nothing is."""
@@ -100,6 +110,7 @@ class ToggleTaskInput:
         default=UNSET,
         description="The `version` last seen: if the task has changed since, nothing is written.",
     )
+    idempotency_key: str | None = strawberry.field(default=UNSET, description=_IDEMPOTENCY_KEY)
 
 
 @strawberry.input(description="Which task to move into the trash.")
@@ -109,6 +120,7 @@ class DeleteTaskInput:
         default=UNSET,
         description="The `version` last seen: if the task has changed since, nothing is written.",
     )
+    idempotency_key: str | None = strawberry.field(default=UNSET, description=_IDEMPOTENCY_KEY)
 
 
 @strawberry.input(description="Which task to take back out of the trash.")
@@ -118,6 +130,30 @@ class RestoreTaskInput:
         default=UNSET,
         description="The `version` last seen: if the task has changed since, nothing is written.",
     )
+    idempotency_key: str | None = strawberry.field(default=UNSET, description=_IDEMPOTENCY_KEY)
+
+
+MutationInput = (
+    CreateTaskInput | UpdateTaskInput | ToggleTaskInput | DeleteTaskInput | RestoreTaskInput
+)
+
+
+def idempotency_key(input: MutationInput) -> str | None:
+    """Return the key that the client gave, if it did.
+
+    Raises:
+        BadUserInput: it cannot be used.
+    """
+    key = given(input.idempotency_key)
+    if key is None:
+        return None
+    if not 0 < len(key) <= IDEMPOTENCY_KEY_MAX_LENGTH:
+        raise BadUserInput(
+            f"`idempotencyKey` must have 1 to {IDEMPOTENCY_KEY_MAX_LENGTH} characters."
+        )
+    if not is_storable(key):
+        raise BadUserInput("`idempotencyKey` has a character that cannot be stored.")
+    return key
 
 
 def given(value: Value | None) -> Value | None:

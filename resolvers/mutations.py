@@ -5,7 +5,6 @@ from typing import Annotated
 import strawberry
 
 from auth.context import Info
-from auth.door import Statement
 from graphql_schema.inputs import (
     CreateTaskInput,
     DeleteTaskInput,
@@ -23,8 +22,8 @@ from graphql_schema.results import (
 )
 from models.task import TaskRow
 from resolvers import statements
+from resolvers.once import changes
 from resolvers.statements import Change
-from resolvers.users import fetch_as_known
 
 _Input = strawberry.argument(description="What to do, and to which task.")
 
@@ -39,7 +38,7 @@ async def create_task(
     statement = statements.create_task(
         info.context.user_id, title=input.title, description=given(input.description)
     )
-    return (await fetch_as_known(info.context, statement))[0]
+    return (await changes(info.context, input, statement))[0].task
 
 
 async def update_task(
@@ -54,7 +53,7 @@ async def update_task(
     statement = statements.update_task(
         info.context.user_id, key, input.changes(), given(input.expected_version)
     )
-    return await _changed(info, statement)
+    return _outcome(await changes(info.context, input, statement))
 
 
 async def toggle_task(
@@ -64,7 +63,7 @@ async def toggle_task(
     if key is None:
         return TaskNotFound()
     statement = statements.toggle_task(info.context.user_id, key, given(input.expected_version))
-    return await _changed(info, statement)
+    return _outcome(await changes(info.context, input, statement))
 
 
 async def delete_task(
@@ -74,11 +73,12 @@ async def delete_task(
     if key is None:
         return TaskNotFound()
     statement = statements.delete_task(info.context.user_id, key, given(input.expected_version))
-    outcome = await _changed(info, statement)
+    deleted = await changes(info.context, input, statement)
+    outcome = _outcome(deleted)
     if not isinstance(outcome, TaskRow):
         return outcome
     return DeleteTaskSuccess(
-        deleted_task_id=strawberry.ID(str(outcome.id)), version=outcome.version
+        deleted_task_id=strawberry.ID(str(outcome.id)), version=deleted[0].version
     )
 
 
@@ -89,14 +89,11 @@ async def restore_task(
     if key is None:
         return TaskNotFound()
     statement = statements.restore_task(info.context.user_id, key, given(input.expected_version))
-    return await _changed(info, statement)
+    return _outcome(await changes(info.context, input, statement))
 
 
-async def _changed(
-    info: Info, statement: Statement[Change]
-) -> TaskRow | TaskNotFound | VersionConflict:
-    changes = await info.context.database.fetch(statement)
-    if not changes:
+def _outcome(found: list[Change]) -> TaskRow | TaskNotFound | VersionConflict:
+    if not found:
         return TaskNotFound()
-    change = changes[0]
+    change = found[0]
     return change.task if change.done else VersionConflict(current=change.task)

@@ -5,6 +5,7 @@ parameters. The database runs each in a transaction of its own in which `app.use
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from functools import cache, partial
 from typing import Any, NamedTuple, TypeVar, cast
@@ -48,6 +49,7 @@ from auth.door import Sql, Statement
 from auth.identity import Identity, UserId
 from graphql_schema.connections import Cursor
 from graphql_schema.filters import OrderDirection, TaskOrderField, TaskStatus, TaskTrash
+from models.idempotency_key import IdempotencyKey
 from models.task import Task, TaskCounter, TaskRow
 from models.user import User, UserRow
 
@@ -62,6 +64,8 @@ class Change(NamedTuple):
     """False: the task was not at the expected version, and nothing was written."""
     task: TaskRow
     """The task after the change, or as it is."""
+    version: int
+    """The task's version right after the change, or as it was."""
 
 
 class Conditions(NamedTuple):
@@ -186,7 +190,16 @@ def search_tasks(owner: UserId, search: str, limit: int) -> Statement[tuple[int]
     return Statement(_search_tasks(), owner, {"search": search, "limit": limit})
 
 
-def create_task(owner: UserId, *, title: str, description: str | None) -> Statement[TaskRow]:
+class Replay(NamedTuple):
+    """What is known of a mutation that was run, for one of the tasks that it found."""
+
+    request: str
+    found: bool
+    """False: it found no task, or the task is gone for good."""
+    change: Change
+
+
+def create_task(owner: UserId, *, title: str, description: str | None) -> Statement[Change]:
     return Statement(_create_task(), owner, {"title": title, "description": description})
 
 
@@ -218,6 +231,22 @@ def restore_task(owner: UserId, key: int, expected_version: int | None) -> State
     return Statement(_restore_task(), owner, values)
 
 
+def once(
+    owner: UserId, statement: Statement[Change], idempotency_key: str, request: str
+) -> Statement[Change]:
+    """Return the statement as one that can take effect only once under a key of the owner's.
+
+    It writes the key in its own transaction. `request` tells one input from another.
+    """
+    values = {**statement.values, "idempotency_key": idempotency_key, "request": request}
+    return Statement(_once(statement.sql), owner, values)
+
+
+def replay(owner: UserId, idempotency_key: str) -> Statement[Replay]:
+    """Return what came of what was run under a key; no row where nothing was."""
+    return Statement(_replay(), owner, {"idempotency_key": idempotency_key})
+
+
 # What follows is the SQL: one function a statement, run once for each shape.
 
 _INSTANT = DateTime(timezone=True)
@@ -227,6 +256,8 @@ _LIVE = col(Task.deleted_at).is_(None)
 _IN_TRASH = col(Task.deleted_at).is_not(None)
 _TASK = [col(getattr(Task, name)) for name in TaskRow._fields]
 _USER = [col(getattr(User, name)) for name in UserRow._fields]
+_IDEMPOTENCY_KEY = bindparam("idempotency_key", type_=Text)
+_REQUEST = bindparam("request", type_=Text)
 _CHANGEABLE: dict[str, BindParameter[Any]] = {
     "title": bindparam("title", type_=String),
     "description": bindparam("description", type_=Text),
@@ -247,6 +278,10 @@ _CONDITIONS: dict[str, SQLColumnExpression[bool]] = {
 _DIALECT = PGDialect_psycopg(paramstyle="numeric_dollar")  # type: ignore[no-untyped-call]
 
 
+_WRITTEN: dict[str, CompilerElement] = {}
+"""What each text was compiled from."""
+
+
 # `_make` of a named tuple does the same at twice the price.
 _task_row = cast("Callable[[Sequence[Any]], TaskRow]", partial(tuple.__new__, TaskRow))
 _user_row = cast("Callable[[Sequence[Any]], UserRow]", partial(tuple.__new__, UserRow))
@@ -258,11 +293,20 @@ def _sql(
     compiled = statement.compile(dialect=_DIALECT)
     assert isinstance(compiled, SQLCompiler)
     names = compiled.positiontup or []
-    return Sql(str(compiled), tuple(names), make_row, writes)
+    sql = Sql(str(compiled), tuple(names), make_row, writes)
+    _WRITTEN[sql.text] = statement
+    return sql
 
 
 def _change(record: Sequence[Any]) -> Change:
-    return Change(record[0], _task_row(record[1:]))
+    row = _task_row(record[1:])
+    return Change(record[0], row, row.version)
+
+
+def _replayed(record: Sequence[Any]) -> Replay:
+    request, done, version, *task = record
+    row = _task_row(task)
+    return Replay(request, task[0] is not None, Change(done, row, version))
 
 
 def _feed_row(record: Sequence[Any]) -> FeedRow:
@@ -277,7 +321,8 @@ def _viewer() -> Sql[UserRow]:
 # Whatever Better Auth's tables are called, they refer to its users.
 _USERS_HAVE_SESSIONS = literal_column(
     "EXISTS (SELECT FROM pg_constraint WHERE contype = 'f' AND confrelid = 'users'::regclass "
-    "AND conrelid NOT IN ('tasks'::regclass, 'task_counters'::regclass))",
+    "AND conrelid NOT IN ('tasks'::regclass, 'task_counters'::regclass, "
+    "'idempotency_keys'::regclass))",
     Boolean,
 )
 
@@ -402,7 +447,7 @@ def _task_changes() -> Sql[FeedRow]:
 
 
 @cache
-def _create_task() -> Sql[TaskRow]:
+def _create_task() -> Sql[Change]:
     counter = _advance(_first_version())
     title, description = _CHANGEABLE["title"], _CHANGEABLE["description"]
     statement = (
@@ -411,9 +456,9 @@ def _create_task() -> Sql[TaskRow]:
             ["user_id", "title", "description", "version"],
             select(_OWNER, title, description, counter.c.version),
         )
-        .returning(*_TASK)
+        .returning(literal_column("true").label("done"), *_TASK)
     )
-    return _sql(statement, _task_row, writes=True)
+    return _sql(statement, _change, writes=True)
 
 
 @cache
@@ -425,7 +470,7 @@ def _update_task(columns: frozenset[str]) -> Sql[Change]:
 
 def _compare_task() -> Sql[Change]:
     as_expected = _as_expected(col(Task.version))
-    statement = select(as_expected, *_TASK).where(
+    statement = select(as_expected.label("done"), *_TASK).where(
         col(Task.user_id) == _OWNER, col(Task.id) == _KEY, _LIVE
     )
     return _sql(statement, _change, writes=False)
@@ -512,10 +557,48 @@ def _advance(first: Select[*tuple[Any, ...]]) -> CTE:
 def _done_or_current(
     changed: CTE, target: CTE, nothing_to_do: SQLColumnExpression[bool]
 ) -> Sql[Change]:
-    statement = select(literal_column("true"), *changed.c).union_all(
+    statement = select(literal_column("true").label("done"), *changed.c).union_all(
         select(nothing_to_do, *target.c).where(not_(exists(select(changed.c.id))))
     )
     return _sql(statement, _change, writes=True)
+
+
+@cache
+def _once(sql: Sql[Change]) -> Sql[Change]:
+    outcome = cast("Select[*tuple[Any, ...]]", _WRITTEN[sql.text]).cte("outcome")
+    of_each = func.jsonb_build_array(outcome.c.id, outcome.c.version, outcome.c.done)
+    of_all = func.coalesce(func.jsonb_agg(of_each), literal_column("'[]'::jsonb"))
+    recorded = (
+        insert(IdempotencyKey)
+        .from_select(
+            ["user_id", "key", "request", "outcome"],
+            select(_OWNER, _IDEMPOTENCY_KEY, _REQUEST, of_all).select_from(outcome),
+        )
+        .cte("recorded")
+    )
+    statement = select(*outcome.c).add_cte(recorded)
+    return replace(_sql(statement, _change, writes=True), repeatable=True)
+
+
+@cache
+def _replay() -> Sql[Replay]:
+    outcomes = (
+        func.jsonb_array_elements(col(IdempotencyKey.outcome))
+        .table_valued("value", with_ordinality="place")
+        .render_derived(name="outcome")
+    )
+    id = literal_column("(outcome.value ->> 0)::bigint", BigInteger)
+    version = literal_column("(outcome.value ->> 1)::integer", Integer)
+    done = literal_column("(outcome.value ->> 2)::boolean", Boolean)
+    statement = (
+        select(col(IdempotencyKey.request), done, version, *_TASK)
+        .select_from(IdempotencyKey)
+        .outerjoin(outcomes, true())
+        .outerjoin(Task, and_(col(Task.user_id) == _OWNER, col(Task.id) == id))
+        .where(col(IdempotencyKey.user_id) == _OWNER, col(IdempotencyKey.key) == _IDEMPOTENCY_KEY)
+        .order_by(outcomes.c.place)
+    )
+    return _sql(statement, _replayed, writes=False)
 
 
 def _having(shape: Shape) -> Iterator[SQLColumnExpression[bool]]:

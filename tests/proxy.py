@@ -4,6 +4,7 @@ import asyncio
 import threading
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
+from random import random
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -21,6 +22,8 @@ class Proxy:
     """Seconds that bytes take, either way."""
     lose: bytes | None = None
     """Whoever sends these bytes is cut off when their statement is committed, without a word."""
+    chance = 1.0
+    """How likely that is."""
 
     def __init__(self, socket_path: str) -> None:
         self._upstream = socket_path
@@ -111,7 +114,7 @@ class Proxy:
     ) -> None:
         while True:
             data = await self._read(reader)
-            if self.lose is not None and self.lose in data:
+            if self.lose is not None and self.lose in data and random() < self.chance:
                 lose()
             writer.write(data)
             await writer.drain()

@@ -33,7 +33,7 @@ from models.metadata import metadata
 from tests.api import running_server, settings_for
 from tests.databases import Database
 
-REVISIONS = ["0001", "0002", "0003", "0004"]
+REVISIONS = ["0001", "0002", "0003", "0004", "0005"]
 ROOT = Path(__file__).parent.parent
 BETTER_AUTHS_USERS = """
 CREATE TABLE users (
@@ -602,6 +602,8 @@ RIGHTS = {
     ("task_counters", "SELECT"): {"user_id", "version", "purged_version"},
     ("task_counters", "INSERT"): {"user_id", "version"},
     ("task_counters", "UPDATE"): {"version"},
+    ("idempotency_keys", "SELECT"): set(metadata.tables["idempotency_keys"].columns.keys()),
+    ("idempotency_keys", "INSERT"): {"user_id", "key", "request", "outcome"},
     ("alembic_version", "SELECT"): {"version_num"},
 }
 

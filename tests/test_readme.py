@@ -114,7 +114,7 @@ def test_the_first_query_gives_the_first_answer(server: Server) -> None:
 
 def test_the_queries_do_what_they_say(server: Server) -> None:
     user = server.user()
-    _, page, add, rename, tick_and_delete, changes = blocks("graphql")
+    _, page, add, rename, tick_and_delete, changes, add_once = blocks("graphql")
     one = user.data(add, title="Milk")["createTask"]
     two = user.data(add, title="Bread")["createTask"]
     assert [e["node"]["title"] for e in user.data(page)["tasks"]["edges"]] == ["Bread", "Milk"]
@@ -129,3 +129,6 @@ def test_the_queries_do_what_they_say(server: Server) -> None:
     assert told["reset"] is True
     assert [change["taskId"] for change in told["nodes"]] == [one["id"], two["id"]]
     assert told["nodes"][1]["task"] is None
+    once = user.data(add_once, title="Tea", key="an action")
+    assert user.data(add_once, title="Tea", key="an action") == once
+    assert user.titles() == ["Tea", "Oat milk"]

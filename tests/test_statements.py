@@ -43,6 +43,7 @@ OF_VICTIMS = """
     SELECT ROW(t.id, title, description, completed, updated_at, version)::text FROM tasks t
     WHERE user_id = $1 UNION ALL
     SELECT version::text FROM task_counters WHERE user_id = $1 UNION ALL
+    SELECT ROW(key, request, outcome)::text FROM idempotency_keys WHERE user_id = $1 UNION ALL
     SELECT ROW(id, email, name)::text FROM users WHERE id = $1 ORDER BY 1"""
 
 
@@ -75,6 +76,12 @@ def places(database: Database) -> Places:
             "RETURNING id, title, created_at::text, updated_at::text",
             {"user": VICTIM},
         ).fetchall()
+        connection.execute(
+            "INSERT INTO idempotency_keys (user_id, key, request, outcome) "
+            "VALUES (%s, 'used', 'request', jsonb_build_array(jsonb_build_array(%s::bigint, 1, "
+            "true)))",
+            [VICTIM, rows[0][0]],
+        )
 
     def cursors(row: tuple[int, str, str, str]) -> dict[TaskOrderField, Cursor]:
         id, title, created, updated = row
@@ -126,6 +133,14 @@ def shapes_of(name: str, owner: UserId, places: Places) -> Iterator[Statement[An
         "email": [None],
         "key": [places.key_in_trash if name == "restore_task" else places.key],
         "title": ["stolen"],
+        "statement": [
+            statements.create_task(owner, title="stolen", description=None),
+            statements.toggle_task(owner, places.key, None),
+            statements.update_task(owner, places.key, {}, None),
+            statements.restore_task(owner, places.key_in_trash, None),
+        ],
+        "idempotency_key": ["used" if name == "replay" else "fresh"],
+        "request": ["request"],
         "description": [None],
         "changes": [{}, {"title": "stolen"}, {"description": None, "completed": True}],
         "expected_version": [None, 1, 7],

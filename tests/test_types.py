@@ -46,7 +46,10 @@ STEPS = {
         added={},
     ),
 }
-INTERNAL = {"task_counters": "`version` of a task shows what it counts"}
+INTERNAL = {
+    "task_counters": "`version` of a task shows what it counts",
+    "idempotency_keys": "whoever sends a key again is shown what came of it",
+}
 
 SCHEMA = graphql.build_schema(build_schema().as_str())
 

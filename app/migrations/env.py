@@ -9,11 +9,12 @@ from sqlalchemy import Connection
 from app.embedded import DATABASE, embedded_postgres
 from app.migration import connect
 from app.settings import read_settings
+from models.idempotency_key import IdempotencyKey
 from models.metadata import metadata
 from models.task import Task, TaskCounter
 from models.user import User
 
-TABLES = {model.__tablename__ for model in (User, Task, TaskCounter)}
+TABLES = {model.__tablename__ for model in (User, Task, TaskCounter, IdempotencyKey)}
 
 
 def is_ours(

@@ -1,0 +1,394 @@
+"""Sent once or many times, a mutation with a key happens once, and gets the same answer."""
+
+import random
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import httpx2
+import psutil
+import psycopg
+import pytest
+from graphql import GraphQLInputObjectType, GraphQLNonNull, build_schema
+
+from app.roles import SERVER_ROLE
+from app.trash import purge
+from auth.tokens import make_token
+from graphql_schema.errors import ErrorCode
+from graphql_schema.schema import build_schema as schema_of_the_code
+from tests.api import (
+    CREATE,
+    DELETE,
+    RESTORE,
+    SECRET,
+    TOGGLE,
+    UPDATE,
+    Caller,
+    Server,
+    running_server,
+    settings_for,
+)
+from tests.counts import Count
+from tests.databases import Database
+from tests.proxy import proxy_before
+from tests.test_faults import Victim, kill_a_backend, kill_the_postmaster, victim
+from tests.test_serving import Process, started
+
+__all__ = ["victim"]
+
+AT_ONCE = 50
+LOST = 200
+"""Answers to lose on the way, every second one."""
+
+AGAIN = {"SERVICE_UNAVAILABLE", "TIMEOUT", "IDEMPOTENCY_CONCURRENT_REQUEST"}
+"""The codes of what is to be sent again."""
+
+
+@dataclass(frozen=True)
+class Mutation:
+    """A mutation of a task that is there, and what its answer is like however often it is sent."""
+
+    document: str
+    input: dict[str, Any]
+    in_trash: bool = False
+
+
+MUTATIONS = {
+    "createTask": Mutation(CREATE, {"title": "new"}),
+    "updateTask": Mutation(UPDATE, {"title": "changed"}),
+    "toggleTask": Mutation(TOGGLE, {}),
+    "deleteTask": Mutation(DELETE, {}),
+    "restoreTask": Mutation(RESTORE, {}, in_trash=True),
+}
+
+
+def changes_of(user: Caller) -> int:
+    """Return the number of the user's latest change."""
+    version: int = max(change["version"] for change in user.changes()["nodes"])
+    return version
+
+
+@pytest.fixture(params=MUTATIONS)
+def mutation(request: pytest.FixtureRequest, server: Server) -> tuple[Caller, str, dict[str, Any]]:
+    """A user, a document, and an input with a key, for each mutation in turn."""
+    mutation, user = MUTATIONS[request.param], server.user()
+    task = user.create()
+    if mutation.in_trash:
+        user.delete(id=task["id"])
+    input = {**mutation.input, "idempotencyKey": str(uuid4())}
+    if mutation.document != CREATE:
+        input["id"] = task["id"]
+    return user, mutation.document, input
+
+
+def test_every_mutation_takes_a_key() -> None:
+    schema = build_schema(schema_of_the_code().as_str())
+    assert schema.mutation_type is not None
+    for name, mutation_field in schema.mutation_type.fields.items():
+        assert isinstance(mutation_field.args["input"].type, GraphQLNonNull)
+        input_type = mutation_field.args["input"].type.of_type
+        assert isinstance(input_type, GraphQLInputObjectType)
+        assert "idempotencyKey" in input_type.fields, name
+
+
+def test_what_is_sent_again_happens_once_and_gets_the_same_answer(
+    mutation: tuple[Caller, str, dict[str, Any]],
+) -> None:
+    user, document, input = mutation
+    first = user.data(document, input=input)
+    assert next(iter(first.values()))["__typename"] in ("Task", "DeleteTaskSuccess")
+    before = user.changes()
+    assert [user.data(document, input=input) for _ in range(3)] == [first] * 3
+    assert user.changes() == before
+
+
+def test_a_key_that_many_use_at_once_counts_once(
+    mutation: tuple[Caller, str, dict[str, Any]],
+) -> None:
+    user, document, input = mutation
+    before = changes_of(user)
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        answers = list(pool.map(lambda _: user.data(document, input=input), range(AT_ONCE)))
+    assert answers == [answers[0]] * AT_ONCE
+    assert changes_of(user) == before + 1
+
+
+def test_another_input_under_the_same_key_is_refused(
+    mutation: tuple[Caller, str, dict[str, Any]],
+) -> None:
+    user, document, input = mutation
+    user.data(document, input=input)
+    before = user.changes()
+    others = [(CREATE, {"title": "another"}), (TOGGLE, {"id": "1"}), (DELETE, {"id": "1"})]
+    for other_document, other in others:
+        result = user.execute(
+            other_document, {"input": {**other, "idempotencyKey": input["idempotencyKey"]}}
+        )
+        assert [error["extensions"]["code"] for error in result["errors"]] == [
+            ErrorCode.IDEMPOTENCY_KEY_PARAMETER_MISMATCH
+        ]
+    assert user.changes() == before
+
+
+def test_a_key_is_its_users_own(server: Server) -> None:
+    key = str(uuid4())
+    ada, bob = server.user(), server.user()
+    mine = ada.create("mine", idempotencyKey=key)
+    assert bob.create("his", idempotencyKey=key)["title"] == "his"
+    assert ada.create("mine", idempotencyKey=key) == mine
+    assert bob.titles() == ["his"]
+
+
+def test_the_answer_shows_the_task_as_it_is_now(server: Server) -> None:
+    user, key = server.user(), str(uuid4())
+    task = user.create("before", idempotencyKey=key)
+    now = user.update(id=task["id"], title="after")
+    assert user.create("before", idempotencyKey=key) == {
+        name: value for name, value in now.items() if name != "__typename"
+    }
+
+
+def test_a_deletion_keeps_its_version(server: Server) -> None:
+    user, key = server.user(), str(uuid4())
+    task = user.create()
+    deleted = user.delete(id=task["id"], idempotencyKey=key)
+    user.restore(id=task["id"])
+    assert user.delete(id=task["id"], idempotencyKey=key) == deleted
+    assert user.get(task["id"]) is not None
+
+
+def test_a_failure_stays_one(server: Server) -> None:
+    user, not_found, conflict = server.user(), str(uuid4()), str(uuid4())
+    task = user.create()
+    outdated = {"id": task["id"], "expectedVersion": 7, "idempotencyKey": conflict}
+    assert user.toggle(**outdated)["__typename"] == "VersionConflict"
+    user.delete(id=task["id"])
+    gone = {"id": task["id"], "idempotencyKey": not_found}
+    assert user.toggle(**gone)["__typename"] == "TaskNotFound"
+    now = user.restore(id=task["id"])
+    assert user.toggle(**gone)["__typename"] == "TaskNotFound"
+    again = user.toggle(**outdated)
+    assert (again["__typename"], again["current"]["version"]) == ("VersionConflict", now["version"])
+
+
+def test_an_input_that_was_refused_takes_no_key(server: Server) -> None:
+    user, key = server.user(), str(uuid4())
+    refused = user.data(CREATE, input={"title": " ", "idempotencyKey": key})["createTask"]
+    assert refused["__typename"] == "InvalidInput"
+    assert user.create("mended", idempotencyKey=key)["title"] == "mended"
+
+
+@pytest.mark.parametrize("key", ["", "x" * 256, "a\0b", "half \ud800"])
+def test_a_key_that_cannot_be_kept_is_refused(server: Server, key: str) -> None:
+    user = server.user()
+    result = user.execute(CREATE, {"input": {"title": "Milk", "idempotencyKey": key}})
+    assert [error["extensions"]["code"] for error in result["errors"]] == ["BAD_USER_INPUT"]
+    assert user.titles() == []
+
+
+def test_who_waits_too_long_for_a_request_with_the_same_key_is_told_so(
+    migrated_database: Database,
+) -> None:
+    settings = settings_for(migrated_database.server_url, database_statement_timeout=0.3)
+    with (
+        running_server(settings) as server,
+        psycopg.connect(migrated_database.superuser_url) as connection,
+    ):
+        user, key = server.user(), str(uuid4())
+        user.create()
+        # As if another worker were at it, and did not get on.
+        connection.execute(
+            "INSERT INTO idempotency_keys (user_id, key, request, outcome) "
+            "VALUES (%s, %s, '', '[]')",
+            [user.user_id, key],
+        )
+        result = user.execute(CREATE, {"input": {"title": "again", "idempotencyKey": key}})
+        assert [error["extensions"]["code"] for error in result["errors"]] == [
+            ErrorCode.IDEMPOTENCY_CONCURRENT_REQUEST
+        ]
+        connection.rollback()
+        assert user.create("again", idempotencyKey=key)["title"] == "again"
+
+
+async def test_keys_are_forgotten_after_a_day_and_not_before(database: Database) -> None:
+    user_id = f"user-{uuid4().hex}"
+    async with await psycopg.AsyncConnection.connect(
+        database.superuser_url, autocommit=True
+    ) as connection:
+        await connection.execute(
+            "INSERT INTO users (id, name, email_verified, created_at, updated_at) "
+            "VALUES (%s, '', false, now(), now())",
+            [user_id],
+        )
+        await connection.execute(
+            "INSERT INTO idempotency_keys SELECT %s, hours || ' hours', '', '[]', "
+            "now() - make_interval(hours => hours) FROM unnest(ARRAY[1, 23, 25]) AS hours",
+            [user_id],
+        )
+        await purge(database.server_url, settings_for(database.server_url))
+        cursor = await connection.execute(
+            "SELECT key FROM idempotency_keys WHERE user_id = %s ORDER BY created_at", [user_id]
+        )
+        assert await cursor.fetchall() == [("23 hours",), ("1 hours",)]
+
+
+def send_until_answered(send: Callable[[], httpx2.Response]) -> dict[str, Any]:
+    """Send as a client does that gives up on nothing; return the data that it gets in the end."""
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        try:
+            result = send().json()
+        except httpx2.TransportError:
+            time.sleep(0.05)
+            continue
+        if "errors" not in result:
+            data: dict[str, Any] = result["data"]
+            return data
+        codes = {error["extensions"]["code"] for error in result["errors"]}
+        assert codes <= AGAIN, result
+        time.sleep(0.05)
+    raise AssertionError("nothing was answered for a minute")
+
+
+def test_lost_answers_duplicate_nothing(migrated_database: Database, count: Count) -> None:
+    titles: list[str] = []
+    with proxy_before(migrated_database) as proxy:
+        proxy.chance = 0.5
+        settings = settings_for(proxy.url(SERVER_ROLE, migrated_database))
+        with running_server(settings) as server:
+
+            def create(user: Caller) -> None:
+                while proxy.lost < LOST:
+                    title = f"lose {uuid4().hex}"
+                    variables = {"input": {"title": title, "idempotencyKey": title}}
+                    send_until_answered(partial(user.post, CREATE, variables))
+                    titles.append(title)
+
+            users = [server.user() for _ in range(4)]
+            for user in users:
+                assert user.data("{ me { id } }")
+            proxy.lose = b"lose "
+            with ThreadPoolExecutor(len(users)) as pool:
+                list(pool.map(create, users))
+    with psycopg.connect(migrated_database.superuser_url) as connection:
+        stored = [title for (title,) in connection.execute("SELECT title FROM tasks").fetchall()]
+    count("answers lost to clients that sent again with a key", proxy.lost)
+    count("writes with a key that were there twice", len(stored) - len(set(stored)))
+    assert sorted(stored) == sorted(titles)
+
+
+@dataclass
+class Actor:
+    """A user whose client sends each change again and again, sometimes several times at once."""
+
+    user: Caller
+    random: random.Random
+    done: threading.Event
+    titles: list[str] = field(default_factory=list)
+    toggles: dict[str, int] = field(default_factory=dict)
+    """How often each task was toggled."""
+    sent: int = 0
+
+    def act(self) -> None:
+        while not self.done.is_set():
+            key = str(uuid4())
+            if not self.toggles or self.random.random() < 0.4:
+                title = f"{key} of mine"
+                self.send(CREATE, {"title": title, "idempotencyKey": key}, self.created)
+                self.titles.append(title)
+            else:
+                id = self.random.choice(list(self.toggles))
+                self.send(TOGGLE, {"id": id, "idempotencyKey": key}, lambda _: None)
+                self.toggles[id] += 1
+
+    def created(self, data: dict[str, Any]) -> None:
+        self.toggles.setdefault(data["createTask"]["id"], 0)
+
+    def send(
+        self, document: str, input: dict[str, Any], heed: Callable[[dict[str, Any]], None]
+    ) -> None:
+        def one(_: int) -> dict[str, Any]:
+            return send_until_answered(lambda: self.user.post(document, {"input": input}))
+
+        at_once, again = self.random.randint(1, 3), self.random.randint(0, 2)
+        with ThreadPoolExecutor(at_once) as pool:
+            for data in pool.map(one, range(at_once)):
+                heed(data)
+        for _ in range(again):
+            heed(one(0))
+        self.sent += at_once + again
+
+
+def callers(url: str) -> Iterator[Caller]:
+    for number in range(4):
+        user_id = f"actor-{number}"
+        lifetime = timedelta(minutes=5)
+        token = make_token(SECRET, user_id=user_id, lifetime=lifetime, issuer=None, audience=None)
+        yield Caller(url, user_id, token)
+
+
+def a_worker_is_killed(server: Process) -> None:
+    workers = [
+        child
+        for child in psutil.Process(server.process.pid).children()
+        if any("spawn_main" in word for word in child.cmdline())
+    ]
+    workers[0].kill()
+
+
+def test_whoever_is_killed_each_change_is_there_once(
+    victim: Victim, count: Count, tmp_path: Path
+) -> None:
+    environment = {
+        "DATABASE_URL": victim.postgres.url(SERVER_ROLE, "todo"),
+        "DATABASE_STATEMENT_TIMEOUT": "2",
+        "BETTER_AUTH_SECRET": SECRET,
+    }
+    command = ["todo-api", "serve", "--workers", "2", "--port", "{port}"]
+    with started(command, environment, tmp_path) as process:
+        process.wait_until_ready()
+        done = threading.Event()
+        actors = [
+            Actor(caller, random.Random(number), done)
+            for number, caller in enumerate(callers(f"http://127.0.0.1:{process.port}"))
+        ]
+        with ThreadPoolExecutor(len(actors)) as pool:
+            acting = [pool.submit(actor.act) for actor in actors]
+            try:
+                time.sleep(1)
+                kill_a_backend(victim)
+                time.sleep(0.5)
+                a_worker_is_killed(process)
+                time.sleep(1)
+                kill_the_postmaster(victim)
+                time.sleep(1)
+            finally:
+                done.set()
+            for each in acting:
+                each.result()
+    with psycopg.connect(victim.url) as connection:
+        stored = {
+            actor.user.user_id: connection.execute(
+                "SELECT id::text, title, completed FROM tasks WHERE user_id = %s",
+                [actor.user.user_id],
+            ).fetchall()
+            for actor in actors
+        }
+        counters = connection.execute("SELECT user_id, version FROM task_counters").fetchall()
+        versions: dict[str, int] = dict(counters)
+    count("requests with keys while servers and databases were killed", sum(a.sent for a in actors))
+    for actor in actors:
+        rows = stored[actor.user.user_id]
+        assert sorted(title for _, title, _ in rows) == sorted(actor.titles)
+        assert {id: done for id, _, done in rows} == {
+            id: times % 2 == 1 for id, times in actor.toggles.items()
+        }
+        # Each change has a number of its own, so there were as many as were acknowledged.
+        assert versions[str(actor.user.user_id)] == len(actor.titles) + sum(actor.toggles.values())
