@@ -26,6 +26,7 @@ from app.migration import MigrationFailed, pending, upgrade, upgrade_sql
 from app.observability import UVICORN_LOGS_JSON
 from app.roles import ensure_server_role
 from app.settings import Settings, settings_or_exit
+from app.socket import MESSAGE_MAX_BYTES
 from app.trash import purge as purge_trash
 from auth.tokens import make_token
 from graphql_schema.schema import build_schema
@@ -226,6 +227,9 @@ def _run_server(settings: Settings, host: str, port: int, workers: int, *, reloa
         server_header=False,
         access_log=False,
         http="app.protocol:GuardedProtocol",
+        ws="websockets-sansio",
+        ws_max_size=MESSAGE_MAX_BYTES,
+        ws_per_message_deflate=False,
         timeout_graceful_shutdown=GRACE_PERIOD,
     )
 

@@ -10,6 +10,7 @@ from psycopg import AsyncConnection
 from psycopg.conninfo import conninfo_to_dict
 
 from app.development import development, is_development_secret
+from app.live import can_listen
 from app.migration import head, libpq_url
 from app.roles import inspect_role
 from app.settings import Settings
@@ -109,6 +110,21 @@ async def _database(settings: Settings) -> AsyncIterator[Finding]:
             yield Finding(False, objection)
         if not objections:
             yield Finding(True, "Row security binds this role.")
+    yield await _hearing(settings)
+
+
+async def _hearing(settings: Settings) -> Finding:
+    try:
+        if await can_listen(settings):
+            return Finding(True, "Changes that other workers make are heard of at once.")
+    except (psycopg.Error, TimeoutError) as error:
+        return Finding(False, f"Changes cannot be listened to: {error}")
+    return Finding(
+        True,
+        "Changes that other workers make are looked for every few seconds: there is a pooler in "
+        "the way. Set LISTEN_DATABASE_URL to a direct connection to hear of them at once.",
+        open=True,
+    )
 
 
 async def _keys(settings: Settings) -> AsyncIterator[Finding]:

@@ -1,13 +1,13 @@
 """A GraphQL request becomes a result. Every error leaves with a code."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from inspect import isawaitable
 from typing import Any, NamedTuple
 from uuid import uuid4
 
 import strawberry
-from graphql import ExecutionResult, GraphQLError, OperationType, execute
+from graphql import ExecutionResult, GraphQLError, OperationType, execute, subscribe
 
 from app.documents import MAX_ERRORS, Asked, Documents, RequestFailed
 from app.observability import OPERATION_NAME_MAX_LENGTH, RequestRecord
@@ -56,6 +56,9 @@ class Executor:
         if asked.node.operation is not OperationType.QUERY and not may_write:
             message = "Only queries may be sent by GET; send mutations by POST."
             raise RequestFailed([CodedError(ErrorCode.METHOD_NOT_ALLOWED, message)])
+        if asked.node.operation is OperationType.SUBSCRIPTION:
+            message = "Subscriptions are served over WebSocket, by graphql-transport-ws."
+            raise RequestFailed([CodedError(ErrorCode.BAD_REQUEST, message)])
         result = await self._run(asked, request, context)
         if result.errors is None:
             return result
@@ -63,6 +66,41 @@ class Executor:
         if result.data is None and all(error.path is None for error in errors):
             raise RequestFailed(errors)
         return ExecutionResult(result.data, errors)
+
+    async def follow(
+        self, request: GraphQLRequest, context: Context, record: RequestRecord
+    ) -> AsyncIterator[ExecutionResult]:
+        """Yield each result of a subscription, or the one of any other operation.
+
+        Raises:
+            RequestFailed: nothing was executed, or what is followed has failed.
+        """
+        document = self._documents.document(request.query)
+        asked = document.operation(request.operation_name)
+        if asked.node.operation is not OperationType.SUBSCRIPTION:
+            yield await self.execute(request, context, record, may_write=True)
+            return
+        record.document = document.digest
+        if asked.node.name is not None:
+            record.operation = asked.node.name.value[:OPERATION_NAME_MAX_LENGTH]
+        followed = subscribe(
+            self._schema,
+            asked.document,
+            context_value=context,
+            variable_values=dict(request.variables or {}),
+            operation_name=request.operation_name,
+            executor_class=self._executor_class,
+            max_coercion_errors=MAX_ERRORS,
+            hide_suggestions=True,
+        )
+        if isawaitable(followed):
+            followed = await followed
+        if isinstance(followed, ExecutionResult):
+            raise RequestFailed([coded(error) for error in followed.errors or ()])
+        async for result in followed:
+            if result.errors is not None:
+                result = ExecutionResult(result.data, [coded(error) for error in result.errors])
+            yield result
 
     async def _run(
         self, asked: Asked, request: GraphQLRequest, context: Context

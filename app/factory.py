@@ -10,7 +10,7 @@ from importlib.metadata import version
 import starlette.types
 from fastapi import FastAPI, Request, Response
 from pydantic import BaseModel
-from starlette.routing import Route
+from starlette.routing import Route, WebSocketRoute
 
 from app.application import Application, ShortWay
 from app.cors import StrictCORSMiddleware
@@ -27,6 +27,7 @@ from app.observability import Observed, RequestLog, configure_logging
 from app.openapi import describe_endpoint
 from app.persisted import PersistedQueries
 from app.settings import Settings, settings_or_exit
+from app.socket import GraphQLSocket
 from auth.door import DatabaseUnavailable
 from graphql_schema.schema import build_schema
 
@@ -68,9 +69,12 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         compiles=settings.compile_operations,
     )
     graphiql = GraphiQL(GRAPHQL_PATH) if settings.shows_graphiql else None
+    executor = Executor(schema, documents)
+    persisted = PersistedQueries(settings.graphql_persisted_queries, documents)
+    socket = GraphQLSocket(executor, persisted, requests, settings.cors_origins)
     endpoint = GraphQLEndpoint(
-        Executor(schema, documents),
-        PersistedQueries(settings.graphql_persisted_queries, documents),
+        executor,
+        persisted,
         settings.request_timeout,
         graphiql.page if graphiql else None,
     )
@@ -89,8 +93,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             if graphiql:
                 await stack.enter_async_context(graphiql.fetching())
             running = await stack.enter_async_context(run(complete))
-            endpoint.get_context = running.get_context
-            app.state.database = running.database
+            endpoint.get_context = socket.get_context = running.get_context
+            app.state.database, app.state.live = running.database, running.live
             # What is here now stays: the garbage collector need not look at it ever again.
             gc.collect()
             gc.freeze()
@@ -105,6 +109,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         lifespan=lifespan,
     )
     app.router.routes.append(Route(GRAPHQL_PATH, endpoint, include_in_schema=False))
+    app.router.routes.append(WebSocketRoute(GRAPHQL_PATH, socket))
     if graphiql:
         app.router.routes += graphiql.routes
     _add_pages(app)

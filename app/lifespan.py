@@ -5,6 +5,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
 from app.database import RunningDatabase
+from app.live import Live, TellingDatabase, listening
 from app.pipeline import PipelinedDatabase
 from app.pool import PooledDatabase
 from app.settings import Settings
@@ -20,6 +21,7 @@ class Running:
     """The parts that requests need."""
 
     database: RunningDatabase
+    live: Live
     get_context: ContextGetter
 
 
@@ -49,4 +51,8 @@ async def run(settings: Settings) -> AsyncIterator[Running]:
         stack.push_async_callback(database.close)
         await database.open()
         await stack.enter_async_context(keep_purging(settings.database_url, settings))
-        yield Running(database, ContextGetter(verifier, database, read_viewer))
+        live = Live()
+        live.database = database
+        await stack.enter_async_context(listening(live, settings))
+        told = TellingDatabase(database, live)
+        yield Running(database, live, ContextGetter(verifier, told, live, read_viewer))

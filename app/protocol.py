@@ -16,6 +16,9 @@ from uvicorn.protocols.http.httptools_impl import (
 HEAD_TIMEOUT = 10.0
 """Seconds from a connection, or from a request's first byte, to the end of the request's head."""
 
+LINGER = 15.0
+"""Seconds that what was written may take to leave once a connection is closed."""
+
 HEAD_MAX_BYTES = 16 * 1024
 HEADERS_MAX = 100
 
@@ -54,6 +57,8 @@ class GatheredWrites:
     def close(self) -> None:
         self.flush()
         self._transport.close()
+        # Whoever does not read what is left of it would keep the connection for ever.
+        self._loop.call_later(LINGER, self._transport.abort)
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401 -- whatever a transport has
         return getattr(self._transport, name)

@@ -176,6 +176,11 @@ class Settings(BaseSettings):
         description="Share connections by libpq's pipeline mode: many statements under way on "
         "each. Turned off: psycopg's pool, a connection for each statement under way.",
     )
+    listen_database_url: PostgresUrl | None = Field(
+        default=None,
+        description="The server's database by a direct connection, where `DATABASE_URL` leads to a "
+        "pooler: by it workers hear of each other's changes at once.",
+    )
     database_pool_min_size: int = Field(
         default=1,
         ge=0,

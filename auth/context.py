@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Sequence
 
 import strawberry
 
-from auth.door import Database
+from auth.door import Changes, Database
 from auth.identity import Identity, UserId
 from auth.tokens import InvalidToken, TokenVerifier
 from graphql_schema.errors import CodedError, ErrorCode
@@ -34,16 +34,22 @@ class Context:
         self,
         identity: Identity,
         database: Database,
+        changes: Changes,
         read_viewer: Callable[["Context"], Awaitable[UserRow]],
     ) -> None:
         self.identity = identity
         self.database = database
+        self.changes = changes
         self._read_viewer = read_viewer
         self._viewer: asyncio.Future[UserRow] | None = None
 
     @property
     def user_id(self) -> UserId:
         return self.identity.user_id
+
+    def anew(self) -> "Context":
+        """Return a context of the same user, that has read nothing yet."""
+        return Context(self.identity, self.database, self.changes, self._read_viewer)
 
     async def viewer(self) -> UserRow:
         """Return the row of the user who is asking, read at most once in a request."""
@@ -62,10 +68,12 @@ class ContextGetter:
         self,
         verifier: TokenVerifier,
         database: Database,
+        changes: Changes,
         read_viewer: Callable[[Context], Awaitable[UserRow]],
     ) -> None:
         self._verifier = verifier
         self._database = database
+        self._changes = changes
         self._read_viewer = read_viewer
 
     async def __call__(self, authorization: Sequence[str]) -> Context:
@@ -87,4 +95,4 @@ class ContextGetter:
                 identity = await self._verifier.verify(token)
             except InvalidToken as error:
                 raise Unauthenticated from error
-        return Context(identity, self._database, self._read_viewer)
+        return Context(identity, self._database, self._changes, self._read_viewer)

@@ -1,6 +1,8 @@
 """The narrow door to the database: a statement with its owner goes in, rows come out."""
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Generic, NamedTuple, Protocol, TypeVar
 
@@ -41,6 +43,14 @@ class Database(Protocol):
             OwnerUnknown: the owner has no row in users.
             AlreadyThere: a row that was to be added is there already; nothing was written.
         """
+        ...
+
+
+class Changes(Protocol):
+    """Tells those who wait for it that an owner's rows may have changed."""
+
+    def watch(self, owner: UserId) -> AbstractContextManager[asyncio.Event]:
+        """Set an event whenever that is so, in the block; whoever waits for it clears it."""
         ...
 
 

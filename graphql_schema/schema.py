@@ -15,7 +15,7 @@ from graphql_schema.results import (
 )
 from graphql_schema.types import Task, User
 from models.instant import parse_rfc_3339, rfc_3339
-from resolvers import changes, mutations, queries
+from resolvers import changes, mutations, queries, subscriptions
 
 DATE_TIME = strawberry.scalar(
     name="DateTime",
@@ -75,11 +75,22 @@ class Mutation:
     )
 
 
+@strawberry.type(description="What can be followed, over a WebSocket (graphql-transport-ws).")
+class Subscription:
+    task_changes = strawberry.subscription(
+        resolver=subscriptions.task_changes,
+        description="What has changed in the caller's tasks, and then what changes, in order. To "
+        "miss nothing, go on from the last cursor: that of `taskChanges` or of an event. A change "
+        "may come twice; of several changes to a task the latest may come alone.",
+    )
+
+
 def build_schema() -> strawberry.Schema:
     """Return the schema; its SDL is the contract that `schema.graphql` keeps."""
     return strawberry.Schema(
         query=Query,
         mutation=Mutation,
+        subscription=Subscription,
         types=[UserError],
         config=StrawberryConfig(scalar_map={datetime: DATE_TIME}),
     )

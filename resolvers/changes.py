@@ -11,6 +11,7 @@ from auth.identity import UserId
 from graphql_schema.connections import (
     PAGE_SIZE_DEFAULT,
     PAGE_SIZE_MAX,
+    VERSION_MAX,
     ChangeCursor,
     TaskChangeConnection,
     page_size,
@@ -55,6 +56,12 @@ async def read_changes(
     page = tasks[:size]
     end = start._replace(version=page[-1].version) if page else start
     return TaskChangeConnection(rows=page, end=end, more=len(tasks) > size, reset=reset)
+
+
+async def read_end(database: Database, owner: UserId) -> ChangeCursor:
+    """Return the place after the owner's latest change."""
+    rows = await database.fetch(statements.task_changes(owner, VERSION_MAX, 0))
+    return ChangeCursor(*_counter(rows))
 
 
 def _counter(rows: list[statements.FeedRow]) -> tuple[int, int]:

@@ -17,6 +17,7 @@ from fastapi import FastAPI
 from app.factory import create_app
 from app.protocol import GuardedProtocol
 from app.settings import Settings
+from app.socket import MESSAGE_MAX_BYTES
 from auth.tokens import make_token
 
 FAST_PATH = os.environ.get("FAST_PATH") != "off"
@@ -170,7 +171,9 @@ class Server:
                 port=0,
                 log_level="warning",
                 lifespan="on",
-                ws="none",
+                ws="websockets-sansio",
+                ws_max_size=MESSAGE_MAX_BYTES,
+                ws_per_message_deflate=False,
                 http=GuardedProtocol,
             )
         )

@@ -19,6 +19,7 @@ from graphql import (
     validate,
 )
 
+from app.live import Live
 from auth.context import Context
 from auth.door import DatabaseUnavailable, Row, Statement
 from auth.identity import Identity, UserId
@@ -130,7 +131,7 @@ class Caller(Context):
     """Somebody whose database returns what chance says, and is away now and then."""
 
     def __init__(self, number: int) -> None:
-        super().__init__(Identity(UserId("ada"), None, None, 0), self, read_viewer)
+        super().__init__(Identity(UserId("ada"), None, None, 0), self, Live(), read_viewer)
         self._chance = Chance(number, 0.05)
         self.calls: list[str] = []
 

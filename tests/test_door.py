@@ -8,6 +8,7 @@ from typing import Any
 import psycopg
 import pytest
 
+from app.live import NOTIFY
 from tests.api import (
     CREATE,
     DELETE,
@@ -24,13 +25,14 @@ from tests.databases import Database
 
 @pytest.fixture
 def sent(server: Server, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """What the server sends to the database while a test runs."""
+    """What the server sends to the database while a test runs, but for what wakes other workers."""
     texts: list[str] = []
     database = server.app.state.database
     fetch = database.fetch
 
     async def record(statement: Any) -> Any:
-        texts.append(statement.sql.text)
+        if statement.sql is not NOTIFY:
+            texts.append(statement.sql.text)
         return await fetch(statement)
 
     monkeypatch.setattr(database, "fetch", record)

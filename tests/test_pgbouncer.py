@@ -14,6 +14,7 @@ from urllib.parse import parse_qs, urlsplit
 import psycopg
 import pytest
 
+from app.live import can_listen
 from tests.api import running_server, settings_for
 from tests.counts import Count
 from tests.crowd import PATIENT, Crowd, client_of
@@ -114,3 +115,12 @@ async def test_through_a_pooler_everybody_gets_their_own(
     )
     assert (crowd.leaks[:3], changed, crowd.failures) == ([], 0, {})
     assert crowd.tries.total() >= TRIES
+
+
+async def test_through_a_pooler_nothing_is_heard_and_a_direct_connection_mends_it(
+    bouncer: Callable[[str], str], database: Database
+) -> None:
+    pooled = settings_for(bouncer("todo_api"), database_prepared_statements=False)
+    assert not await can_listen(pooled)
+    direct = pooled.model_copy(update={"listen_database_url": database.server_url})
+    assert await can_listen(direct)

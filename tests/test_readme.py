@@ -114,7 +114,7 @@ def test_the_first_query_gives_the_first_answer(server: Server) -> None:
 
 def test_the_queries_do_what_they_say(server: Server) -> None:
     user = server.user()
-    _, page, add, rename, tick_and_delete, changes, add_once = blocks("graphql")
+    _, page, add, rename, tick_and_delete, changes, _, add_once = blocks("graphql")
     one = user.data(add, title="Milk")["createTask"]
     two = user.data(add, title="Bread")["createTask"]
     assert [e["node"]["title"] for e in user.data(page)["tasks"]["edges"]] == ["Bread", "Milk"]

@@ -1,0 +1,233 @@
+"""Live changes: who waits for an owner's changes is woken, in this worker and in the others.
+
+What wakes says whose tasks have changed, and nothing of them: whoever is woken reads the feed.
+A NOTIFY within the transaction of a change would have all such transactions of the database commit
+one after the other, so it follows each change instead, for several at once. A worker that dies in
+between leaves others unwoken; so now and then everybody looks without being told.
+"""
+
+import asyncio
+import logging
+import random
+from collections.abc import AsyncIterator, Iterator
+from contextlib import aclosing, asynccontextmanager, contextmanager
+from typing import Any
+from uuid import uuid4
+
+import orjson
+import psycopg
+from psycopg import AsyncConnection
+
+from app.database import APPLICATION_NAME
+from app.migration import libpq_url
+from app.settings import Settings
+from auth.door import Database, DatabaseUnavailable, Row, Sql, Statement
+from auth.identity import UserId
+
+logger = logging.getLogger(__name__)
+
+CHANNEL = "todo_task_changes"
+
+NOTIFY = Sql(f"SELECT pg_notify('{CHANNEL}', $1)", ("payload",), tuple, writes=False)
+
+GATHERING_TIME = 0.01
+"""Seconds for which changes are gathered before other workers are told of them."""
+
+OWNERS_MAX = 20
+"""Owners named in one notification, which may have up to 8,000 bytes."""
+
+SWEEP = 30.0
+"""Seconds after which everybody looks for changes, on average."""
+
+POLLING = 2.0
+"""The same where nothing can be heard."""
+
+HEARING_TIMEOUT = 3.0
+"""Seconds within which a connection must hear another; else there is a pooler in the way."""
+
+RECONNECT_DELAYS = (0.2, 10.0)
+"""Seconds to wait after the connection could not be had: at first, and at most."""
+
+
+class Live:
+    """Knows who waits for whose changes."""
+
+    def __init__(self) -> None:
+        self._events: dict[UserId, set[asyncio.Event]] = {}
+        self._gathered: set[UserId] = set()
+        self._telling: asyncio.Task[None] | None = None
+        self.database: Database | None = None
+        """By which other workers are told; None: there are none."""
+        self.watched = asyncio.Event()
+        """Set once somebody has waited for changes."""
+        self.worker = uuid4().hex
+
+    @contextmanager
+    def watch(self, owner: UserId) -> Iterator[asyncio.Event]:
+        """Have an event set when the owner's tasks may have changed."""
+        event = asyncio.Event()
+        self._events.setdefault(owner, set()).add(event)
+        self.watched.set()
+        try:
+            yield event
+        finally:
+            events = self._events[owner]
+            events.remove(event)
+            if not events:
+                del self._events[owner]
+
+    @property
+    def watchers(self) -> int:
+        return sum(map(len, self._events.values()))
+
+    def wake(self, owner: UserId) -> None:
+        """Wake those of this worker who wait for the owner's changes."""
+        for event in self._events.get(owner, ()):
+            event.set()
+
+    def wake_all(self) -> None:
+        for owner in self._events:
+            self.wake(owner)
+
+    def changed(self, owner: UserId) -> None:
+        """Wake all, in whatever worker, who wait for the owner's changes."""
+        self.wake(owner)
+        if self.database is not None:
+            self._gathered.add(owner)
+            if self._telling is None:
+                self._telling = asyncio.create_task(self._tell(self.database))
+
+    async def _tell(self, database: Database) -> None:
+        await asyncio.sleep(GATHERING_TIME)
+        owners, self._gathered, self._telling = list(self._gathered), set(), None
+        for start in range(0, len(owners), OWNERS_MAX):
+            part = owners[start : start + OWNERS_MAX]
+            payload = orjson.dumps({"by": self.worker, "of": part}).decode()
+            try:
+                # It is nobody's, but at the door somebody must be named.
+                await database.fetch(Statement(NOTIFY, part[0], {"payload": payload}))
+            except DatabaseUnavailable as error:
+                logger.warning("Other workers could not be told of changes: %s", error)
+
+
+class TellingDatabase:
+    """A database whose changes are told to whoever waits for them."""
+
+    def __init__(self, database: Database, live: Live) -> None:
+        self._database = database
+        self._live = live
+
+    async def fetch(self, statement: Statement[Row]) -> list[Row]:
+        """Run the statement, as `auth.door.Database` has it."""
+        if not statement.sql.writes:
+            return await self._database.fetch(statement)
+        try:
+            return await self._database.fetch(statement)
+        finally:
+            # It may have been committed even where its answer was lost.
+            self._live.changed(statement.owner)
+
+
+@asynccontextmanager
+async def listening(live: Live, settings: Settings) -> AsyncIterator[None]:
+    """Wake who waits when other workers tell of changes, until the block is left."""
+    listener = asyncio.create_task(_listen_always(live, settings))
+    sweeper = asyncio.create_task(_sweep(live))
+    try:
+        yield
+    finally:
+        listener.cancel()
+        sweeper.cancel()
+        await asyncio.gather(listener, sweeper, return_exceptions=True)
+
+
+async def _sweep(live: Live) -> None:
+    while True:
+        await asyncio.sleep(SWEEP * random.uniform(0.5, 1.5))  # noqa: S311
+        live.wake_all()
+
+
+async def _listen_always(live: Live, settings: Settings) -> None:
+    delay = RECONNECT_DELAYS[0]
+    while True:
+        # A server that nobody follows needs no connection for it.
+        await live.watched.wait()
+        try:
+            async with await connect(settings) as connection:
+                hears = await _hears(connection, settings)
+                delay = RECONNECT_DELAYS[0]
+                # Nobody has told of what changed before.
+                live.wake_all()
+                if hears:
+                    await _listen(connection, live)
+                    continue
+        except (psycopg.Error, TimeoutError) as error:
+            logger.warning("Changes cannot be listened to right now: %s", error)
+            await asyncio.sleep(delay * random.uniform(0.5, 1))  # noqa: S311
+            delay = min(2 * delay, RECONNECT_DELAYS[1])
+            live.wake_all()
+        else:
+            logger.warning(
+                "Nothing is heard of other workers' changes, as through a pooler: looking for them "
+                "every %g seconds instead. Set LISTEN_DATABASE_URL to a direct connection.",
+                POLLING,
+            )
+            while True:
+                await asyncio.sleep(POLLING)
+                live.wake_all()
+
+
+async def connect(settings: Settings) -> AsyncConnection[Any]:
+    """Open a connection to listen by.
+
+    Raises:
+        psycopg.Error, TimeoutError: it cannot be had.
+    """
+    url = settings.listen_database_url or settings.database_url
+    assert url is not None
+    async with asyncio.timeout(settings.database_connect_timeout):
+        return await AsyncConnection.connect(
+            libpq_url(url),
+            autocommit=True,
+            application_name=f"{APPLICATION_NAME} live",
+            client_encoding="UTF8",
+            prepare_threshold=None,
+        )
+
+
+async def _hears(connection: AsyncConnection[Any], settings: Settings) -> bool:
+    """Listen, and tell whether what another connection says is heard.
+
+    Through a transaction pooler it is not: between statements nobody listens there.
+    """
+    word = uuid4().hex
+    await connection.execute(f"LISTEN {CHANNEL}")
+    async with await connect(settings) as another:
+        await another.execute("SELECT pg_notify(%s, %s)", [CHANNEL, word])
+    async with aclosing(connection.notifies(timeout=HEARING_TIMEOUT)) as notifies:
+        async for heard in notifies:
+            if heard.payload == word:
+                return True
+    return False
+
+
+async def _listen(connection: AsyncConnection[Any], live: Live) -> None:
+    async for heard in connection.notifies():
+        try:
+            said = orjson.loads(heard.payload)
+        except orjson.JSONDecodeError:
+            # A worker that has just begun to listen.
+            continue
+        if said["by"] != live.worker:
+            for owner in said["of"]:
+                live.wake(owner)
+
+
+async def can_listen(settings: Settings) -> bool:
+    """Tell whether other workers' changes can be heard at once.
+
+    Raises:
+        psycopg.Error, TimeoutError: the database cannot be reached.
+    """
+    async with await connect(settings) as connection:
+        return await _hears(connection, settings)

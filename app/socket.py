@@ -1,0 +1,334 @@
+"""GraphQL over WebSocket: graphql-transport-ws, as the graphql-ws library specifies it.
+
+A socket belongs to who its `connection_init` names, and ends with that token. Each operation is a
+task; one that has nothing to send waits, and holds nothing but its place in the feed.
+"""
+
+import asyncio
+import logging
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Collection, Mapping
+from typing import Any
+
+import orjson
+from graphql import ExecutionResult, GraphQLError
+from starlette.types import Message, Receive, Scope, Send
+
+from app.documents import RequestFailed
+from app.execution import Executor, GraphQLRequest, coded
+from app.observability import RequestLog, RequestRecord, digest
+from app.persisted import PersistedQueries
+from auth.context import Context, ContextGetter, Unauthenticated
+from auth.identity import UserId
+from auth.keys import KeysUnavailable
+from graphql_schema.errors import CodedError, ErrorCode
+
+logger = logging.getLogger(__name__)
+
+SUBPROTOCOL = "graphql-transport-ws"
+
+INIT_TIMEOUT = 10.0
+"""Seconds within which `connection_init` must come."""
+
+SEND_TIMEOUT = 30.0
+"""Seconds that a client may leave what is sent to it unread."""
+
+MESSAGE_MAX_BYTES = 64 * 1024
+MESSAGES_PER_SECOND = 100
+OPERATIONS_MAX = 20
+"""Operations under way on one socket."""
+
+SOCKETS_MAX = 10
+"""Sockets of one user in one worker."""
+
+BAD_REQUEST = 4400
+UNAUTHORIZED = 4401
+FORBIDDEN = 4403
+SUBPROTOCOL_NOT_ACCEPTABLE = 4406
+INIT_TIMED_OUT = 4408
+SUBSCRIBER_EXISTS = 4409
+TOO_MANY_INITS = 4429
+MESSAGE_TOO_BIG = 1009
+POLICY_VIOLATION = 1008
+TRY_AGAIN_LATER = 1013
+
+
+class Closed(Exception):
+    """The socket is to be closed, with a code and a reason."""
+
+    def __init__(self, code: int, reason: str) -> None:
+        super().__init__(code, reason)
+        self.code = code
+        self.reason = reason
+
+
+class GraphQLSocket:
+    """Serves GraphQL over WebSocket."""
+
+    get_context: ContextGetter
+    """Set when the application starts: it needs what only a started one has."""
+
+    def __init__(
+        self,
+        executor: Executor,
+        persisted: PersistedQueries,
+        log: RequestLog,
+        origins: Collection[str],
+    ) -> None:
+        self.executor = executor
+        self.persisted = persisted
+        self.log = log
+        self._origins = origins
+        self.of_users: Counter[UserId] = Counter()
+        """How many sockets each user has."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await receive()
+        if not self._may_ask(scope):
+            await send({"type": "websocket.close"})
+        elif SUBPROTOCOL not in scope["subprotocols"]:
+            await send({"type": "websocket.accept"})
+            reason = f"Subprotocol not acceptable: speak {SUBPROTOCOL}"
+            close = {"type": "websocket.close", "code": SUBPROTOCOL_NOT_ACCEPTABLE}
+            await send({**close, "reason": reason})
+        else:
+            await send({"type": "websocket.accept", "subprotocol": SUBPROTOCOL})
+            await Connection(self, scope, receive, send).serve()
+
+    def _may_ask(self, scope: Scope) -> bool:
+        """Whether a page may ask: one of an allowed origin, or of this server itself."""
+        headers = dict(scope["headers"])
+        origin = headers.get(b"origin")
+        if origin is None or "*" in self._origins:
+            return True
+        own = origin.partition(b"://")[2] == headers.get(b"host")
+        return own or origin.decode("latin-1") in self._origins
+
+
+class Connection:
+    """One socket, from its acceptance to its end."""
+
+    def __init__(self, server: GraphQLSocket, scope: Scope, receive: Receive, send: Send) -> None:
+        self._server = server
+        self._scope = scope
+        self._receive = receive
+        self._send = send
+        self._loop = asyncio.get_running_loop()
+        self._context: Context | None = None
+        self._is_initiating = False
+        self._operations: dict[str, asyncio.Task[None]] = {}
+        self._timer: asyncio.TimerHandle | None = None
+        self._end = self._loop.create_future()
+        """Done with whatever ends the socket from this side."""
+        self._second, self._messages = 0, 0
+
+    async def serve(self) -> None:
+        self._end_after(INIT_TIMEOUT, Closed(INIT_TIMED_OUT, "Connection initialisation timeout"))
+        reading = asyncio.create_task(self._read())
+        try:
+            await asyncio.wait({reading, self._end}, return_when=asyncio.FIRST_COMPLETED)
+            ended = self._end.result() if self._end.done() else reading.result()
+            if ended is not None:
+                close = {"type": "websocket.close", "code": ended.code, "reason": ended.reason}
+                async with asyncio.timeout(SEND_TIMEOUT):
+                    await self._send(close)
+        except (OSError, TimeoutError):
+            # Nobody is there any more.
+            pass
+        finally:
+            await self._clean_up(reading)
+
+    async def _clean_up(self, reading: asyncio.Task[Closed | None]) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        tasks = [reading, *self._operations.values()]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        if self._context is not None:
+            owner = self._context.user_id
+            self._server.of_users[owner] -= 1
+            if not self._server.of_users[owner]:
+                del self._server.of_users[owner]
+
+    def _end_after(self, seconds: float, ended: Closed) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = self._loop.call_later(max(seconds, 0), self._end_with, ended)
+
+    def _end_with(self, ended: Closed) -> None:
+        if not self._end.done():
+            self._end.set_result(ended)
+
+    async def _read(self) -> Closed | None:
+        """Do what the client says, until it leaves or must."""
+        try:
+            while (message := await self._receive())["type"] != "websocket.disconnect":
+                await self._heed(self._parse(message))
+        except Closed as closed:
+            return closed
+        return None
+
+    def _parse(self, message: Message) -> Mapping[str, Any]:
+        text = message.get("text")
+        if text is None:
+            raise Closed(BAD_REQUEST, "Invalid message: not text")
+        if len(text) > MESSAGE_MAX_BYTES:
+            raise Closed(MESSAGE_TOO_BIG, "Message too big")
+        second = int(time.monotonic())
+        if second != self._second:
+            self._second, self._messages = second, 0
+        self._messages += 1
+        if self._messages > MESSAGES_PER_SECOND:
+            raise Closed(POLICY_VIOLATION, "Too many messages")
+        try:
+            parsed = orjson.loads(text)
+        except orjson.JSONDecodeError:
+            raise Closed(BAD_REQUEST, "Invalid message: not JSON") from None
+        if not isinstance(parsed, dict) or not isinstance(parsed.get("type"), str):
+            raise Closed(BAD_REQUEST, "Invalid message: no object with a type")
+        if not isinstance(parsed.get("payload"), dict | None):
+            raise Closed(BAD_REQUEST, "Invalid message: its payload is no object")
+        return parsed
+
+    async def _heed(self, message: Mapping[str, Any]) -> None:
+        match message["type"]:
+            case "connection_init":
+                await self._initiate(message.get("payload") or {})
+            case "ping":
+                payload = message.get("payload")
+                await self._say({"type": "pong"} | ({"payload": payload} if payload else {}))
+            case "pong":
+                pass
+            case "subscribe":
+                await self._subscribe(message)
+            case "complete":
+                task = self._operations.pop(_id_of(message), None)
+                if task is not None:
+                    task.cancel()
+            case _:
+                raise Closed(BAD_REQUEST, "Invalid message: its type is unknown")
+
+    async def _initiate(self, payload: Mapping[str, Any]) -> None:
+        if self._is_initiating:
+            raise Closed(TOO_MANY_INITS, "Too many initialisation requests")
+        self._is_initiating = True
+        given = [
+            value
+            for name, value in payload.items()
+            if name.lower() == "authorization" and isinstance(value, str)
+        ]
+        try:
+            context = await self._server.get_context(given)
+        except Unauthenticated:
+            raise Closed(FORBIDDEN, "Forbidden") from None
+        except KeysUnavailable as error:
+            logger.warning("%s: %s", ErrorCode.SERVICE_UNAVAILABLE, error)
+            raise Closed(TRY_AGAIN_LATER, "Try again later") from None
+        if self._server.of_users[context.user_id] >= SOCKETS_MAX:
+            raise Closed(TRY_AGAIN_LATER, "Too many sockets")
+        self._server.of_users[context.user_id] += 1
+        self._context = context
+        # Clients come back from this with a new token.
+        self._end_after(
+            context.identity.expires_at - time.time(), Closed(FORBIDDEN, "The token is over")
+        )
+        await self._say({"type": "connection_ack"})
+
+    async def _subscribe(self, message: Mapping[str, Any]) -> None:
+        id, payload = _id_of(message), message.get("payload")
+        if payload is None or not _is_request(payload):
+            raise Closed(BAD_REQUEST, "Invalid message: its payload is no GraphQL request")
+        if self._context is None:
+            raise Closed(UNAUTHORIZED, "Unauthorized")
+        if id in self._operations:
+            raise Closed(SUBSCRIBER_EXISTS, f"Subscriber for {id[:64]} already exists")
+        if len(self._operations) >= OPERATIONS_MAX:
+            text = f"At most {OPERATIONS_MAX} operations can be under way on one socket."
+            await self._fail(id, [CodedError(ErrorCode.TOO_MANY_OPERATIONS, text)])
+            return
+        self._operations[id] = asyncio.create_task(self._run(id, payload, self._context))
+
+    async def _run(self, id: str, payload: Mapping[str, Any], context: Context) -> None:
+        began = time.perf_counter()
+        record = RequestRecord(self._server.log.new_id(), user=digest(context.user_id))
+        # Each operation has a row of the user's of its own to remember.
+        context = context.anew()
+        try:
+            async for result in self._results(payload, context, record):
+                await self._say({"id": id, "type": "next", "payload": _payload(result)})
+            # It is over before the client can use the id again.
+            del self._operations[id]
+            await self._say({"id": id, "type": "complete"})
+        except RequestFailed as failed:
+            record.code = str((failed.errors[0].extensions or {}).get("code"))
+            self._operations.pop(id, None)
+            await self._fail(id, failed.errors)
+        except OSError:
+            self._operations.pop(id, None)
+        finally:
+            milliseconds = round((time.perf_counter() - began) * 1000, 1)
+            self._server.log.add(self._scope, record, 101, milliseconds)
+
+    async def _results(
+        self, payload: Mapping[str, Any], context: Context, record: RequestRecord
+    ) -> AsyncIterator[ExecutionResult]:
+        """Yield what comes of an operation.
+
+        Raises:
+            RequestFailed: it could not be executed, or not to its end.
+        """
+        try:
+            query = self._server.persisted.document(payload.get("query"), payload.get("extensions"))
+            if not query:
+                raise CodedError(ErrorCode.BAD_REQUEST, "`query` must be a GraphQL document.")
+            request = GraphQLRequest(query, payload.get("operationName"), payload.get("variables"))
+            async for result in self._server.executor.follow(request, context, record):
+                yield result
+        except CodedError as error:
+            raise RequestFailed([error]) from error
+        except RequestFailed:
+            raise
+        except Exception as error:
+            raise RequestFailed([coded(GraphQLError("", original_error=error))]) from error
+
+    async def _fail(self, id: str, errors: Collection[GraphQLError]) -> None:
+        formatted = [error.formatted for error in errors]
+        await self._say({"id": id, "type": "error", "payload": formatted})
+
+    async def _say(self, message: Mapping[str, Any]) -> None:
+        """Send a message, as soon as what was sent before has left.
+
+        Raises:
+            OSError: nobody is there any more.
+        """
+        try:
+            async with asyncio.timeout(SEND_TIMEOUT):
+                await self._send({"type": "websocket.send", "text": orjson.dumps(message).decode()})
+        except TimeoutError:
+            self._end_with(Closed(TRY_AGAIN_LATER, "Too slow"))
+            raise OSError("too slow") from None
+
+
+def _id_of(message: Mapping[str, Any]) -> str:
+    id = message.get("id")
+    if not isinstance(id, str) or not id:
+        raise Closed(BAD_REQUEST, "Invalid message: it has no id")
+    return id
+
+
+def _is_request(payload: Mapping[str, Any]) -> bool:
+    return (
+        isinstance(payload.get("query"), str | None)
+        and (payload.get("query") is not None or payload.get("extensions") is not None)
+        and isinstance(payload.get("operationName"), str | None)
+        and isinstance(payload.get("variables"), dict | None)
+        and isinstance(payload.get("extensions"), dict | None)
+    )
+
+
+def _payload(result: ExecutionResult) -> Mapping[str, Any]:
+    if result.errors is None:
+        return {"data": result.data}
+    return {"errors": [error.formatted for error in result.errors], "data": result.data}

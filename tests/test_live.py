@@ -1,0 +1,315 @@
+"""Whoever follows their tasks is told of each change, on every worker, and nobody else is."""
+
+import asyncio
+import contextlib
+import json
+import random
+import socket as sockets
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from functools import partial
+from typing import Any
+
+import psycopg
+import pytest
+
+from app import live, protocol, socket
+from app.live import can_listen
+from auth.identity import UserId
+from tests.api import Caller, Server, running_server, settings_for
+from tests.counts import Count
+from tests.databases import Database
+from tests.sockets import signed_in
+
+USERS = 10
+
+
+@pytest.fixture
+def servers(migrated_database: Database) -> Iterator[tuple[Server, Server]]:
+    """Two workers of one database."""
+    settings = settings_for(migrated_database.server_url)
+    with running_server(settings) as one, running_server(settings) as two:
+        yield one, two
+
+
+def eventually(found: Any, wanted: object) -> None:
+    deadline = time.monotonic() + 20
+    while (seen := found()) != wanted and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert seen == wanted
+
+
+def watchers(server: Server) -> int:
+    hub: live.Live = server.app.state.live
+    return hub.watchers
+
+
+class Copy:
+    """A client's copy of its user's tasks, kept in step by what it is told."""
+
+    def __init__(self) -> None:
+        self.titles: dict[str, str] = {}
+        self.cursor: str | None = None
+        self.versions: list[int] = []
+
+    def apply(self, event: Any) -> None:
+        self.cursor, change = event["cursor"], event["node"]
+        self.versions.append(change["version"])
+        if change["task"] is None:
+            self.titles.pop(change["taskId"], None)
+        else:
+            self.titles[change["taskId"]] = change["task"]["title"]
+
+    def read(self, user: Caller) -> None:
+        """Read the whole set."""
+        while True:
+            page = user.changes(after=self.cursor)
+            self.cursor = page["pageInfo"]["endCursor"]
+            for change in page["nodes"]:
+                self.apply({"cursor": self.cursor, "node": change})
+            if not page["pageInfo"]["hasNextPage"]:
+                return
+
+
+def titles_of(user: Caller) -> dict[str, str]:
+    return {task["id"]: task["title"] for task in user.page(first=100)["nodes"]}
+
+
+def test_a_change_is_told_on_every_worker_and_to_its_owner_alone(
+    servers: tuple[Server, Server], count: Count
+) -> None:
+    one, two = servers
+    users = [one.user() for _ in range(USERS)]
+    for user in users:
+        user.create("before")
+    with ExitStack() as stack:
+        followers = []
+        for user in users:
+            for server in servers:
+                follower = stack.enter_context(signed_in(server, user.token))
+                follower.follow()
+                # Once this is answered, the one before is under way.
+                follower.subscribe("{ __typename }", id="two")
+                assert [follower.hear()["type"] for _ in range(2)] == ["next", "complete"]
+                followers.append((user, follower))
+        for server in servers:
+            eventually(partial(watchers, server), USERS)
+        time.sleep(0.5)
+        for round_ in range(5):
+            for number, user in enumerate(users):
+                (user if number % 2 else two.bearer(user.token)).create(f"{user.user_id} {round_}")
+        told = 0
+        for user, follower in followers:
+            versions, last = [], None
+            while last != f"{user.user_id} 4":
+                event = follower.event()
+                last = event["node"]["task"]["title"]
+                assert last.startswith(str(user.user_id))
+                versions.append(event["node"]["version"])
+                told += 1
+            assert versions == sorted(versions)
+            follower.say({"type": "ping"})
+            assert follower.hear() == {"type": "pong"}
+    count("changes told to who follows them, on two workers", told)
+    assert told == 5 * len(followers)
+
+
+def test_who_comes_back_misses_nothing(server: Server) -> None:
+    user, chance, copy = server.user(), random.Random(7), Copy()
+    tasks = [user.create(f"task {number}")["id"] for number in range(5)]
+    copy.read(user)
+
+    def change(number: int) -> None:
+        id = chance.choice(tasks)
+        match chance.randrange(4):
+            case 0:
+                tasks.append(user.create(f"new {number}")["id"])
+            case 1:
+                user.delete(id=id)
+            case 2:
+                user.restore(id=id)
+            case _:
+                user.update(id=id, title=f"changed {number}")
+
+    for number in range(8):
+        for _ in range(chance.randrange(1, 6)):
+            change(number)
+        with signed_in(server, user.token) as follower:
+            follower.follow(copy.cursor)
+            change(number + 100)
+            last = user.create(f"last of {number}")
+            tasks.append(last["id"])
+            # Sometimes it leaves before it has heard all.
+            heard = 0
+            while last["id"] not in copy.titles and (number % 3 or heard < 2):
+                copy.apply(follower.event())
+                heard += 1
+    copy.read(user)
+    assert copy.titles == titles_of(user)
+    assert copy.versions == sorted(copy.versions)
+
+
+def test_without_a_cursor_only_what_is_new_is_told(server: Server) -> None:
+    user = server.user()
+    user.create("old")
+    with signed_in(server, user.token) as follower:
+        follower.follow()
+        eventually(lambda: watchers(server) > 0, True)
+        time.sleep(0.2)
+        user.create("new")
+        assert follower.event()["node"]["task"]["title"] == "new"
+
+
+def test_who_has_no_row_yet_can_follow(server: Server) -> None:
+    user = server.user()
+    with signed_in(server, user.token) as follower:
+        follower.follow()
+        eventually(lambda: watchers(server) > 0, True)
+        time.sleep(0.2)
+        user.create("the first")
+        assert follower.event()["node"]["task"]["title"] == "the first"
+
+
+def test_a_cursor_that_is_too_old_is_an_error(server: Server, database: Database) -> None:
+    user = server.user()
+    cursor = user.changes()["pageInfo"]["endCursor"]
+    user.create()
+    with psycopg.connect(database.superuser_url) as connection:
+        connection.execute(
+            "UPDATE task_counters SET purged_version = 1 WHERE user_id = %s", [user.user_id]
+        )
+    with signed_in(server, user.token) as follower:
+        follower.follow(cursor)
+        message = follower.hear()
+        assert message["type"] in ("error", "next"), message
+        errors = message["payload"]
+        errors = errors if message["type"] == "error" else errors["errors"]
+        assert errors[0]["extensions"]["code"] == "CURSOR_EXPIRED"
+
+
+def cut_listeners(database: Database) -> int:
+    with psycopg.connect(database.superuser_url) as connection:
+        found = connection.execute(
+            "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity "
+            "WHERE datname = current_database() AND pid <> pg_backend_pid() "
+            "AND application_name = 'todo-api live'"
+        ).fetchone()
+    assert found is not None
+    return int(found[0])
+
+
+def test_what_changed_while_nothing_could_be_heard_is_told_afterwards(
+    servers: tuple[Server, Server], migrated_database: Database
+) -> None:
+    one, two = servers
+    user = one.user()
+    user.create("before")
+    with signed_in(two, user.token) as follower:
+        follower.follow()
+        eventually(partial(watchers, two), 1)
+        for number in range(3):
+            eventually(lambda: cut_listeners(migrated_database) > 0, True)
+            user.create(f"cut {number}")
+            assert follower.event()["node"]["task"]["title"] == f"cut {number}"
+
+
+async def test_a_direct_connection_can_listen(migrated_database: Database) -> None:
+    assert await can_listen(settings_for(migrated_database.server_url))
+
+
+def test_where_nothing_can_be_heard_changes_are_looked_for(
+    servers: tuple[Server, Server], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def deaf(*_: object) -> bool:
+        return False
+
+    monkeypatch.setattr(live, "_hears", deaf)
+    monkeypatch.setattr(live, "POLLING", 0.1)
+    one, two = servers
+    user = one.user()
+    user.create("before")
+    with signed_in(two, user.token) as follower:
+        follower.follow()
+        eventually(partial(watchers, two), 1)
+        time.sleep(0.3)
+        user.create("found")
+        assert follower.event()["node"]["task"]["title"] == "found"
+
+
+def frame(message: object) -> bytes:
+    """Return a message as a WebSocket frame (RFC 6455, 5.2), masked by zeros."""
+    text = json.dumps(message).encode()
+    return b"\x81\xfe" + max(len(text), 126).to_bytes(2) + bytes(4) + text.ljust(126)
+
+
+HANDSHAKE = b"\r\n".join(
+    [
+        b"GET /graphql HTTP/1.1",
+        b"Host: localhost",
+        b"Upgrade: websocket",
+        b"Connection: Upgrade",
+        b"Sec-WebSocket-Version: 13",
+        b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+        b"Sec-WebSocket-Protocol: graphql-transport-ws",
+        b"\r\n",
+    ]
+)
+READ_MAX = 6_000_000
+"""Bytes that may be on their way to who does not read; some eight million were asked for."""
+
+
+def test_who_does_not_read_is_let_go(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(socket, "SEND_TIMEOUT", 0.5)
+    monkeypatch.setattr(protocol, "LINGER", 0.5)
+    user = server.user()
+    for _ in range(40):
+        user.create(description="x" * 1000)
+    fields = " ".join(f"a{n}: tasks {{ nodes {{ description }} }}" for n in range(10))
+    reader = sockets.socket()
+    reader.setsockopt(sockets.SOL_SOCKET, sockets.SO_RCVBUF, 4096)
+    with reader:
+        reader.connect(("127.0.0.1", int(server.url.rpartition(":")[2])))
+        reader.settimeout(20)
+        authorization = {"Authorization": f"Bearer {user.token}"}
+        reader.sendall(HANDSHAKE)
+        assert b"101 Switching Protocols" in reader.recv(1000)
+        reader.sendall(frame({"type": "connection_init", "payload": authorization}))
+        assert b"connection_ack" in reader.recv(1000)
+        for number in range(socket.OPERATIONS_MAX):
+            payload = {"query": f"{{ {fields} }}"}
+            reader.sendall(frame({"id": f"{number}", "type": "subscribe", "payload": payload}))
+        time.sleep(2)
+        assert user.data("{ me { id } }")
+        read = 0
+        with contextlib.suppress(ConnectionResetError):
+            while chunk := reader.recv(65536):
+                read += len(chunk)
+    assert read < READ_MAX
+
+
+def test_abrupt_ends_leave_nothing_behind(server: Server) -> None:
+    user = server.user()
+    before = watchers(server)
+
+    def come_and_go(_: int) -> None:
+        with signed_in(server, user.token) as follower:
+            follower.follow()
+            follower.connection.socket.shutdown(sockets.SHUT_RDWR)
+
+    with ThreadPoolExecutor(5) as pool:
+        list(pool.map(come_and_go, range(200)))
+    eventually(partial(watchers, server), before)
+
+
+def test_waiting_takes_no_more_than_an_event() -> None:
+    async def watch() -> int:
+        hub = live.Live()
+        with hub.watch(UserId("ada")) as event, hub.watch(UserId("bob")) as other:
+            hub.changed(UserId("ada"))
+            assert event.is_set()
+            assert not other.is_set()
+            return hub.watchers
+
+    assert asyncio.run(watch()) == 2

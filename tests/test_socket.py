@@ -1,0 +1,321 @@
+"""graphql-transport-ws to the letter: each message, out of order and malformed, has its answer."""
+
+import json
+import signal
+import time
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from websockets.exceptions import InvalidStatus
+
+from app import socket as socket_module
+from tests.api import CREATE, SECRET, Server
+from tests.databases import Database
+from tests.sockets import FOLLOW, Socket, signed_in, socket_to
+from tests.test_serving import started
+
+SUBSCRIBE: dict[str, Any] = {
+    "id": "one",
+    "type": "subscribe",
+    "payload": {"query": "{ __typename }"},
+}
+
+MALFORMED: dict[str, str] = {
+    "nothing": "",
+    "no JSON": "{",
+    "a string": '"ping"',
+    "a number": "7",
+    "null": "null",
+    "true": "true",
+    "a list": "[]",
+    "a list of a message": '[{"type": "ping"}]',
+    "no type": "{}",
+    "a type that is null": '{"type": null}',
+    "a type that is a number": '{"type": 7}',
+    "an empty type": '{"type": ""}',
+    "an unknown type": '{"type": "hello"}',
+    "a type in capitals": '{"type": "PING"}',
+    "a type of the server's: ack": '{"type": "connection_ack"}',
+    "a type of the server's: next": '{"id": "one", "type": "next", "payload": {}}',
+    "a type of the server's: error": '{"id": "one", "type": "error", "payload": []}',
+    "a type of the legacy protocol: start": '{"id": "one", "type": "start", "payload": {}}',
+    "a type of the legacy protocol: stop": '{"id": "one", "type": "stop"}',
+    "a ping whose payload is a string": '{"type": "ping", "payload": "x"}',
+    "a ping whose payload is a list": '{"type": "ping", "payload": []}',
+    "a pong whose payload is a number": '{"type": "pong", "payload": 1}',
+    "a subscription without an id": json.dumps({**SUBSCRIBE, "id": None}),
+    "a subscription with an empty id": json.dumps({**SUBSCRIBE, "id": ""}),
+    "a subscription with a number for an id": json.dumps({**SUBSCRIBE, "id": 1}),
+    "a subscription without a payload": '{"id": "one", "type": "subscribe"}',
+    "a subscription whose payload is null": '{"id": "one", "type": "subscribe", "payload": null}',
+    "a subscription whose payload is a string": json.dumps({**SUBSCRIBE, "payload": "{}"}),
+    "a subscription without a query": json.dumps({**SUBSCRIBE, "payload": {}}),
+    "a subscription whose query is null": json.dumps({**SUBSCRIBE, "payload": {"query": None}}),
+    "a subscription whose query is a number": json.dumps({**SUBSCRIBE, "payload": {"query": 1}}),
+    "a subscription whose query is an object": json.dumps({**SUBSCRIBE, "payload": {"query": {}}}),
+    "a subscription whose operation name is a number": json.dumps(
+        {**SUBSCRIBE, "payload": {"query": "{ a }", "operationName": 1}}
+    ),
+    "a subscription whose variables are a list": json.dumps(
+        {**SUBSCRIBE, "payload": {"query": "{ a }", "variables": []}}
+    ),
+    "a subscription whose variables are a string": json.dumps(
+        {**SUBSCRIBE, "payload": {"query": "{ a }", "variables": "{}"}}
+    ),
+    "a subscription whose extensions are a list": json.dumps(
+        {**SUBSCRIBE, "payload": {"query": "{ a }", "extensions": []}}
+    ),
+    "a completion without an id": '{"type": "complete"}',
+    "a completion with a number for an id": '{"id": 1, "type": "complete"}',
+    "a completion with an empty id": '{"id": "", "type": "complete"}',
+}
+
+
+@pytest.mark.parametrize("name", MALFORMED)
+def test_a_malformed_message_closes_with_4400(server: Server, name: str) -> None:
+    with signed_in(server, server.user().token) as socket:
+        socket.connection.send(MALFORMED[name])
+        code, reason = socket.closed()
+    assert (code, reason.split(":")[0]) == (4400, "Invalid message")
+
+
+@pytest.mark.parametrize("payload", ["x", 7, [], True])
+def test_an_initialisation_whose_payload_is_no_object_closes_with_4400(
+    server: Server, payload: object
+) -> None:
+    with socket_to(server.url) as socket:
+        socket.say({"type": "connection_init", "payload": payload})
+        assert socket.closed()[0] == 4400
+
+
+def test_bytes_close_with_4400(server: Server) -> None:
+    with signed_in(server, server.user().token) as socket:
+        socket.connection.send(b'{"type": "ping"}')
+        assert socket.closed()[0] == 4400
+
+
+@pytest.mark.parametrize("subprotocol", [None, "graphql-ws", "chat"])
+def test_another_subprotocol_closes_with_4406(server: Server, subprotocol: str | None) -> None:
+    with socket_to(server.url, subprotocol=subprotocol) as socket:
+        assert socket.closed() == (
+            4406,
+            "Subprotocol not acceptable: speak graphql-transport-ws",
+        )
+
+
+@pytest.mark.parametrize("origin", ["https://elsewhere.example", "null", "http://localhost:3001"])
+def test_a_page_of_another_origin_gets_no_socket(server: Server, origin: str) -> None:
+    with pytest.raises(InvalidStatus) as refused, socket_to(server.url, origin=origin):
+        pass
+    assert refused.value.response.status_code == 403
+
+
+def test_a_page_of_an_allowed_origin_gets_one(server: Server) -> None:
+    for origin in ("http://localhost:3000", server.url):
+        with socket_to(server.url, origin=origin) as socket:
+            socket.initiate(server.user().token)
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        None,
+        {},
+        {"Authorization": None},
+        {"Authorization": 7},
+        {"Authorization": ""},
+        {"Authorization": "Bearer"},
+        {"Authorization": "Bearer nonsense"},
+        {"Authorization": "Basic abc"},
+        {"Authorization": ["Bearer x"]},
+        {"token": "x"},
+    ],
+)
+def test_who_does_not_say_who_they_are_is_closed_with_4403(server: Server, payload: object) -> None:
+    with socket_to(server.url) as socket:
+        message = {"type": "connection_init", "payload": payload}
+        socket.say(message if payload is not None else {"type": "connection_init"})
+        assert socket.closed() == (4403, "Forbidden")
+
+
+def test_two_authorizations_are_none(server: Server) -> None:
+    value = f"Bearer {server.user().token}"
+    with socket_to(server.url) as socket:
+        payload = {"Authorization": value, "authorization": value}
+        socket.say({"type": "connection_init", "payload": payload})
+        assert socket.closed()[0] == 4403
+
+
+def test_an_operation_before_the_acknowledgement_closes_with_4401(server: Server) -> None:
+    with socket_to(server.url) as socket:
+        socket.say(SUBSCRIBE)
+        assert socket.closed() == (4401, "Unauthorized")
+
+
+def test_a_second_initialisation_closes_with_4429(server: Server) -> None:
+    with signed_in(server, server.user().token) as socket:
+        socket.say({"type": "connection_init"})
+        assert socket.closed() == (4429, "Too many initialisation requests")
+
+
+def test_no_initialisation_closes_with_4408(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(socket_module, "INIT_TIMEOUT", 0.2)
+    with socket_to(server.url) as socket:
+        assert socket.closed() == (4408, "Connection initialisation timeout")
+
+
+def test_an_id_in_use_closes_with_4409(server: Server) -> None:
+    with signed_in(server, server.user().token) as socket:
+        socket.follow()
+        socket.follow()
+        assert socket.closed() == (4409, "Subscriber for one already exists")
+
+
+def test_a_large_message_closes_with_1009(server: Server) -> None:
+    with signed_in(server, server.user().token) as socket:
+        socket.say({"type": "ping", "payload": {"x": "x" * 70_000}})
+        assert socket.closed()[0] == 1009
+
+
+def test_many_messages_a_second_close_with_1008(server: Server) -> None:
+    with signed_in(server, server.user().token) as socket:
+        for _ in range(3 * socket_module.MESSAGES_PER_SECOND):
+            socket.say({"type": "pong"})
+        assert socket.closed() == (1008, "Too many messages")
+
+
+def test_sockets_of_a_user_are_limited(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(socket_module, "SOCKETS_MAX", 2)
+    user, other = server.user(), server.user()
+    with signed_in(server, user.token), signed_in(server, user.token):
+        with socket_to(server.url) as third:
+            value = f"Bearer {user.token}"
+            third.say({"type": "connection_init", "payload": {"Authorization": value}})
+            assert third.closed() == (1013, "Too many sockets")
+        with signed_in(server, other.token):
+            pass
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline:
+        try:
+            with signed_in(server, user.token):
+                break
+        except AssertionError:
+            time.sleep(0.02)
+
+
+def test_operations_on_a_socket_are_limited(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(socket_module, "OPERATIONS_MAX", 2)
+    with signed_in(server, server.user().token) as socket:
+        for id in ("one", "two", "three"):
+            socket.follow(id=id)
+        refused = socket.hear()
+        assert (refused["id"], refused["type"]) == ("three", "error")
+        assert refused["payload"][0]["extensions"]["code"] == "TOO_MANY_OPERATIONS"
+
+
+def answers(socket: Socket, count: int) -> list[Any]:
+    return [socket.hear() for _ in range(count)]
+
+
+def test_pings_are_answered_before_and_after_the_initialisation(server: Server) -> None:
+    with socket_to(server.url) as socket:
+        socket.say({"type": "ping"})
+        assert socket.hear() == {"type": "pong"}
+        socket.initiate(server.user().token)
+        socket.say({"type": "ping", "payload": {"at": 1}})
+        assert socket.hear() == {"type": "pong", "payload": {"at": 1}}
+        socket.say({"type": "pong"})
+        socket.say({"type": "complete", "id": "never was"})
+        socket.say({"type": "ping"})
+        assert socket.hear() == {"type": "pong"}
+
+
+def test_queries_and_mutations_are_answered_once(server: Server) -> None:
+    with signed_in(server, server.user().token) as socket:
+        socket.subscribe(CREATE, {"input": {"title": "Milk"}})
+        created, complete = answers(socket, 2)
+        assert created["payload"]["data"]["createTask"]["title"] == "Milk"
+        assert complete == {"id": "one", "type": "complete"}
+        # The id may be used again.
+        socket.subscribe("{ tasks { nodes { title } } no: task(id: 1) { id } }")
+        assert answers(socket, 2) == [
+            {
+                "id": "one",
+                "type": "next",
+                "payload": {"data": {"tasks": {"nodes": [{"title": "Milk"}]}, "no": None}},
+            },
+            {"id": "one", "type": "complete"},
+        ]
+
+
+@pytest.mark.parametrize(
+    ("query", "code"),
+    [
+        ("{", "GRAPHQL_PARSE_FAILED"),
+        ("{ no }", "GRAPHQL_VALIDATION_FAILED"),
+        ("subscription { no }", "GRAPHQL_VALIDATION_FAILED"),
+        ("{ __schema { types { name } } }", "GRAPHQL_VALIDATION_FAILED"),
+        ("query A { __typename } query B { __typename }", "BAD_REQUEST"),
+        ("subscription { taskChanges { cursor } __typename }", "GRAPHQL_VALIDATION_FAILED"),
+        ('subscription { taskChanges(after: "no") { cursor } }', "BAD_USER_INPUT"),
+        ("subscription($a: String!) { taskChanges(after: $a) { cursor } }", "BAD_USER_INPUT"),
+        ("{ a: task(id: 1) { id } " * 1 + "x " * 2000 + "}", "QUERY_TOO_COMPLEX"),
+    ],
+)
+def test_what_cannot_be_executed_is_an_error_and_the_socket_goes_on(
+    server: Server, query: str, code: str
+) -> None:
+    with signed_in(server, server.user().token) as socket:
+        socket.subscribe(query)
+        message = socket.hear()
+        assert (message["id"], message["type"]) == ("one", "error")
+        assert message["payload"][0]["extensions"]["code"] == code
+        socket.subscribe("{ __typename }")
+        assert socket.hear()["payload"] == {"data": {"__typename": "Query"}}
+
+
+def test_a_subscription_over_http_is_refused(server: Server) -> None:
+    response = server.user().post(FOLLOW)
+    assert response.status_code == 400
+    assert response.json()["errors"][0]["extensions"]["code"] == "BAD_REQUEST"
+
+
+def test_a_completed_operation_says_no_more_and_its_id_is_free(server: Server) -> None:
+    user = server.user()
+    with signed_in(server, user.token) as socket:
+        socket.follow()
+        socket.say({"id": "one", "type": "complete"})
+        user.create("unheard")
+        socket.follow(id="one")
+        socket.say({"type": "ping"})
+        assert socket.hear() == {"type": "pong"}
+
+
+def test_a_socket_ends_with_its_token(server: Server) -> None:
+    token = server.token(f"user-{time.time_ns()}", lifetime=timedelta(seconds=2))
+    with signed_in(server, token) as socket:
+        socket.follow()
+        began = time.monotonic()
+        assert socket.closed() == (4403, "The token is over")
+        assert time.monotonic() - began < 10
+
+
+def test_a_server_that_stops_says_so_and_does_not_wait(
+    migrated_database: Database, tmp_path: Path
+) -> None:
+    environment = {"DATABASE_URL": migrated_database.server_url, "BETTER_AUTH_SECRET": SECRET}
+    command = ["todo-api", "serve", "--port", "{port}"]
+    with started(command, environment, tmp_path) as process:
+        process.wait_until_ready()
+        with socket_to(f"http://127.0.0.1:{process.port}") as socket:
+            socket.say({"type": "ping"})
+            assert socket.hear() == {"type": "pong"}
+            process.process.send_signal(signal.SIGTERM)
+            assert socket.closed()[0] == 1012
+        assert process.process.wait(20) == 0
