@@ -16,6 +16,11 @@ Value = TypeVar("Value")
 TASK_ID_MAX = 2**63 - 1
 """The greatest value of PostgreSQL's bigint."""
 
+BATCH_MAX = 100
+"""Tasks that one mutation changes."""
+
+_IDS = f"Which tasks: {BATCH_MAX} ids at most. One that is given twice counts once."
+
 
 @strawberry.enum(description="What is wrong with a value.")
 class InputIssueCode(Enum):
@@ -25,7 +30,9 @@ class InputIssueCode(Enum):
     TOO_SHORT = strawberry.enum_value(
         "TOO_SHORT", description="Too few characters, white space not counted."
     )
-    TOO_LONG = strawberry.enum_value("TOO_LONG", description="Too many characters.")
+    TOO_LONG = strawberry.enum_value(
+        "TOO_LONG", description="Too many characters, or too many values."
+    )
     INVALID = strawberry.enum_value(
         "INVALID", description="It has characters that can't be stored."
     )
@@ -133,8 +140,37 @@ class RestoreTaskInput:
     idempotency_key: str | None = strawberry.field(default=UNSET, description=_IDEMPOTENCY_KEY)
 
 
+@strawberry.input(description="Which tasks to set to what. It happens to all of them, or to none.")
+class UpdateTasksInput:
+    ids: list[strawberry.ID] = strawberry.field(description=_IDS)
+    completed: bool = strawberry.field(description="Whether they are done.")
+    idempotency_key: str | None = strawberry.field(default=UNSET, description=_IDEMPOTENCY_KEY)
+
+    def issues(self) -> list[InputIssue]:
+        """Return everything that is wrong with the values; empty when nothing is."""
+        return list(_ids_issues(self.ids))
+
+
+@strawberry.input(
+    description="Which tasks to move into the trash. It happens to all of them, or to none."
+)
+class DeleteTasksInput:
+    ids: list[strawberry.ID] = strawberry.field(description=_IDS)
+    idempotency_key: str | None = strawberry.field(default=UNSET, description=_IDEMPOTENCY_KEY)
+
+    def issues(self) -> list[InputIssue]:
+        """Return everything that is wrong with the values; empty when nothing is."""
+        return list(_ids_issues(self.ids))
+
+
 MutationInput = (
-    CreateTaskInput | UpdateTaskInput | ToggleTaskInput | DeleteTaskInput | RestoreTaskInput
+    CreateTaskInput
+    | UpdateTaskInput
+    | ToggleTaskInput
+    | DeleteTaskInput
+    | RestoreTaskInput
+    | UpdateTasksInput
+    | DeleteTasksInput
 )
 
 
@@ -197,6 +233,15 @@ def _title_issues(title: str | None) -> Iterator[InputIssue]:
 def _description_issues(description: str | None) -> Iterator[InputIssue]:
     if description is not None:
         yield from _text_issues("description", description, DESCRIPTION_MAX_LENGTH)
+
+
+def _ids_issues(ids: list[strawberry.ID]) -> Iterator[InputIssue]:
+    if len(ids) > BATCH_MAX:
+        yield InputIssue(
+            path=["ids"],
+            code=InputIssueCode.TOO_LONG,
+            message=f"There must be at most {BATCH_MAX} ids, not {len(ids)}.",
+        )
 
 
 def _text_issues(name: str, value: str, max_length: int) -> Iterator[InputIssue]:

@@ -50,6 +50,32 @@ class DeleteTaskSuccess:
     )
 
 
+_MISSING = (
+    "The ids of those asked for that the caller has no task with, or has it in the trash. Nothing "
+    "was written for them."
+)
+
+
+@strawberry.type(description="What has become of the tasks, each with a version of its own.")
+class UpdateTasksSuccess:
+    tasks: list[TaskRow] = strawberry.field(
+        graphql_type=list[Task], description="The tasks as changed, in the order asked for."
+    )
+    missing_ids: list[strawberry.ID] = strawberry.field(description=_MISSING)
+
+
+@strawberry.type(description="The tasks are in the trash, where `restoreTask` finds each.")
+class DeleteTasksSuccess:
+    deleted_task_ids: list[strawberry.ID] = strawberry.field(
+        description="The ids of the tasks, in the order asked for."
+    )
+    tasks: list[TaskRow] = strawberry.field(
+        graphql_type=list[Task],
+        description="The tasks as they are in the trash, in the order asked for.",
+    )
+    missing_ids: list[strawberry.ID] = strawberry.field(description=_MISSING)
+
+
 CreateTaskResult = Annotated[
     Task | InvalidInput,
     strawberry.union("CreateTaskResult", description="The new task, or why there is none."),
@@ -65,6 +91,14 @@ ToggleTaskResult = Annotated[
 RestoreTaskResult = Annotated[
     Task | TaskNotFound | VersionConflict,
     strawberry.union("RestoreTaskResult", description="The task as it is again, or why it is not."),
+]
+UpdateTasksResult = Annotated[
+    UpdateTasksSuccess | InvalidInput,
+    strawberry.union("UpdateTasksResult", description="The tasks as changed, or why none is."),
+]
+DeleteTasksResult = Annotated[
+    DeleteTasksSuccess | InvalidInput,
+    strawberry.union("DeleteTasksResult", description="The ids that are gone, or why none is."),
 ]
 DeleteTaskResult = Annotated[
     DeleteTaskSuccess | TaskNotFound | VersionConflict,

@@ -8,9 +8,11 @@ from strawberry.schema.config import StrawberryConfig
 from graphql_schema.results import (
     CreateTaskResult,
     DeleteTaskResult,
+    DeleteTasksResult,
     RestoreTaskResult,
     ToggleTaskResult,
     UpdateTaskResult,
+    UpdateTasksResult,
     UserError,
 )
 from graphql_schema.types import Task, User
@@ -67,6 +69,16 @@ class Mutation:
         resolver=mutations.delete_task,
         graphql_type=DeleteTaskResult | None,
         description="Move a task into the trash. It is as good as gone; after a time, it is.",
+    )
+    update_tasks = strawberry.field(
+        resolver=mutations.update_tasks,
+        graphql_type=UpdateTasksResult | None,
+        description="Tick many tasks, or untick them.",
+    )
+    delete_tasks = strawberry.field(
+        resolver=mutations.delete_tasks,
+        graphql_type=DeleteTasksResult | None,
+        description="Move many tasks into the trash.",
     )
     restore_task = strawberry.field(
         resolver=mutations.restore_task,

@@ -1,5 +1,6 @@
 """The mutations: each is one statement of the caller's, and so one transaction."""
 
+from collections.abc import Mapping, Sequence
 from typing import Annotated
 
 import strawberry
@@ -8,16 +9,20 @@ from auth.context import Info
 from graphql_schema.inputs import (
     CreateTaskInput,
     DeleteTaskInput,
+    DeleteTasksInput,
     RestoreTaskInput,
     ToggleTaskInput,
     UpdateTaskInput,
+    UpdateTasksInput,
     given,
     task_key,
 )
 from graphql_schema.results import (
+    DeleteTasksSuccess,
     DeleteTaskSuccess,
     InvalidInput,
     TaskNotFound,
+    UpdateTasksSuccess,
     VersionConflict,
 )
 from models.task import TaskRow
@@ -25,6 +30,7 @@ from resolvers import statements
 from resolvers.once import changes
 from resolvers.statements import Change
 
+_Inputs = strawberry.argument(description="What to do, and to which tasks.")
 _Input = strawberry.argument(description="What to do, and to which task.")
 
 
@@ -90,6 +96,50 @@ async def restore_task(
         return TaskNotFound()
     statement = statements.restore_task(info.context.user_id, key, given(input.expected_version))
     return _outcome(await changes(info.context, input, statement))
+
+
+async def update_tasks(
+    info: Info, input: Annotated[UpdateTasksInput, _Inputs]
+) -> UpdateTasksSuccess | InvalidInput:
+    issues = input.issues()
+    if issues:
+        return InvalidInput(issues=issues)
+    keys = _keys(input.ids)
+    statement = statements.update_tasks(info.context.user_id, _asked(keys), input.completed)
+    tasks, missing_ids = _found(keys, await changes(info.context, input, statement))
+    return UpdateTasksSuccess(tasks=tasks, missing_ids=missing_ids)
+
+
+async def delete_tasks(
+    info: Info, input: Annotated[DeleteTasksInput, _Inputs]
+) -> DeleteTasksSuccess | InvalidInput:
+    issues = input.issues()
+    if issues:
+        return InvalidInput(issues=issues)
+    keys = _keys(input.ids)
+    statement = statements.delete_tasks(info.context.user_id, _asked(keys))
+    tasks, missing_ids = _found(keys, await changes(info.context, input, statement))
+    ids = [strawberry.ID(str(task.id)) for task in tasks]
+    return DeleteTasksSuccess(deleted_task_ids=ids, tasks=tasks, missing_ids=missing_ids)
+
+
+Keys = Mapping[strawberry.ID, int | None]
+"""The keys that ids stand for, each id once, in the order in which they were asked for."""
+
+
+def _keys(ids: Sequence[strawberry.ID]) -> Keys:
+    return {id: task_key(id) for id in ids}
+
+
+def _asked(keys: Keys) -> list[int]:
+    return [key for key in keys.values() if key is not None]
+
+
+def _found(keys: Keys, found: list[Change]) -> tuple[list[TaskRow], list[strawberry.ID]]:
+    """Return the tasks in the order of their ids, and the ids that are left over."""
+    tasks = {change.task.id: change.task for change in found}
+    there = [tasks[key] for key in _asked(keys) if key in tasks]
+    return there, [id for id, key in keys.items() if key not in tasks]
 
 
 def _outcome(found: list[Change]) -> TaskRow | TaskNotFound | VersionConflict:

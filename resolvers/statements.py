@@ -231,6 +231,16 @@ def restore_task(owner: UserId, key: int, expected_version: int | None) -> State
     return Statement(_restore_task(), owner, values)
 
 
+def update_tasks(owner: UserId, keys: Sequence[int], completed: bool) -> Statement[Change]:
+    """Set all those tasks to done or not; those that there are come back, in any order."""
+    return Statement(_update_tasks(), owner, {"keys": keys, "completed": completed})
+
+
+def delete_tasks(owner: UserId, keys: Sequence[int]) -> Statement[Change]:
+    """Move all those tasks into the trash; those that there were come back, in any order."""
+    return Statement(_delete_tasks(), owner, {"keys": keys})
+
+
 def once(
     owner: UserId, statement: Statement[Change], idempotency_key: str, request: str
 ) -> Statement[Change]:
@@ -516,6 +526,46 @@ def _changed(target: CTE, counter: CTE, values: Mapping[str, SQLColumnExpression
     )
 
 
+@cache
+def _update_tasks() -> Sql[Change]:
+    return _change_tasks({"completed": _CHANGEABLE["completed"]})
+
+
+@cache
+def _delete_tasks() -> Sql[Change]:
+    return _change_tasks({"deleted_at": func.now()})
+
+
+def _change_tasks(values: Mapping[str, SQLColumnExpression[Any]]) -> Sql[Change]:
+    keys = bindparam("keys", type_=ARRAY(BigInteger))
+    # Locked in one order, so that two batches never wait for each other.
+    target = (
+        select(col(Task.id))
+        .where(col(Task.user_id) == _OWNER, col(Task.id) == any_(keys), _LIVE)
+        .order_by(col(Task.id))
+        .with_for_update()
+        .cte("target")
+    )
+    # Each task gets a number of its own: the last of them is the counter's.
+    rank = func.row_number().over(order_by=target.c.id.desc()) - literal_column("1")
+    ranked = select(target.c.id, rank.label("rank")).cte("ranked")
+    count = func.count()
+    counter = _advance(
+        select(_OWNER, count).select_from(target).having(count > literal_column("0"))
+    )
+    changed = (
+        update(Task)
+        .where(
+            col(Task.user_id) == _OWNER,
+            col(Task.id) == ranked.c.id,
+            col(Task.user_id) == counter.c.user_id,
+        )
+        .values({**values, "updated_at": func.now(), "version": counter.c.version - ranked.c.rank})
+        .returning(literal_column("true").label("done"), *_TASK)
+    )
+    return _sql(changed, _change, writes=True)
+
+
 def _target(*conditions: SQLColumnExpression[bool]) -> CTE:
     """Find the task and lock it."""
     return (
@@ -542,12 +592,11 @@ def _first_version() -> Select[*tuple[Any, ...]]:
 
 def _advance(first: Select[*tuple[Any, ...]]) -> CTE:
     """Advance the owner's counter, or start it; it stays locked until the transaction's end."""
+    advance = insert(TaskCounter).from_select(["user_id", "version"], first)
     return (
-        insert(TaskCounter)
-        .from_select(["user_id", "version"], first)
-        .on_conflict_do_update(
+        advance.on_conflict_do_update(
             index_elements=[col(TaskCounter.user_id)],
-            set_={"version": col(TaskCounter.version) + literal_column("1")},
+            set_={"version": col(TaskCounter.version) + advance.excluded.version},
         )
         .returning(col(TaskCounter.user_id), col(TaskCounter.version))
         .cte("counter")

@@ -63,6 +63,22 @@ mutation Delete($input: DeleteTaskInput!) {{
     ... on VersionConflict {{ current {{ {TASK} }} }}
   }}
 }}"""
+UPDATE_MANY = f"""
+mutation UpdateMany($input: UpdateTasksInput!) {{
+  updateTasks(input: $input) {{
+    __typename
+    ... on UpdateTasksSuccess {{ tasks {{ {TASK} }} missingIds }}
+    ... on InvalidInput {{ message issues {{ path code message }} }}
+  }}
+}}"""
+DELETE_MANY = f"""
+mutation DeleteMany($input: DeleteTasksInput!) {{
+  deleteTasks(input: $input) {{
+    __typename
+    ... on DeleteTasksSuccess {{ deletedTaskIds tasks {{ {TASK} }} missingIds }}
+    ... on InvalidInput {{ message issues {{ path code message }} }}
+  }}
+}}"""
 RESTORE = f"""
 mutation Restore($input: RestoreTaskInput!) {{
   restoreTask(input: $input) {{
@@ -145,6 +161,12 @@ class Caller:
 
     def restore(self, **input: Any) -> Any:
         return self.data(RESTORE, input=input)["restoreTask"]
+
+    def update_many(self, **input: Any) -> Any:
+        return self.data(UPDATE_MANY, input=input)["updateTasks"]
+
+    def delete_many(self, **input: Any) -> Any:
+        return self.data(DELETE_MANY, input=input)["deleteTasks"]
 
     def get(self, id: str) -> Any:
         return self.data(GET, id=id)["task"]

@@ -104,6 +104,14 @@ class Sync(RuleBasedStateMachine):
         for _ in range(count):
             self.user.delete(id=self.id(data))
 
+    @rule(data=st.data(), completed=st.booleans(), delete=st.booleans())
+    def change_many(self, data: st.DataObject, completed: bool, delete: bool) -> None:
+        ids = [self.id(data) for _ in range(4)]
+        if delete:
+            self.user.delete_many(ids=ids)
+        else:
+            self.user.update_many(ids=ids, completed=completed)
+
     @rule(data=st.data())
     def restore(self, data: st.DataObject) -> None:
         self.user.restore(id=self.id(data))

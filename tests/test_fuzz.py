@@ -23,7 +23,19 @@ from strawberry.printer import print_schema
 
 from graphql_schema.schema import schema
 from models.task import DESCRIPTION_MAX_LENGTH, TITLE_MAX_LENGTH
-from tests.api import CREATE, DELETE, GET, LIST, RESTORE, TOGGLE, UPDATE, Caller, Server
+from tests.api import (
+    CREATE,
+    DELETE,
+    DELETE_MANY,
+    GET,
+    LIST,
+    RESTORE,
+    TOGGLE,
+    UPDATE,
+    UPDATE_MANY,
+    Caller,
+    Server,
+)
 from tests.counts import Count
 
 SCHEMA_FILE = Path(__file__).parent.parent / "schema.graphql"
@@ -203,7 +215,9 @@ arguments = st.fixed_dictionaries(
 
 @fuzz
 @given(
-    operation=st.sampled_from([CREATE, UPDATE, TOGGLE, DELETE, RESTORE, GET, LIST]),
+    operation=st.sampled_from(
+        [CREATE, UPDATE, UPDATE_MANY, TOGGLE, DELETE, DELETE_MANY, RESTORE, GET, LIST]
+    ),
     variables=st.fixed_dictionaries({"input": inputs}) | arguments | anything,
 )
 def test_no_variables_make_the_server_fail(user: Caller, operation: str, variables: Any) -> None:

@@ -26,10 +26,12 @@ from graphql_schema.schema import build_schema as schema_of_the_code
 from tests.api import (
     CREATE,
     DELETE,
+    DELETE_MANY,
     RESTORE,
     SECRET,
     TOGGLE,
     UPDATE,
+    UPDATE_MANY,
     Caller,
     Server,
     running_server,
@@ -50,6 +52,8 @@ LOST = 200
 AGAIN = {"SERVICE_UNAVAILABLE", "TIMEOUT", "IDEMPOTENCY_CONCURRENT_REQUEST"}
 """The codes of what is to be sent again."""
 
+TAKEN = ("Task", "DeleteTaskSuccess", "UpdateTasksSuccess", "DeleteTasksSuccess")
+
 
 @dataclass(frozen=True)
 class Mutation:
@@ -66,6 +70,8 @@ MUTATIONS = {
     "toggleTask": Mutation(TOGGLE, {}),
     "deleteTask": Mutation(DELETE, {}),
     "restoreTask": Mutation(RESTORE, {}, in_trash=True),
+    "updateTasks": Mutation(UPDATE_MANY, {"ids": [], "completed": True}),
+    "deleteTasks": Mutation(DELETE_MANY, {"ids": []}),
 }
 
 
@@ -83,7 +89,9 @@ def mutation(request: pytest.FixtureRequest, server: Server) -> tuple[Caller, st
     if mutation.in_trash:
         user.delete(id=task["id"])
     input = {**mutation.input, "idempotencyKey": str(uuid4())}
-    if mutation.document != CREATE:
+    if "ids" in input:
+        input["ids"] = [task["id"]]
+    elif mutation.document != CREATE:
         input["id"] = task["id"]
     return user, mutation.document, input
 
@@ -103,7 +111,7 @@ def test_what_is_sent_again_happens_once_and_gets_the_same_answer(
 ) -> None:
     user, document, input = mutation
     first = user.data(document, input=input)
-    assert next(iter(first.values()))["__typename"] in ("Task", "DeleteTaskSuccess")
+    assert next(iter(first.values()))["__typename"] in TAKEN
     before = user.changes()
     assert [user.data(document, input=input) for _ in range(3)] == [first] * 3
     assert user.changes() == before

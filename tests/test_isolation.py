@@ -24,12 +24,14 @@ from auth.door import Row, Statement
 from graphql_schema.schema import schema
 from tests.api import (
     DELETE,
+    DELETE_MANY,
     GET,
     LIST,
     RESTORE,
     TASK,
     TOGGLE,
     UPDATE,
+    UPDATE_MANY,
     Caller,
     Server,
     running_server,
@@ -85,6 +87,17 @@ ATTACKS = [
     _input("Mutation.deleteTask", DELETE, expectedVersion=7),
     _input("Mutation.deleteTask", DELETE, expectedVersion=1),
     _input("Mutation.deleteTask", DELETE),
+    # The id that was sent comes back as missing, so of the answer that is left out.
+    Attack(
+        "Mutation.updateTasks",
+        UPDATE_MANY.replace("missingIds", ""),
+        lambda id: {"input": {"ids": [id], "completed": True}},
+    ),
+    Attack(
+        "Mutation.deleteTasks",
+        DELETE_MANY.replace("missingIds", ""),
+        lambda id: {"input": {"ids": [id]}},
+    ),
     _input("Mutation.restoreTask", RESTORE, expectedVersion=1),
     _input("Mutation.restoreTask", RESTORE),
 ]
@@ -214,6 +227,19 @@ def test_anothers_cursor_shows_the_callers_own_alone(layers: Server) -> None:
                 info = page["pageInfo"]
                 assert info["hasNextPage"] is (place == "before" and len(page["nodes"]) < 2)
                 assert info["hasPreviousPage"] is (place == "after" and len(page["nodes"]) < 2)
+
+
+def test_anothers_ids_are_missing_as_unknown_ones_are(layers: Server, database: Database) -> None:
+    alice, bob = layers.user(), layers.user()
+    id, own = alice.create("Alice's secret")["id"], bob.create("Bob's own")["id"]
+    before = rows_of(layers, alice, database)
+    asked = [NO_SUCH_ID, id, own]
+    updated = bob.update_many(ids=asked, completed=True)
+    deleted = bob.delete_many(ids=asked)
+    for answer in (updated, deleted):
+        assert [task["id"] for task in answer["tasks"]] == [own]
+        assert answer["missingIds"] == [NO_SUCH_ID, id]
+    assert rows_of(layers, alice, database) == before
 
 
 def test_a_search_finds_the_callers_own_alone(layers: Server) -> None:

@@ -146,6 +146,8 @@ def shapes_of(name: str, owner: UserId, places: Places) -> Iterator[Statement[An
         "expected_version": [None, 1, 7],
         "conditions": list(conditions(places)),
         "search": ["victim"],
+        "keys": [places.keys],
+        "completed": [True],
         "page": list(pages(places)),
         "cursor": list(places.early.values()),
         "before": [False, True],
