@@ -122,5 +122,21 @@ query PendingCount($filter: TaskFilter) {
 }""",
     {"filter": {"status": "PENDING"}},
 )
+SEARCH = Example(
+    """\
+# Words in any order, by their beginnings.
+# trash: ONLY looks among deleted tasks.
+query FindTasks($filter: TaskFilter) {
+  tasks(filter: $filter) {
+    totalCount
+    nodes {
+      title
+      description
+      deletedAt
+    }
+  }
+}""",
+    {"filter": {"search": "plants wat", "trash": "EXCLUDE"}},
+)
 
-EXAMPLES = (LIST, CREATE, UPDATE, CONFLICT, BADGE)
+EXAMPLES = (LIST, CREATE, UPDATE, CONFLICT, BADGE, SEARCH)

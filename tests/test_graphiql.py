@@ -206,4 +206,4 @@ def test_every_example_does_what_it_says(server: Server) -> None:
         data = user.data(with_type, **filled(example, task))
         [result] = data.values()
         types.append(result.get("__typename", result.get("totalCount")))
-    assert types == [1, "Task", "Task", "VersionConflict", 1]
+    assert types == [1, "Task", "Task", "VersionConflict", 1, 1]

@@ -576,7 +576,26 @@ def test_an_owner_that_is_no_superuser_can_migrate(
     upgrade(url)
     assert ensure_server_role(url, None).startswith(f"postgresql://{SERVER_ROLE}@")
     with running_server(settings_for(fresh_database.server_url)) as server:
-        assert len(server.user("ada").page()["nodes"]) == 2
+        ada = server.user("ada")
+        assert len(ada.page()["nodes"]) == 2
+        # The functions that act as the owner are bound by its policies alone.
+        assert ada.titles(filter={"search": "sec"}) == ["second"]
+        gone = [ada.create("gone")["id"] for _ in range(2)]
+        for id in gone:
+            ada.delete(id=id)
+        days = {gone[0]: 40, gone[1]: 0}
+        for id, age in days.items():
+            run(
+                fresh_database.superuser_url,
+                f"UPDATE tasks SET deleted_at = now() - interval '{age} days' WHERE id = {id}",
+            )
+        assert rows(fresh_database.server_url, "SELECT purge_trash(30, 10)") == [(1,)]
+        if not bypasses:
+            # Not even a function that forgot its condition could delete more.
+            run(url, "DELETE FROM tasks")
+        assert ada.titles(filter={"trash": "ONLY"}) == ["gone"]
+        assert len(ada.page()["nodes"]) == 2
+        run(fresh_database.superuser_url, f"DELETE FROM tasks WHERE id = {gone[1]}")
     downgrade(url, "base")
     upgrade(url)
     everything = "SELECT (SELECT count(*) FROM tasks), (SELECT count(*) FROM task_counters)"

@@ -210,7 +210,7 @@ def test_a_search_reads_what_it_finds_alone(
             role = f"owner_{uuid4().hex}"
             connection.execute(f"CREATE ROLE {role}")
             connection.execute(f"ALTER TABLE tasks OWNER TO {role}")
-            connection.execute(f"ALTER POLICY tasks_maintenance ON tasks TO {role}")
+            connection.execute(f"ALTER POLICY tasks_search ON tasks TO {role}")
             connection.execute(f"SET LOCAL ROLE {role}")
         cursor = psycopg.RawCursor(connection)
         cursor.execute(f"EXPLAIN (ANALYZE, FORMAT JSON) {body}".encode(), [search, 1001])
