@@ -60,7 +60,7 @@ class Task(SQLModel, table=True):
             "tasks_by_words",
             "words",
             postgresql_using="gin",
-            postgresql_with={"fastupdate": "off"},
+            postgresql_with={"gin_pending_list_limit": 256},
         ),
         # For the feed of changes, and for what removes old trash, whosever it is.
         Index("tasks_by_version", "user_id", "version"),
