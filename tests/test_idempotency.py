@@ -381,6 +381,8 @@ def test_whoever_is_killed_each_change_is_there_once(
                 done.set()
             for each in acting:
                 each.result()
+        for actor in actors:
+            actor.user.http.close()
     with psycopg.connect(victim.url) as connection:
         stored = {
             actor.user.user_id: connection.execute(
