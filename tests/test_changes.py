@@ -8,7 +8,7 @@ from typing import Any
 
 import psycopg
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_as_test
 
@@ -154,6 +154,8 @@ def test_whoever_has_caught_up_has_what_the_server_has(
             max_examples=200 if request.config.getoption("--long") else 20,
             stateful_step_count=30,
             suppress_health_check=list(HealthCheck),
+            # Making a failure smaller takes longer than a test may.
+            phases=[Phase.generate],
         ),
     )
     count("copies compared with what the server has", Sync.comparisons)
