@@ -538,6 +538,16 @@ def test_what_would_be_lost_stops_the_migration(
     assert shape(url) == before
 
 
+def test_an_encoding_without_all_letters_stops_the_migration(postgres: EmbeddedPostgres) -> None:
+    name = f"test_{uuid4().hex}"
+    with psycopg.connect(postgres.superuser_url("postgres"), autocommit=True) as connection:
+        connection.execute(
+            f"CREATE DATABASE {name} TEMPLATE template0 ENCODING 'LATIN1' LOCALE 'C'"
+        )
+    with pytest.raises(MigrationFailed, match="encoded in LATIN1, and must be in UTF8"):
+        upgrade(postgres.superuser_url(name))
+
+
 def test_columns_of_others_that_have_a_default_are_left_alone(fresh_database: Database) -> None:
     url = fresh_database.superuser_url
     run(url, LOOSE + "ALTER TABLE tasks ADD priority integer NOT NULL DEFAULT 3")

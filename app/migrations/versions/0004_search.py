@@ -14,8 +14,12 @@ down_revision = "0003"
 branch_labels = None
 depends_on = None
 
-REFUSE_OTHERS_COLUMNS = """
+REFUSE_WHAT_CANNOT_BE_SEARCHED = """
 DO $$ BEGIN
+    IF getdatabaseencoding() <> 'UTF8' THEN
+        RAISE EXCEPTION 'the database is encoded in %, and must be in UTF8: only there can accents '
+                        'be told from letters', getdatabaseencoding();
+    END IF;
     IF EXISTS (SELECT FROM pg_attribute WHERE attrelid = 'tasks'::regclass AND NOT attisdropped
                AND attname IN ('title_key', 'words')) THEN
         RAISE EXCEPTION 'The tables that are there cannot be adopted without loss: tasks has a '
@@ -104,7 +108,7 @@ BEFORE = {"created_at": "created_at", "updated_at": "updated_at", "title": "lowe
 
 def upgrade() -> None:
     for statement in [
-        REFUSE_OTHERS_COLUMNS,
+        REFUSE_WHAT_CANNOT_BE_SEARCHED,
         "ALTER TABLE tasks ADD COLUMN title_key text, ADD COLUMN words tsvector",
         FUNCTIONS,
         FILL,
