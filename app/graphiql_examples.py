@@ -139,4 +139,24 @@ query FindTasks($filter: TaskFilter) {
     {"filter": {"search": "plants wat", "trash": "EXCLUDE"}},
 )
 
-EXAMPLES = (LIST, CREATE, UPDATE, CONFLICT, BADGE, SEARCH)
+LIVE = Example(
+    """\
+# Run this, then change a task in another tab
+# or window: it shows here at once.
+subscription FollowChanges {
+  taskChanges {
+    cursor
+    node {
+      taskId
+      task {
+        title
+        completed
+        version
+      }
+    }
+  }
+}""",
+    {},
+)
+
+EXAMPLES = (LIST, CREATE, UPDATE, CONFLICT, BADGE, SEARCH, LIVE)

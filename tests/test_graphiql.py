@@ -3,6 +3,7 @@
 import http.client
 import json
 import re
+import time
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,8 @@ from app.graphiql import GraphiQL
 from app.graphiql_examples import ANY_TASK, EXAMPLES, Example
 from app.graphiql_files import FILES, STYLE, VERSION
 from tests.api import Server
+from tests.sockets import signed_in
+from tests.test_live import eventually, watchers
 
 HTML = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
 POLICY = (
@@ -202,6 +205,14 @@ def test_every_example_does_what_it_says(server: Server) -> None:
     task = user.create()
     types = []
     for example in EXAMPLES:
+        if "subscription" in example.query:
+            with signed_in(server, user.token) as follower:
+                follower.subscribe(example.query)
+                eventually(lambda: watchers(server) > 0, True)
+                time.sleep(0.2)
+                user.create("seen")
+                assert follower.event()["node"]["task"]["title"] == "seen"
+            continue
         with_type = re.sub(r"(Task\(input: \$input\) \{)", r"\1 __typename", example.query)
         data = user.data(with_type, **filled(example, task))
         [result] = data.values()

@@ -1,6 +1,7 @@
 """GraphiQL in a real browser: used as people use it, with nothing asked of anybody else."""
 
 import json
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -8,9 +9,11 @@ import pytest
 from playwright.sync_api import Browser, Page, Route, expect
 
 from app import graphiql_files
+from app.development import DEMO_USER
 from app.graphiql import CDN
 from app.graphiql_files import FILES
 from tests.api import Server
+from tests.test_live import eventually, watchers
 
 PATIENCE = 30_000
 """Milliseconds; enough for a busy machine."""
@@ -38,7 +41,7 @@ class Visit:
 
     def origins(self) -> set[str]:
         urls = [url for url in self.asked if not url.startswith(("data:", "blob:"))]
-        return {"/".join(url.split("/")[:3]) for url in urls}
+        return {"/".join(url.replace("ws://", "http://").split("/")[:3]) for url in urls}
 
     def show(self, tab: str) -> None:
         self.page.locator(".graphiql-tab-button", has_text=tab).click()
@@ -103,6 +106,15 @@ def test_on_the_embedded_database_everything_is_at_hand(
     visit.show("PendingCount")
     visit.run()
     visit.sees('"totalCount"')
+    visit.show("FollowChanges")
+    visit.run()
+    token = development_server.token(DEMO_USER)
+    eventually(lambda: watchers(development_server) > 0, True)
+    time.sleep(0.3)
+    development_server.bearer(token).create("Seen at once")
+    visit.sees('"title": "Seen at once"')
+    visit.run()
+    visit.show("PendingCount")
 
     page.get_by_label("Show Documentation Explorer").click()
     visit.sees("Mutation", within=".graphiql-plugin")

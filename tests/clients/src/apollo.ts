@@ -10,7 +10,10 @@ import {
 import { SetContextLink } from "@apollo/client/link/context";
 import { ErrorLink } from "@apollo/client/link/error";
 import { PersistedQueryLink } from "@apollo/client/link/persisted-queries";
+import { GraphQLWsLink } from "@apollo/client/link/subscriptions";
 import { relayStylePagination } from "@apollo/client/utilities";
+import { OperationTypeNode } from "graphql";
+import type { Client } from "graphql-ws";
 
 import { CreateTask, DeleteTask, TaskList } from "./operations.js";
 import type { Session } from "./session.js";
@@ -25,7 +28,12 @@ async function sha256(text: string): Promise<string> {
   return Array.from(new Uint8Array(hash), (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
-export function apolloClient(uri: string, session: Session, fetch = globalThis.fetch) {
+export function apolloClient(
+  uri: string,
+  session: Session,
+  fetch = globalThis.fetch,
+  live?: Client,
+) {
   const renewToken = new ErrorLink(({ error, operation, forward }) => {
     if (codeOf(error) === "UNAUTHENTICATED") {
       session.renew();
@@ -35,13 +43,20 @@ export function apolloClient(uri: string, session: Session, fetch = globalThis.f
   const withToken = new SetContextLink(async ({ headers }) => ({
     headers: { ...headers, authorization: `Bearer ${await session.token()}` },
   }));
+  const http = ApolloLink.from([
+    renewToken,
+    withToken,
+    new PersistedQueryLink({ sha256, useGETForHashedQueries: true }),
+    new HttpLink({ uri, fetch }),
+  ]);
   return new ApolloClient({
-    link: ApolloLink.from([
-      renewToken,
-      withToken,
-      new PersistedQueryLink({ sha256, useGETForHashedQueries: true }),
-      new HttpLink({ uri, fetch }),
-    ]),
+    link: live
+      ? ApolloLink.split(
+          ({ operationType }) => operationType === OperationTypeNode.SUBSCRIPTION,
+          new GraphQLWsLink(live),
+          http,
+        )
+      : http,
     cache: new InMemoryCache({
       typePolicies: {
         Query: { fields: { tasks: relayStylePagination(["filter", "orderBy"]) } },

@@ -96,3 +96,17 @@ export const DeleteTask = graphql(`
     }
   }
 `);
+
+export const FollowChanges = graphql(`
+  subscription FollowChanges($after: String) {
+    taskChanges(after: $after) {
+      cursor
+      node {
+        taskId
+        task {
+          ...TaskParts
+        }
+      }
+    }
+  }
+`);

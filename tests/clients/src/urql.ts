@@ -1,6 +1,12 @@
 /** urql with Graphcache for this API. */
 
-import { Client, fetchExchange, type CombinedError, type Exchange } from "@urql/core";
+import {
+  Client,
+  fetchExchange,
+  subscriptionExchange,
+  type CombinedError,
+  type Exchange,
+} from "@urql/core";
 import { authExchange } from "@urql/exchange-auth";
 import {
   cacheExchange,
@@ -10,6 +16,7 @@ import {
 } from "@urql/exchange-graphcache";
 import { relayPagination } from "@urql/exchange-graphcache/extras";
 import { persistedExchange } from "@urql/exchange-persisted";
+import type { Client as LiveClient } from "graphql-ws";
 
 import type { DeleteTaskInput, UpdateTaskInput } from "./gql/graphql.js";
 import introspection from "./gql/introspection.json" with { type: "json" };
@@ -52,11 +59,23 @@ function withSession(session: Session): Exchange {
   });
 }
 
+function liveExchange(live: LiveClient): Exchange {
+  return subscriptionExchange({
+    forwardSubscription: ({ query = "", variables }) => ({
+      subscribe: (sink) => ({ unsubscribe: live.subscribe({ query, variables }, sink) }),
+    }),
+  });
+}
+
 /** With a storage, what the user does offline is kept and sent when the network is back. */
 export function urqlClient(
   url: string,
   session: Session,
-  { storage, fetch }: { storage?: StorageAdapter; fetch?: typeof globalThis.fetch } = {},
+  {
+    storage,
+    fetch,
+    live,
+  }: { storage?: StorageAdapter; fetch?: typeof globalThis.fetch; live?: LiveClient } = {},
 ): Client {
   return new Client({
     url,
@@ -67,6 +86,7 @@ export function urqlClient(
       withSession(session),
       persistedExchange(),
       fetchExchange,
+      ...(live ? [liveExchange(live)] : []),
     ],
   });
 }
