@@ -19,6 +19,7 @@ from uvicorn.config import LOGGING_CONFIG
 
 from app.development import DEMO_USER, Development, development, secret_of
 from app.doctor import examine
+from app.documents import Documents
 from app.embedded import DATABASE, EmbeddedUnavailable, embedded_postgres
 from app.factory import GRAPHQL_PATH
 from app.graphiql_files import FilesUnavailable, fetch
@@ -28,6 +29,8 @@ from app.roles import ensure_server_role
 from app.settings import Settings, settings_or_exit
 from app.socket import MESSAGE_MAX_BYTES
 from app.trash import purge as purge_trash
+from app.trusted import ManifestError, read_manifests
+from app.trusted import check_documents as check_trusted_documents
 from auth.tokens import make_token
 from graphql_schema.schema import build_schema
 
@@ -153,6 +156,25 @@ def export_schema(
             f"todo-api: {SCHEMA_FILE} is not the schema that the code has. Mend it by: "
             f"uv run todo-api export-schema > {SCHEMA_FILE}"
         )
+
+
+@cli.command()
+def check_documents(
+    manifests: Annotated[list[Path], typer.Argument(help="Manifests of operations.")],
+) -> None:
+    """Check that the operations clients ship fit the schema; exit 1 if one does not."""
+    settings = settings_or_exit()
+    documents = Documents(
+        build_schema(), settings.limits, allow_introspection=False, compiles=False
+    )
+    try:
+        texts = read_manifests(manifests)
+        check_trusted_documents(texts, documents)
+    except ManifestError as error:
+        for sentence in error.sentences:
+            typer.echo(sentence)
+        sys.exit(1)
+    typer.echo(f"All {len(texts)} documents fit the schema.")
 
 
 @cli.command()

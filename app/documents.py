@@ -73,6 +73,11 @@ class Document:
     def can_be_executed(self) -> bool:
         return not self._errors
 
+    @property
+    def complaints(self) -> list[str]:
+        """What is wrong with it, in sentences."""
+        return [error.message for error in self._errors]
+
     def operation(self, name: str | None) -> Asked:
         """Return the operation of that name, or the only one where none is named.
 
@@ -119,6 +124,7 @@ class Documents:
         self._compiler = Compiler(schema) if compiles else None
         self._kept: OrderedDict[str, tuple[Document, int]] = OrderedDict()
         self._tokens = 0
+        self._for_good: dict[str, Document] = {}
 
     def document(self, text: str) -> Document:
         """Return what came of a text, worked out now or before."""
@@ -126,6 +132,8 @@ class Documents:
         if kept is not None:
             self._kept.move_to_end(text)
             return kept[0]
+        if text in self._for_good:
+            return self._for_good[text]
         parser = Parser(Source(text), max_tokens=self._limits.tokens)
         document = Document(text, self._parse_and_validate(parser), self._compiler)
         tokens = max(parser.token_count, len(text) // TOKEN_LENGTH) + 1
@@ -133,6 +141,11 @@ class Documents:
         self._tokens += tokens
         while self._tokens > TOKENS_KEPT:
             self._tokens -= self._kept.popitem(last=False)[1][1]
+        return document
+
+    def keep(self, text: str) -> Document:
+        """Return what came of a text, and keep it for as long as the server runs."""
+        document = self._for_good[text] = self.document(text)
         return document
 
     def _parse_and_validate(self, parser: Parser) -> DocumentNode | list[GraphQLError]:

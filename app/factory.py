@@ -2,10 +2,12 @@
 
 import asyncio
 import gc
+import sys
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from importlib.metadata import version
+from pathlib import Path
 
 import starlette.types
 from fastapi import FastAPI, Request, Response
@@ -26,8 +28,9 @@ from app.migration import MigrationFailed, head
 from app.observability import Observed, RequestLog, configure_logging
 from app.openapi import describe_endpoint
 from app.persisted import PersistedQueries
-from app.settings import Settings, settings_or_exit
+from app.settings import Settings, TrustedDocumentsMode, settings_or_exit
 from app.socket import GraphQLSocket
+from app.trusted import ManifestError, TrustedDocuments, check_documents, read_manifests
 from auth.door import DatabaseUnavailable
 from graphql_schema.schema import build_schema
 
@@ -70,7 +73,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     )
     graphiql = GraphiQL(GRAPHQL_PATH) if settings.shows_graphiql else None
     executor = Executor(schema, documents)
-    persisted = PersistedQueries(settings.graphql_persisted_queries, documents)
+    trusted = _trusted_or_exit(settings, documents)
+    persisted = PersistedQueries(settings.graphql_persisted_queries, documents, trusted)
     socket = GraphQLSocket(executor, persisted, requests, settings.cors_origins)
     endpoint = GraphQLEndpoint(
         executor,
@@ -129,6 +133,23 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     short_way = ShortWay(endpoint, requests, shared.headers_by_origin(), long_way)
     app.shorten_way(GRAPHQL_PATH, short_way)
     return app
+
+
+def _trusted_or_exit(settings: Settings, documents: Documents) -> TrustedDocuments:
+    """Return the trusted documents, or exit with a sentence for each that cannot be used."""
+    mode, paths = settings.trusted_documents_mode, settings.trusted_documents
+    if mode is TrustedDocumentsMode.OFF:
+        return TrustedDocuments(mode, {})
+    try:
+        texts = read_manifests([Path(path) for path in paths])
+        if mode is TrustedDocumentsMode.ONLY and not texts:
+            raise ManifestError(["TRUSTED_DOCUMENTS names no document, and no other is allowed."])
+        check_documents(texts, documents)
+    except ManifestError as error:
+        for sentence in error.sentences:
+            sys.stderr.write(f"todo-api: {sentence}\n")
+        sys.exit(2)
+    return TrustedDocuments(mode, texts)
 
 
 def _add_pages(app: FastAPI) -> None:

@@ -159,10 +159,13 @@ def _graphql_request(
         raise RequestRefused(ErrorCode.BAD_REQUEST, "`query` must be a GraphQL document.")
     if not isinstance(operation_name, str | None):
         raise RequestRefused(ErrorCode.BAD_REQUEST, "`operationName` must be a string.")
+    document_id = parameters.get("documentId")
+    if not isinstance(document_id, str | None):
+        raise RequestRefused(ErrorCode.BAD_REQUEST, "`documentId` must be a string.")
     for name, value in (("variables", variables), ("extensions", extensions)):
         if not isinstance(value, dict | None):
             raise RequestRefused(ErrorCode.BAD_REQUEST, f"`{name}` must be a JSON object.")
-    document = persisted.document(query, extensions)
+    document = persisted.document(query, extensions, document_id)
     if not document:
         raise RequestRefused(ErrorCode.BAD_REQUEST, "`query` must be a GraphQL document.")
     return GraphQLRequest(document, operation_name or None, variables)

@@ -9,6 +9,7 @@ from typing import Any
 from graphql import Lexer, Source, TokenKind
 
 from app.documents import Documents
+from app.trusted import TrustedDocuments
 from graphql_schema.errors import CodedError, ErrorCode
 
 BYTES_MAX = 4 * 1024 * 1024
@@ -28,19 +29,28 @@ class PersistedQueries:
     text stands in it: else a hash could be used to find out what somebody else has written.
     """
 
-    def __init__(self, most: int, documents: Documents) -> None:
+    def __init__(self, most: int, documents: Documents, trusted: TrustedDocuments) -> None:
         """Up to `most` texts are remembered; 0 turns persisted queries off."""
         self._most = most
+        self._trusted = trusted
         self._documents = documents
         self._texts: OrderedDict[str, bytes] = OrderedDict()
         self._bytes = 0
 
-    def document(self, query: str | None, extensions: Mapping[str, Any] | None) -> str | None:
-        """Return the document asked for by text, by hash or by both; None when by neither.
+    def document(
+        self,
+        query: str | None,
+        extensions: Mapping[str, Any] | None,
+        document_id: str | None = None,
+    ) -> str | None:
+        """Return the document asked for by text, by hash, by id or by some of them; None: by none.
 
         Raises:
-            CodedError: the hash is unknown, or not that of the text, or none.
+            CodedError: the hash or the id is unknown, or not that of the text, or none.
         """
+        trusted = self._trusted.document(query, document_id, extensions)
+        if trusted is not None:
+            return trusted
         asked = (extensions or {}).get("persistedQuery")
         if asked is None or (query and not self._most):
             return query

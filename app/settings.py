@@ -5,6 +5,7 @@ Each field's description is the sentence that `.env.example` and the README prin
 
 import json
 import sys
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlsplit
@@ -18,6 +19,17 @@ from graphql_schema.limits import Limits
 
 JWKS_PATH = "/api/auth/jwks"
 """Where Better Auth's jwt plugin serves its keys, below BETTER_AUTH_URL."""
+
+
+class TrustedDocumentsMode(StrEnum):
+    """What may be asked besides the documents of the manifests."""
+
+    OFF = "off"
+    """All; the manifests are not read."""
+    PREFER = "prefer"
+    """All."""
+    ONLY = "only"
+    """Nothing."""
 
 
 class SettingsError(Exception):
@@ -175,6 +187,16 @@ class Settings(BaseSettings):
         default=True,
         description="Share connections by libpq's pipeline mode: many statements under way on "
         "each. Turned off: psycopg's pool, a connection for each statement under way.",
+    )
+    trusted_documents: CommaList = Field(
+        default=[],
+        description="Files with the operations that your clients send (manifests of "
+        "graphql-codegen, Relay or Apollo): a JSON list, or separated by commas.",
+    )
+    trusted_documents_mode: TrustedDocumentsMode = Field(
+        default=TrustedDocumentsMode.PREFER,
+        description="`prefer`: these can be asked for by `documentId`, and all else by its text; "
+        "`only`: nothing else is served; `off`: they are not read.",
     )
     listen_database_url: PostgresUrl | None = Field(
         default=None,

@@ -280,7 +280,9 @@ class Connection:
             RequestFailed: it could not be executed, or not to its end.
         """
         try:
-            query = self._server.persisted.document(payload.get("query"), payload.get("extensions"))
+            query = self._server.persisted.document(
+                payload.get("query"), payload.get("extensions"), payload.get("documentId")
+            )
             if not query:
                 raise CodedError(ErrorCode.BAD_REQUEST, "`query` must be a GraphQL document.")
             request = GraphQLRequest(query, payload.get("operationName"), payload.get("variables"))
@@ -319,9 +321,11 @@ def _id_of(message: Mapping[str, Any]) -> str:
 
 
 def _is_request(payload: Mapping[str, Any]) -> bool:
+    asked = [payload.get(name) for name in ("query", "extensions", "documentId")]
     return (
-        isinstance(payload.get("query"), str | None)
-        and (payload.get("query") is not None or payload.get("extensions") is not None)
+        any(value is not None for value in asked)
+        and isinstance(payload.get("query"), str | None)
+        and isinstance(payload.get("documentId"), str | None)
         and isinstance(payload.get("operationName"), str | None)
         and isinstance(payload.get("variables"), dict | None)
         and isinstance(payload.get("extensions"), dict | None)

@@ -32,6 +32,8 @@ class ErrorCode(StrEnum):
     """No document is remembered by this hash: send it again with its text."""
     PERSISTED_QUERY_NOT_SUPPORTED = "PERSISTED_QUERY_NOT_SUPPORTED"
     """Documents are not remembered: send their texts alone."""
+    OPERATION_NOT_ALLOWED = "OPERATION_NOT_ALLOWED"
+    """Only trusted documents are served here, and this is none."""
     METHOD_NOT_ALLOWED = "METHOD_NOT_ALLOWED"
     """An HTTP method other than GET and POST, or a mutation by GET."""
     NOT_ACCEPTABLE = "NOT_ACCEPTABLE"

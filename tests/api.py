@@ -247,6 +247,8 @@ def settings_for(database_url: str, **changes: Any) -> Settings:
         "better_auth_secret": SECRET,
         "compile_operations": FAST_PATH,
         "database_pipeline": FAST_PATH,
+        # Machines that run tests are busy.
+        "database_pool_timeout": 10.0,
         **changes,
     }
     return Settings(_env_file=None, **given)
