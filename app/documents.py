@@ -20,7 +20,14 @@ from graphql.language.parser import Parser
 from app.observability import digest
 from compiled_graphql.operation import Compiler, Operation
 from graphql_schema.errors import CodedError, ErrorCode, with_code
-from graphql_schema.limits import LimitExceeded, Limits, check_limits, paged_fields
+from graphql_schema.limits import (
+    LimitExceeded,
+    Limits,
+    Price,
+    check_limits,
+    paged_fields,
+    price_of,
+)
 
 MAX_ERRORS = 5
 """Validation errors in one answer."""
@@ -50,13 +57,18 @@ class Asked:
     document: DocumentNode
     node: OperationDefinitionNode
     compiled: Operation | None
+    price: Price
 
 
 class Document:
     """What came of a text: its operations by name, or why there are none."""
 
     def __init__(
-        self, text: str, parsed: DocumentNode | list[GraphQLError], compiler: Compiler | None
+        self,
+        text: str,
+        parsed: DocumentNode | list[GraphQLError],
+        compiler: Compiler | None,
+        paged: frozenset[str],
     ) -> None:
         self.digest = digest(text)
         self._errors = parsed if isinstance(parsed, list) else []
@@ -67,7 +79,9 @@ class Document:
             if isinstance(node, OperationDefinitionNode):
                 name = node.name.value if node.name else None
                 compiled = compiler.compile(parsed, node) if compiler else None
-                self._operations[name] = Asked(parsed, node, compiled)
+                self._operations[name] = Asked(
+                    parsed, node, compiled, price_of(parsed, node, paged)
+                )
 
     @property
     def can_be_executed(self) -> bool:
@@ -135,7 +149,7 @@ class Documents:
         if text in self._for_good:
             return self._for_good[text]
         parser = Parser(Source(text), max_tokens=self._limits.tokens)
-        document = Document(text, self._parse_and_validate(parser), self._compiler)
+        document = Document(text, self._parse_and_validate(parser), self._compiler, self._paged)
         tokens = max(parser.token_count, len(text) // TOKEN_LENGTH) + 1
         self._kept[text] = document, tokens
         self._tokens += tokens

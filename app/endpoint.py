@@ -11,6 +11,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from app.budget import RateLimited
 from app.deadlines import Deadlines
 from app.documents import RequestFailed
 from app.execution import Executor, coded
@@ -47,6 +48,7 @@ STATUS = {
     ErrorCode.REQUEST_TIMEOUT: 408,
     ErrorCode.PAYLOAD_TOO_LARGE: 413,
     ErrorCode.UNSUPPORTED_MEDIA_TYPE: 415,
+    ErrorCode.RATE_LIMITED: 429,
     ErrorCode.INTERNAL_SERVER_ERROR: 500,
     ErrorCode.SERVICE_UNAVAILABLE: 503,
     ErrorCode.TIMEOUT: 504,
@@ -184,6 +186,8 @@ def _failure(
         headers["allow"] = allow
     elif code is ErrorCode.SERVICE_UNAVAILABLE:
         headers["retry-after"] = str(RETRY_AFTER)
+    elif isinstance(errors[0], RateLimited):
+        headers["retry-after"] = str(errors[0].retry_after)
     elif code in (ErrorCode.REQUEST_TIMEOUT, ErrorCode.PAYLOAD_TOO_LARGE):
         # The rest of the body is not read.
         headers["connection"] = "close"

@@ -1,7 +1,9 @@
 """A GraphQL request becomes a result. Every error leaves with a code."""
 
 import logging
+import time
 from collections.abc import AsyncIterator, Mapping
+from datetime import UTC, datetime
 from inspect import isawaitable
 from typing import Any, NamedTuple
 from uuid import uuid4
@@ -9,12 +11,15 @@ from uuid import uuid4
 import strawberry
 from graphql import ExecutionResult, GraphQLError, OperationType, execute, subscribe
 
+from app.budget import Budget
 from app.documents import MAX_ERRORS, Asked, Documents, RequestFailed
 from app.observability import OPERATION_NAME_MAX_LENGTH, RequestRecord
 from auth.context import Context
 from auth.door import DatabaseUnavailable
 from compiled_graphql.operation import Middleware
 from graphql_schema.errors import CodedError, ErrorCode, with_code
+from graphql_schema.types import RateLimit
+from models.instant import Instant
 
 logger = logging.getLogger(__name__)
 
@@ -34,6 +39,8 @@ class Executor:
         self._schema = schema._schema  # noqa: SLF001 -- Strawberry has no public name for it
         self._executor_class = schema.execution_context_class
         self._documents = documents
+        self.budget: Budget | None = None
+        """What users may spend, once the application has started; None: as much as they like."""
 
     async def execute(
         self,
@@ -59,6 +66,7 @@ class Executor:
         if asked.node.operation is OperationType.SUBSCRIPTION:
             message = "Subscriptions are served over WebSocket, by graphql-transport-ws."
             raise RequestFailed([CodedError(ErrorCode.BAD_REQUEST, message)])
+        self._charge(asked, request, context)
         result = await self._run(asked, request, context)
         if result.errors is None:
             return result
@@ -83,6 +91,7 @@ class Executor:
         record.document = document.digest
         if asked.node.name is not None:
             record.operation = asked.node.name.value[:OPERATION_NAME_MAX_LENGTH]
+        self._charge(asked, request, context)
         followed = subscribe(
             self._schema,
             asked.document,
@@ -101,6 +110,25 @@ class Executor:
             if result.errors is not None:
                 result = ExecutionResult(result.data, [coded(error) for error in result.errors])
             yield result
+
+    def _charge(self, asked: Asked, request: GraphQLRequest, context: Context) -> None:
+        """Take what the operation costs.
+
+        Raises:
+            RateLimited: too little is left.
+        """
+        if self.budget is None:
+            return
+        cost = asked.price.cost(request.variables)
+        remaining = self.budget.spend(context.user_id, cost)
+        seconds = self.budget.seconds_until_full(context.user_id)
+        full = datetime.fromtimestamp(time.time() + seconds, UTC)
+        context.rate_limit = RateLimit(
+            limit=self.budget.limit,
+            remaining=remaining,
+            cost=cost,
+            reset_at=Instant(full.isoformat(" ")),
+        )
 
     async def _run(
         self, asked: Asked, request: GraphQLRequest, context: Context

@@ -15,6 +15,7 @@ from pydantic import BaseModel
 from starlette.routing import Route, WebSocketRoute
 
 from app.application import Application, ShortWay
+from app.budget import Budget
 from app.cors import StrictCORSMiddleware
 from app.database import UnsafeRole
 from app.development import demo_token, development
@@ -98,6 +99,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
                 await stack.enter_async_context(graphiql.fetching())
             running = await stack.enter_async_context(run(complete))
             endpoint.get_context = socket.get_context = running.get_context
+            if settings.points_per_minute:
+                executor.budget = Budget(settings.points_per_minute, running.live)
             app.state.database, app.state.live = running.database, running.live
             # What is here now stays: the garbage collector need not look at it ever again.
             gc.collect()

@@ -9,9 +9,10 @@ between leaves others unwoken; so now and then everybody looks without being tol
 import asyncio
 import logging
 import random
-from collections.abc import AsyncIterator, Iterator
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import aclosing, asynccontextmanager, contextmanager
-from typing import Any
+from typing import Any, TypeVar
 from uuid import uuid4
 
 import orjson
@@ -25,6 +26,8 @@ from auth.door import Database, DatabaseUnavailable, Row, Sql, Statement
 from auth.identity import UserId
 
 logger = logging.getLogger(__name__)
+
+Item = TypeVar("Item")
 
 CHANNEL = "todo_task_changes"
 
@@ -42,6 +45,9 @@ SWEEP = 30.0
 POLLING = 2.0
 """The same where nothing can be heard."""
 
+LOOKS = 150
+"""How often everybody looks so before it is tried again to hear."""
+
 HEARING_TIMEOUT = 3.0
 """Seconds within which a connection must hear another; else there is a pooler in the way."""
 
@@ -58,8 +64,10 @@ class Live:
         self._telling: asyncio.Task[None] | None = None
         self.database: Database | None = None
         """By which other workers are told; None: there are none."""
+        self._spent: Counter[UserId] = Counter()
+        self._heed: Callable[[dict[UserId, int]], None] | None = None
         self.watched = asyncio.Event()
-        """Set once somebody has waited for changes."""
+        """Set once somebody has waited for changes, or heeds what others spend."""
         self.worker = uuid4().hex
 
     @contextmanager
@@ -85,29 +93,68 @@ class Live:
         for event in self._events.get(owner, ()):
             event.set()
 
-    def wake_all(self) -> None:
-        for owner in self._events:
+    async def wake_all(self, seconds: float = 0.0) -> None:
+        """Wake everybody, one after the other in that time: each then asks the database."""
+        owners = list(self._events)
+        for owner in owners:
             self.wake(owner)
+            await asyncio.sleep(seconds / len(owners))
+        if not owners:
+            await asyncio.sleep(seconds)
 
     def changed(self, owner: UserId) -> None:
         """Wake all, in whatever worker, who wait for the owner's changes."""
         self.wake(owner)
-        if self.database is not None:
-            self._gathered.add(owner)
-            if self._telling is None:
-                self._telling = asyncio.create_task(self._tell(self.database))
+        self._gathered.add(owner)
+        self._tell_soon()
+
+    def heed_spending(self, heed: Callable[[dict[UserId, int]], None]) -> None:
+        """Have a function called with what users have spent in other workers."""
+        self._heed = heed
+        self.watched.set()
+
+    def tell_spending(self, spent: Counter[UserId]) -> None:
+        """Tell other workers what users have spent here."""
+        self._spent.update(spent)
+        self._tell_soon()
+
+    def hear(self, payload: str) -> None:
+        """Heed what another worker says."""
+        try:
+            said = orjson.loads(payload)
+        except orjson.JSONDecodeError:
+            # A worker that has just begun to listen.
+            return
+        if said["by"] == self.worker:
+            return
+        for owner in said.get("of", ()):
+            self.wake(owner)
+        if self._heed is not None and "spent" in said:
+            self._heed(said["spent"])
+
+    def _tell_soon(self) -> None:
+        if self.database is not None and self._telling is None:
+            self._telling = asyncio.create_task(self._tell(self.database))
 
     async def _tell(self, database: Database) -> None:
         await asyncio.sleep(GATHERING_TIME)
         owners, self._gathered, self._telling = list(self._gathered), set(), None
-        for start in range(0, len(owners), OWNERS_MAX):
-            part = owners[start : start + OWNERS_MAX]
-            payload = orjson.dumps({"by": self.worker, "of": part}).decode()
+        spent, self._spent = list(self._spent.items()), Counter()
+        words: list[dict[str, object]] = [{"of": part} for part in _in_parts(owners)]
+        words += [{"spent": dict(part)} for part in _in_parts(spent)]
+        for word in words:
+            payload = orjson.dumps({"by": self.worker, **word}).decode()
+            # It is nobody's, but at the door somebody must be named.
+            nobody = owners[0] if owners else spent[0][0]
             try:
-                # It is nobody's, but at the door somebody must be named.
-                await database.fetch(Statement(NOTIFY, part[0], {"payload": payload}))
+                await database.fetch(Statement(NOTIFY, nobody, {"payload": payload}))
             except DatabaseUnavailable as error:
-                logger.warning("Other workers could not be told of changes: %s", error)
+                logger.warning("Other workers could not be told: %s", error)
+
+
+def _in_parts(items: list[Item]) -> Iterator[list[Item]]:
+    for start in range(0, len(items), OWNERS_MAX):
+        yield items[start : start + OWNERS_MAX]
 
 
 class TellingDatabase:
@@ -143,8 +190,7 @@ async def listening(live: Live, settings: Settings) -> AsyncIterator[None]:
 
 async def _sweep(live: Live) -> None:
     while True:
-        await asyncio.sleep(SWEEP * random.uniform(0.5, 1.5))  # noqa: S311
-        live.wake_all()
+        await live.wake_all(SWEEP * random.uniform(0.5, 1.5))  # noqa: S311
 
 
 async def _listen_always(live: Live, settings: Settings) -> None:
@@ -157,7 +203,7 @@ async def _listen_always(live: Live, settings: Settings) -> None:
                 hears = await _hears(connection, settings)
                 delay = RECONNECT_DELAYS[0]
                 # Nobody has told of what changed before.
-                live.wake_all()
+                await live.wake_all()
                 if hears:
                     await _listen(connection, live)
                     continue
@@ -165,16 +211,16 @@ async def _listen_always(live: Live, settings: Settings) -> None:
             logger.warning("Changes cannot be listened to right now: %s", error)
             await asyncio.sleep(delay * random.uniform(0.5, 1))  # noqa: S311
             delay = min(2 * delay, RECONNECT_DELAYS[1])
-            live.wake_all()
+            await live.wake_all()
         else:
             logger.warning(
                 "Nothing is heard of other workers' changes, as through a pooler: looking for them "
                 "every %g seconds instead. Set LISTEN_DATABASE_URL to a direct connection.",
                 POLLING,
             )
-            while True:
-                await asyncio.sleep(POLLING)
-                live.wake_all()
+            # Then again: it may be another pooler by now, or none.
+            for _ in range(LOOKS):
+                await live.wake_all(POLLING)
 
 
 async def connect(settings: Settings) -> AsyncConnection[Any]:
@@ -213,14 +259,7 @@ async def _hears(connection: AsyncConnection[Any], settings: Settings) -> bool:
 
 async def _listen(connection: AsyncConnection[Any], live: Live) -> None:
     async for heard in connection.notifies():
-        try:
-            said = orjson.loads(heard.payload)
-        except orjson.JSONDecodeError:
-            # A worker that has just begun to listen.
-            continue
-        if said["by"] != live.worker:
-            for owner in said["of"]:
-                live.wake(owner)
+        live.hear(heard.payload)
 
 
 async def can_listen(settings: Settings) -> bool:

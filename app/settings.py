@@ -21,6 +21,10 @@ JWKS_PATH = "/api/auth/jwks"
 """Where Better Auth's jwt plugin serves its keys, below BETTER_AUTH_URL."""
 
 
+RATE_LIMIT_IN_PRODUCTION = 60_000
+"""Points a minute: a page of fifty tasks some twenty times a second."""
+
+
 class TrustedDocumentsMode(StrEnum):
     """What may be asked besides the documents of the manifests."""
 
@@ -198,6 +202,12 @@ class Settings(BaseSettings):
         description="`prefer`: these can be asked for by `documentId`, and all else by its text; "
         "`only`: nothing else is served; `off`: they are not read.",
     )
+    rate_limit: int | None = Field(
+        default=None,
+        ge=0,
+        description="Points that each user may spend in a minute; 0: as many as they like. Unset: "
+        f"{RATE_LIMIT_IN_PRODUCTION} with `DATABASE_URL`, else 0.",
+    )
     listen_database_url: PostgresUrl | None = Field(
         default=None,
         description="The server's database by a direct connection, where `DATABASE_URL` leads to a "
@@ -283,6 +293,13 @@ class Settings(BaseSettings):
                 "DATABASE_POOL_MIN_SIZE must not be greater than DATABASE_POOL_MAX_SIZE."
             )
         return sentences
+
+    @property
+    def points_per_minute(self) -> int:
+        """What each user may spend; 0: as much as they like."""
+        if self.rate_limit is None:
+            return RATE_LIMIT_IN_PRODUCTION if self.database_url else 0
+        return self.rate_limit
 
     @property
     def key_set_url(self) -> str | None:

@@ -12,6 +12,7 @@ from auth.door import Changes, Database
 from auth.identity import Identity, UserId
 from auth.tokens import InvalidToken, TokenVerifier
 from graphql_schema.errors import CodedError, ErrorCode
+from graphql_schema.types import RateLimit
 from models.user import UserRow
 
 
@@ -41,6 +42,8 @@ class Context:
         self.database = database
         self.changes = changes
         self._read_viewer = read_viewer
+        self.rate_limit: RateLimit | None = None
+        """What the operation has cost; None where nothing is limited."""
         self._viewer: asyncio.Future[UserRow] | None = None
 
     @property

@@ -46,6 +46,8 @@ class ErrorCode(StrEnum):
     """The request took too long and was given up; what it wrote before may have been kept."""
     UNSUPPORTED_MEDIA_TYPE = "UNSUPPORTED_MEDIA_TYPE"
     """The request's body is not `application/json`."""
+    RATE_LIMITED = "RATE_LIMITED"
+    """The caller has spent what may be spent in a minute; nothing was executed."""
     SERVICE_UNAVAILABLE = "SERVICE_UNAVAILABLE"
     """The database, or the keys that tokens are verified with, cannot be reached; try again."""
     INTERNAL_SERVER_ERROR = "INTERNAL_SERVER_ERROR"

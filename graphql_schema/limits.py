@@ -1,6 +1,7 @@
 """How large a document may be: one pass over it counts everything, and looks at a fragment once."""
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 
 from graphql import (
@@ -13,7 +14,9 @@ from graphql import (
     InlineFragmentNode,
     IntValueNode,
     OperationDefinitionNode,
+    SelectionNode,
     SelectionSetNode,
+    VariableNode,
     is_object_type,
 )
 
@@ -153,3 +156,82 @@ class _Measuring:
             if argument.name.value in ("first", "last")
         )
         return max((min(max(size, 0), PAGE_SIZE_MAX) for size in sizes), default=PAGE_SIZE_DEFAULT)
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """What an operation costs: a point for each root field and for each task its pages may hold."""
+
+    points: int
+    sizes: Mapping[str, int]
+    """Variables that say how large a page is, and how many pages each."""
+    defaults: Mapping[str, int]
+
+    def cost(self, variables: Mapping[str, object] | None) -> int:
+        """Return the points, with the sizes that the variables say."""
+        if not self.sizes:
+            return self.points
+        given = variables or {}
+        return self.points + sum(
+            times * self._size(given.get(name), name) for name, times in self.sizes.items()
+        )
+
+    def _size(self, value: object, name: str) -> int:
+        if value is None:
+            return self.defaults.get(name, PAGE_SIZE_DEFAULT)
+        return min(max(value, 0), PAGE_SIZE_MAX) if isinstance(value, int) else PAGE_SIZE_MAX
+
+
+def price_of(
+    document: DocumentNode, operation: OperationDefinitionNode, paged: frozenset[str]
+) -> Price:
+    """Return what an operation costs that is valid and within the limits."""
+    fragments = {
+        definition.name.value: definition
+        for definition in document.definitions
+        if isinstance(definition, FragmentDefinitionNode)
+    }
+    points = _Measuring(fragments, paged).selections(operation.selection_set).root_fields
+    counted: dict[str, tuple[int, Counter[str]]] = {}
+
+    def count(selection_set: SelectionSetNode | None) -> tuple[int, Counter[str]]:
+        fixed, named = 0, Counter[str]()
+        for selection in selection_set.selections if selection_set else ():
+            inner = _inner(selection)
+            fixed, named = fixed + inner[0], named + inner[1]
+        return fixed, named
+
+    def _inner(selection: SelectionNode) -> tuple[int, Counter[str]]:
+        if isinstance(selection, FragmentSpreadNode):
+            name = selection.name.value
+            if name not in counted:
+                counted[name] = count(fragments[name].selection_set)
+            return counted[name]
+        assert isinstance(selection, FieldNode | InlineFragmentNode)
+        fixed, named = count(selection.selection_set)
+        if isinstance(selection, FieldNode) and selection.name.value in paged:
+            size = _size_of(selection)
+            if isinstance(size, str):
+                named = named + Counter([size])
+            else:
+                fixed += size
+        return fixed, named
+
+    fixed, sizes = count(operation.selection_set)
+    defaults = {
+        definition.variable.name.value: int(definition.default_value.value)
+        for definition in operation.variable_definitions or ()
+        if isinstance(definition.default_value, IntValueNode)
+    }
+    return Price(points + fixed, dict(sizes), defaults)
+
+
+def _size_of(field: FieldNode) -> int | str:
+    """Return how many tasks a page may hold, or the variable that says so."""
+    for argument in field.arguments or ():
+        if argument.name.value in ("first", "last"):
+            if isinstance(argument.value, VariableNode):
+                return argument.value.name.value
+            if isinstance(argument.value, IntValueNode):
+                return min(max(int(argument.value.value), 0), PAGE_SIZE_MAX)
+    return PAGE_SIZE_DEFAULT

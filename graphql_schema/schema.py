@@ -33,6 +33,10 @@ class Query:
     me = strawberry.field(
         resolver=queries.me, graphql_type=User, description="The user who is asking."
     )
+    rate_limit = strawberry.field(
+        resolver=queries.rate_limit,
+        description="What the caller may spend, and has; null where nothing is limited.",
+    )
     task = strawberry.field(
         resolver=queries.task,
         graphql_type=Task | None,

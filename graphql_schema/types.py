@@ -5,6 +5,7 @@ from typing import Protocol
 
 import strawberry
 
+from models.instant import Instant
 from models.task import DESCRIPTION_MAX_LENGTH, TITLE_MAX_LENGTH, TaskRow
 from models.user import UserRow
 
@@ -63,3 +64,16 @@ class Task:
     @strawberry.field(graphql_type=User, description="Whose task it is: always the caller.")
     async def owner(self, info: strawberry.Info[ViewerContext, None]) -> UserRow:
         return await info.context.viewer()
+
+
+@strawberry.type(
+    description="What the caller may spend. An operation costs a point for each field of its root, "
+    "and one for each task that its pages may hold."
+)
+class RateLimit:
+    limit: int = strawberry.field(description="Points a minute.")
+    remaining: int = strawberry.field(description="Points that are left after this operation.")
+    cost: int = strawberry.field(description="Points that this operation costs.")
+    reset_at: Instant = strawberry.field(
+        graphql_type=datetime, description="When all points are there again if none are spent."
+    )

@@ -30,7 +30,7 @@ async def task_changes(
         int | None,
         strawberry.argument(
             description=f"At most this many: 0 to {PAGE_SIZE_MAX}; {PAGE_SIZE_DEFAULT} when left "
-            "out."
+            "out. Without `after`, 0 asks for nothing but the `endCursor` of all there are."
         ),
     ] = UNSET,
 ) -> TaskChangeConnection:
@@ -42,7 +42,13 @@ async def task_changes(
 async def read_changes(
     database: Database, owner: UserId, after: ChangeCursor | None, size: int
 ) -> TaskChangeConnection:
-    """Return the owner's next `size` changes, from the beginning where `after` is too old."""
+    """Return the owner's next `size` changes, from the beginning where `after` is too old.
+
+    Without `after`, a size of 0 asks where the changes end.
+    """
+    if after is None and size == 0:
+        end = await read_end(database, owner)
+        return TaskChangeConnection(rows=[], end=end, more=False, reset=True)
     start = after or ChangeCursor(0, 0)
     rows = await database.fetch(statements.task_changes(owner, start.version, size + 1))
     reset = after is None

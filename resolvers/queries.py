@@ -18,6 +18,7 @@ from graphql_schema.connections import (
 )
 from graphql_schema.filters import DateTimeRange, TaskFilter, TaskOrder
 from graphql_schema.inputs import given, task_key
+from graphql_schema.types import RateLimit
 from models.task import TaskRow
 from models.user import UserRow
 from resolvers import statements
@@ -25,6 +26,10 @@ from resolvers.statements import Conditions, Page
 
 FOUND_MAX = 1000
 """Tasks that a search looks up; where there are more, it looks at one after another."""
+
+
+def rate_limit(info: Info) -> RateLimit | None:
+    return info.context.rate_limit
 
 
 async def me(info: Info) -> UserRow:

@@ -240,7 +240,7 @@ class Server:
         return caller
 
 
-def settings_for(database_url: str, **changes: Any) -> Settings:
+def settings_for(database_url: str | None, **changes: Any) -> Settings:
     """Return settings that nothing in the environment or in `.env` changes."""
     given = {
         "database_url": database_url,
@@ -249,6 +249,7 @@ def settings_for(database_url: str, **changes: Any) -> Settings:
         "database_pipeline": FAST_PATH,
         # Machines that run tests are busy.
         "database_pool_timeout": 10.0,
+        "rate_limit": 0,
         **changes,
     }
     return Settings(_env_file=None, **given)

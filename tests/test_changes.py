@@ -215,11 +215,24 @@ def test_where_nothing_is_new_the_cursor_stays_good(server: Server) -> None:
         copy.catch_up()
         assert copy.cursor is not None
     assert copy.resets == 1
+    before = copy.cursor
     user.create()
     copy.catch_up()
     assert copy.is_true()
     assert copy.resets == 1
-    assert user.changes(first=0)["pageInfo"]["hasNextPage"] is True
+    assert user.changes(first=0, after=before)["pageInfo"]["hasNextPage"] is True
+
+
+def test_who_asks_for_no_change_is_told_where_they_end(server: Server) -> None:
+    user = server.user()
+    assert user.changes(first=0)["pageInfo"]["endCursor"] is not None
+    user.create()
+    page = user.changes(first=0)
+    assert (page["nodes"], page["pageInfo"]["hasNextPage"]) == ([], False)
+    new = user.create("new")
+    told = user.changes(after=page["pageInfo"]["endCursor"])
+    assert [change["taskId"] for change in told["nodes"]] == [new["id"]]
+    assert told["reset"] is False
 
 
 def test_a_task_deleted_while_the_whole_set_is_read_is_told_of(server: Server) -> None:

@@ -1,0 +1,115 @@
+"""What each user may spend: a leaky bucket in every worker, kept in step by telling the others.
+
+Nothing is written for a request. A worker tells the others what its users have spent each second,
+and at once when a user has spent a twentieth of the limit there. So a user may get beyond the limit
+by a twentieth for each further worker, and by what is spent while a notification is on its way. If
+nothing can be heard, as through a pooler, each worker has a bucket of its own.
+"""
+
+import asyncio
+import math
+import time
+from collections import Counter, OrderedDict
+
+from app.live import Live
+from auth.identity import UserId
+from graphql_schema.errors import CodedError, ErrorCode
+
+MINUTE = 60.0
+SHARE = 20
+"""A worker tells of a user as soon as they have spent the limit divided by this."""
+
+TELLING_INTERVAL = 1.0
+"""Seconds after which others are told at the latest."""
+
+
+class RateLimited(CodedError):
+    """The budget is spent. Nothing was executed."""
+
+    def __init__(self, cost: int, limit: int, retry_after: int) -> None:
+        super().__init__(
+            ErrorCode.RATE_LIMITED,
+            f"This costs {cost} points, and of {limit} a minute too few are left: try again in "
+            f"{retry_after} seconds.",
+        )
+        self.retry_after = retry_after
+
+
+class Bucket:
+    """The points that a user has spent lately: they leak away, a limit's worth in a minute."""
+
+    __slots__ = ("at", "level")
+
+    def __init__(self) -> None:
+        self.level = 0.0
+        self.at = time.monotonic()
+
+
+class Budget:
+    """How much each user has spent."""
+
+    def __init__(self, limit: int, live: Live) -> None:
+        """`limit`: points a minute."""
+        self.limit = limit
+        self._leak = limit / MINUTE
+        self._buckets: OrderedDict[UserId, Bucket] = OrderedDict()
+        self._untold: Counter[UserId] = Counter()
+        self._live = live
+        self._timer: asyncio.TimerHandle | None = None
+        live.heed_spending(self.spent_elsewhere)
+
+    def spend(self, user: UserId, cost: int) -> int:
+        """Take points for an operation; return how many are left.
+
+        Raises:
+            RateLimited: there are too few.
+        """
+        bucket = self._bucket(user)
+        beyond = bucket.level + cost - self.limit
+        if beyond > 0:
+            raise RateLimited(cost, self.limit, math.ceil(beyond / self._leak))
+        bucket.level += cost
+        self._untold[user] += cost
+        if self._untold[user] * SHARE >= self.limit:
+            self._tell()
+        elif self._timer is None:
+            loop = asyncio.get_running_loop()
+            self._timer = loop.call_later(TELLING_INTERVAL, self._tell)
+        return math.floor(self.limit - bucket.level)
+
+    def seconds_until_full(self, user: UserId) -> float:
+        """Return after which time all points are there again."""
+        return self._bucket(user).level / self._leak
+
+    def spent_elsewhere(self, spent: dict[UserId, int]) -> None:
+        """Count what users have spent in another worker."""
+        for user, points in spent.items():
+            bucket = self._bucket(user)
+            bucket.level = min(bucket.level + points, 2 * self.limit)
+
+    def _bucket(self, user: UserId) -> Bucket:
+        now = time.monotonic()
+        bucket = self._buckets.get(user)
+        if bucket is None:
+            bucket = self._buckets[user] = Bucket()
+            self._forget(now)
+        else:
+            self._buckets.move_to_end(user)
+            bucket.level = max(bucket.level - (now - bucket.at) * self._leak, 0.0)
+        bucket.at = now
+        return bucket
+
+    def _forget(self, now: float) -> None:
+        """Drop whose bucket is empty by now, those of the longest ago first."""
+        while True:
+            user, oldest = next(iter(self._buckets.items()))
+            if oldest.level > (now - oldest.at) * self._leak or oldest.at == now:
+                return
+            del self._buckets[user]
+
+    def _tell(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        untold, self._untold = self._untold, Counter()
+        self._live.tell_spending(untold)

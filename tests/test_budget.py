@@ -1,0 +1,125 @@
+"""Who has spent their budget is told so, and when to come back; nobody else notices."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import psycopg
+import pytest
+
+from tests.api import CREATE, Caller, Server, running_server, settings_for
+from tests.databases import Database
+from tests.sockets import signed_in
+from tests.test_live import eventually
+
+LIMIT = 600
+"""Points a minute: ten leak away in a second."""
+
+PAGE = "query Page($first: Int) { tasks(first: $first) { nodes { id } } }"
+RATE_LIMIT = "{ rateLimit { limit remaining cost resetAt } }"
+
+
+@pytest.fixture
+def limited(migrated_database: Database) -> Iterator[Server]:
+    with running_server(settings_for(migrated_database.server_url, rate_limit=LIMIT)) as server:
+        yield server
+
+
+def rate_limit(user: Caller) -> Any:
+    return user.data(RATE_LIMIT)["rateLimit"]
+
+
+@pytest.mark.parametrize(
+    ("query", "variables", "cost"),
+    [
+        ("{ rateLimit { cost } }", {}, 1),
+        ("{ rateLimit { cost } me { id } }", {}, 2),
+        ("{ rateLimit { cost } tasks { nodes { id } } }", {}, 52),
+        ("{ rateLimit { cost } tasks(first: 50) { nodes { id } } }", {}, 52),
+        ("{ rateLimit { cost } tasks(last: 7) { nodes { id } } }", {}, 9),
+        ("query($n: Int) { rateLimit { cost } tasks(first: $n) { nodes { id } } }", {"n": 3}, 5),
+        ("query($n: Int) { rateLimit { cost } tasks(first: $n) { nodes { id } } }", {}, 52),
+        ("query($n: Int = 4) { rateLimit { cost } tasks(first: $n) { nodes { id } } }", {}, 6),
+        (
+            "query($n: Int) { rateLimit { cost } ...F ...F } "
+            "fragment F on Query { a: tasks(first: $n) { nodes { id } } taskChanges { reset } }",
+            {"n": 10},
+            125,
+        ),
+    ],
+)
+def test_the_cost_is_known_from_the_document_and_its_variables(
+    limited: Server, query: str, variables: dict[str, int], cost: int
+) -> None:
+    assert limited.user().data(query, **variables)["rateLimit"]["cost"] == cost
+
+
+def test_who_has_spent_all_is_told_when_to_come_back_and_others_go_on(limited: Server) -> None:
+    spender, other = limited.user(), limited.user()
+    assert rate_limit(spender)["remaining"] == LIMIT - 1
+    answers = [spender.post(PAGE, {"first": 100}) for _ in range(7)]
+    assert [answer.status_code for answer in answers[:5]] == [200] * 5
+    refused = answers[-1]
+    assert refused.status_code == 429
+    (error,) = refused.json()["errors"]
+    assert error["extensions"]["code"] == "RATE_LIMITED"
+    # Of a hundred and one points up to some hundred are missing, and ten come each second.
+    assert 1 <= int(refused.headers["retry-after"]) <= 11
+    assert "data" not in refused.json()
+    assert rate_limit(other)["remaining"] == LIMIT - 1
+
+
+def test_a_mutation_that_is_refused_is_not_done(
+    limited: Server, migrated_database: Database
+) -> None:
+    user = limited.user()
+    while user.post(PAGE, {"first": 100}).status_code == 200:
+        pass
+    while user.post("{ me { id } }").status_code == 200:
+        pass
+    refused = user.post(CREATE, {"input": {"title": "too much"}})
+    assert refused.status_code == 429
+    with psycopg.connect(migrated_database.superuser_url) as connection:
+        assert connection.execute("SELECT count(*) FROM tasks").fetchone() == (0,)
+
+
+def test_sockets_spend_from_the_same_budget(limited: Server) -> None:
+    user = limited.user()
+    with signed_in(limited, user.token) as socket:
+        for number in range(7):
+            socket.subscribe(PAGE, {"first": 100}, id=str(number))
+        heard = [socket.hear() for _ in range(5 * 2 + 2)]
+    codes = [m["payload"][0]["extensions"]["code"] for m in heard if m["type"] == "error"]
+    assert codes == ["RATE_LIMITED"] * 2
+
+
+def test_what_is_spent_at_one_worker_counts_at_the_others(migrated_database: Database) -> None:
+    settings = settings_for(migrated_database.server_url, rate_limit=LIMIT)
+    with running_server(settings) as one, running_server(settings) as two:
+        user = one.user()
+        elsewhere = two.bearer(user.token)
+        # Both hear by now of what the other says.
+        eventually(lambda: _both_hear(one, two), True)
+        for _ in range(4):
+            user.data(PAGE, first=100)
+
+        def left() -> bool:
+            remaining: int = rate_limit(elsewhere)["remaining"]
+            return remaining < LIMIT / 2
+
+        eventually(left, True)
+
+
+def _both_hear(one: Server, two: Server) -> bool:
+    user = one.user()
+    user.data(PAGE, first=100)
+    elsewhere = two.bearer(user.token)
+    return any(rate_limit(elsewhere)["remaining"] < LIMIT - 50 for _ in range(20))
+
+
+def test_nothing_is_limited_where_that_is_off(server: Server) -> None:
+    assert rate_limit(server.user()) is None
+
+
+def test_a_limit_is_usual_in_production_alone(database: Database) -> None:
+    assert settings_for(database.server_url, rate_limit=None).points_per_minute == 60_000
+    assert settings_for(None, rate_limit=None).points_per_minute == 0
