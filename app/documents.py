@@ -1,5 +1,6 @@
 """Documents: parsed, validated, measured and compiled once, and kept while they are used."""
 
+import gc
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -150,6 +151,8 @@ class Documents:
             return self._for_good[text]
         parser = Parser(Source(text), max_tokens=self._limits.tokens)
         document = Document(text, self._parse_and_validate(parser), self._compiler, self._paged)
+        # Validation leaves thousands of objects in cycles: freed while young, they cost least.
+        gc.collect(0)
         tokens = max(parser.token_count, len(text) // TOKEN_LENGTH) + 1
         self._kept[text] = document, tokens
         self._tokens += tokens
@@ -165,9 +168,11 @@ class Documents:
     def _parse_and_validate(self, parser: Parser) -> DocumentNode | list[GraphQLError]:
         try:
             document = parser.parse_document()
+            _unlink_tokens(document)
             check_limits(document, self._limits, self._paged)
         except LimitExceeded as error:
-            return [error]
+            # What is kept must not hold what was looked at: not by a traceback, and not by nodes.
+            return [error.with_traceback(None)]
         except GraphQLSyntaxError as error:
             if parser.token_count > self._limits.tokens:
                 return [LimitExceeded("tokens", self._limits.tokens, parser.token_count)]
@@ -179,5 +184,26 @@ class Documents:
             self._schema, document, self._rules, max_errors=MAX_ERRORS, hide_suggestions=True
         )
         if errors:
-            return [with_code(error, ErrorCode.GRAPHQL_VALIDATION_FAILED) for error in errors]
+            extensions = {"code": ErrorCode.GRAPHQL_VALIDATION_FAILED.value}
+            return [
+                GraphQLError(
+                    error.message,
+                    source=error.source,
+                    positions=error.positions,
+                    extensions=extensions,
+                )
+                for error in errors
+            ]
         return document
+
+
+def _unlink_tokens(document: DocumentNode) -> None:
+    """Free a document's tokens from each other, which nothing here needs in a row.
+
+    They are cycles, some thousand objects a document, and all that would be freed by the garbage
+    collector only: once in a while, for seconds, if somebody sends ever new documents.
+    """
+    token = document.loc.start_token if document.loc else None
+    while token:
+        following, token.prev, token.next = token.next, None, None
+        token = following

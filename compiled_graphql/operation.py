@@ -61,6 +61,7 @@ class Root:
 
     def __init__(self, schema: strawberry.Schema, inputs: Inputs, selections: Selections) -> None:
         outputs = Outputs(schema, inputs, selections)
+        self._names = outputs.source.names
         operation = selections.operation
         type_ = selections.schema.get_root_type(operation.operation)
         assert type_ is not None
@@ -80,6 +81,10 @@ class Root:
         self.template = {key: None if field else type_.name for key, field in fields.items()}
         """The response before anything is resolved: its keys in order, and `__typename`."""
         self._arguments = outputs.arguments
+
+    def __del__(self) -> None:
+        # The functions and what their names stand for are a cycle, which also holds the document.
+        self._names.clear()
 
     def run(self, context: object, root: object, values: Values) -> Run:
         return Run(context, root, values, [make(values) for make in self._arguments])

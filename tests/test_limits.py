@@ -1,9 +1,10 @@
 """Limits: each lets n pass and refuses n + 1, through fragments too, and costs next to nothing."""
 
+import gc
 from collections.abc import Callable, Iterator
 
 import pytest
-from graphql import get_introspection_query
+from graphql import Node, get_introspection_query
 
 from app.documents import TOKENS_KEPT, Documents
 from graphql_schema.limits import Limits
@@ -125,3 +126,33 @@ def test_documents_are_kept_up_to_a_size() -> None:
         assert documents.document("{ __typename }") is often
     assert sum(tokens for _, tokens in documents._kept.values()) <= TOKENS_KEPT
     assert len(documents._kept) < 1000
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        "{ me { id ...F } tasks { nodes { title } } } fragment F on User { name }",
+        "mutation { deleteTask(id: 1) { __typename ... on Task { id } } }",
+        "{ me { nothing } tasks { nowhere } }",
+        "{ " + "me { id } " * 51 + "}",
+    ],
+    ids=["a query", "a mutation", "invalid", "over a limit"],
+)
+def test_a_document_no_longer_kept_is_freed_at_once(document: str) -> None:
+    """By its references, that is: the garbage collector would have to pause for many of them."""
+    documents = Documents(schema, Limits(), allow_introspection=False, compiles=True)
+    gc.collect()
+    gc.disable()
+    try:
+        before = nodes_alive()
+        kept = documents.document(document)
+        assert kept.can_be_executed == (nodes_alive() > before)
+        del kept
+        documents._kept.clear()
+        assert nodes_alive() == before
+    finally:
+        gc.enable()
+
+
+def nodes_alive() -> int:
+    return sum(isinstance(thing, Node) for thing in gc.get_objects())
