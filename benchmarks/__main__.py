@@ -26,6 +26,7 @@ from benchmarks.measuring import Figure, measure
 from benchmarks.plot import bars
 from benchmarks.profiling import hot_functions
 from benchmarks.servers import our_server, peer
+from benchmarks.sockets import allow_files, arrival, idle
 from benchmarks.workload import ASKING, NAMES, OPERATIONS, TASKS_EACH, asked
 
 OURS = "Todo API"
@@ -139,6 +140,31 @@ def start(
     typer.echo(
         f"{name}: {statistics.median(took):.2f} s to the first answer, "
         f"{statistics.median(cpu):.2f} s of CPU; the fastest of {times} starts {min(took):.2f} s"
+    )
+
+
+@cli.command()
+def live(
+    sockets: Annotated[int, typer.Option(min=1, help="Sockets that only wait.")] = 5_000,
+    followers: Annotated[int, typer.Option(min=1, help="Users whose tasks change.")] = 1_000,
+    rate: Annotated[float, typer.Option(min=1, help="Changes a second.")] = 200,
+    users: Users = 2_000,
+    seconds: Seconds = 10,
+    variants: Variants = None,
+    folder: Folder = None,
+) -> None:
+    """Say what a waiting socket costs one worker, and how soon changes arrive."""
+    name, settings = _variant(variants[0]) if variants else (OURS, {})
+    allow_files()
+    with _home(folder) as home, filled_database(home, users) as url:
+        with our_server(name, url, settings) as subject:
+            took = arrival(subject, followers, users=users, rate=rate, seconds=seconds)
+        with our_server(name, url, settings) as subject:
+            cost = idle(subject, sockets, users=users)
+    typer.echo(
+        f"{name}: a change arrives {took.p50:.1f} ms (p50) and {took.p99:.1f} ms (p99) after its "
+        f"transaction began, at {took.sockets:,} sockets and {took.rate:.0f} changes a second; "
+        f"each of {cost.sockets:,} sockets that wait takes {cost.kib:.1f} KiB"
     )
 
 

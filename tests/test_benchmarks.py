@@ -77,6 +77,8 @@ def test_everything_is_measured(data_folder: Path, monkeypatch: pytest.MonkeyPat
         assert all(moment["memory"] > 10 for moment in moments)
 
         assert "s to the first answer" in told_by("start", "--times", "1", *places[:2])
+        few = ["--sockets", "20", "--followers", "10", "--rate", "20", *quick]
+        assert "sockets that wait" in told_by("live", *few, *places[:2])
 
 
 @pytest.mark.usefixtures("_loader")
