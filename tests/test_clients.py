@@ -21,6 +21,7 @@ TESTS = [
     # A name that is not found here is empty, and then no test is found by it.
     for name in re.findall(r'^test\((?:\s*"(.*?)")?', source.read_text(), re.MULTILINE)
 ]
+TRUSTED = [test for test in TESTS if test.values[0] == "trusted.test.js"]
 PAGE = (ROOT / "docs" / "clients.md").read_text()
 SNIPPETS = re.findall(
     r"^\*\*\[`(.*?)`\]\(\.\./(.*?)\)\*\*\n+```\w+\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL
@@ -97,9 +98,23 @@ def run(project: Path, file: str, name: str, server: Server) -> None:
 
 
 @needs_node
-@pytest.mark.parametrize(("file", "name"), TESTS)
+@pytest.mark.parametrize(("file", "name"), [test for test in TESTS if test not in TRUSTED])
 def test_client(built: Path, server: Server, file: str, name: str) -> None:
     run(built, file, name, server)
+
+
+@needs_node
+@pytest.mark.parametrize(("file", "name"), TRUSTED)
+def test_client_of_a_server_that_serves_nothing_but_its_documents(
+    built: Path, database: Database, file: str, name: str
+) -> None:
+    settings = settings_for(
+        database.server_url,
+        trusted_documents=[str(built / "src/gql/persisted-documents.json")],
+        trusted_documents_mode="only",
+    )
+    with running_server(settings) as server:
+        run(built, file, name, server)
 
 
 @needs_node

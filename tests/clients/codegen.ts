@@ -1,4 +1,5 @@
 import type { CodegenConfig } from "@graphql-codegen/cli";
+import { addTypenameSelectionDocumentTransform } from "@graphql-codegen/client-preset";
 
 const config: CodegenConfig = {
   schema: "../../schema.graphql",
@@ -11,6 +12,8 @@ const config: CodegenConfig = {
         fragmentMasking: false,
         persistedDocuments: { hashAlgorithm: "sha256" },
       },
+      // What caches need is in the documents from the start, and so in their hashes.
+      documentTransforms: [addTypenameSelectionDocumentTransform],
       config: {
         // RFC 3339, to the microsecond: JSON has no other form for it, and a Date would round it.
         scalars: { DateTime: "string" },

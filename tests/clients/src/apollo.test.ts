@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { apolloClient, codeOf, createTask, deleteTask } from "./apollo.js";
-import { TaskList, UpdateTask } from "./operations.js";
+import { CreateTask, TaskList, UpdateTask } from "./operations.js";
 import {
   addTasks,
   ask,
@@ -20,7 +20,7 @@ import {
 import type { TaskListQuery } from "./gql/graphql.js";
 
 const variables = { first: 10 };
-const titles = (data: TaskListQuery) => data.tasks.edges.map(({ node }) => node.title);
+const titles = (data: Pick<TaskListQuery, "tasks">) => data.tasks.edges.map(({ node }) => node.title);
 
 /** A list as a component watches it, and all that it would be shown, one after the other. */
 function watch(client: ReturnType<typeof apolloClient>, first: number) {
@@ -66,7 +66,7 @@ test("apollo: lists of another filter are lists of their own", async () => {
 test("apollo: a change shows in the list by itself", async () => {
   const [id] = await addTasks("Milk", "Bread");
   const { fetch, sent } = network();
-  const client = apolloClient(url, sessionOf(token), fetch);
+  const client = apolloClient(url, sessionOf(token), { fetch });
   const { shown } = watch(client, 10);
   await until(() => shown.length === 1);
   const asked = sent.length;
@@ -125,7 +125,7 @@ test("apollo: an expired token is renewed and nobody notices", async () => {
   await addTasks("Milk");
   const { fetch, sent } = network();
   const session = sessionOf(expiredToken, token);
-  const client = apolloClient(url, session, fetch);
+  const client = apolloClient(url, session, { fetch });
   const { data, error } = await client.query({ query: TaskList, variables });
   assert.equal(error, undefined);
   assert.deepEqual(titles(data!), ["Milk"]);
@@ -145,7 +145,7 @@ test("apollo: a token that cannot be renewed is an error with its code", async (
 
 test("apollo: a document is sent once, and asked for by its hash from then on", async () => {
   const { fetch, sent } = network();
-  const client = apolloClient(url, sessionOf(token), fetch);
+  const client = apolloClient(url, sessionOf(token), { fetch });
   const query = renamed(TaskList);
   await client.query({ query, variables });
   await client.query({ query, variables, fetchPolicy: "network-only" });
@@ -158,4 +158,19 @@ test("apollo: a document is sent once, and asked for by its hash from then on", 
     ],
   );
   assert.equal(sent[0].answer.errors?.[0].message, "PersistedQueryNotFound");
+});
+
+test("apollo: what was done though its answer was lost is not done again", async () => {
+  const wire = network();
+  const client = apolloClient(url, sessionOf(token), { fetch: wire.fetch });
+  wire.losesAnswers = true;
+  const input = { title: "Milk", idempotencyKey: crypto.randomUUID() };
+  const outcome = client.mutate({ mutation: CreateTask, variables: { input } });
+  await until(() => wire.sent.length > 1);
+  wire.losesAnswers = false;
+  const { data } = await outcome;
+  assert.equal(data?.createTask?.__typename, "Task");
+  assert.deepEqual(await ask("{ tasks { nodes { title } } }"), {
+    tasks: { nodes: [{ title: "Milk" }] },
+  });
 });

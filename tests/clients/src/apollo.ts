@@ -10,6 +10,7 @@ import {
 import { SetContextLink } from "@apollo/client/link/context";
 import { ErrorLink } from "@apollo/client/link/error";
 import { PersistedQueryLink } from "@apollo/client/link/persisted-queries";
+import { RetryLink } from "@apollo/client/link/retry";
 import { GraphQLWsLink } from "@apollo/client/link/subscriptions";
 import { relayStylePagination } from "@apollo/client/utilities";
 import { OperationTypeNode } from "graphql";
@@ -17,6 +18,7 @@ import type { Client } from "graphql-ws";
 
 import { CreateTask, DeleteTask, TaskList } from "./operations.js";
 import type { Session } from "./session.js";
+import { hashInManifest } from "./trusted.js";
 
 /** The code of the first error, such as `UNAUTHENTICATED`; undefined where no answer came. */
 export function codeOf(error: unknown): unknown {
@@ -28,11 +30,18 @@ async function sha256(text: string): Promise<string> {
   return Array.from(new Uint8Array(hash), (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
+export interface Options {
+  fetch?: typeof globalThis.fetch;
+  /** What subscriptions go by. */
+  live?: Client;
+  /** Whether the server has the manifest of these documents, so that no text need be sent. */
+  trusted?: boolean;
+}
+
 export function apolloClient(
   uri: string,
   session: Session,
-  fetch = globalThis.fetch,
-  live?: Client,
+  { fetch = globalThis.fetch, live, trusted }: Options = {},
 ) {
   const renewToken = new ErrorLink(({ error, operation, forward }) => {
     if (codeOf(error) === "UNAUTHENTICATED") {
@@ -43,10 +52,24 @@ export function apolloClient(
   const withToken = new SetContextLink(async ({ headers }) => ({
     headers: { ...headers, authorization: `Bearer ${await session.token()}` },
   }));
+  // An answer that is lost leaves it open whether a change was made: with a key it is made once.
+  const sendAgain = new RetryLink({
+    attempts: {
+      max: 5,
+      retryIf: (error, { operationType, variables }) =>
+        error instanceof TypeError &&
+        (operationType === OperationTypeNode.QUERY || variables.input?.idempotencyKey),
+    },
+  });
   const http = ApolloLink.from([
+    sendAgain,
     renewToken,
     withToken,
-    new PersistedQueryLink({ sha256, useGETForHashedQueries: true }),
+    new PersistedQueryLink(
+      trusted
+        ? { generateHash: hashInManifest }
+        : { sha256, useGETForHashedQueries: true },
+    ),
     new HttpLink({ uri, fetch }),
   ]);
   return new ApolloClient({

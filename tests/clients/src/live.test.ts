@@ -27,7 +27,7 @@ function follow(live: Client, after: string): string[] {
   live.subscribe<{ taskChanges: { node: { task: { title: string } | null } } }>(
     {
       query:
-        "subscription ($after: String) { taskChanges(after: $after) { node { task { title } } } }",
+        "subscription ($after: String) { taskChanges(after: $after) { cursor node { task { title } } } }",
       variables: { after },
     },
     {
@@ -42,7 +42,7 @@ function follow(live: Client, after: string): string[] {
 test("apollo: a change made elsewhere shows in the list", async () => {
   const [id] = await addTasks("before");
   const live = liveClient(url, sessionOf(token), WebSocket);
-  const client = apolloClient(url, sessionOf(token), fetch, live);
+  const client = apolloClient(url, sessionOf(token), { live });
   const shown: (string | undefined)[] = [];
   client
     .watchQuery({ query: TaskList, variables: { first: 10 } })
@@ -91,6 +91,27 @@ test("live: a socket that breaks is opened again, and nothing is missed", async 
   socket?.terminate();
   await addTasks("while it was away");
   await until(() => told.includes("while it was away") && opened === 2);
+  // It went on from where it was.
+  assert.deepEqual(told, ["first", "while it was away"]);
+  await live.dispose();
+});
+
+test("live: a socket whose network fell asleep is given up, and nothing is missed", async () => {
+  const live = liveClient(url, sessionOf(token), WebSocket, 300);
+  let asleep: { pause(): void; resume(): void } | undefined;
+  let opened = 0;
+  live.on("opened", (socket) => {
+    asleep ??= (socket as { _socket: typeof asleep })._socket;
+    opened += 1;
+  });
+  const told = follow(live, await beginning());
+  await addTasks("before");
+  await until(() => told.includes("before"));
+  asleep!.pause();
+  await addTasks("meanwhile");
+  await until(() => told.includes("meanwhile"));
+  assert.deepEqual([told, opened], [["before", "meanwhile"], 2]);
+  asleep!.resume();
   await live.dispose();
 });
 

@@ -97,6 +97,17 @@ export const DeleteTask = graphql(`
   }
 `);
 
+/** Read before the lists: what comes after it is not in them yet. */
+export const WhereChangesEnd = graphql(`
+  query WhereChangesEnd {
+    taskChanges(first: 0) {
+      pageInfo {
+        endCursor
+      }
+    }
+  }
+`);
+
 export const FollowChanges = graphql(`
   subscription FollowChanges($after: String) {
     taskChanges(after: $after) {

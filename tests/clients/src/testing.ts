@@ -30,12 +30,14 @@ export interface Sent {
   answer: { data?: unknown; errors?: { message: string; extensions: { code: string } }[] };
 }
 
-/** A fetch that writes down what was answered, and can be slow or offline as a browser's is. */
+/** A fetch that writes down what was answered, and can be slow or fail as a browser's does. */
 export function network() {
   const sent: Sent[] = [];
   const state = {
     sent,
     online: true,
+    /** Whether what is asked for is done, but no answer arrives. */
+    losesAnswers: false,
     /** What each request waits for before it is sent. */
     held: Promise.resolve(),
     async fetch(input: RequestInfo | URL, init?: RequestInit): Promise<Response> {
@@ -55,6 +57,7 @@ export function network() {
         status: response.status,
         answer: await response.clone().json(),
       });
+      if (state.losesAnswers) throw new TypeError("Failed to fetch");
       return response;
     },
   };

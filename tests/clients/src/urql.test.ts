@@ -23,6 +23,7 @@ import {
 import { codeOf, urqlClient } from "./urql.js";
 
 const titles = (data?: TaskListQuery) => data?.tasks.edges.map(({ node }) => node.title);
+const TITLE = "query ($id: ID!) { task(id: $id) { title } }";
 const COMPLETED = "query ($id: ID!) { task(id: $id) { completed } }";
 
 /** Everything that a component would be shown of the list, one after the other. */
@@ -39,6 +40,11 @@ function watch(client: ReturnType<typeof urqlClient>) {
     ),
   );
   return shown;
+}
+
+/** The type of what a mutation's one field has answered. */
+function outcomeIn({ __typename, ...fields }: { __typename: string }): string | undefined {
+  return (Object.values(fields) as { __typename: string }[])[0]?.__typename;
 }
 
 /** A storage like IndexedDB's, which outlives the client. */
@@ -97,7 +103,7 @@ test("urql: Graphcache has nothing to complain of", async (context) => {
     await client.mutation(DeleteTask, { input: { id: two } }).toPromise(),
   ];
   assert.deepEqual(
-    outcomes.map(({ data, error }) => error ?? Object.values(data!)[0]?.__typename),
+    outcomes.map(({ data, error }) => error ?? outcomeIn(data!)),
     ["InvalidInput", "Task", "VersionConflict", "Task", "DeleteTaskSuccess", "TaskNotFound"],
   );
   assert.deepEqual(
@@ -250,4 +256,33 @@ test("urql: what is done offline is sent when the network is back, after a resta
       return task.completed;
     });
   }
+});
+
+test("urql: what was done though its answer was lost is not done again by the queue", async () => {
+  const [milk] = await addTasks("Milk");
+  const { storage, requests } = memory();
+  const wire = network();
+  const options = { storage, fetch: wire.fetch };
+  const before = urqlClient(url, sessionOf(token), options);
+  const shown = watch(before);
+  await until(() => shown.length > 0);
+
+  wire.losesAnswers = true;
+  const input = { id: milk, title: "Oat milk", idempotencyKey: crypto.randomUUID() };
+  pipe(
+    before.mutation(UpdateTask, { input }),
+    subscribe(() => undefined),
+  );
+  await until(() => requests().length === 1);
+  await renameElsewhere(milk!, "Soy milk");
+
+  // The browser is closed, and opened again when the network is back.
+  wire.losesAnswers = false;
+  const sent = wire.sent.length;
+  urqlClient(url, sessionOf(token), options);
+  await until(() => wire.sent.length > sent);
+  // Had it been done twice, it would have undone what was changed since.
+  assert.deepEqual(await ask(TITLE, { id: milk }), { task: { title: "Soy milk" } });
+  assert.equal(wire.sent.at(-1)!.answer.errors, undefined);
+  assert.deepEqual(requests(), []);
 });

@@ -21,6 +21,7 @@ import type { Client as LiveClient } from "graphql-ws";
 import type { DeleteTaskInput, UpdateTaskInput } from "./gql/graphql.js";
 import introspection from "./gql/introspection.json" with { type: "json" };
 import type { Session } from "./session.js";
+import { hashInManifest } from "./trusted.js";
 
 /** The code of the first error, such as `UNAUTHENTICATED`; undefined where no answer came. */
 export function codeOf(error: CombinedError | undefined): unknown {
@@ -61,21 +62,35 @@ function withSession(session: Session): Exchange {
 
 function liveExchange(live: LiveClient): Exchange {
   return subscriptionExchange({
-    forwardSubscription: ({ query = "", variables }) => ({
-      subscribe: (sink) => ({ unsubscribe: live.subscribe({ query, variables }, sink) }),
+    forwardSubscription: ({ query = "", variables, extensions }) => ({
+      subscribe: (sink) => ({
+        unsubscribe: live.subscribe({ query, variables, extensions }, sink),
+      }),
     }),
   });
 }
 
-/** With a storage, what the user does offline is kept and sent when the network is back. */
+const byManifest: Parameters<typeof persistedExchange>[0] = {
+  enforcePersistedQueries: true,
+  enableForMutation: true,
+  enableForSubscriptions: true,
+  generateHash: async (_, document) => hashInManifest(document),
+};
+
+export interface Options {
+  /** Where what the user does offline is kept, to be sent when the network is back. */
+  storage?: StorageAdapter;
+  fetch?: typeof globalThis.fetch;
+  /** What subscriptions go by. */
+  live?: LiveClient;
+  /** Whether the server has the manifest of these documents, so that no text need be sent. */
+  trusted?: boolean;
+}
+
 export function urqlClient(
   url: string,
   session: Session,
-  {
-    storage,
-    fetch,
-    live,
-  }: { storage?: StorageAdapter; fetch?: typeof globalThis.fetch; live?: LiveClient } = {},
+  { storage, fetch, live, trusted }: Options = {},
 ): Client {
   return new Client({
     url,
@@ -84,7 +99,7 @@ export function urqlClient(
     exchanges: [
       storage ? offlineExchange({ ...graphcache, storage }) : cacheExchange(graphcache),
       withSession(session),
-      persistedExchange(),
+      persistedExchange(trusted ? byManifest : undefined),
       fetchExchange,
       ...(live ? [liveExchange(live)] : []),
     ],
