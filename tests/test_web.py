@@ -68,6 +68,7 @@ class Tab:
     def __init__(self, page: Page, url: str) -> None:
         self.page = page
         self.complaints: list[str] = []
+        self.email = ""
         page.set_default_timeout(PATIENCE * 1000)
         page.on("pageerror", lambda error: self.complaints.append(str(error)))
         page.on("console", self._hear)
@@ -75,7 +76,7 @@ class Tab:
 
     def _hear(self, message: ConsoleMessage) -> None:
         if message.type in ("error", "warning"):
-            self.complaints.append(message.text)
+            self.complaints.append(f"{message.text} ({message.location['url']})")
 
     def press(self, name: str) -> None:
         self.page.get_by_role("button", name=name).click()
@@ -88,7 +89,15 @@ class Tab:
     def sign_up(self, name: str) -> None:
         self.press("I am new here")
         self.write("Name", name)
-        self.write("E-mail", f"{name}-{uuid4().hex}@example.com")
+        self.email = f"{name}-{uuid4().hex}@example.com"
+        self._enter(name)
+
+    def sign_in(self, name: str, email: str) -> None:
+        self.email = email
+        self._enter(name)
+
+    def _enter(self, name: str) -> None:
+        self.write("E-mail", self.email)
         self.write("Password", "correct horse", then="Enter")
         self.sees(name)
 
@@ -134,10 +143,14 @@ def test_one_command_starts_all_of_it_and_two_people_use_it(
         ada.sign_up("Ada")
         add_tick_and_filter(ada)
         edit_by_keyboard(ada)
-        resolve_conflicts(ada, Tab(context.new_page(), url))
+        other = Tab(context.new_page(), url)
+        show_changes_in_both_windows(ada, other)
+        resolve_conflicts(ada, other)
         delete(ada)
         survive_an_expired_token(ada)
-        scroll(ada, f"http://127.0.0.1:{api_port}", url)
+        phone = Tab(browser.new_context(viewport={"width": 400, "height": 600}).new_page(), url)
+        titles = scroll(ada, phone, f"http://127.0.0.1:{api_port}", url)
+        work_offline(ada, phone, url, titles)
         ada.press("Sign out")
         ada.sign_up("Grace")
         ada.sees("No tasks yet.")
@@ -203,6 +216,25 @@ def edit_by_keyboard(tab: Tab) -> None:
     tab.has("Eggs", "Bread", "Oat milk")
 
 
+def show_changes_in_both_windows(tab: Tab, other: Tab) -> None:
+    """What is done in one shows in the other, lists and counts, and nobody reloads."""
+    other.has("Eggs", "Bread", "Oat milk")
+    tab.add("Tea")
+    other.has("Tea", "Eggs", "Bread", "Oat milk")
+    other.counts(4, 3, 1)
+    other.page.get_by_role("checkbox", name="Tea").press("Space")
+    expect(tab.page.get_by_role("checkbox", name="Tea")).to_be_checked(timeout=PATIENCE * 1000)
+    tab.counts(4, 2, 2)
+    other.press("Pending")
+    other.has("Eggs", "Oat milk")
+    tab.page.get_by_role("checkbox", name="Tea").press("Space")
+    other.has("Tea", "Eggs", "Oat milk")
+    other.press("All")
+    other.press("Delete Tea")
+    tab.has("Eggs", "Bread", "Oat milk")
+    tab.counts(3, 2, 1)
+
+
 def resolve_conflicts(tab: Tab, other: Tab) -> None:
     conflict(tab, other, "Bread", mine="Rye bread", theirs="Spelt bread")
     tab.press("Keep mine")
@@ -210,7 +242,6 @@ def resolve_conflicts(tab: Tab, other: Tab) -> None:
     conflict(tab, other, "Oat milk", mine="Rice milk", theirs="Soy milk")
     tab.press("Take theirs")
     tab.has("Eggs", "Rye bread", "Soy milk")
-    other.page.reload()
     other.has("Eggs", "Rye bread", "Soy milk")
     assert other.complaints == []
     other.page.close()
@@ -218,7 +249,6 @@ def resolve_conflicts(tab: Tab, other: Tab) -> None:
 
 def conflict(tab: Tab, other: Tab, title: str, *, mine: str, theirs: str) -> None:
     tab.press(f"Edit {title}")
-    other.page.reload()
     other.press(f"Edit {title}")
     other.write("Title", theirs, then="Enter")
     other.sees(f"Saved “{theirs}”.")
@@ -246,18 +276,62 @@ def survive_an_expired_token(tab: Tab) -> None:
     tab.complaints.clear()
 
 
-def scroll(tab: Tab, api: str, url: str) -> None:
-    """A list of three pages is fetched as far as it is looked at."""
+def scroll(tab: Tab, phone: Tab, api: str, url: str) -> list[str]:
+    """A list of three pages is fetched as far as it is looked at. Returns what it holds."""
     token = tab.page.request.get(f"{url}/api/auth/token").json()["token"]
     ada = Caller(api, None, token)
     with ada.http:
         titles = [ada.create(f"Task {number}")["title"] for number in range(50)]
     expected = [*reversed(titles), "Butter", "Rye bread", "Soy milk"]
-    tab.page.reload()
-    tab.has(*expected[:20])
-    tab.page.get_by_role("button", name="More").scroll_into_view_if_needed()
-    tab.has(*expected[:40])
-    tab.page.get_by_role("button", name="More").scroll_into_view_if_needed()
-    tab.has(*expected)
-    tab.add("Sugar")
+    phone.sign_in("Ada", tab.email)
+    phone.has(*expected[:20])
+    phone.page.get_by_role("button", name="More").scroll_into_view_if_needed()
+    phone.has(*expected[:40])
+    phone.page.get_by_role("button", name="More").scroll_into_view_if_needed()
+    phone.has(*expected)
+    phone.add("Sugar")
+    phone.has("Sugar", *expected)
     tab.has("Sugar", *expected)
+    return expected
+
+
+KEPT = """
+async () => {
+  const [{ name }] = await indexedDB.databases();
+  const result = (request) =>
+    new Promise((resolve) => (request.onsuccess = () => resolve(request.result)));
+  const kept = (await result(indexedDB.open(name))).transaction("metadata");
+  return (await result(kept.objectStore("metadata").get("metadata")))?.length;
+}"""
+"""How many changes are kept on the device, to be sent later."""
+
+
+def work_offline(tab: Tab, phone: Tab, url: str, titles: list[str]) -> None:
+    """What is done without a network shows at once, outlives the page, and is sent once."""
+    tab.add("Flour", "Eggs")
+    phone.has("Eggs", "Flour", "Sugar", *titles)
+    phone.counts(56, 55, 1)
+    context = phone.page.context
+    context.set_offline(True)
+    phone.sees("Offline. What you do is kept, and sent later.")
+    phone.write("What is to be done?", "Yeast", then="Enter")
+    phone.sees("“Yeast” is kept, and added later.")
+    phone.sees("Not sent yet")
+    phone.page.get_by_role("checkbox", name="Flour").press("Space")
+    phone.press("Delete Sugar")
+    phone.has("Yeast", "Eggs", "Flour", *titles)
+    phone.counts(56, 54, 2)
+    assert phone.page.wait_for_function(f"async () => (await ({KEPT})()) === 3")
+    phone.page.close()
+    tab.press("Delete Eggs")
+    tab.has("Flour", "Sugar", *titles)
+    # Another day, in reach of a network.
+    context.set_offline(False)
+    phone = Tab(context.new_page(), url)
+    for one in (tab, phone):
+        one.has("Yeast", "Flour", *titles)
+        one.counts(55, 53, 2)
+        expect(one.page.get_by_role("checkbox", name="Flour")).to_be_checked()
+        expect(one.page.get_by_text("Not sent yet")).to_have_count(0)
+    assert phone.complaints == []
+    context.close()

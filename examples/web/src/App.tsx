@@ -1,7 +1,8 @@
 import { useState } from "react";
 import { Provider } from "urql";
 import { authClient } from "./auth";
-import { createClient } from "./client";
+import { connectionOf } from "./client";
+import { ConnectionContext, useOnline } from "./connection";
 import { SignIn } from "./SignIn";
 import { Tasks } from "./Tasks";
 
@@ -11,22 +12,40 @@ export function App() {
   const [isKnown, setKnown] = useState(false);
   if (!isPending && !isKnown) setKnown(true);
   if (!isKnown) return null;
-  return session ? <SignedIn key={session.user.id} name={session.user.name} /> : <SignIn />;
+  return session ? <SignedIn key={session.user.id} user={session.user} /> : <SignIn />;
 }
 
-function SignedIn({ name }: { name: string }) {
-  const [client] = useState(createClient);
+function SignedIn({ user }: { user: { id: string; name: string } }) {
+  const [connection] = useState(() => connectionOf(user.id));
+
+  async function signOut() {
+    const { error } = await authClient.signOut();
+    if (!error) await connection.forget();
+  }
+
   return (
-    <Provider value={client}>
-      <header className="bar">
-        <img src="/icon.svg" alt="" />
-        <h1>Tasks</h1>
-        <span className="who">{name}</span>
-        <button className="quiet" onClick={() => authClient.signOut()}>
-          Sign out
-        </button>
-      </header>
-      <Tasks />
+    <Provider value={connection.client}>
+      <ConnectionContext value={connection}>
+        <header className="bar">
+          <img src="/icon.svg" alt="" />
+          <h1>Tasks</h1>
+          <Reach />
+          <span className="who">{user.name}</span>
+          <button className="quiet" onClick={signOut}>
+            Sign out
+          </button>
+        </header>
+        <Tasks />
+      </ConnectionContext>
     </Provider>
+  );
+}
+
+function Reach() {
+  const isOnline = useOnline();
+  return (
+    <span role="status" className="reach">
+      {!isOnline && "Offline. What you do is kept, and sent later."}
+    </span>
   );
 }

@@ -1,10 +1,10 @@
 import { useState, type FormEvent, type KeyboardEvent } from "react";
 import { useMutation } from "urql";
+import { isUnsent } from "./cache";
 import { issueOf, sentence } from "./failures";
 import { Field } from "./Field";
 import {
   DeleteTaskDocument,
-  ToggleTaskDocument,
   UpdateTaskDocument,
   type TaskFieldsFragment,
 } from "./gql/graphql";
@@ -14,20 +14,26 @@ type TaskItemProps = { task: TaskFieldsFragment; onNews: OnNews };
 
 export function TaskItem({ task, onNews }: TaskItemProps) {
   const [editing, setEditing] = useState<"not yet" | "now" | "done">("not yet");
-  const [, toggleTask] = useMutation(ToggleTaskDocument);
+  const [, updateTask] = useMutation(UpdateTaskDocument);
   const [, deleteTask] = useMutation(DeleteTaskDocument);
 
-  async function toggle() {
-    const { data, error } = await toggleTask({ input: { id: task.id } });
-    const outcome = data?.toggleTask;
+  // What may be sent later says what shall be, not what to turn around, and has a key, so as to happen once.
+  async function tick() {
+    const input = { id: task.id, completed: !task.completed, idempotencyKey: crypto.randomUUID() };
+    const { data, error } = await updateTask({ input });
+    const outcome = data?.updateTask;
     if (error) onNews(sentence(error));
     else if (outcome?.__typename === "Task") {
       onNews(`“${task.title}” is ${outcome.completed ? "completed" : "pending again"}.`);
-    } else if (outcome) onNews(outcome.message);
+    } else if (outcome?.__typename === "TaskNotFound") onNews(outcome.message);
   }
 
   async function remove() {
-    const input = { id: task.id, expectedVersion: task.version };
+    const input = {
+      id: task.id,
+      expectedVersion: task.version,
+      idempotencyKey: crypto.randomUUID(),
+    };
     const { data, error } = await deleteTask({ input });
     const outcome = data?.deleteTask;
     if (error) onNews(sentence(error));
@@ -38,6 +44,7 @@ export function TaskItem({ task, onNews }: TaskItemProps) {
     }
   }
 
+  const unsent = isUnsent(task);
   if (editing === "now") {
     return (
       <li>
@@ -48,20 +55,27 @@ export function TaskItem({ task, onNews }: TaskItemProps) {
   return (
     <li className="task">
       <label>
-        <input type="checkbox" checked={task.completed} onChange={toggle} />
+        <input type="checkbox" checked={task.completed} disabled={unsent} onChange={tick} />
         <span className="title">{task.title}</span>
       </label>
       {task.description && <p className="description">{task.description}</p>}
+      {unsent && <p className="description">Not sent yet</p>}
       <div className="actions">
         <button
           className="quiet"
           aria-label={`Edit ${task.title}`}
           autoFocus={editing === "done"}
+          disabled={unsent}
           onClick={() => setEditing("now")}
         >
           Edit
         </button>
-        <button className="quiet" aria-label={`Delete ${task.title}`} onClick={remove}>
+        <button
+          className="quiet"
+          aria-label={`Delete ${task.title}`}
+          disabled={unsent}
+          onClick={remove}
+        >
           Delete
         </button>
       </div>
@@ -81,14 +95,14 @@ function EditTask({ task, onNews, onClose }: EditTaskProps) {
   async function save(event: FormEvent<HTMLFormElement>) {
     event.preventDefault();
     const form = new FormData(event.currentTarget);
-    const { data } = await updateTask({
-      input: {
-        id: task.id,
-        title: String(form.get("title")),
-        description: String(form.get("description")) || null,
-        expectedVersion: (theirs ?? opened).version,
-      },
-    });
+    const input = {
+      id: task.id,
+      title: String(form.get("title")),
+      description: String(form.get("description")) || null,
+      expectedVersion: (theirs ?? opened).version,
+    };
+    // Not shown before it is saved, nor kept while offline: on a conflict the user is to be asked.
+    const { data } = await updateTask({ input }, { requestPolicy: "network-only" });
     const outcome = data?.updateTask;
     if (outcome?.__typename === "Task") {
       onNews(`Saved “${outcome.title}”.`);

@@ -1,8 +1,16 @@
 import { useEffect, useRef, useState, type FormEvent } from "react";
-import { useMutation, useQuery } from "urql";
+import { useMutation, useQuery, useSubscription, type CombinedError } from "urql";
+import { useConnection } from "./connection";
 import { issueOf, sentence } from "./failures";
 import { Field } from "./Field";
-import { CountsDocument, CreateTaskDocument, TasksDocument, type TaskStatus } from "./gql/graphql";
+import {
+  CountsDocument,
+  CreateTaskDocument,
+  FollowChangesDocument,
+  TasksDocument,
+  WhereChangesEndDocument,
+  type TaskStatus,
+} from "./gql/graphql";
 import { TaskItem } from "./TaskItem";
 
 const STATUSES: TaskStatus[] = ["ALL", "PENDING", "COMPLETED"];
@@ -16,8 +24,15 @@ const WHEN_EMPTY = {
 export function Tasks() {
   const [status, setStatus] = useState<TaskStatus>("ALL");
   const [news, setNews] = useState("");
-  const [{ data: counts }] = useQuery({ query: CountsDocument });
+  const [{ data: changes, error }, fetchAgain] = useQuery({ query: WhereChangesEndDocument });
+  const [start, setStart] = useState<string | null>(null);
+  const end = changes?.taskChanges.pageInfo.endCursor;
+  if (end && !start) setStart(end);
+  // The lists are read when it is known from where they are followed.
+  const pause = !start;
+  const [{ data: counts }, count] = useQuery({ query: CountsDocument, pause });
 
+  if (error && pause) return <Problem error={error} onAgain={fetchAgain} />;
   return (
     <main>
       <AddTask onNews={setNews} />
@@ -28,7 +43,10 @@ export function Tasks() {
           </button>
         ))}
       </nav>
-      <TaskList key={status} status={status} onNews={setNews} />
+      {start && (
+        <Follow start={start} onCalm={() => count({ requestPolicy: "network-only" })} />
+      )}
+      {start && <TaskList key={status} status={status} onNews={setNews} />}
       <p role="status" className="news">
         <span key={news}>{news}</span>
       </p>
@@ -36,19 +54,54 @@ export function Tasks() {
   );
 }
 
+/** Milliseconds without a change after which what the cache cannot mend is read again. */
+const CALM = 100;
+
+/** Has the cache follow what is changed elsewhere, since the start of this page or the last one. */
+function Follow({ start, onCalm }: { start: string; onCalm: () => void }) {
+  const { forget } = useConnection();
+  const [{ data, error }] = useSubscription({
+    query: FollowChangesDocument,
+    variables: { after: start },
+  });
+  const cursor = data?.taskChanges.cursor;
+  const isTooLate = error?.graphQLErrors.some(
+    ({ extensions }) => extensions.code === "CURSOR_EXPIRED",
+  );
+
+  useEffect(() => {
+    if (!cursor) return;
+    const timer = setTimeout(onCalm, CALM);
+    return () => clearTimeout(timer);
+  }, [cursor]);
+
+  useEffect(() => {
+    // Deletions since then are forgotten, so what is kept here cannot be mended.
+    if (isTooLate) void forget().then(() => location.reload());
+  }, [isTooLate]);
+
+  return null;
+}
+
 /** Told what has happened, for everybody to read and for screen readers to say. */
 export type OnNews = (news: string) => void;
 
 function AddTask({ onNews }: { onNews: OnNews }) {
-  const [{ data, error, fetching }, createTask] = useMutation(CreateTaskDocument);
+  const [{ data, error }, createTask] = useMutation(CreateTaskDocument);
+  const [isSending, setSending] = useState(false);
+  const { live } = useConnection();
 
   async function submit(event: FormEvent<HTMLFormElement>) {
     event.preventDefault();
     const form = event.currentTarget;
     const title = String(new FormData(form).get("title"));
-    const { data } = await createTask({ input: { title } });
-    if (data?.createTask?.__typename !== "Task") return;
-    onNews(`Added “${data.createTask.title}”.`);
+    setSending(true);
+    const input = { title, idempotencyKey: crypto.randomUUID() };
+    const result = await live.orOffline(createTask({ input }));
+    setSending(false);
+    const isAdded = result?.data?.createTask?.__typename === "Task";
+    if (result && !isAdded) return;
+    onNews(isAdded ? `Added “${title}”.` : `“${title}” is kept, and added later.`);
     form.reset();
   }
 
@@ -61,7 +114,7 @@ function AddTask({ onNews }: { onNews: OnNews }) {
         autoFocus
         error={error ? sentence(error) : issueOf(data?.createTask, "title")}
       />
-      <button className="main" disabled={fetching}>
+      <button className="main" disabled={isSending}>
         Add
       </button>
     </form>
@@ -94,16 +147,25 @@ function TaskList({ status, onNews }: { status: TaskStatus; onNews: OnNews }) {
         ))}
       </ul>
       {tasks?.length === 0 && !page?.hasNextPage && <p className="empty">{WHEN_EMPTY[status]}</p>}
-      {error && (
-        <p role="alert" className="error">
-          {sentence(error)}{" "}
-          <button onClick={() => fetchAgain({ requestPolicy: "network-only" })}>Try again</button>
-        </p>
-      )}
+      {error && <Problem error={error} onAgain={fetchAgain} />}
       {page?.hasNextPage && !error && (
         <More key={page.endCursor} onSeen={() => setAfter(page.endCursor)} />
       )}
     </>
+  );
+}
+
+type ProblemProps = {
+  error: CombinedError;
+  onAgain: (how: { requestPolicy: "network-only" }) => void;
+};
+
+function Problem({ error, onAgain }: ProblemProps) {
+  return (
+    <p role="alert" className="error">
+      {sentence(error)}{" "}
+      <button onClick={() => onAgain({ requestPolicy: "network-only" })}>Try again</button>
+    </p>
   );
 }
 
