@@ -6,7 +6,7 @@ type FieldProps = {
   multiline?: boolean;
 } & Pick<
   ComponentProps<"input">,
-  "autoComplete" | "autoFocus" | "defaultValue" | "name" | "required" | "type"
+  "autoComplete" | "autoFocus" | "defaultValue" | "maxLength" | "name" | "required" | "type"
 >;
 
 /** A labelled input, with what is wrong with it said beside it. */

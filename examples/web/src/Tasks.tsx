@@ -112,6 +112,7 @@ function AddTask({ onNews }: { onNews: OnNews }) {
         name="title"
         autoComplete="off"
         autoFocus
+        maxLength={200}
         error={error ? sentence(error) : issueOf(data?.createTask, "title")}
       />
       <button className="main" disabled={isSending}>

@@ -40,6 +40,7 @@ export const cacheOptions: CacheExchangeOpts = {
       const createdAt = new Date().toISOString();
       return { ...task, title: input.title, description: null, completed: false, createdAt };
     },
+    // Ticks alone: an edit is saved past this, for the user is to be asked on a conflict.
     updateTask: ({ input }: UpdateTaskMutationVariables, cache) => {
       const task = { __typename: "Task", id: input.id };
       const [title, description, version] = ["title", "description", "version"].map((field) =>
