@@ -36,7 +36,7 @@ from tests.zoo import schema as zoo
 REQUESTS = int(os.environ.get("COMPARED_REQUESTS", "400"))
 """How many requests each test makes up; the same ones each time."""
 
-WORLDS = int(os.environ.get("COMPARED_WORLDS", "3"))
+WORLDS = int(os.environ.get("COMPARED_WORLDS", "2"))
 """In how many worlds each is sent: what resolvers find there, and what fails, is left to chance."""
 
 
