@@ -25,7 +25,7 @@ PGBOUNCER = shutil.which("pgbouncer", path=f"{os.environ.get('PATH', '')}:/usr/s
 pytestmark = pytest.mark.skipif(PGBOUNCER is None, reason="needs PgBouncer: apt install pgbouncer")
 
 USERS = 50
-TRIES = 20_000
+TRIES = 3_000
 
 
 def version() -> tuple[int, ...]:
