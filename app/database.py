@@ -1,6 +1,6 @@
 """The door's common part: which database to open, and when a statement may be tried again."""
 
-from typing import Protocol
+from typing import Any, Protocol
 
 import psycopg
 from psycopg import AsyncConnection
@@ -120,3 +120,10 @@ async def prepare_session(
     await connection.execute("SET TimeZone TO 'UTC'")
     await connection.execute("SET DateStyle TO 'ISO'")
     connection.adapters.register_loader("timestamptz", TextLoader)
+
+
+async def is_pooled(connection: AsyncConnection[Any]) -> bool:
+    """Return whether a pooler is in between: a session then is not what it was said to be."""
+    cursor = await connection.execute("SELECT pg_backend_pid()")
+    record = await cursor.fetchone()
+    return record is None or record[0] != connection.info.backend_pid

@@ -1,7 +1,8 @@
 """The pipelined door: a few connections in libpq's pipeline mode, shared by all requests.
 
 A call is one transaction of one owner: it is sent at once, behind those of others, and answered in
-its turn. Nobody waits for a connection, and what PostgreSQL sends is read as it comes.
+its turn. Nobody waits for a connection, and what PostgreSQL sends is read as it comes. Behind a
+pooler a connection has one call at a time.
 """
 
 import asyncio
@@ -25,6 +26,7 @@ from app.database import (
     CONNECTION_LIFETIME,
     Attempts,
     UnsafeRole,
+    is_pooled,
     prepare_session,
 )
 from app.migration import libpq_url
@@ -40,6 +42,13 @@ SET_LOCALS = (
 
 WINDOW = 64
 """Calls under way on one connection; those beyond it wait here, where they can be withdrawn."""
+
+WINDOW_BEHIND_POOLER = 1
+"""The same where a pooler hands out PostgreSQL's connections.
+
+PgBouncer gives one back as soon as it is idle, though part of the client's next transaction may
+have gone there: the rest then goes elsewhere (https://github.com/pgbouncer/pgbouncer/issues/759).
+"""
 
 GATHERED_MAX = 8
 """Calls under way on a connection up to which reads of the same turn are sent along with others."""
@@ -108,7 +117,11 @@ class Prepared:
 class Pipe:
     """A connection in pipeline mode. Calls are answered in the order in which they were sent."""
 
-    def __init__(self, connection: AsyncConnection[Any], database: "PipelinedDatabase") -> None:
+    def __init__(
+        self, connection: AsyncConnection[Any], database: "PipelinedDatabase", window: int
+    ) -> None:
+        self._window = window
+        self._gathered_max = min(window, GATHERED_MAX)
         self._loop = asyncio.get_running_loop()
         self._connection = connection
         self._pgconn = connection.pgconn
@@ -128,9 +141,18 @@ class Pipe:
         self._loop.add_reader(self._socket, self._read)
 
     @property
+    def has_room(self) -> bool:
+        return len(self.calls) < self._window and not self.retiring
+
+    @property
     def gathers(self) -> bool:
-        """Whether what is sent now goes out with what was sent before, in one packet."""
-        return self._cork.holds and not self.stalled and not self.retiring
+        """Whether a read that is sent now goes out with what was sent before, in one packet."""
+        return (
+            self._cork.holds
+            and len(self.calls) < self._gathered_max
+            and not self.stalled
+            and not self.retiring
+        )
 
     def send(self, call: Call) -> None:
         """Send a call behind the others; if it cannot be sent, all of them fail."""
@@ -369,16 +391,11 @@ class PipelinedDatabase:
 
     def _dispatch(self, call: Call) -> None:
         best = self._gathering
-        if (
-            best is None
-            or not best.gathers
-            or call.statement.sql.writes
-            or len(best.calls) >= GATHERED_MAX
-        ):
+        if best is None or not best.gathers or call.statement.sql.writes:
             best = self._gathering = self._least_busy()
         if best is None or best.calls:
             self._want_connection()
-        if best is not None and len(best.calls) < WINDOW:
+        if best is not None and best.has_room:
             best.send(call)
         elif len(self._waiting) < WAITING_MAX:
             self._waiting.append(call)
@@ -399,9 +416,11 @@ class PipelinedDatabase:
         self._dispatch(call)
 
     def has_room(self, pipe: Pipe) -> None:
-        """Let those in who wait."""
-        while self._waiting and len(pipe.calls) < WINDOW and not pipe.retiring:
-            pipe.send(self._waiting.popleft())
+        """Let those in who wait still."""
+        while self._waiting and pipe.has_room:
+            call = self._waiting.popleft()
+            if not call.answer.done():
+                pipe.send(call)
 
     def forget(self, pipe: Pipe) -> None:
         """Send nothing more to a connection that is broken or old."""
@@ -455,10 +474,11 @@ class PipelinedDatabase:
             )
             try:
                 await prepare_session(connection, self._settings)
+                pooled = await is_pooled(connection)
             except BaseException:
                 await connection.close()
                 raise
-        return Pipe(connection, self)
+        return Pipe(connection, self, WINDOW_BEHIND_POOLER if pooled else WINDOW)
 
     # What takes too long.
 

@@ -1,6 +1,8 @@
 """Through PgBouncer in transaction mode, where sessions are shared: everybody gets their own."""
 
+import asyncio
 import os
+import random
 import re
 import shutil
 import socket
@@ -15,6 +17,9 @@ import psycopg
 import pytest
 
 from app.live import can_listen
+from app.pipeline import PipelinedDatabase
+from auth.door import Sql, Statement
+from auth.identity import UserId
 from tests.api import running_server, settings_for
 from tests.counts import Count
 from tests.crowd import PATIENT, Crowd, client_of
@@ -25,7 +30,7 @@ PGBOUNCER = shutil.which("pgbouncer", path=f"{os.environ.get('PATH', '')}:/usr/s
 pytestmark = pytest.mark.skipif(PGBOUNCER is None, reason="needs PgBouncer: apt install pgbouncer")
 
 USERS = 50
-TRIES = 3_000
+TRIES = 20_000
 
 
 def version() -> tuple[int, ...]:
@@ -115,6 +120,30 @@ async def test_through_a_pooler_everybody_gets_their_own(
     )
     assert (crowd.leaks[:3], changed, crowd.failures) == ([], 0, {})
     assert crowd.tries.total() >= TRIES
+
+
+async def test_through_a_pooler_no_call_is_torn_apart(
+    bouncer: Callable[[str], str], database: Database
+) -> None:
+    # Longer than what PgBouncer reads at once, so that it has parts of calls in its hands.
+    echo = Sql("SELECT current_setting('app.user_id'), $1", ("said",), tuple, writes=False)
+    url = bouncer("todo_api")
+    door = PipelinedDatabase(
+        url, settings_for(url, database_prepared_statements=False, database_pool_timeout=60)
+    )
+
+    async def ask(n: int) -> None:
+        dice = random.Random(n)
+        for _ in range(200):
+            said = str(n) * dice.randrange(100, 900)
+            found = await door.fetch(Statement(echo, UserId(f"user {n}"), {"said": said}))
+            assert found == [(f"user {n}", said)]
+
+    await door.open()
+    try:
+        await asyncio.gather(*(ask(n) for n in range(100, 164)))
+    finally:
+        await door.close()
 
 
 async def test_through_a_pooler_nothing_is_heard_and_a_direct_connection_mends_it(
