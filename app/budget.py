@@ -14,6 +14,7 @@ from collections import Counter, OrderedDict
 from app.live import Live
 from auth.identity import UserId
 from graphql_schema.errors import CodedError, ErrorCode
+from graphql_schema.types import RateLimit
 
 MINUTE = 60.0
 SHARE = 20
@@ -58,8 +59,8 @@ class Budget:
         self._timer: asyncio.TimerHandle | None = None
         live.heed_spending(self.spent_elsewhere)
 
-    def spend(self, user: UserId, cost: int) -> int:
-        """Take points for an operation; return how many are left.
+    def spend(self, user: UserId, cost: int) -> RateLimit:
+        """Take points for an operation; return what is left.
 
         Raises:
             RateLimited: there are too few.
@@ -75,11 +76,12 @@ class Budget:
         elif self._timer is None:
             loop = asyncio.get_running_loop()
             self._timer = loop.call_later(TELLING_INTERVAL, self._tell)
-        return math.floor(self.limit - bucket.level)
-
-    def seconds_until_full(self, user: UserId) -> float:
-        """Return after which time all points are there again."""
-        return self._bucket(user).level / self._leak
+        return RateLimit(
+            limit=self.limit,
+            remaining=math.floor(self.limit - bucket.level),
+            cost=cost,
+            full_at=time.time() + bucket.level / self._leak,
+        )
 
     def spent_elsewhere(self, spent: dict[UserId, int]) -> None:
         """Count what users have spent in another worker."""

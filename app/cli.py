@@ -247,6 +247,8 @@ def _run_server(settings: Settings, host: str, port: int, workers: int, *, reloa
         log_config=LOGGING_CONFIG if settings.logs_for_people else UVICORN_LOGS_JSON,
         log_level="debug" if settings.debug else "info",
         server_header=False,
+        # Nothing here depends on who a proxy says that it is asking for.
+        proxy_headers=False,
         access_log=False,
         http="app.protocol:GuardedProtocol",
         ws="websockets-sansio",

@@ -1,9 +1,7 @@
 """A GraphQL request becomes a result. Every error leaves with a code."""
 
 import logging
-import time
 from collections.abc import AsyncIterator, Mapping
-from datetime import UTC, datetime
 from inspect import isawaitable
 from typing import Any, NamedTuple
 from uuid import uuid4
@@ -18,8 +16,6 @@ from auth.context import Context
 from auth.door import DatabaseUnavailable
 from compiled_graphql.operation import Middleware
 from graphql_schema.errors import CodedError, ErrorCode, with_code
-from graphql_schema.types import RateLimit
-from models.instant import Instant
 
 logger = logging.getLogger(__name__)
 
@@ -117,18 +113,9 @@ class Executor:
         Raises:
             RateLimited: too little is left.
         """
-        if self.budget is None:
-            return
-        cost = asked.price.cost(request.variables)
-        remaining = self.budget.spend(context.user_id, cost)
-        seconds = self.budget.seconds_until_full(context.user_id)
-        full = datetime.fromtimestamp(time.time() + seconds, UTC)
-        context.rate_limit = RateLimit(
-            limit=self.budget.limit,
-            remaining=remaining,
-            cost=cost,
-            reset_at=Instant(full.isoformat(" ")),
-        )
+        if self.budget is not None:
+            cost = asked.price.cost(request.variables)
+            context.rate_limit = self.budget.spend(context.user_id, cost)
 
     async def _run(
         self, asked: Asked, request: GraphQLRequest, context: Context

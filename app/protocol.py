@@ -36,7 +36,8 @@ class GatheredWrites:
     """A transport that sends what is written in one turn of the event loop all at once.
 
     uvicorn writes a response's head and its body one after the other; sending them one by one would
-    cost more than making them.
+    cost more than making them. And who is answered asks again: if all of a turn are answered at its
+    end, they are heard together in the next.
     """
 
     def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
@@ -103,7 +104,9 @@ class WholeResponse(RequestResponseCycle):
                 return False
             if name == b"content-length":
                 has_length = value == b"%d" % len(body)
-            lines.append(_header_line(name, value))
+            # Lengths and ids are too many to be kept; there is nothing in them that could be wrong.
+            is_plain = value.isalnum()
+            lines.append(_start(name) + value + b"\r\n" if is_plain else _line(name, value))
         if not has_length:
             return False
         self.transport.write(b"".join([*lines, b"\r\n", body]))
@@ -114,15 +117,27 @@ class WholeResponse(RequestResponseCycle):
 
 
 @lru_cache(HEADER_LINES_KEPT)
-def _header_line(name: bytes, value: bytes) -> bytes:
+def _start(name: bytes) -> bytes:
+    """Return how the line of a header starts.
+
+    Raises:
+        RuntimeError: as uvicorn has it, for what would be read as another header.
+    """
+    if HEADER_RE.search(name):
+        raise RuntimeError("Invalid HTTP header name.")
+    return name.lower() + b": "
+
+
+@lru_cache(HEADER_LINES_KEPT)
+def _line(name: bytes, value: bytes) -> bytes:
     """Return the line of a header.
 
     Raises:
         RuntimeError: as uvicorn has it, for what would be read as another header.
     """
-    if HEADER_RE.search(name) or HEADER_VALUE_RE.search(value):
-        raise RuntimeError("Invalid HTTP header.")
-    return b"%s: %s\r\n" % (name.lower(), value)
+    if HEADER_VALUE_RE.search(value):
+        raise RuntimeError("Invalid HTTP header value.")
+    return _start(name) + value + b"\r\n"
 
 
 class GuardedProtocol(HttpToolsProtocol):
@@ -134,6 +149,9 @@ class GuardedProtocol(HttpToolsProtocol):
     """Bytes of the head under way that came before the latest."""
     _latest = 0
     """Bytes that came last, all at once."""
+    _idle_since: float | None = None
+    """When the connection last had been answered; None while there is a request under way."""
+    _idle_timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: Any) -> None:  # noqa: ANN401 -- as in uvicorn
         super().connection_made(GatheredWrites(transport, self.loop))  # type: ignore[arg-type]
@@ -141,6 +159,8 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_waiting()
+        if self._idle_timer is not None:
+            self._idle_timer.cancel()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -169,6 +189,31 @@ class GuardedProtocol(HttpToolsProtocol):
             raise HeadTooLarge
         self._in_head = False
         super().on_headers_complete()
+
+    def on_response_complete(self) -> None:
+        if self.pipeline or self.transport.is_closing():
+            super().on_response_complete()
+            return
+        self.server_state.total_requests += 1
+        self.flow.resume_reading()
+        self._idle_since = self.loop.time()
+        if self._idle_timer is None:
+            self._idle_timer = self.loop.call_later(self.timeout_keep_alive, self._look_if_idle)
+
+    def _unset_keepalive_if_required(self) -> None:
+        # The timer stays: to set one after each request and take it back before the next would cost
+        # more than to look once in a while.
+        self._idle_since = None
+
+    def _look_if_idle(self) -> None:
+        self._idle_timer = None
+        if self._idle_since is None:
+            return
+        rest = self._idle_since + self.timeout_keep_alive - self.loop.time()
+        if rest > 0:
+            self._idle_timer = self.loop.call_later(rest, self._look_if_idle)
+        else:
+            self.timeout_keep_alive_handler()
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
         # uvicorn makes it, and has no setting for its class.

@@ -23,7 +23,7 @@ from graphql.pyutils import gather_with_cancel
 
 from compiled_graphql.inputs import Inputs, Values
 from compiled_graphql.irregular import Irregular, NotCompiled
-from compiled_graphql.outputs import Outputs
+from compiled_graphql.outputs import AWAITABLE, Outputs
 from compiled_graphql.run import Complete, Run
 from compiled_graphql.selections import Selections, conditional_variables, fragments_of
 
@@ -203,7 +203,7 @@ async def _resolve_at_once(plan: Root, run: Run, outcomes: Outcomes) -> dict[str
                 outcomes[key] = Outcome(None, error)
             else:
                 outcomes[key] = Outcome(value)
-                if isawaitable(value):
+                if AWAITABLE[value.__class__]:
                     awaited.append(outcomes[key])
         if awaited:
             run.is_crowded = True
@@ -232,7 +232,7 @@ async def _outcome(call: Complete, run: Run) -> Outcome:
         outcome = Outcome(call(run.root, run))
     except Exception as error:  # noqa: BLE001 -- it belongs to the field
         return Outcome(None, error)
-    if isawaitable(outcome.value):
+    if AWAITABLE[outcome.value.__class__]:
         await _await(outcome, run)
     return outcome
 

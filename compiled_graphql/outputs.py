@@ -75,7 +75,7 @@ class Outputs:
         self._config = schema.config
         self._inputs = inputs
         self._selections = selections
-        self.source = Source({"AWAITABLE": _AWAITABLE, "Irregular": Irregular})
+        self.source = Source({"AWAITABLE": AWAITABLE, "Irregular": Irregular})
         self.arguments: list[Callable[[Values], Mapping[str, Any]]] = []
         """What makes the arguments of the fields, before any of them is resolved."""
 
@@ -316,7 +316,7 @@ class _Awaitable(dict[type, bool]):
         return answer
 
 
-_AWAITABLE = _Awaitable()
+AWAITABLE = _Awaitable()
 
 _PLAIN: dict[GraphQLLeafType, type] = {
     GraphQLString: str,

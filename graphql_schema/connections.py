@@ -3,7 +3,6 @@
 import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import NamedTuple, Self
 
@@ -27,8 +26,7 @@ CHANGES = "CHANGES"
 """What a cursor of the feed begins with, where one of a list has its order."""
 
 
-@dataclass(frozen=True, slots=True)
-class Cursor:
+class Cursor(NamedTuple):
     """A position between the rows of an order: the value ordered by, and the id that breaks ties.
 
     It marks a place, not a row, so it stays good when the row is changed or deleted.
@@ -134,13 +132,21 @@ def _ordered_value(field: TaskOrderField, plain: object) -> Instant | str:
 class PageInfo:
     next: strawberry.Private[Callable[[], bool | Awaitable[bool]]]
     previous: strawberry.Private[Callable[[], bool | Awaitable[bool]]]
-    start_cursor: str | None = strawberry.field(
+    start: strawberry.Private[Cursor | ChangeCursor | None]
+    end: strawberry.Private[Cursor | ChangeCursor | None]
+
+    @strawberry.field(
         description="The cursor of the page's first task; null when the page is empty."
     )
-    end_cursor: str | None = strawberry.field(
+    def start_cursor(self) -> str | None:
+        return None if self.start is None else self.start.encode()
+
+    @strawberry.field(
         description="The cursor of the page's last task; null when the page is empty. "
         "Of a page of changes: where to go on, which is never null."
     )
+    def end_cursor(self) -> str | None:
+        return None if self.end is None else self.end.encode()
 
     @strawberry.field(graphql_type=bool, description="Whether there are tasks after this page.")
     def has_next_page(self) -> bool | Awaitable[bool]:
@@ -179,8 +185,8 @@ class TaskConnection:
         return PageInfo(
             next=self.next,
             previous=self.previous,
-            start_cursor=Cursor.of(rows[0], order).encode() if rows else None,
-            end_cursor=Cursor.of(rows[-1], order).encode() if rows else None,
+            start=Cursor.of(rows[0], order) if rows else None,
+            end=Cursor.of(rows[-1], order) if rows else None,
         )
 
     @strawberry.field(
@@ -233,7 +239,8 @@ class TaskChangeConnection:
     @strawberry.field(description="The changes of this page, each with its cursor.")
     def edges(self) -> list[TaskChangeEdge]:
         return [
-            TaskChangeEdge(cursor=self._cursor(row), node=TaskChange.of(row)) for row in self.rows
+            TaskChangeEdge(cursor=self._cursor(row).encode(), node=TaskChange.of(row))
+            for row in self.rows
         ]
 
     @strawberry.field(description="Where this page stands among the changes.")
@@ -241,12 +248,12 @@ class TaskChangeConnection:
         return PageInfo(
             next=lambda: self.more,
             previous=lambda: False,
-            start_cursor=self._cursor(self.rows[0]) if self.rows else None,
-            end_cursor=self.end.encode(),
+            start=self._cursor(self.rows[0]) if self.rows else None,
+            end=self.end,
         )
 
-    def _cursor(self, row: TaskRow) -> str:
-        return self.end._replace(version=row.version).encode()
+    def _cursor(self, row: TaskRow) -> ChangeCursor:
+        return self.end._replace(version=row.version)
 
 
 def page_size(first: int | None, last: int | None) -> int:

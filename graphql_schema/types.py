@@ -1,6 +1,6 @@
 """Task and User as clients see them. Their values are rows; each field reads a column."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Protocol
 
 import strawberry
@@ -74,6 +74,11 @@ class RateLimit:
     limit: int = strawberry.field(description="Points a minute.")
     remaining: int = strawberry.field(description="Points that are left after this operation.")
     cost: int = strawberry.field(description="Points that this operation costs.")
-    reset_at: Instant = strawberry.field(
+    full_at: strawberry.Private[float]
+    """When all points are there again, in Unix seconds."""
+
+    @strawberry.field(
         graphql_type=datetime, description="When all points are there again if none are spent."
     )
+    def reset_at(self) -> Instant:
+        return Instant(datetime.fromtimestamp(self.full_at, UTC).isoformat(" "))

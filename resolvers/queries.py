@@ -1,7 +1,7 @@
 """The queries: each turns its arguments into a statement of the caller's."""
 
 from collections.abc import Awaitable
-from typing import Annotated
+from typing import Annotated, cast
 
 import strawberry
 from strawberry import UNSET
@@ -22,10 +22,13 @@ from graphql_schema.types import RateLimit
 from models.task import TaskRow
 from models.user import UserRow
 from resolvers import statements
-from resolvers.statements import Conditions, Page
+from resolvers.statements import Conditions, Page, Values
 
 FOUND_MAX = 1000
 """Tasks that a search looks up; where there are more, it looks at one after another."""
+
+NEWEST_FIRST = TaskOrder()
+EVERY_TASK = Conditions()
 
 
 def rate_limit(info: Info) -> RateLimit | None:
@@ -42,7 +45,8 @@ async def task(
     key = task_key(id)
     if key is None:
         return None
-    rows = await info.context.database.fetch(statements.task(info.context.user_id, key))
+    context = info.context
+    rows = await context.database.fetch(statements.task(context.user_id, key))
     return rows[0] if rows else None
 
 
@@ -74,9 +78,10 @@ async def tasks(
 ) -> TaskConnection:
     first, after, last, before = given(first), given(after), given(last), given(before)
     size, backward = page_size(first, last), last is not None
-    order = order_by or TaskOrder()
-    owner, database = info.context.user_id, info.context.database
-    conditions = await _narrowed(database, owner, _conditions(filter or TaskFilter()))
+    order = order_by or NEWEST_FIRST
+    context = info.context
+    owner, database = context.user_id, context.database
+    conditions = await _narrowed(database, owner, _conditions(filter)) if filter else EVERY_TASK
     page = Page(
         conditions,
         order.field,
@@ -115,25 +120,28 @@ def _conditions(filter: TaskFilter) -> Conditions:
     ids, search = given(filter.ids), given(filter.search)
     created = given(filter.created_at) or DateTimeRange()
     updated = given(filter.updated_at) or DateTimeRange()
-    return Conditions(
-        status=filter.status,
-        trash=filter.trash,
-        ids=None if ids is None else [key for id in ids if (key := task_key(id)) is not None],
-        created_from=given(created.from_),
-        created_until=given(created.until),
-        updated_from=given(updated.from_),
-        updated_until=given(updated.until),
-        search=search if search and not search.isspace() else None,
-    )
+    values: dict[str, object] = {
+        "ids": None if ids is None else [key for id in ids if (key := task_key(id)) is not None],
+        "created_from": given(created.from_),
+        "created_until": given(created.until),
+        "updated_from": given(updated.from_),
+        "updated_until": given(updated.until),
+        "search": search if search and not search.isspace() else None,
+    }
+    asked = {name: value for name, value in values.items() if value is not None}
+    return Conditions(filter.status, filter.trash, cast("Values", asked))
 
 
 async def _narrowed(database: Database, owner: UserId, conditions: Conditions) -> Conditions:
     """Look up which tasks a search finds. Where they are many, every page is soon full of them."""
-    if conditions.search is None:
+    if "search" not in conditions.values:
         return conditions
-    statement = statements.search_tasks(owner, conditions.search, FOUND_MAX + 1)
+    others = conditions.values.copy()
+    search = others.pop("search")
+    statement = statements.search_tasks(owner, search, FOUND_MAX + 1)
     found = {id for (id,) in await database.fetch(statement)}
     if len(found) > FOUND_MAX:
         return conditions
-    ids = found if conditions.ids is None else found.intersection(conditions.ids)
-    return conditions._replace(ids=sorted(ids), search=None)
+    ids = found.intersection(others.get("ids", found))
+    others["ids"] = sorted(ids)
+    return conditions._replace(values=others)

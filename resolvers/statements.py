@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from functools import cache, partial
-from typing import Any, NamedTuple, TypeVar, cast
+from typing import Any, NamedTuple, TypedDict, TypeVar, cast
 
 from sqlalchemy import (
     ARRAY,
@@ -68,25 +68,24 @@ class Change(NamedTuple):
     """The task's version right after the change, or as it was."""
 
 
+class Values(TypedDict, total=False):
+    """What is compared with columns; what is left out is not."""
+
+    ids: Sequence[int]
+    created_from: datetime
+    created_until: datetime
+    updated_from: datetime
+    updated_until: datetime
+    search: str
+    """Looked at in one task after another: for words that many have."""
+
+
 class Conditions(NamedTuple):
-    """Which of the owner's tasks are meant. All that is not None must hold."""
+    """Which of the owner's tasks are meant. All of them must hold."""
 
     status: TaskStatus = TaskStatus.ALL
     trash: TaskTrash = TaskTrash.EXCLUDE
-    ids: Sequence[int] | None = None
-    created_from: datetime | None = None
-    created_until: datetime | None = None
-    updated_from: datetime | None = None
-    updated_until: datetime | None = None
-    search: str | None = None
-    """Looked at in one task after another: for words that many have."""
-
-    @property
-    def values(self) -> Mapping[str, object]:
-        """The parameters of the conditions."""
-        given = self._asdict()
-        del given["status"], given["trash"]
-        return {name: value for name, value in given.items() if value is not None}
+    values: Values = Values()
 
     @property
     def shape(self) -> "Shape":

@@ -101,11 +101,13 @@ def conditions(places: Places) -> Iterator[Conditions]:
     for status, trash in itertools.product(TaskStatus, TaskTrash):
         yield Conditions(status, trash)
     long_ago, in_a_while = datetime(2020, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
-    yield Conditions(ids=places.keys)
-    yield Conditions(created_from=long_ago, created_until=in_a_while)
-    yield Conditions(updated_from=long_ago, updated_until=in_a_while)
-    yield Conditions(search="victim")
-    yield Conditions(TaskStatus.PENDING, ids=places.keys, created_from=long_ago, search="vic")
+    yield Conditions(values={"ids": places.keys})
+    yield Conditions(values={"created_from": long_ago, "created_until": in_a_while})
+    yield Conditions(values={"updated_from": long_ago, "updated_until": in_a_while})
+    yield Conditions(values={"search": "victim"})
+    yield Conditions(
+        TaskStatus.PENDING, values={"ids": places.keys, "created_from": long_ago, "search": "vic"}
+    )
 
 
 def pages(places: Places) -> Iterator[Page]:
