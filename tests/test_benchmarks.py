@@ -9,12 +9,14 @@ from subprocess import CalledProcessError
 from urllib.parse import urlsplit
 
 import psutil
+import psycopg
 import pytest
 from typer.testing import CliRunner
 
 from app.embedded import embedded_postgres
 from benchmarks import endurance
 from benchmarks.__main__ import OURS, cli
+from benchmarks.data import filled_database
 from benchmarks.flatness import ASKED
 from benchmarks.load import Request, WrongAnswer, load
 from benchmarks.measuring import measure
@@ -24,6 +26,8 @@ from benchmarks.workload import NAMES, OPERATIONS, SECRET, Operation, token_of, 
 from tests.api import Server, running_server, settings_for
 from tests.databases import Database
 
+ROWS = "SELECT * FROM tasks ORDER BY id"
+INDEXES_OF_TASKS = "SELECT indexdef FROM pg_indexes WHERE tablename = 'tasks' ORDER BY 1"
 TYPENAME = b'{"query": "{ __typename }"}'
 
 
@@ -79,6 +83,23 @@ def test_everything_is_measured(data_folder: Path, monkeypatch: pytest.MonkeyPat
         assert "s to the first answer" in told_by("start", "--times", "1", *places[:2])
         few = ["--sockets", "20", "--followers", "10", "--rate", "20", *quick]
         assert "sockets that wait" in told_by("live", *few, *places[:2])
+
+
+def test_rows_are_made_as_the_server_would_have_made_them(
+    data_folder: Path, database: Database
+) -> None:
+    with (
+        filled_database(data_folder, 5, [10]),
+        embedded_postgres(data_folder) as postgres,
+        psycopg.connect(postgres.superuser_url("benchmark_5_10")) as connection,
+    ):
+        before = connection.execute(ROWS).fetchall()
+        connection.execute("UPDATE tasks SET title = title, completed = completed")
+        assert connection.execute(ROWS).fetchall() == before
+        indexes = connection.execute(INDEXES_OF_TASKS).fetchall()
+    with psycopg.connect(database.superuser_url) as connection:
+        assert connection.execute(INDEXES_OF_TASKS).fetchall() == indexes
+    assert len(before) == 510
 
 
 @pytest.mark.usefixtures("_loader")
