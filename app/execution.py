@@ -51,11 +51,7 @@ class Executor:
         Raises:
             RequestFailed: nothing was executed, because the request itself is at fault.
         """
-        document = self._documents.document(request.query)
-        record.document = document.digest
-        asked = document.operation(request.operation_name)
-        if asked.node.name is not None:
-            record.operation = asked.node.name.value[:OPERATION_NAME_MAX_LENGTH]
+        asked = self._asked(request, record)
         if asked.node.operation is not OperationType.QUERY and not may_write:
             message = "Only queries may be sent by GET; send mutations by POST."
             raise RequestFailed([CodedError(ErrorCode.METHOD_NOT_ALLOWED, message)])
@@ -79,25 +75,12 @@ class Executor:
         Raises:
             RequestFailed: nothing was executed, or what is followed has failed.
         """
-        document = self._documents.document(request.query)
-        asked = document.operation(request.operation_name)
+        asked = self._asked(request, record)
         if asked.node.operation is not OperationType.SUBSCRIPTION:
             yield await self.execute(request, context, record, may_write=True)
             return
-        record.document = document.digest
-        if asked.node.name is not None:
-            record.operation = asked.node.name.value[:OPERATION_NAME_MAX_LENGTH]
         self._charge(asked, request, context)
-        followed = subscribe(
-            self._schema,
-            asked.document,
-            context_value=context,
-            variable_values=dict(request.variables or {}),
-            operation_name=request.operation_name,
-            executor_class=self._executor_class,
-            max_coercion_errors=MAX_ERRORS,
-            hide_suggestions=True,
-        )
+        followed = subscribe(self._schema, asked.document, **self._given(request, context))
         if isawaitable(followed):
             followed = await followed
         if isinstance(followed, ExecutionResult):
@@ -106,6 +89,30 @@ class Executor:
             if result.errors is not None:
                 result = ExecutionResult(result.data, [coded(error) for error in result.errors])
             yield result
+
+    def _asked(self, request: GraphQLRequest, record: RequestRecord) -> Asked:
+        """Return what is asked, and note in the record what it is.
+
+        Raises:
+            RequestFailed: it cannot be executed.
+        """
+        document = self._documents.document(request.query)
+        record.document = document.digest
+        asked = document.operation(request.operation_name)
+        if asked.node.name is not None:
+            record.operation = asked.node.name.value[:OPERATION_NAME_MAX_LENGTH]
+        return asked
+
+    def _given(self, request: GraphQLRequest, context: Context) -> dict[str, Any]:
+        """Return what graphql-core is given besides schema and document."""
+        return {
+            "context_value": context,
+            "variable_values": dict(request.variables or {}),
+            "operation_name": request.operation_name,
+            "executor_class": self._executor_class,
+            "max_coercion_errors": MAX_ERRORS,
+            "hide_suggestions": True,
+        }
 
     def _charge(self, asked: Asked, request: GraphQLRequest, context: Context) -> None:
         """Take what the operation costs.
@@ -121,17 +128,8 @@ class Executor:
         self, asked: Asked, request: GraphQLRequest, context: Context
     ) -> ExecutionResult:
         async def by_graphql_core(middleware: list[Middleware]) -> ExecutionResult:
-            result = execute(
-                self._schema,
-                asked.document,
-                context_value=context,
-                variable_values=dict(request.variables or {}),
-                operation_name=request.operation_name,
-                executor_class=self._executor_class,
-                middleware=middleware or None,
-                max_coercion_errors=MAX_ERRORS,
-                hide_suggestions=True,
-            )
+            given = self._given(request, context)
+            result = execute(self._schema, asked.document, middleware=middleware or None, **given)
             return await result if isawaitable(result) else result
 
         if asked.compiled is None:

@@ -151,25 +151,17 @@ def test_who_comes_back_misses_nothing(server: Server) -> None:
     assert copy.versions == sorted(copy.versions)
 
 
-def test_without_a_cursor_only_what_is_new_is_told(server: Server) -> None:
+@pytest.mark.parametrize("is_known", [True, False], ids=["who has tasks", "who has no row yet"])
+def test_without_a_cursor_only_what_is_new_is_told(server: Server, is_known: bool) -> None:
     user = server.user()
-    user.create("old")
+    if is_known:
+        user.create("old")
     with signed_in(server, user.token) as follower:
         follower.follow()
         eventually(lambda: watchers(server) > 0, True)
         time.sleep(0.2)
         user.create("new")
         assert follower.event()["node"]["task"]["title"] == "new"
-
-
-def test_who_has_no_row_yet_can_follow(server: Server) -> None:
-    user = server.user()
-    with signed_in(server, user.token) as follower:
-        follower.follow()
-        eventually(lambda: watchers(server) > 0, True)
-        time.sleep(0.2)
-        user.create("the first")
-        assert follower.event()["node"]["task"]["title"] == "the first"
 
 
 def test_a_cursor_that_is_too_old_is_an_error(server: Server, database: Database) -> None:

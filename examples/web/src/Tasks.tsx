@@ -1,5 +1,6 @@
 import { useEffect, useRef, useState, type FormEvent } from "react";
 import { useMutation, useQuery, useSubscription, type CombinedError } from "urql";
+import { STATUSES } from "./cache";
 import { useConnection } from "./connection";
 import { issueOf, sentence } from "./failures";
 import { Field } from "./Field";
@@ -13,7 +14,6 @@ import {
 } from "./gql/graphql";
 import { TaskItem } from "./TaskItem";
 
-const STATUSES: TaskStatus[] = ["ALL", "PENDING", "COMPLETED"];
 const LABELS = { ALL: "All", PENDING: "Pending", COMPLETED: "Completed" };
 const WHEN_EMPTY = {
   ALL: "No tasks yet. What comes first?",

@@ -101,7 +101,7 @@ export const cacheOptions: CacheExchangeOpts = {
 type List = { key: string; filter: { status: TaskStatus }; first: number };
 type Page = List & { connection: string; tasks: string[] };
 
-const STATUSES: TaskStatus[] = ["ALL", "PENDING", "COMPLETED"];
+export const STATUSES: TaskStatus[] = ["ALL", "PENDING", "COMPLETED"];
 const isCount = ({ first }: List) => first === 0;
 
 function lists(cache: Cache): List[] {
