@@ -12,6 +12,7 @@ from pathlib import Path
 import starlette.types
 from fastapi import FastAPI, Request, Response
 from pydantic import BaseModel
+from starlette.responses import RedirectResponse
 from starlette.routing import Route, WebSocketRoute
 
 from app.application import Application, ShortWay
@@ -114,9 +115,12 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         version=version("todo-api"),
         description="A multi-user task API over GraphQL. The schema describes itself in GraphQL.",
         lifespan=lifespan,
+        # It would name the scheme that a proxy in front asks by, which is not the client's.
+        redirect_slashes=False,
     )
     app.router.routes.append(Route(GRAPHQL_PATH, endpoint, include_in_schema=False))
     app.router.routes.append(WebSocketRoute(GRAPHQL_PATH, socket))
+    app.router.routes.append(Route(f"{GRAPHQL_PATH}/", _without_slash, methods=METHODS))
     if graphiql:
         app.router.routes += graphiql.routes
     _add_pages(app)
@@ -153,6 +157,11 @@ def _trusted_or_exit(settings: Settings, documents: Documents) -> TrustedDocumen
             sys.stderr.write(f"todo-api: {sentence}\n")
         sys.exit(2)
     return TrustedDocuments(mode, texts)
+
+
+async def _without_slash(request: Request) -> Response:
+    query = f"?{request.url.query}" if request.url.query else ""
+    return RedirectResponse(GRAPHQL_PATH + query)
 
 
 def _add_pages(app: FastAPI) -> None:

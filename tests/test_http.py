@@ -108,6 +108,18 @@ def test_a_query_may_come_by_get(server: Server) -> None:
     assert response.json() == {"data": {"task": {"title": "Milk"}}}
 
 
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_a_slash_too_many_leads_to_where_it_is_not(server: Server, method: str) -> None:
+    http, parameters = server.user().http, {"query": "{ __typename }"}
+    sent: Any = {"params": parameters} if method == "GET" else {"json": parameters}
+    answer = http.request(method, "/graphql/", **sent)
+    assert answer.status_code == 307
+    # Whatever scheme and host the client knows the server by.
+    assert answer.headers["location"].startswith("/graphql")
+    answer = http.request(method, "/graphql/", follow_redirects=True, **sent)
+    assert answer.json() == {"data": {"__typename": "Query"}}
+
+
 def test_a_mutation_by_get_is_refused(server: Server) -> None:
     user = server.user()
     query = 'mutation { createTask(input: {title: "x"}) { __typename } }'
