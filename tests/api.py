@@ -187,18 +187,18 @@ class Server:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.app: FastAPI = create_app(settings)
-        self._server = uvicorn.Server(
-            uvicorn.Config(
-                self.app,
-                port=0,
-                log_level="warning",
-                lifespan="on",
-                ws="websockets-sansio",
-                ws_max_size=MESSAGE_MAX_BYTES,
-                ws_per_message_deflate=False,
-                http=GuardedProtocol,
-            )
+        self.config = uvicorn.Config(
+            self.app,
+            port=0,
+            log_level="warning",
+            lifespan="on",
+            proxy_headers=False,
+            ws="websockets-sansio",
+            ws_max_size=MESSAGE_MAX_BYTES,
+            ws_per_message_deflate=False,
+            http=GuardedProtocol,
         )
+        self._server = uvicorn.Server(self.config)
         self._thread = threading.Thread(target=self._server.run)
         self._callers: list[Caller] = []
 

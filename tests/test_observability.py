@@ -217,6 +217,28 @@ def test_heads_that_do_not_end_are_cut_off(guarded: Server) -> None:
     assert user.page()["totalCount"] == 1
 
 
+def test_an_idle_connection_is_closed_and_one_in_use_is_not(database: Database) -> None:
+    def ask(line: socket.socket) -> None:
+        line.sendall(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n")
+        answer = b""
+        while not answer.endswith(b"}"):
+            chunk = line.recv(65536)
+            assert chunk, "closed"
+            answer += chunk
+
+    with running_server(settings_for(database.server_url)) as server:
+        server.config.timeout_keep_alive = 1
+        with closing(talk(server)) as idle, closing(talk(server)) as used:
+            ask(idle)
+            for _ in range(5):
+                ask(used)
+                time.sleep(0.4)
+            idle.settimeout(0)
+            assert idle.recv(1) == b""
+            ask(used)
+            assert read_all(used) == b""
+
+
 @pytest.mark.parametrize("earlier", [0, 1], ids=["first", "second"])
 @pytest.mark.parametrize(
     "head",
