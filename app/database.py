@@ -64,6 +64,13 @@ class RunningDatabase(Database, Protocol):
         ...
 
 
+SET_LOCALS = "SELECT set_config('app.user_id', $1, true), set_config('statement_timeout', $2, true)"
+"""Local to the transaction: afterwards a pooler may hand the session to anybody."""
+
+GRACE = 1.0
+"""Seconds beyond a statement's time in which PostgreSQL must have said that it ended it."""
+
+
 class Attempts:
     """Counts a statement's failed attempts, and says whether there may be another."""
 

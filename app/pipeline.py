@@ -24,6 +24,8 @@ from app.cork import Cork
 from app.database import (
     APPLICATION_NAME,
     CONNECTION_LIFETIME,
+    GRACE,
+    SET_LOCALS,
     Attempts,
     UnsafeRole,
     is_pooled,
@@ -34,11 +36,6 @@ from app.settings import Settings
 from auth.door import DatabaseUnavailable, Row, Sql, Statement
 
 logger = logging.getLogger(__name__)
-
-SET_LOCALS = (
-    b"SELECT set_config('app.user_id', $1, true), set_config('statement_timeout', $2, true)"
-)
-"""Local to the transaction: afterwards a pooler may hand the session to anybody."""
 
 WINDOW = 64
 """Calls under way on one connection; those beyond it wait here, where they can be withdrawn."""
@@ -61,9 +58,6 @@ TICK = 0.1
 
 STALLED_AFTER = 0.2
 """Seconds after which a call holds up its connection: new calls avoid it, reads go elsewhere."""
-
-GRACE = 1.0
-"""Seconds beyond a statement's time in which PostgreSQL must have said that it ended it."""
 
 RECONNECT_DELAYS = (0.1, 2.0)
 """Seconds to wait after a connection could not be had: at first, and at most."""
@@ -162,7 +156,7 @@ class Pipe:
         pgconn, statement = self._pgconn, call.statement
         try:
             if self._database.prepares:
-                for name, text in ((_LOCALS_NAME, SET_LOCALS), (statement.name, statement.text)):
+                for name, text in ((_LOCALS_NAME, _LOCALS), (statement.name, statement.text)):
                     if name not in self._prepared:
                         # Parsing comes first and outlives the transaction, however that ends.
                         self._prepared.add(name)
@@ -171,7 +165,7 @@ class Pipe:
                 pgconn.send_query_prepared(_LOCALS_NAME, statement.locals)
                 pgconn.send_query_prepared(statement.name, statement.parameters)
             else:
-                pgconn.send_query_params(SET_LOCALS, statement.locals)
+                pgconn.send_query_params(_LOCALS, statement.locals)
                 pgconn.send_query_params(statement.text, statement.parameters)
             self._cork.hold()
             # What stands between two of these is one implicit transaction.
@@ -529,7 +523,7 @@ def _named(text: str) -> tuple[bytes, bytes]:
     return found
 
 
-_LOCALS_NAME = _named(SET_LOCALS.decode())[1]
+_LOCALS, _LOCALS_NAME = _named(SET_LOCALS)
 
 
 def _state_of(result: PGresult) -> str:

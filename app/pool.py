@@ -9,15 +9,19 @@ import psycopg
 from psycopg import AsyncConnection, AsyncRawCursor
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
-from app.database import APPLICATION_NAME, CONNECTION_LIFETIME, Attempts, prepare_session
+from app.database import (
+    APPLICATION_NAME,
+    CONNECTION_LIFETIME,
+    GRACE,
+    SET_LOCALS,
+    Attempts,
+    prepare_session,
+)
 from app.migration import libpq_url
 from app.settings import Settings
 from auth.door import DatabaseUnavailable, Row, Statement
 
 logger = logging.getLogger(__name__)
-
-SET_OWNER = "SELECT set_config('app.user_id', $1, true)"
-"""Transaction-local: afterwards a pooler may hand the session to anybody."""
 
 PREPARE_AFTER = 2
 """Runs of a statement on one connection before it is prepared there."""
@@ -69,11 +73,12 @@ class PooledDatabase:
     async def fetch(self, statement: Statement[Row]) -> list[Row]:
         """Run the statement, as `auth.door.Database` has it."""
         attempts = Attempts(statement)
+        seconds = self._settings.database_statement_timeout
         while True:
             try:
                 async with self._pool.connection() as connection:
-                    async with asyncio.timeout(self._settings.database_statement_timeout):
-                        records = await _run(connection, statement)
+                    async with asyncio.timeout(seconds + GRACE):
+                        records = await _run(connection, statement, seconds)
             except (psycopg.Error, TimeoutError) as error:
                 attempts.failed(error)
             else:
@@ -109,13 +114,14 @@ async def _require_alive(connection: AsyncConnection[Any]) -> None:
 
 
 async def _run(
-    connection: AsyncConnection[tuple[Any, ...]], statement: Statement[Row]
+    connection: AsyncConnection[tuple[Any, ...]], statement: Statement[Row], seconds: float
 ) -> list[tuple[Any, ...]]:
     values = {**statement.values, "owner": statement.owner}
     parameters = [values[name] for name in statement.sql.parameters]
     cursor = AsyncRawCursor(connection)
     # What a pipeline sends up to its end is one implicit transaction, and one round trip.
     async with connection.pipeline():
-        await AsyncRawCursor(connection).execute(SET_OWNER, [statement.owner])
+        local = [statement.owner, str(int(seconds * 1000))]
+        await AsyncRawCursor(connection).execute(SET_LOCALS, local)
         await cursor.execute(statement.sql.text, parameters)
     return await cursor.fetchall()

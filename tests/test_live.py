@@ -12,6 +12,7 @@ from contextlib import ExitStack
 from functools import partial
 from typing import Any
 
+import psutil
 import psycopg
 import pytest
 
@@ -39,6 +40,12 @@ def eventually(found: Any, wanted: object) -> None:
     while (seen := found()) != wanted and time.monotonic() < deadline:
         time.sleep(0.01)
     assert seen == wanted
+
+
+def peers() -> set[int]:
+    """Return the ports that this process has connections to."""
+    connections = psutil.Process().net_connections("tcp")
+    return {connection.raddr.port for connection in connections if connection.raddr}
 
 
 def watchers(server: Server) -> int:
@@ -272,8 +279,10 @@ def test_who_does_not_read_is_let_go(server: Server, monkeypatch: pytest.MonkeyP
         for number in range(socket.OPERATIONS_MAX):
             payload = {"query": f"{{ {fields} }}"}
             reader.sendall(frame({"id": f"{number}", "type": "subscribe", "payload": payload}))
-        time.sleep(2)
         assert user.data("{ me { id } }")
+        # The server runs in this process: until it hangs up, it has a connection from there.
+        here = reader.getsockname()[1]
+        eventually(lambda: here in peers(), False)
         read = 0
         with contextlib.suppress(ConnectionResetError):
             while chunk := reader.recv(65536):
@@ -282,11 +291,12 @@ def test_who_does_not_read_is_let_go(server: Server, monkeypatch: pytest.MonkeyP
 
 
 def test_abrupt_ends_leave_nothing_behind(server: Server) -> None:
-    user = server.user()
+    users = [server.user() for _ in range(5)]
     before = watchers(server)
 
-    def come_and_go(_: int) -> None:
-        with signed_in(server, user.token) as follower:
+    def come_and_go(number: int) -> None:
+        # A socket counts for its user until the server has noticed its end.
+        with signed_in(server, users[number % 5].token) as follower:
             follower.follow()
             follower.connection.socket.shutdown(sockets.SHUT_RDWR)
 
