@@ -51,6 +51,7 @@ class PooledDatabase:
             configure=self._configure,
             check=_require_alive,
         )
+        self._running: set[asyncio.Task[list[Any]]] = set()
 
     async def open(self) -> None:
         """Check the role and start the pool, as `RunningDatabase` has it."""
@@ -65,13 +66,25 @@ class PooledDatabase:
         await self._pool.open(wait=False)
 
     async def close(self) -> None:
+        if self._running:
+            await asyncio.wait(self._running, timeout=self._settings.database_statement_timeout)
         await self._pool.close()
 
     async def _configure(self, connection: AsyncConnection[Any]) -> None:
         await prepare_session(connection, self._settings)
 
     async def fetch(self, statement: Statement[Row]) -> list[Row]:
-        """Run the statement, as `auth.door.Database` has it."""
+        """Run the statement, as `auth.door.Database` has it.
+
+        Where nobody waits for it any more it is left to its end, which PostgreSQL sees to: psycopg,
+        if it is cancelled amid a pipeline, may keep the connection for ever.
+        """
+        running = asyncio.create_task(self._fetch(statement))
+        self._running.add(running)
+        running.add_done_callback(self._running.discard)
+        return await asyncio.shield(running)
+
+    async def _fetch(self, statement: Statement[Row]) -> list[Row]:
         attempts = Attempts(statement)
         seconds = self._settings.database_statement_timeout
         while True:

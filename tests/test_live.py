@@ -290,19 +290,21 @@ def test_who_does_not_read_is_let_go(server: Server, monkeypatch: pytest.MonkeyP
     assert read < READ_MAX
 
 
-def test_abrupt_ends_leave_nothing_behind(server: Server) -> None:
-    users = [server.user() for _ in range(5)]
-    before = watchers(server)
+@pytest.mark.parametrize("pipeline", [True, False], ids=["pipeline", "pool"])
+def test_abrupt_ends_leave_nothing_behind(database: Database, pipeline: bool) -> None:
+    settings = settings_for(database.server_url, database_pipeline=pipeline)
+    with running_server(settings) as server, ThreadPoolExecutor(5) as pool:
+        users = [server.user() for _ in range(5)]
 
-    def come_and_go(number: int) -> None:
-        # A socket counts for its user until the server has noticed its end.
-        with signed_in(server, users[number % 5].token) as follower:
-            follower.follow()
-            follower.connection.socket.shutdown(sockets.SHUT_RDWR)
+        def come_and_go(number: int) -> None:
+            # A socket counts for its user until the server has noticed its end.
+            with signed_in(server, users[number % 5].token) as follower:
+                follower.follow()
+                follower.connection.socket.shutdown(sockets.SHUT_RDWR)
 
-    with ThreadPoolExecutor(5) as pool:
         list(pool.map(come_and_go, range(200)))
-    eventually(partial(watchers, server), before)
+        eventually(partial(watchers, server), 0)
+        assert users[0].data("{ me { id } }")
 
 
 def test_waiting_takes_no_more_than_an_event() -> None:
