@@ -25,6 +25,7 @@ from app.factory import GRAPHQL_PATH
 from app.graphiql_files import FilesUnavailable, fetch
 from app.migration import MigrationFailed, pending, upgrade, upgrade_sql
 from app.observability import UVICORN_LOGS_JSON
+from app.protection import check_protection
 from app.roles import ensure_server_role
 from app.settings import Settings, settings_or_exit
 from app.socket import MESSAGE_MAX_BYTES
@@ -218,7 +219,10 @@ def _migrate(url: str, settings: Settings, *, check: bool) -> None:
         revisions = pending(url)
         for revision in revisions:
             typer.echo(f"To be applied: {revision}")
-        if revisions:
+        sentences = [] if revisions else check_protection(url)
+        for sentence in sentences:
+            typer.echo(sentence)
+        if revisions or sentences:
             sys.exit(1)
         typer.echo("The database is up to date.")
         return

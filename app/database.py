@@ -14,7 +14,7 @@ from psycopg.errors import (
 from psycopg.types.string import TextLoader
 from psycopg_pool import PoolTimeout
 
-from app.roles import inspect_role
+from app.protection import objections
 from app.settings import Settings
 from auth.door import (
     AlreadyThere,
@@ -117,12 +117,12 @@ async def prepare_session(
     """Make a new connection fit to serve: a safe role, and times as text, in UTC.
 
     Raises:
-        UnsafeRole: its role could see other people's rows.
+        UnsafeRole: its role could see other people's rows, or lacks a right that it needs.
     """
     if settings.require_row_security:
-        objections = (await inspect_role(connection)).objections()
-        if objections:
-            raise UnsafeRole("\n".join(objections))
+        sentences = await objections(connection)
+        if sentences:
+            raise UnsafeRole("\n".join(sentences))
     # These two PgBouncer keeps for each client, so they may outlive the transaction.
     await connection.execute("SET TimeZone TO 'UTC'")
     await connection.execute("SET DateStyle TO 'ISO'")

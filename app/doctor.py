@@ -12,7 +12,7 @@ from psycopg.conninfo import conninfo_to_dict
 from app.development import development, is_development_secret
 from app.live import can_listen
 from app.migration import head, libpq_url
-from app.roles import inspect_role
+from app.protection import NOT_MIGRATED, objections
 from app.settings import Settings
 from auth.keys import Jwks, KeysUnavailable
 
@@ -98,18 +98,20 @@ async def _database(settings: Settings) -> AsyncIterator[Finding]:
         try:
             cursor = await connection.execute("SELECT version_num FROM alembic_version")
             revision = await cursor.fetchone()
+        except psycopg.errors.InsufficientPrivilege:
+            yield Finding(False, "Its migrations may not be read by this role.")
         except psycopg.errors.UndefinedTable:
-            revision = None
-        current = revision is not None and revision[0] == head()
-        hint = "" if current else " Run `todo-api migrate`."
-        yield Finding(current, f"Its migrations are {'' if current else 'not '}current.{hint}")
-        if revision is None:
+            yield Finding(False, NOT_MIGRATED)
             return
-        objections = (await inspect_role(connection)).objections()
-        for objection in objections:
-            yield Finding(False, objection)
-        if not objections:
-            yield Finding(True, "Row security binds this role.")
+        else:
+            current = revision is not None and revision[0] == head()
+            hint = "" if current else " Run `todo-api migrate`."
+            yield Finding(current, f"Its migrations are {'' if current else 'not '}current.{hint}")
+        sentences = await objections(connection)
+        for sentence in sentences:
+            yield Finding(False, sentence)
+        if not sentences:
+            yield Finding(True, "Row security keeps users apart: all is as the migrations make it.")
     yield await _hearing(settings)
 
 

@@ -1,4 +1,4 @@
-"""Database roles: the one that the server connects as, and whether row security binds it."""
+"""Database roles: the one that the server connects as, and what it is to the tables."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -15,24 +15,24 @@ SERVER_ROLE = "todo_api"
 
 CREDENTIALS = ("user", "password", "passfile")
 
+OWNED_TABLES = ("idempotency_keys", "task_counters", "tasks", "users")
+"""The tables whose rows belong to users."""
+
 INSPECTION = """
 WITH tables AS (
     SELECT * FROM pg_class
-    WHERE oid IN (to_regclass('users'), to_regclass('tasks'), to_regclass('task_counters'),
-                  to_regclass('idempotency_keys'))
+    WHERE oid IN (SELECT to_regclass(name) FROM unnest(%(tables)s::text[]) AS name)
+),
+functions AS (
+    SELECT * FROM pg_proc
+    WHERE pronamespace IN (SELECT relnamespace FROM tables) AND prosecdef
+      AND proname IN ('purge_trash', 'purge_idempotency_keys', 'search_tasks')
 )
 SELECT r.rolname, r.rolsuper, r.rolbypassrls,
-       EXISTS (SELECT FROM pg_roles WHERE rolname = 'todo_api'
+       EXISTS (SELECT FROM pg_roles WHERE rolname = %(server_role)s
                AND pg_has_role(r.oid, oid, 'USAGE')),
-       ARRAY(SELECT relname::text FROM tables WHERE pg_has_role(r.oid, relowner, 'USAGE')),
-       ARRAY(SELECT relname::text FROM tables WHERE NOT relrowsecurity
-             OR relname <> 'users' AND NOT relforcerowsecurity),
-       ARRAY(SELECT polname::text FROM pg_policy
-             WHERE polrelid IN (SELECT oid FROM tables WHERE relname <> 'users')
-             AND polpermissive AND polname NOT IN
-                 ('tasks_owner', 'task_counters_owner', 'idempotency_keys_owner')
-             AND NOT r.rolsuper AND EXISTS (SELECT FROM unnest(polroles) AS whose
-                                            WHERE whose = 0 OR pg_has_role(r.oid, whose, 'USAGE'))),
+       ARRAY(SELECT relname::text FROM tables WHERE pg_has_role(r.oid, relowner, 'USAGE')
+             UNION SELECT proname::text FROM functions WHERE pg_has_role(r.oid, proowner, 'USAGE')),
        (SELECT count(*) FROM tables)
 FROM pg_roles r
 WHERE r.rolname = current_user
@@ -41,49 +41,39 @@ WHERE r.rolname = current_user
 
 @dataclass(frozen=True, slots=True)
 class RoleFacts:
-    """What the catalog says of a role, and of row security on the tables."""
+    """What the catalog says of a role."""
 
     name: str
     is_superuser: bool
     bypasses_row_security: bool
     is_server_role: bool
-    owned_tables: list[str]
-    unprotected_tables: list[str]
-    foreign_policies: list[str]
+    owns: list[str]
+    """Owned tables, and functions that act as their owner, that are the role's own."""
     table_count: int
+    """How many of the owned tables there are."""
 
     def objections(self) -> list[str]:
-        """Return a sentence for each reason why row security would not bind; none when it does."""
-        if self.table_count < len(("users", "tasks", "task_counters", "idempotency_keys")):
-            return ["The database is not migrated: run `todo-api migrate`."]
+        """Return a sentence for each reason why row security would not bind the role."""
         reasons = []
         if self.is_superuser:
             reasons.append("is a superuser")
-        elif self.owned_tables:
-            reasons.append(f"owns {', '.join(sorted(self.owned_tables))}")
+        elif self.owns:
+            reasons.append(f"owns {', '.join(sorted(self.owns))}")
         if self.bypasses_row_security and not self.is_superuser:
             reasons.append("has BYPASSRLS")
         if not self.is_server_role:
             reasons.append(f"is no member of {SERVER_ROLE}")
-        objections = [
+        return [
             f"The database role {self.name} {reason}, so row security would not keep users apart: "
             f"connect as {SERVER_ROLE}, which `todo-api migrate` makes."
             for reason in reasons
         ]
-        if self.unprotected_tables:
-            names = ", ".join(sorted(self.unprotected_tables))
-            objections.append(f"Row security is not enabled and forced on {names}.")
-        if self.foreign_policies:
-            # Permissive policies add up: what one of them lets through, ours cannot stop. One that
-            # is not for this role lets nothing through to it.
-            names = ", ".join(sorted(self.foreign_policies))
-            objections.append(f"Row security has policies that may show more: {names}.")
-        return objections
 
 
 async def inspect_role(connection: AsyncConnection[Any]) -> RoleFacts:
     """Return the facts of the role that the connection has."""
-    cursor = await connection.execute(INSPECTION)
+    names = {"tables": list(OWNED_TABLES), "server_role": SERVER_ROLE}
+    cursor = await connection.execute(INSPECTION, names)
     record = await cursor.fetchone()
     assert record is not None
     return RoleFacts(*record)

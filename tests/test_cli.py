@@ -187,7 +187,7 @@ def test_the_doctor_finds_a_sound_server_sound(run: Run, database: Database) -> 
     done = run("todo-api", "doctor", DATABASE_URL=database.server_url, BETTER_AUTH_SECRET=SECRET)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "WRONG" not in done.stdout
-    assert "Row security binds this role." in done.stdout
+    assert "Row security keeps users apart: all is as the migrations make it." in done.stdout
     assert "role todo_api" in done.stdout
     assert SECRET not in done.stdout
 

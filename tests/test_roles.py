@@ -61,6 +61,11 @@ async def test_a_member_of_the_servers_role_is_bound(
         (f"BYPASSRLS IN ROLE {SERVER_ROLE}", "", "has BYPASSRLS"),
         (f"IN ROLE {SERVER_ROLE}", "ALTER TABLE tasks OWNER TO {}", "owns tasks"),
         (f"IN ROLE {SERVER_ROLE}", "ALTER TABLE users OWNER TO {}", "owns users"),
+        (
+            f"IN ROLE {SERVER_ROLE}",
+            "ALTER FUNCTION search_tasks(text, integer) OWNER TO {}",
+            "owns search_tasks",
+        ),
         ("", "", f"is no member of {SERVER_ROLE}"),
     ],
 )
@@ -91,43 +96,6 @@ async def test_a_member_of_the_owner_is_not_bound(
     role = make_role(f"IN ROLE {SERVER_ROLE}, {owner}")
     (objection,) = (await facts_of(migrated_database.url_of(role))).objections()
     assert "owns tasks" in objection
-
-
-async def test_row_security_that_was_taken_off_is_noticed(migrated_database: Database) -> None:
-    with psycopg.connect(migrated_database.superuser_url) as connection:
-        connection.execute("ALTER TABLE tasks NO FORCE ROW LEVEL SECURITY")
-        connection.execute("ALTER TABLE users DISABLE ROW LEVEL SECURITY")
-    assert (await facts_of(migrated_database.server_url)).objections() == [
-        "Row security is not enabled and forced on tasks, users."
-    ]
-
-
-async def test_a_policy_that_shows_more_is_noticed(migrated_database: Database) -> None:
-    with psycopg.connect(migrated_database.superuser_url) as connection:
-        connection.execute("CREATE POLICY everybody ON tasks USING (true)")
-    assert (await facts_of(migrated_database.server_url)).objections() == [
-        "Row security has policies that may show more: everybody."
-    ]
-
-
-async def test_a_policy_for_another_role_shows_no_more_to_this_one(
-    migrated_database: Database, make_role: MakeRole
-) -> None:
-    role = make_role("")
-    with psycopg.connect(migrated_database.superuser_url) as connection:
-        connection.execute(f"CREATE POLICY anothers ON tasks TO {role} USING (true)")
-    assert (await facts_of(migrated_database.server_url)).objections() == []
-    with psycopg.connect(migrated_database.superuser_url) as connection:
-        connection.execute(f"CREATE POLICY its_own ON task_counters TO {SERVER_ROLE} USING (true)")
-    assert (await facts_of(migrated_database.server_url)).objections() == [
-        "Row security has policies that may show more: its_own."
-    ]
-
-
-async def test_a_database_without_tables_is_noticed(fresh_database: Database) -> None:
-    assert (await facts_of(fresh_database.superuser_url)).objections() == [
-        "The database is not migrated: run `todo-api migrate`."
-    ]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,272 @@
+"""What keeps users' rows apart in PostgreSQL, compared with what the migrations make.
+
+Row security is the second layer of isolation. Its policies, their texts, the role's rights, the
+triggers and the functions that act with more rights are read from the catalog, and each difference
+is named. A test holds `EXPECTED` to a database that the migrations have made.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+from uuid import uuid4
+
+import psycopg
+from psycopg import AsyncConnection
+
+from app.migration import MigrationFailed, libpq_url
+from app.roles import OWNED_TABLES, SERVER_ROLE, inspect_role
+
+REVISION = "0005"
+"""The migration after which the database is as `EXPECTED` says."""
+
+ROW_SECURITY = "row security"
+
+Key = tuple[str, str]
+"""A table and what is looked at in it; an empty table for what belongs to none."""
+
+_OWNER = "( SELECT NULLIF(current_setting('app.user_id'::text, true), ''::text) AS \"nullif\")"
+_OWN_ROWS = (
+    f"permissive all to {SERVER_ROLE} using (user_id = {_OWNER}) with check (user_id = {_OWNER})"
+)
+_AS_OWNER = "as its owner"
+_SEARCH_PATH = "search_path=pg_catalog, SCHEMA, pg_temp"
+_OLD_ROWS = "permissive all to the functions' owner using ({} < (now() - '1 day'::interval))"
+
+EXPECTED: dict[Key, str] = {
+    ("users", ROW_SECURITY): "enabled",
+    ("users", "policy users_everybody"): "permissive all to public using true with check true",
+    ("users", "policy users_owner"): (
+        f"restrictive all to {SERVER_ROLE} using (id = {_OWNER}) with check (id = {_OWNER})"
+    ),
+    ("users", "right to select"): "created_at, email, id, name",
+    ("users", "right to insert"): "created_at, email, email_verified, id, name, updated_at",
+    ("tasks", ROW_SECURITY): "enabled, forced",
+    ("tasks", "policy tasks_owner"): _OWN_ROWS,
+    ("tasks", "policy tasks_maintenance"): _OLD_ROWS.format("deleted_at"),
+    ("tasks", "policy tasks_search"): "permissive select to the functions' owner using true",
+    ("tasks", "right to select"): "every column",
+    ("tasks", "right to insert"): "completed, description, title, user_id, version",
+    ("tasks", "right to update"): (
+        "completed, deleted_at, description, title, updated_at, version"
+    ),
+    ("tasks", "right to delete"): "rows",
+    ("tasks", "trigger note_completion"): (
+        "enabled CREATE TRIGGER note_completion BEFORE INSERT OR UPDATE OF completed ON tasks "
+        "FOR EACH ROW WHEN (new.completed IS DISTINCT FROM (new.completed_at IS NOT NULL)) "
+        "EXECUTE FUNCTION note_completion()"
+    ),
+    ("tasks", "trigger note_what_is_gone"): (
+        "enabled CREATE TRIGGER note_what_is_gone AFTER DELETE ON tasks REFERENCING OLD TABLE AS "
+        "gone FOR EACH STATEMENT EXECUTE FUNCTION note_what_is_gone()"
+    ),
+    ("tasks", "trigger note_words"): (
+        "enabled CREATE TRIGGER note_words BEFORE INSERT OR UPDATE OF user_id, title, description "
+        "ON tasks FOR EACH ROW EXECUTE FUNCTION note_words()"
+    ),
+    ("task_counters", ROW_SECURITY): "enabled, forced",
+    ("task_counters", "policy task_counters_owner"): _OWN_ROWS,
+    ("task_counters", "policy task_counters_maintenance"): (
+        "permissive all to the functions' owner using true"
+    ),
+    ("task_counters", "right to select"): "every column",
+    ("task_counters", "right to insert"): "user_id, version",
+    ("task_counters", "right to update"): "version",
+    ("idempotency_keys", ROW_SECURITY): "enabled, forced",
+    ("idempotency_keys", "policy idempotency_keys_owner"): _OWN_ROWS,
+    ("idempotency_keys", "policy idempotency_keys_maintenance"): _OLD_ROWS.format("created_at"),
+    ("idempotency_keys", "right to select"): "every column",
+    ("idempotency_keys", "right to insert"): "key, outcome, request, user_id",
+    ("alembic_version", "right to select"): "every column",
+    ("", "function note_completion"): "callable da84451a09d0b32764303f2177a6cf4b",
+    ("", "function note_what_is_gone"): (
+        f"{_AS_OWNER} set {_SEARCH_PATH} 316dd99c48e7a5f71ae3d1d446719b22"
+    ),
+    ("", "function note_words"): "ab39ab1bad2117c50159456f19632010",
+    ("", "function purge_idempotency_keys"): (
+        f"{_AS_OWNER} callable set {_SEARCH_PATH} f630a2bbf611c47ecef259d7b72a2e38"
+    ),
+    ("", "function purge_trash"): (
+        f"{_AS_OWNER} callable set {_SEARCH_PATH} 7099de808b0aefc12d1c702e22859165"
+    ),
+    ("", "function query_for"): "callable 0183f866c3ad3eb420029c49be1d8536",
+    ("", "function search_tasks"): (
+        f"{_AS_OWNER} callable set {_SEARCH_PATH}, enable_seqscan=off "
+        "fa0f7fe8de0b414756cd02f92f80adb0"
+    ),
+    ("", "function words_of"): "callable 0dd9045785d329decc2095bed00efcc1",
+    ("", "right to use the schema"): "granted",
+}
+"""What there must be, as `QUERY` tells it.
+
+A policy's expressions are in PostgreSQL's own words, and a function's text is an MD5 digest.
+"""
+
+FUNCTIONS = tuple(thing.split()[1] for table, thing in EXPECTED if thing.startswith("function "))
+
+QUERY = """
+WITH role AS (SELECT oid FROM pg_roles WHERE rolname = %(role)s),
+tables AS (
+    SELECT oid, relname::text AS name, relrowsecurity, relforcerowsecurity, relnamespace
+    FROM pg_class WHERE oid IN (SELECT to_regclass(t) FROM unnest(%(tables)s::text[]) AS t)
+),
+functions AS (
+    SELECT p.*, quote_ident(nspname) AS schema
+    FROM pg_proc p JOIN pg_namespace n ON n.oid = pronamespace
+    WHERE n.oid IN (SELECT relnamespace FROM tables) AND proname = ANY (%(functions)s)
+),
+policies AS (
+    SELECT name, policy.*, EXISTS (SELECT FROM unnest(polroles) AS whose, role WHERE whose = 0
+                                   OR pg_has_role(role.oid, whose, 'USAGE')) AS binds_role
+    FROM tables JOIN pg_policy AS policy ON polrelid = tables.oid
+)
+SELECT name, 'row security',
+       concat_ws(', ', CASE WHEN relrowsecurity THEN 'enabled' END,
+                 -- Better Auth owns users, and may see all of them.
+                 CASE WHEN relforcerowsecurity AND name <> 'users' THEN 'forced' END),
+       true
+FROM tables WHERE name <> 'alembic_version'
+UNION ALL
+SELECT name, 'policy ' || polname,
+       concat_ws(' ', CASE WHEN polpermissive THEN 'permissive' ELSE 'restrictive' END,
+                 CASE polcmd WHEN '*' THEN 'all' WHEN 'r' THEN 'select' WHEN 'a' THEN 'insert'
+                             WHEN 'w' THEN 'update' ELSE 'delete' END,
+                 'to', (SELECT string_agg(CASE
+                            WHEN whose = 0 THEN 'public'
+                            WHEN whose IN (SELECT proowner FROM functions)
+                            THEN 'the functions'' owner'
+                            ELSE pg_get_userbyid(whose) END, ', ') FROM unnest(polroles) AS whose),
+                 'using ' || pg_get_expr(polqual, polrelid),
+                 'with check ' || pg_get_expr(polwithcheck, polrelid)),
+       -- One that is not ours matters where it shows the role more, or hides something from it.
+       binds_role AND (name <> 'users' OR NOT polpermissive)
+FROM policies
+UNION ALL
+SELECT name, 'trigger ' || tgname,
+       concat_ws(' ', CASE tgenabled WHEN 'O' THEN 'enabled' WHEN 'D' THEN 'disabled'
+                                     ELSE 'enabled in replicas' END,
+                 pg_get_triggerdef(t.oid, true)),
+       false
+FROM tables JOIN pg_trigger t ON tgrelid = tables.oid WHERE NOT tgisinternal
+UNION ALL
+SELECT name, 'right to ' || privilege,
+       -- A right on the table goes for columns that others have added, too.
+       CASE WHEN has_table_privilege(role.oid, tables.oid, privilege) THEN 'every column'
+            ELSE string_agg(attname, ', ' ORDER BY attname::text) END, true
+FROM tables JOIN pg_attribute ON attrelid = tables.oid, role,
+     unnest(ARRAY['select', 'insert', 'update', 'references']) AS privilege
+WHERE attnum > 0 AND NOT attisdropped
+  AND has_column_privilege(role.oid, tables.oid, attnum, privilege)
+GROUP BY name, privilege, role.oid, tables.oid
+UNION ALL
+SELECT name, 'right to ' || privilege, 'rows', true
+FROM tables, role, unnest(ARRAY['delete', 'truncate', 'trigger']) AS privilege
+WHERE has_table_privilege(role.oid, tables.oid, privilege)
+UNION ALL
+SELECT DISTINCT '', 'right to use the schema', 'granted', false FROM tables, role
+WHERE has_schema_privilege(role.oid, relnamespace, 'usage')
+UNION ALL
+SELECT '', 'function ' || proname,
+       concat_ws(' ', CASE WHEN prosecdef THEN 'as its owner' END,
+                 CASE WHEN has_function_privilege(role.oid, functions.oid, 'execute')
+                      THEN 'callable' END,
+                 'set ' || replace(array_to_string(proconfig, ', '), schema, 'SCHEMA'),
+                 md5(replace(prosrc, schema || '.', ''))),
+       false
+FROM functions, role
+"""
+"""Rows of a table, a thing, its state, and whether one that is not expected is a fault."""
+
+
+def _parameters(role: str) -> dict[str, object]:
+    """Return what `QUERY` takes: the names of the role whose rights count, tables and functions."""
+    functions = [thing.split()[1] for _, thing in EXPECTED if thing.startswith("function ")]
+    return {"role": role, "tables": [*OWNED_TABLES, "alembic_version"], "functions": functions}
+
+
+NOT_MIGRATED = (
+    "The database is not migrated: run `todo-api migrate`. If it is, the role lacks the right to "
+    "use the schema."
+)
+HOW_TO_MEND = "`todo-api migrate --sql` prints the statements that make it as it must be."
+
+
+def differences(
+    rows: Iterable[tuple[str, str, str, bool]], expected: Mapping[Key, str] = EXPECTED
+) -> list[str]:
+    """Return a sentence for each difference between what `QUERY` tells and what is expected."""
+    found = {(table, thing): (state, matters) for table, thing, state, matters in rows}
+    sentences = []
+    for key, wanted in expected.items():
+        state, _ = found.pop(key, (None, False))
+        if state is None:
+            sentences.append(f"{_name(key)} is missing. It must be: {wanted}.")
+        elif state != wanted:
+            sentences.append(f"{_name(key)} is: {state or 'off'}. It must be: {wanted}.")
+    for key, (state, matters) in found.items():
+        if matters:
+            sentences.append(f"{_name(key)} must not be there. It is: {state}.")
+    return [*sentences, HOW_TO_MEND] if sentences else []
+
+
+def _name(key: Key) -> str:
+    table, thing = key
+    return f"{table}: {thing}" if table else thing.capitalize()
+
+
+def check_protection(url: str) -> list[str]:
+    """Return a sentence for each difference in a database whose migrations are current.
+
+    Raises:
+        MigrationFailed: it could not be asked.
+    """
+    try:
+        with psycopg.connect(libpq_url(url)) as connection:
+            return differences(connection.execute(QUERY, _parameters(SERVER_ROLE)).fetchall())
+    except psycopg.Error as error:
+        raise MigrationFailed(f"The rights could not be looked at: {error}") from error
+
+
+async def objections(connection: AsyncConnection[Any]) -> list[str]:
+    """Return a sentence for each reason why row security would not keep users apart.
+
+    The role of the connection is looked at, then the catalog, and at last what is shown to nobody.
+    Where newer code has migrated the database, only that code knows how the catalog must be.
+
+    Raises:
+        psycopg.Error: the database could not be asked.
+    """
+    role = await inspect_role(connection)
+    if role.table_count < len(OWNED_TABLES):
+        return [NOT_MIGRATED]
+    if sentences := role.objections():
+        return sentences
+    cursor = await connection.execute(QUERY, _parameters(role.name))
+    rows, expected = await cursor.fetchall(), EXPECTED
+    if await _is_newer(connection):
+        rows = [row for row in rows if row[1] == ROW_SECURITY]
+        expected = {key: state for key, state in EXPECTED.items() if key[1] == ROW_SECURITY}
+    return differences(rows, expected) or await _probe(connection)
+
+
+async def _is_newer(connection: AsyncConnection[Any]) -> bool:
+    try:
+        cursor = await connection.execute("SELECT version_num FROM alembic_version")
+        record = await cursor.fetchone()
+    except psycopg.errors.InsufficientPrivilege:
+        # It is one of the rights that are looked at.
+        return False
+    return record is not None and record[0] > REVISION
+
+
+async def _probe(connection: AsyncConnection[Any]) -> list[str]:
+    """Return a sentence for each table that shows rows to an identity that nobody has."""
+    shown = ", ".join(f"EXISTS (SELECT FROM {table})" for table in OWNED_TABLES)
+    async with connection.transaction():
+        await connection.execute("SELECT set_config('app.user_id', %s, true)", [uuid4().hex])
+        cursor = await connection.execute(f"SELECT {shown}")
+        record = await cursor.fetchone()
+    assert record is not None
+    return [
+        f"{table} shows rows to an identity that nobody has: row security does not hold."
+        for table, is_shown in zip(OWNED_TABLES, record, strict=True)
+        if is_shown
+    ]
