@@ -3,12 +3,14 @@
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 
 from app.database import RunningDatabase
-from app.live import Live, TellingDatabase, listening
+from app.live import Live, TellingDatabase, keep_listening, keep_sweeping
 from app.pipeline import PipelinedDatabase
 from app.pool import PooledDatabase
 from app.settings import Settings
+from app.supervisor import Supervisor
 from app.trash import keep_purging
 from auth.context import ContextGetter
 from auth.keys import Jwks
@@ -22,6 +24,7 @@ class Running:
 
     database: RunningDatabase
     live: Live
+    supervisor: Supervisor
     get_context: ContextGetter
 
 
@@ -50,9 +53,13 @@ async def run(settings: Settings) -> AsyncIterator[Running]:
         database: RunningDatabase = kind(settings.database_url, settings)
         stack.push_async_callback(database.close)
         await database.open()
-        await stack.enter_async_context(keep_purging(settings.database_url, settings))
         live = Live()
         live.database = database
-        await stack.enter_async_context(listening(live, settings))
+        supervisor = Supervisor()
+        stack.push_async_callback(supervisor.stop)
+        supervisor.run("purge", partial(keep_purging, settings.database_url, settings))
+        supervisor.run("listener", partial(keep_listening, live, settings))
+        supervisor.run("sweeper", partial(keep_sweeping, live))
         told = TellingDatabase(database, live)
-        yield Running(database, live, ContextGetter(verifier, told, live, read_viewer))
+        get_context = ContextGetter(verifier, told, live, read_viewer)
+        yield Running(database, live, supervisor, get_context)

@@ -10,14 +10,14 @@ import asyncio
 import logging
 import random
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import aclosing, asynccontextmanager, contextmanager
-from typing import Any, TypeVar
+from collections.abc import Callable, Iterator
+from contextlib import aclosing, contextmanager
+from typing import Annotated, Any, TypeVar
 from uuid import uuid4
 
-import orjson
 import psycopg
 from psycopg import AsyncConnection
+from pydantic import BaseModel, Field, ValidationError
 
 from app.database import APPLICATION_NAME
 from app.migration import libpq_url
@@ -53,6 +53,19 @@ HEARING_TIMEOUT = 3.0
 
 RECONNECT_DELAYS = (0.2, 10.0)
 """Seconds to wait after the connection could not be had: at first, and at most."""
+
+POINTS_MAX = 2**31
+"""More points than a user can spend between two notifications."""
+
+
+class Notification(BaseModel, strict=True):
+    """What a worker says to the others; of one that has just begun to listen, only its name."""
+
+    by: str
+    of: list[UserId] = []
+    """Whose tasks have changed."""
+    spent: dict[UserId, Annotated[int, Field(gt=0, le=POINTS_MAX)]] = {}
+    """The points that users have spent there."""
 
 
 class Live:
@@ -119,18 +132,21 @@ class Live:
         self._tell_soon()
 
     def hear(self, payload: str) -> None:
-        """Heed what another worker says."""
+        """Heed what another worker says.
+
+        Whoever may connect to the database can say anything: what is not understood is ignored.
+        """
         try:
-            said = orjson.loads(payload)
-        except orjson.JSONDecodeError:
-            # A worker that has just begun to listen.
+            said = Notification.model_validate_json(payload)
+        except ValidationError:
+            logger.warning("Not understood: a notification of %d characters", len(payload))
             return
-        if said["by"] == self.worker:
+        if said.by == self.worker:
             return
-        for owner in said.get("of", ()):
+        for owner in said.of:
             self.wake(owner)
-        if self._heed is not None and "spent" in said:
-            self._heed(said["spent"])
+        if self._heed is not None and said.spent:
+            self._heed(said.spent)
 
     def _tell_soon(self) -> None:
         if self.database is not None and self._telling is None:
@@ -139,11 +155,11 @@ class Live:
     async def _tell(self, database: Database) -> None:
         await asyncio.sleep(GATHERING_TIME)
         owners, self._gathered, self._telling = list(self._gathered), set(), None
-        spent, self._spent = list(self._spent.items()), Counter()
-        words: list[dict[str, object]] = [{"of": part} for part in _in_parts(owners)]
-        words += [{"spent": dict(part)} for part in _in_parts(spent)]
+        spent, self._spent = list((+self._spent).items()), Counter()
+        words = [Notification(by=self.worker, of=part) for part in _in_parts(owners)]
+        words += [Notification(by=self.worker, spent=dict(part)) for part in _in_parts(spent)]
         for word in words:
-            payload = orjson.dumps({"by": self.worker, **word}).decode()
+            payload = word.model_dump_json(exclude_defaults=True)
             # It is nobody's, but at the door somebody must be named.
             nobody = owners[0] if owners else spent[0][0]
             try:
@@ -175,25 +191,14 @@ class TellingDatabase:
             self._live.changed(statement.owner)
 
 
-@asynccontextmanager
-async def listening(live: Live, settings: Settings) -> AsyncIterator[None]:
-    """Wake who waits when other workers tell of changes, until the block is left."""
-    listener = asyncio.create_task(_listen_always(live, settings))
-    sweeper = asyncio.create_task(_sweep(live))
-    try:
-        yield
-    finally:
-        listener.cancel()
-        sweeper.cancel()
-        await asyncio.gather(listener, sweeper, return_exceptions=True)
-
-
-async def _sweep(live: Live) -> None:
+async def keep_sweeping(live: Live) -> None:
+    """Have everybody look for changes now and then, told or not."""
     while True:
         await live.wake_all(SWEEP * random.uniform(0.5, 1.5))  # noqa: S311
 
 
-async def _listen_always(live: Live, settings: Settings) -> None:
+async def keep_listening(live: Live, settings: Settings) -> None:
+    """Wake who waits when other workers tell of changes."""
     delay = RECONNECT_DELAYS[0]
     while True:
         # A server that nobody follows needs no connection for it.
@@ -246,7 +251,7 @@ async def _hears(connection: AsyncConnection[Any], settings: Settings) -> bool:
 
     Through a transaction pooler it is not: between statements nobody listens there.
     """
-    word = uuid4().hex
+    word = Notification(by=uuid4().hex).model_dump_json()
     await connection.execute(f"LISTEN {CHANNEL}")
     async with await connect(settings) as another:
         await another.execute("SELECT pg_notify(%s, %s)", [CHANNEL, word])

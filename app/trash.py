@@ -3,8 +3,6 @@
 import asyncio
 import logging
 import random
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import Any, LiteralString
 
 import psycopg
@@ -56,18 +54,8 @@ async def _in_batches(connection: AsyncConnection[Any], statement: LiteralString
             return purged
 
 
-@asynccontextmanager
-async def keep_purging(url: str, settings: Settings) -> AsyncIterator[None]:
-    """Purge now and then, until the block is left."""
-    task = asyncio.create_task(_keep_purging(url, settings))
-    try:
-        yield
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
-
-
-async def _keep_purging(url: str, settings: Settings) -> None:
+async def keep_purging(url: str, settings: Settings) -> None:
+    """Purge now and then."""
     while True:
         # Many workers that start at once do not all come at once.
         await asyncio.sleep(INTERVAL * random.uniform(0.5, 1.5))  # noqa: S311

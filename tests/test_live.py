@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+import logging
 import random
 import socket as sockets
 import time
@@ -26,10 +27,39 @@ from tests.sockets import signed_in
 
 USERS = 10
 
+ODD = [
+    "",
+    "null",
+    "5",
+    "[]",
+    "{}",
+    '"ada"',
+    "ada",
+    '{"by": 1}',
+    '{"of": ["ada"]}',
+    '{"by": "x", "of": 5}',
+    '{"by": "x", "of": "ada"}',
+    '{"by": "x", "of": [5, null, {}]}',
+    '{"by": "x", "of": [["ada"]]}',
+    '{"by": "x", "spent": []}',
+    '{"by": "x", "spent": {"ada": "b"}}',
+    '{"by": "x", "spent": {"ada": 0}}',
+    '{"by": "x", "spent": {"ada": -5}}',
+    '{"by": "x", "spent": {"ada": true}}',
+    '{"by": "x", "spent": {"ada": 2.5}}',
+    '{"by": "x", "spent": {"ada": 1e308}}',
+    '{"by": "x", "spent": {"ada": 1' + 400 * "0" + "}}",
+    '{"by": "x", "of": ' + 3900 * "[" + 3900 * "]" + "}",
+]
+"""What no worker says, but whoever may connect to the database can."""
+
 
 @pytest.fixture
-def servers(migrated_database: Database) -> Iterator[tuple[Server, Server]]:
-    """Two workers of one database."""
+def servers(
+    migrated_database: Database, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[tuple[Server, Server]]:
+    """Two workers of one database, where nothing is told by looking now and then."""
+    monkeypatch.setattr(live, "SWEEP", 1e6)
     settings = settings_for(migrated_database.server_url)
     with running_server(settings) as one, running_server(settings) as two:
         yield one, two
@@ -212,6 +242,93 @@ def test_what_changed_while_nothing_could_be_heard_is_told_afterwards(
             eventually(lambda: cut_listeners(migrated_database) > 0, True)
             user.create(f"cut {number}")
             assert follower.event()["node"]["task"]["title"] == f"cut {number}"
+
+
+def until_it_hears(server: Server, database: Database) -> None:
+    """Wait until a server with watchers heeds what is said from now on."""
+    hub: live.Live = server.app.state.live
+    nobody = UserId("nobody")
+    with hub.watch(nobody) as told:
+
+        def is_told() -> bool:
+            say(database, json.dumps({"by": "a test", "of": [nobody]}))
+            return told.is_set()
+
+        eventually(is_told, True)
+
+
+def say(database: Database, *payloads: str) -> None:
+    """Notify whoever listens, as any role can."""
+    with psycopg.connect(database.server_url, autocommit=True) as connection:
+        for payload in payloads:
+            connection.execute("SELECT pg_notify(%s, %s)", [live.CHANNEL, payload])
+
+
+def logged(caplog: pytest.LogCaptureFixture, room: str) -> list[logging.LogRecord]:
+    return [record for record in caplog.records if record.name == room]
+
+
+def test_after_what_is_not_understood_changes_are_told_as_before(
+    servers: tuple[Server, Server], migrated_database: Database, caplog: pytest.LogCaptureFixture
+) -> None:
+    one, two = servers
+    user = one.user()
+    with signed_in(two, user.token) as follower:
+        follower.follow()
+        eventually(partial(watchers, two), 1)
+        until_it_hears(two, migrated_database)
+        say(migrated_database, *ODD)
+        user.create("after")
+        assert follower.event()["node"]["task"]["title"] == "after"
+    assert len(logged(caplog, "app.live")) == len(ODD)
+
+
+@pytest.mark.parametrize("payload", ODD, ids=lambda payload: payload[:40])
+def test_what_is_not_understood_is_ignored_but_for_a_line_in_the_log(
+    payload: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    hub, spent = live.Live(), list[dict[UserId, int]]()
+    hub.heed_spending(spent.append)
+    with hub.watch(UserId("ada")) as event:
+        hub.hear(payload)
+        assert not event.is_set()
+    assert spent == []
+    (record,) = caplog.records
+    assert "ada" not in record.getMessage()
+
+
+def test_what_another_worker_says_is_heeded(caplog: pytest.LogCaptureFixture) -> None:
+    hub, spent = live.Live(), list[dict[UserId, int]]()
+    hub.heed_spending(spent.append)
+    with hub.watch(UserId("ada")) as event:
+        hub.hear('{"by": "x", "of": ["ada"], "spent": {"ada": 3}, "since": "a later version"}')
+        assert event.is_set()
+    assert spent == [{"ada": 3}]
+    hub.hear('{"by": "x"}')
+    assert caplog.records == []
+
+
+def test_a_listener_that_dies_is_logged_and_started_again(
+    servers: tuple[Server, Server],
+    migrated_database: Database,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    one, two = servers
+    user = one.user()
+    with signed_in(two, user.token) as follower:
+        follower.follow()
+        eventually(partial(watchers, two), 1)
+        until_it_hears(two, migrated_database)
+        with monkeypatch.context() as faulty:
+            faulty.delattr(live.Live, "hear")
+            say(migrated_database, '{"by": "x"}')
+            eventually(lambda: len(logged(caplog, "app.supervisor")) > 0, True)
+        user.create("after")
+        assert follower.event()["node"]["task"]["title"] == "after"
+    death = logged(caplog, "app.supervisor")[0]
+    assert "listener" in death.getMessage()
+    assert death.exc_info is not None
 
 
 async def test_a_direct_connection_can_listen(migrated_database: Database) -> None:
