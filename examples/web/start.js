@@ -9,7 +9,7 @@ const { result } = concurrently(
   [
     {
       name: "api",
-      command: `uv run --directory ../.. todo-api serve --port ${API_PORT}`,
+      command: `uv run --no-dev --directory ../.. todo-api serve --port ${API_PORT}`,
       env: { BETTER_AUTH_URL: page, CORS_ORIGINS: page },
     },
     { name: "web", command: "npm run dev", env: { PORT, VITE_API_URL: api } },
