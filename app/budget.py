@@ -12,9 +12,9 @@ import time
 from collections import Counter, OrderedDict
 
 from app.live import Live
-from auth.identity import UserId
 from graphql_schema.errors import CodedError, ErrorCode
 from graphql_schema.types import RateLimit
+from models.user import UserId
 
 MINUTE = 60.0
 SHARE = 20

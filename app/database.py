@@ -16,15 +16,14 @@ from psycopg_pool import PoolTimeout
 
 from app.protection import objections
 from app.settings import Settings
-from auth.door import (
+from models.database import (
     AlreadyThere,
     Database,
     DatabaseTooSlow,
     DatabaseUnavailable,
     OwnerUnknown,
-    Row,
-    Statement,
 )
+from models.statement import Row, Statement
 
 APPLICATION_NAME = "todo-api"
 

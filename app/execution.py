@@ -13,9 +13,9 @@ from app.budget import Budget
 from app.documents import MAX_ERRORS, Asked, Documents, RequestFailed
 from app.observability import OPERATION_NAME_MAX_LENGTH, RequestRecord
 from auth.context import Context
-from auth.door import DatabaseUnavailable
 from compiled_graphql.operation import Middleware
 from graphql_schema.errors import CodedError, ErrorCode, with_code
+from models.database import DatabaseUnavailable
 
 logger = logging.getLogger(__name__)
 

@@ -33,8 +33,8 @@ from app.persisted import PersistedQueries
 from app.settings import Settings, TrustedDocumentsMode, settings_or_exit
 from app.socket import GraphQLSocket
 from app.trusted import ManifestError, TrustedDocuments, check_documents, read_manifests
-from auth.door import DatabaseUnavailable
 from graphql_schema.schema import build_schema
+from models.database import DatabaseUnavailable
 
 GRAPHQL_PATH = "/graphql"
 

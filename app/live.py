@@ -22,8 +22,9 @@ from pydantic import BaseModel, Field, ValidationError
 from app.database import APPLICATION_NAME
 from app.migration import libpq_url
 from app.settings import Settings
-from auth.door import Database, DatabaseUnavailable, Row, Sql, Statement
-from auth.identity import UserId
+from models.database import Database, DatabaseUnavailable
+from models.statement import Row, Sql, Statement
+from models.user import UserId
 
 logger = logging.getLogger(__name__)
 
@@ -181,7 +182,7 @@ class TellingDatabase:
         self._live = live
 
     async def fetch(self, statement: Statement[Row]) -> list[Row]:
-        """Run the statement, as `auth.door.Database` has it."""
+        """Run the statement, as `models.database.Database` has it."""
         if not statement.sql.writes:
             return await self._database.fetch(statement)
         try:

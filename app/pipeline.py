@@ -33,7 +33,8 @@ from app.database import (
 )
 from app.migration import libpq_url
 from app.settings import Settings
-from auth.door import DatabaseUnavailable, Row, Sql, Statement
+from models.database import DatabaseUnavailable
+from models.statement import Row, Sql, Statement
 
 logger = logging.getLogger(__name__)
 
@@ -328,7 +329,7 @@ class PipelinedDatabase:
             self._waiting.popleft().fail(psycopg.OperationalError("the server stops"))
 
     async def fetch(self, statement: Statement[Row]) -> list[Row]:
-        """Run the statement, as `auth.door.Database` has it."""
+        """Run the statement, as `models.database.Database` has it."""
         sql, owner = statement.sql, statement.owner
         values = {**statement.values, "owner": owner}
         prepared = Prepared(

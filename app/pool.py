@@ -19,7 +19,8 @@ from app.database import (
 )
 from app.migration import libpq_url
 from app.settings import Settings
-from auth.door import DatabaseUnavailable, Row, Statement
+from models.database import DatabaseUnavailable
+from models.statement import Row, Statement
 
 logger = logging.getLogger(__name__)
 
@@ -74,7 +75,7 @@ class PooledDatabase:
         await prepare_session(connection, self._settings)
 
     async def fetch(self, statement: Statement[Row]) -> list[Row]:
-        """Run the statement, as `auth.door.Database` has it.
+        """Run the statement, as `models.database.Database` has it.
 
         Where nobody waits for it any more it is left to its end, which PostgreSQL sees to: psycopg,
         if it is cancelled amid a pipeline, may keep the connection for ever.

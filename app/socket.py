@@ -20,9 +20,9 @@ from app.execution import Executor, GraphQLRequest, coded
 from app.observability import RequestLog, RequestRecord, digest
 from app.persisted import PersistedQueries
 from auth.context import Context, ContextGetter, Unauthenticated
-from auth.identity import UserId
 from auth.keys import KeysUnavailable
 from graphql_schema.errors import CodedError, ErrorCode
+from models.user import UserId
 
 logger = logging.getLogger(__name__)
 

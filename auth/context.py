@@ -8,12 +8,12 @@ from collections.abc import Awaitable, Callable, Sequence
 
 import strawberry
 
-from auth.door import Changes, Database
-from auth.identity import Identity, UserId
+from auth.identity import Identity
 from auth.tokens import InvalidToken, TokenVerifier
 from graphql_schema.errors import CodedError, ErrorCode
 from graphql_schema.types import RateLimit
-from models.user import UserRow
+from models.database import Changes, Database
+from models.user import UserId, UserRow
 
 
 class Unauthenticated(CodedError):

@@ -1,10 +1,8 @@
 """Who somebody is, once a token has been verified."""
 
 from dataclasses import dataclass
-from typing import NewType
 
-UserId = NewType("UserId", str)
-"""The `sub` of a verified token. Only `auth.tokens` makes one, so holding it proves the check."""
+from models.user import UserId
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,9 +10,9 @@ from unicodedata import category
 
 import jwt
 
-from auth.identity import Identity, UserId
+from auth.identity import Identity
 from auth.keys import Jwks, UnknownKey, VerificationKey
-from models.user import USER_ID_MAX_LENGTH
+from models.user import USER_ID_MAX_LENGTH, UserId
 
 SECRET_MIN_BYTES = 32
 """RFC 7518, 3.2: a key for HS256 is at least as long as the hash."""

@@ -1,13 +1,16 @@
 """The users table. Its rows belong to Better Auth; the server only adds a missing one."""
 
 from datetime import datetime
-from typing import NamedTuple
+from typing import NamedTuple, NewType
 
 from sqlalchemy import Boolean, Column, DateTime, Text, false, func
 from sqlmodel import Field, SQLModel
 
 from models.instant import Instant
 from models.metadata import metadata
+
+UserId = NewType("UserId", str)
+"""The `sub` of a verified token. Only `auth.tokens` makes one, so holding it proves the check."""
 
 USER_ID_MAX_LENGTH = 255
 """Characters in a user id. Better Auth makes 32 by default."""

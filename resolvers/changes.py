@@ -6,8 +6,6 @@ import strawberry
 from strawberry import UNSET
 
 from auth.context import Info
-from auth.door import Database
-from auth.identity import UserId
 from graphql_schema.connections import (
     PAGE_SIZE_DEFAULT,
     PAGE_SIZE_MAX,
@@ -17,6 +15,8 @@ from graphql_schema.connections import (
     page_size,
 )
 from graphql_schema.inputs import given
+from models.database import Database
+from models.user import UserId
 from resolvers import statements
 
 

@@ -8,9 +8,10 @@ from typing import Any
 from strawberry import UNSET
 
 from auth.context import Context
-from auth.door import AlreadyThere, DatabaseTooSlow, Statement
 from graphql_schema.errors import CodedError, ErrorCode
 from graphql_schema.inputs import MutationInput, idempotency_key
+from models.database import AlreadyThere, DatabaseTooSlow
+from models.statement import Statement
 from resolvers import statements
 from resolvers.statements import Change
 from resolvers.users import fetch_as_known

@@ -7,8 +7,6 @@ import strawberry
 from strawberry import UNSET
 
 from auth.context import Info
-from auth.door import Database
-from auth.identity import UserId
 from graphql_schema.connections import (
     PAGE_SIZE_DEFAULT,
     PAGE_SIZE_MAX,
@@ -19,8 +17,9 @@ from graphql_schema.connections import (
 from graphql_schema.filters import DateTimeRange, TaskFilter, TaskOrder
 from graphql_schema.inputs import given, task_key
 from graphql_schema.types import RateLimit
+from models.database import Database
 from models.task import TaskRow
-from models.user import UserRow
+from models.user import UserId, UserRow
 from resolvers import statements
 from resolvers.statements import Conditions, Page, Values
 

@@ -45,13 +45,13 @@ from sqlalchemy.sql.elements import CompilerElement
 from sqlalchemy.sql.selectable import CTE
 from sqlmodel import col
 
-from auth.door import Sql, Statement
-from auth.identity import Identity, UserId
+from auth.identity import Identity
 from graphql_schema.connections import Cursor
 from graphql_schema.filters import OrderDirection, TaskOrderField, TaskStatus, TaskTrash
 from models.idempotency_key import IdempotencyKey
+from models.statement import Sql, Statement
 from models.task import Task, TaskCounter, TaskRow
-from models.user import User, UserRow
+from models.user import User, UserId, UserRow
 
 Row = TypeVar("Row")
 OrderKey = SQLColumnExpression[Any]

@@ -1,7 +1,8 @@
 """The caller's own row in users, made from the token's claims when there is none."""
 
 from auth.context import Context
-from auth.door import OwnerUnknown, Row, Statement
+from models.database import OwnerUnknown
+from models.statement import Row, Statement
 from models.user import UserRow
 from resolvers import statements
 

@@ -23,10 +23,12 @@ from graphql import (
 
 from app.live import Live
 from auth.context import Context
-from auth.door import DatabaseUnavailable, Row, Statement
-from auth.identity import Identity, UserId
+from auth.identity import Identity
 from compiled_graphql.operation import Compiler, Middleware, Operation
 from graphql_schema.schema import schema as todo
+from models.database import DatabaseUnavailable
+from models.statement import Row, Statement
+from models.user import UserId
 from resolvers.users import read_viewer
 from tests.counts import Count
 from tests.requests import Request, request_for

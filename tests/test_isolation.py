@@ -20,8 +20,8 @@ from strawberry.printer import print_schema
 
 from app.pipeline import PipelinedDatabase
 from app.pool import PooledDatabase
-from auth.door import Row, Statement
 from graphql_schema.schema import schema
+from models.statement import Row, Statement
 from tests.api import (
     DELETE,
     DELETE_MANY,

@@ -19,7 +19,7 @@ import pytest
 
 from app import live, protocol, socket
 from app.live import can_listen
-from auth.identity import UserId
+from models.user import UserId
 from tests.api import Caller, Server, running_server, settings_for
 from tests.counts import Count
 from tests.databases import Database

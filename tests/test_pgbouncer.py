@@ -18,8 +18,8 @@ import pytest
 
 from app.live import can_listen
 from app.pipeline import PipelinedDatabase
-from auth.door import Sql, Statement
-from auth.identity import UserId
+from models.statement import Sql, Statement
+from models.user import UserId
 from tests.api import running_server, settings_for
 from tests.counts import Count
 from tests.crowd import PATIENT, Crowd, client_of

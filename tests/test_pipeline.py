@@ -12,8 +12,9 @@ import pytest
 
 from app import pipeline
 from app.pipeline import PipelinedDatabase
-from auth.door import DatabaseUnavailable, Sql, Statement
-from auth.identity import UserId
+from models.database import DatabaseUnavailable
+from models.statement import Sql, Statement
+from models.user import UserId
 from tests.api import settings_for
 from tests.counts import Count
 from tests.databases import Database

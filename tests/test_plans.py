@@ -12,11 +12,11 @@ import pytest
 from psycopg import sql
 
 from app.embedded import EmbeddedPostgres
-from auth.door import Statement
-from auth.identity import UserId
 from graphql_schema.connections import Cursor
 from graphql_schema.filters import OrderDirection, TaskOrderField, TaskStatus, TaskTrash
 from models.instant import Instant
+from models.statement import Statement
+from models.user import UserId
 from resolvers import statements
 from resolvers.statements import Conditions, Page
 from tests.databases import Database, copy_of

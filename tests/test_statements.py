@@ -13,12 +13,13 @@ import psycopg
 import pytest
 from psycopg.errors import ForeignKeyViolation, InsufficientPrivilege
 
-from auth.door import Statement
-from auth.identity import Identity, UserId
+from auth.identity import Identity
 from graphql_schema.connections import Cursor
 from graphql_schema.filters import OrderDirection, TaskOrderField, TaskStatus, TaskTrash
 from models.instant import Instant
 from models.metadata import metadata
+from models.statement import Statement
+from models.user import UserId
 from resolvers import statements
 from resolvers.statements import Conditions, Page
 from tests.counts import Count

@@ -1,39 +1,15 @@
-"""The narrow door to the database: a statement with its owner goes in, rows come out."""
+"""The port: what resolvers ask of a database, and how it fails."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
-from typing import Generic, NamedTuple, Protocol, TypeVar
+from typing import Protocol
 
-from auth.identity import UserId
-
-Row = TypeVar("Row")
-
-
-@dataclass(frozen=True, slots=True)
-class Sql(Generic[Row]):
-    """SQL text compiled once, with the names of its `$1`, `$2`, … in order."""
-
-    text: str
-    parameters: tuple[str, ...]
-    make_row: Callable[[Sequence[object]], Row]
-    """Makes a named row of one record, whose values stand in the order of the text's columns."""
-    writes: bool
-    repeatable: bool = False
-    """Whether it cannot take effect twice, so that it may be sent again where nobody knows."""
-
-
-class Statement(NamedTuple, Generic[Row]):
-    """SQL, whose it is, and its values: it cannot be made without an owner."""
-
-    sql: Sql[Row]
-    owner: UserId
-    values: Mapping[str, object]
+from models.statement import Row, Statement
+from models.user import UserId
 
 
 class Database(Protocol):
-    """Runs statements, each in a transaction of its own in which its owner alone is set."""
+    """Runs statements, each in a transaction of its own in which `app.user_id` is its owner."""
 
     async def fetch(self, statement: Statement[Row]) -> list[Row]:
         """Return every row of the statement, committed.
