@@ -10,8 +10,9 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.endpoint import GraphQLEndpoint
+from app.http.headers import JSON_HEADERS
 from app.http_request import Head
-from app.observability import JSON_HEADERS, RequestLog, RequestRecord
+from app.telemetry.records import RequestLog, RequestRecord
 
 
 class ShortWay:

@@ -24,11 +24,11 @@ from app.embedded import DATABASE, EmbeddedUnavailable, embedded_postgres
 from app.factory import GRAPHQL_PATH
 from app.graphiql_files import FilesUnavailable, fetch
 from app.migration import MigrationFailed, pending, upgrade, upgrade_sql
-from app.observability import UVICORN_LOGS_JSON
 from app.protection import check_protection
 from app.roles import ensure_server_role
 from app.settings import Settings, settings_or_exit
 from app.socket import MESSAGE_MAX_BYTES
+from app.telemetry.log import UVICORN_LOGS_JSON
 from app.trash import purge as purge_trash
 from app.trusted import ManifestError, read_manifests
 from app.trusted import check_documents as check_trusted_documents

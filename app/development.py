@@ -14,9 +14,9 @@ from app.embedded import DATABASE, embedded_postgres
 from app.execution import Executor, GraphQLRequest
 from app.lifespan import run
 from app.migration import upgrade
-from app.observability import RequestRecord
 from app.roles import SERVER_ROLE
 from app.settings import Settings
+from app.telemetry.records import RequestRecord
 from auth.tokens import make_token
 from graphql_schema.schema import build_schema
 

@@ -18,7 +18,7 @@ from graphql import (
 )
 from graphql.language.parser import Parser
 
-from app.observability import digest
+from app.telemetry.records import digest
 from compiled_graphql.operation import Compiler, Operation
 from graphql_schema.errors import CodedError, ErrorCode, with_code
 from graphql_schema.limits import (

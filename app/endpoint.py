@@ -15,6 +15,7 @@ from app.budget import RateLimited
 from app.deadlines import Deadlines
 from app.documents import RequestFailed
 from app.execution import Executor, coded
+from app.http.middleware import record_of
 from app.http_request import (
     PLAIN_JSON,
     RESPONSE_JSON,
@@ -25,8 +26,8 @@ from app.http_request import (
     head_of,
     read_request,
 )
-from app.observability import RequestRecord, digest, record_of
 from app.persisted import PersistedQueries
+from app.telemetry.records import RequestRecord, digest
 from auth.context import Context, ContextGetter
 from auth.keys import KeysUnavailable
 from graphql_schema.errors import CodedError, ErrorCode

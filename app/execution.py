@@ -11,7 +11,7 @@ from graphql import ExecutionResult, GraphQLError, OperationType, execute, subsc
 
 from app.budget import Budget
 from app.documents import MAX_ERRORS, Asked, Documents, RequestFailed
-from app.observability import OPERATION_NAME_MAX_LENGTH, RequestRecord
+from app.telemetry.records import OPERATION_NAME_MAX_LENGTH, RequestRecord
 from auth.context import Context
 from compiled_graphql.operation import Middleware
 from graphql_schema.errors import CodedError, ErrorCode, with_code

@@ -25,13 +25,15 @@ from app.embedded import EmbeddedUnavailable
 from app.endpoint import METHODS, GraphQLEndpoint
 from app.execution import Executor
 from app.graphiql import GraphiQL
+from app.http.middleware import Observed
 from app.lifespan import run
 from app.migration import MigrationFailed, head
-from app.observability import Observed, RequestLog, configure_logging
 from app.openapi import describe_endpoint
 from app.persisted import PersistedQueries
 from app.settings import Settings, TrustedDocumentsMode, settings_or_exit
 from app.socket import GraphQLSocket
+from app.telemetry.log import configure_logging
+from app.telemetry.records import RequestLog
 from app.trusted import ManifestError, TrustedDocuments, check_documents, read_manifests
 from graphql_schema.schema import build_schema
 from models.database import DatabaseUnavailable

@@ -17,8 +17,8 @@ from starlette.types import Message, Receive, Scope, Send
 
 from app.documents import RequestFailed
 from app.execution import Executor, GraphQLRequest, coded
-from app.observability import RequestLog, RequestRecord, digest
 from app.persisted import PersistedQueries
+from app.telemetry.records import RequestLog, RequestRecord, digest
 from auth.context import Context, ContextGetter, Unauthenticated
 from auth.keys import KeysUnavailable
 from graphql_schema.errors import CodedError, ErrorCode

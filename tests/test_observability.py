@@ -14,7 +14,8 @@ import psycopg
 import pytest
 
 from app import protocol
-from app.observability import JsonLines, ReadableLines, digest
+from app.telemetry.log import JsonLines, ReadableLines
+from app.telemetry.records import digest
 from tests.api import SECRET, TOGGLE, Caller, Server, running_server, settings_for
 from tests.databases import Database
 from tests.test_serving import started

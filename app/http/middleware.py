@@ -1,0 +1,55 @@
+"""The middleware: each request has an id, safe headers and a line in the log."""
+
+import re
+import time
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app.http.headers import with_safe_headers
+from app.telemetry.records import RequestLog, RequestRecord
+
+SANE_REQUEST_ID = re.compile(r"[\w.:-]{1,64}", re.ASCII)
+
+
+def record_of(scope: Scope) -> RequestRecord:
+    """Return the record of the request that is under way."""
+    record: RequestRecord = scope["state"]["record"]
+    return record
+
+
+class Observed:
+    """Gives each request an id, each answer its headers, and the log one line."""
+
+    def __init__(self, app: ASGIApp, log: "RequestLog") -> None:
+        self._app = app
+        self.log = log
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        record = RequestRecord(_given_id(scope) or self.log.new_id())
+        scope.setdefault("state", {})["record"] = record
+        began, status = time.perf_counter(), 0
+
+        async def send_with_headers(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = with_safe_headers(message["headers"], record.id)
+            await send(message)
+
+        try:
+            await self._app(scope, receive, send_with_headers)
+        finally:
+            milliseconds = round((time.perf_counter() - began) * 1000, 1)
+            self.log.add(scope, record, status, milliseconds)
+
+
+def _given_id(scope: Scope) -> str | None:
+    """Return the id that the client or a proxy gave the request, if it is sane."""
+    for name, value in scope["headers"]:
+        if name == b"x-request-id":
+            given: str = value.decode("latin-1")
+            return given if SANE_REQUEST_ID.fullmatch(given) else None
+    return None

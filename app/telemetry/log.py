@@ -1,0 +1,74 @@
+"""The log: everything in one form, for programs or for people."""
+
+import json
+import logging
+import sys
+
+from uvicorn.logging import ColourizedFormatter
+
+from app.telemetry.records import RequestLog, written_time
+
+ROOMS = ("app", "auth")
+"""The packages that log."""
+
+UVICORN_LOGGERS = ("uvicorn", "uvicorn.access")
+"""Those of uvicorn's that have handlers."""
+
+
+class JsonLines(logging.Formatter):
+    """One JSON object a line, for programs."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        line = {
+            "at": written_time(record.created),
+            "level": record.levelname.lower(),
+        }
+        if hasattr(record, "told"):
+            line |= record.told
+        else:
+            line |= {"message": record.getMessage()}
+        if record.exc_info:
+            line["traceback"] = self.formatException(record.exc_info)
+        return json.dumps(line, separators=(",", ":"))
+
+
+class ReadableLines(logging.Formatter):
+    """One short line, for people."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        told = getattr(record, "told", None)
+        if told is not None:
+            record.msg = " ".join(
+                str(value) if name in ("status", "op", "code", "path") else f"{name}={value}"
+                for name, value in told.items()
+            )
+        return f"{record.levelname + ':':<9} {super().format(record)}"
+
+
+UVICORN_LOGS_JSON: dict[str, object] = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"lines": {"()": f"{__name__}.{JsonLines.__name__}"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "lines"}},
+    "loggers": {"uvicorn": {"handlers": ["stderr"], "level": "INFO", "propagate": False}},
+}
+"""A `log_config` for uvicorn, whose main process never sees the application."""
+
+
+def configure_logging(requests: RequestLog, *, readable: bool, debug: bool) -> None:
+    """Have everything logged to stderr in one way, unless somebody has arranged it otherwise."""
+    for room in ROOMS:
+        logging.getLogger(room).setLevel(logging.DEBUG if debug else logging.INFO)
+    if not logging.root.handlers:
+        stderr = logging.StreamHandler(sys.stderr)
+        stderr.setFormatter(ReadableLines() if readable else JsonLines())
+        logging.root.addHandler(stderr)
+        if not readable:
+            requests.gather_for(sys.stderr)
+    if readable:
+        return
+    for name in UVICORN_LOGGERS:
+        for handler in logging.getLogger(name).handlers:
+            if isinstance(handler.formatter, ColourizedFormatter):
+                # It is uvicorn's own, so nobody has chosen it.
+                handler.setFormatter(JsonLines())
