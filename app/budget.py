@@ -11,7 +11,7 @@ import math
 import time
 from collections import Counter, OrderedDict
 
-from app.live import Live
+from app.database.changes import Live
 from graphql_schema.errors import CodedError, ErrorCode
 from graphql_schema.types import RateLimit
 from models.user import UserId

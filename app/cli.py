@@ -17,19 +17,19 @@ from graphql import find_breaking_changes
 from strawberry.printer import print_schema
 from uvicorn.config import LOGGING_CONFIG
 
+from app.database.embedded import DATABASE, EmbeddedUnavailable, embedded_postgres
+from app.database.migration import MigrationFailed, pending, upgrade, upgrade_sql
+from app.database.protection import check_protection
+from app.database.purge import purge as purge_trash
+from app.database.roles import ensure_server_role
 from app.development import DEMO_USER, Development, development, secret_of
 from app.doctor import examine
 from app.documents import Documents
-from app.embedded import DATABASE, EmbeddedUnavailable, embedded_postgres
 from app.factory import GRAPHQL_PATH
 from app.graphiql_files import FilesUnavailable, fetch
-from app.migration import MigrationFailed, pending, upgrade, upgrade_sql
-from app.protection import check_protection
-from app.roles import ensure_server_role
 from app.settings import Settings, settings_or_exit
 from app.socket import MESSAGE_MAX_BYTES
 from app.telemetry.log import UVICORN_LOGS_JSON
-from app.trash import purge as purge_trash
 from app.trusted import ManifestError, read_manifests
 from app.trusted import check_documents as check_trusted_documents
 from auth.tokens import make_token

@@ -9,10 +9,11 @@ import typer
 from psycopg import AsyncConnection
 from psycopg.conninfo import conninfo_to_dict
 
+from app.database.listener import can_listen
+from app.database.migration import head
+from app.database.protection import NOT_MIGRATED, objections
+from app.database.urls import libpq_url
 from app.development import development, is_development_secret
-from app.live import can_listen
-from app.migration import head, libpq_url
-from app.protection import NOT_MIGRATED, objections
 from app.settings import Settings
 from auth.keys import Jwks, KeysUnavailable
 

@@ -18,16 +18,16 @@ from starlette.routing import Route, WebSocketRoute
 from app.application import Application, ShortWay
 from app.budget import Budget
 from app.cors import StrictCORSMiddleware
-from app.database import UnsafeRole
+from app.database.embedded import EmbeddedUnavailable
+from app.database.migration import MigrationFailed, head
+from app.database.session import UnsafeRole
 from app.development import demo_token, development
 from app.documents import Documents
-from app.embedded import EmbeddedUnavailable
 from app.endpoint import METHODS, GraphQLEndpoint
 from app.execution import Executor
 from app.graphiql import GraphiQL
 from app.http.middleware import Observed
 from app.lifespan import run
-from app.migration import MigrationFailed, head
 from app.openapi import describe_endpoint
 from app.persisted import PersistedQueries
 from app.settings import Settings, TrustedDocumentsMode, settings_or_exit

@@ -5,13 +5,14 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 
-from app.database import RunningDatabase
-from app.live import Live, TellingDatabase, keep_listening, keep_sweeping
-from app.pipeline import PipelinedDatabase
-from app.pool import PooledDatabase
+from app.database.changes import Live, TellingDatabase
+from app.database.listener import keep_listening, keep_sweeping
+from app.database.pipeline import PipelinedDatabase
+from app.database.pool import PooledDatabase
+from app.database.purge import keep_purging
+from app.database.session import RunningDatabase
 from app.settings import Settings
 from app.supervisor import Supervisor
-from app.trash import keep_purging
 from auth.context import ContextGetter
 from auth.keys import Jwks
 from auth.tokens import TokenVerifier

@@ -7,9 +7,9 @@ from pathlib import Path
 import psutil
 import psycopg
 
-from app.embedded import EmbeddedPostgres, embedded_postgres
-from app.migration import upgrade
-from app.roles import SERVER_ROLE
+from app.database.embedded import EmbeddedPostgres, embedded_postgres
+from app.database.migration import upgrade
+from app.database.roles import SERVER_ROLE
 from benchmarks.workload import TASKS_EACH
 
 USERS = """

@@ -13,9 +13,9 @@ from uuid import uuid4
 import psycopg
 import pytest
 
-from app.embedded import EmbeddedPostgres, embedded_postgres
-from app.migration import upgrade
-from app.roles import SERVER_ROLE
+from app.database.embedded import EmbeddedPostgres, embedded_postgres
+from app.database.migration import upgrade
+from app.database.roles import SERVER_ROLE
 
 TEMPLATE = "migrated"
 

@@ -13,7 +13,7 @@ import psycopg
 import pytest
 from typer.testing import CliRunner
 
-from app.embedded import embedded_postgres
+from app.database.embedded import embedded_postgres
 from benchmarks import endurance
 from benchmarks.__main__ import OURS, cli
 from benchmarks.data import filled_database

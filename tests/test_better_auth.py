@@ -18,8 +18,8 @@ import psycopg
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from app.embedded import EmbeddedPostgres
-from app.migration import upgrade
+from app.database.embedded import EmbeddedPostgres
+from app.database.migration import upgrade
 from tests.api import SECRET, Caller, Server, running_server, settings_for
 from tests.databases import Database, copy_of, role_of_better_auth
 

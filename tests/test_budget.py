@@ -7,9 +7,9 @@ import psycopg
 import pytest
 
 from tests.api import Caller, Server, running_server, settings_for
+from tests.database.test_live import eventually
 from tests.databases import Database
 from tests.sockets import signed_in
-from tests.test_live import eventually
 
 LIMIT = 600
 """Points a minute: ten leak away in a second."""

@@ -21,7 +21,7 @@ from graphql import (
     validate,
 )
 
-from app.live import Live
+from app.database.changes import Live
 from auth.context import Context
 from auth.identity import Identity
 from compiled_graphql.operation import Compiler, Middleware, Operation

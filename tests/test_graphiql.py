@@ -17,8 +17,8 @@ from app.graphiql import GraphiQL
 from app.graphiql_examples import ANY_TASK, EXAMPLES, Example
 from app.graphiql_files import FILES, STYLE, VERSION
 from tests.api import Server
+from tests.database.test_live import eventually, watchers
 from tests.sockets import signed_in
-from tests.test_live import eventually, watchers
 
 HTML = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
 POLICY = (

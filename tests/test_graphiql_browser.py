@@ -13,7 +13,7 @@ from app.development import DEMO_USER
 from app.graphiql import CDN
 from app.graphiql_files import FILES
 from tests.api import Server
-from tests.test_live import eventually, watchers
+from tests.database.test_live import eventually, watchers
 
 PATIENCE = 30_000
 """Milliseconds; enough for a busy machine."""

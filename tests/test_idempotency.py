@@ -18,8 +18,8 @@ import psycopg
 import pytest
 from graphql import GraphQLInputObjectType, GraphQLNonNull, build_schema
 
-from app.roles import SERVER_ROLE
-from app.trash import purge
+from app.database.purge import purge
+from app.database.roles import SERVER_ROLE
 from auth.tokens import make_token
 from graphql_schema.errors import ErrorCode
 from graphql_schema.schema import build_schema as schema_of_the_code
@@ -38,9 +38,9 @@ from tests.api import (
     settings_for,
 )
 from tests.counts import Count
+from tests.database.test_faults import Victim, kill_a_backend, kill_the_postmaster, victim
 from tests.databases import Database
 from tests.proxy import proxy_before
-from tests.test_faults import Victim, kill_a_backend, kill_the_postmaster, victim
 from tests.test_serving import Process, started
 
 __all__ = ["victim"]

@@ -18,8 +18,8 @@ from graphql import (
 from psycopg.rows import dict_row
 from strawberry.printer import print_schema
 
-from app.pipeline import PipelinedDatabase
-from app.pool import PooledDatabase
+from app.database.pipeline import PipelinedDatabase
+from app.database.pool import PooledDatabase
 from graphql_schema.schema import schema
 from models.statement import Row, Statement
 from tests.api import (

@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterator
 import psycopg
 import pytest
 
-from app.roles import SERVER_ROLE
+from app.database.roles import SERVER_ROLE
 from tests.api import running_server, settings_for
 from tests.counts import Count
+from tests.database.test_faults import REQUEST_TIMEOUT, Load
 from tests.databases import Database
 from tests.proxy import Proxy, proxy_before
-from tests.test_faults import REQUEST_TIMEOUT, Load
 
 LOST = 200
 """Answers to lose on the way."""

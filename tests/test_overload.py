@@ -13,13 +13,13 @@ import psutil
 import psycopg
 from psycopg import sql
 
-from app.roles import SERVER_ROLE
+from app.database.roles import SERVER_ROLE
 from auth.tokens import make_token
 from tests.api import CREATE, SECRET, TOGGLE, Caller, Server, running_server, settings_for
 from tests.counts import Count
+from tests.database.test_statement_counts import blocked
 from tests.databases import Database
 from tests.proxy import proxy_before
-from tests.test_door import blocked
 from tests.test_serving import started
 
 REQUESTS = 1000

@@ -7,8 +7,8 @@ from typing import Any
 import psycopg
 import pytest
 
-from app import trash
-from app.trash import purge
+from app.database import purge as trash
+from app.database.purge import purge
 from tests.api import Caller, Server, running_server, settings_for
 from tests.databases import Database
 

@@ -17,8 +17,8 @@ import psycopg
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, Route, expect
 
-from app.embedded import DATABASE, embedded_postgres
-from app.roles import SERVER_ROLE
+from app.database.embedded import DATABASE, embedded_postgres
+from app.database.roles import SERVER_ROLE
 from tests.api import Caller
 from tests.test_serving import free_port, postgres_of
 

@@ -13,14 +13,14 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from app.embedded import PACKAGE, EmbeddedPostgres, EmbeddedUnavailable, embedded_postgres
+from app.database.embedded import PACKAGE, EmbeddedPostgres, EmbeddedUnavailable, embedded_postgres
 
 Holder = subprocess.Popen[str]
 HOLD = """
 import sys
 from pathlib import Path
 import psycopg
-from app.embedded import embedded_postgres
+from app.database.embedded import embedded_postgres
 with embedded_postgres(Path(sys.argv[1])) as postgres:
     try:
         print("holds", flush=True)

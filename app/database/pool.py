@@ -9,15 +9,15 @@ import psycopg
 from psycopg import AsyncConnection, AsyncRawCursor
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
-from app.database import (
+from app.database.retry import Attempts
+from app.database.session import (
     APPLICATION_NAME,
     CONNECTION_LIFETIME,
     GRACE,
     SET_LOCALS,
-    Attempts,
     prepare_session,
 )
-from app.migration import libpq_url
+from app.database.urls import libpq_url
 from app.settings import Settings
 from models.database import DatabaseUnavailable
 from models.statement import Row, Statement

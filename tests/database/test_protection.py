@@ -8,13 +8,13 @@ import pytest
 from psycopg import AsyncConnection
 
 from app.cli import _migrate
-from app.database import UnsafeRole
+from app.database.migration import head
+from app.database.pipeline import PipelinedDatabase
+from app.database.pool import PooledDatabase
+from app.database.protection import EXPECTED, HOW_TO_MEND, NOT_MIGRATED, REVISION, objections
+from app.database.roles import OWNED_TABLES, SERVER_ROLE
+from app.database.session import UnsafeRole
 from app.doctor import examine
-from app.migration import head
-from app.pipeline import PipelinedDatabase
-from app.pool import PooledDatabase
-from app.protection import EXPECTED, HOW_TO_MEND, NOT_MIGRATED, REVISION, objections
-from app.roles import OWNED_TABLES, SERVER_ROLE
 from models.idempotency_key import IdempotencyKey
 from models.task import Task, TaskCounter
 from models.user import User
@@ -159,7 +159,7 @@ async def test_rows_shown_to_nobody_are_noticed(
         migrated_database,
         "INSERT INTO tasks (user_id, title, version) VALUES ('ada', 'Milk', 1);" + OPEN_POLICIES,
     )
-    monkeypatch.setattr("app.protection.differences", lambda *_: [])
+    monkeypatch.setattr("app.database.protection.differences", lambda *_: [])
     assert await objections_to(migrated_database.server_url) == [
         "tasks shows rows to an identity that nobody has: row security does not hold."
     ]

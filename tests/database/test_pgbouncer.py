@@ -16,14 +16,14 @@ from urllib.parse import parse_qs, urlsplit
 import psycopg
 import pytest
 
-from app.live import can_listen
-from app.pipeline import PipelinedDatabase
+from app.database.listener import can_listen
+from app.database.pipeline import PipelinedDatabase
 from models.statement import Sql, Statement
 from models.user import UserId
 from tests.api import running_server, settings_for
 from tests.counts import Count
-from tests.crowd import PATIENT, Crowd, client_of
 from tests.databases import Database
+from tests.many_users import PATIENT, Crowd, client_of
 
 PGBOUNCER = shutil.which("pgbouncer", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
 

@@ -6,8 +6,8 @@ from contextlib import contextmanager
 from alembic import context
 from sqlalchemy import Connection
 
-from app.embedded import DATABASE, embedded_postgres
-from app.migration import connect
+from app.database.embedded import DATABASE, embedded_postgres
+from app.database.migration import connect
 from app.settings import read_settings
 from models.idempotency_key import IdempotencyKey
 from models.metadata import metadata

@@ -18,6 +18,8 @@ from sqlalchemy import Connection, Engine, create_engine, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
+from app.database.urls import libpq_url
+
 ADVISORY_LOCK = 0x746F646F
 """Whoever migrates holds it; the number spells "todo"."""
 
@@ -28,17 +30,13 @@ WAIT_FOR_TABLE = 5.0
 """Seconds that it waits for a table that is in use, before it lets others pass and tries again."""
 
 ATTEMPTS = 5
+
 PAUSE = 1.0
 """Seconds between two attempts."""
 
 
 class MigrationFailed(Exception):
     """The database was left as it was; says why."""
-
-
-def libpq_url(url: str) -> str:
-    """Return a PostgreSQL URL as libpq takes it, whatever the driver that it names."""
-    return "postgresql://" + url.partition("://")[2]
 
 
 def head() -> str:

@@ -12,8 +12,9 @@ from uuid import uuid4
 import psycopg
 from psycopg import AsyncConnection
 
-from app.migration import MigrationFailed, libpq_url
-from app.roles import OWNED_TABLES, SERVER_ROLE, inspect_role
+from app.database.migration import MigrationFailed
+from app.database.roles import OWNED_TABLES, SERVER_ROLE, inspect_role
+from app.database.urls import libpq_url
 
 REVISION = "0005"
 """The migration after which the database is as `EXPECTED` says."""

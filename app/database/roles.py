@@ -8,7 +8,8 @@ import psycopg
 from psycopg import AsyncConnection, sql
 from psycopg.conninfo import conninfo_to_dict
 
-from app.migration import MigrationFailed, libpq_url
+from app.database.migration import MigrationFailed
+from app.database.urls import libpq_url
 
 SERVER_ROLE = "todo_api"
 """The role that has the rights the server needs. It connects as this one, or as a member of it."""

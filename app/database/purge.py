@@ -8,8 +8,8 @@ from typing import Any, LiteralString
 import psycopg
 from psycopg import AsyncConnection
 
-from app.database import APPLICATION_NAME
-from app.migration import libpq_url
+from app.database.session import APPLICATION_NAME
+from app.database.urls import libpq_url
 from app.settings import Settings
 
 logger = logging.getLogger(__name__)

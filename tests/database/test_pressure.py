@@ -13,8 +13,8 @@ import pytest
 
 from tests.api import Server, running_server, settings_for
 from tests.counts import Count
-from tests.crowd import BATCH, FAILING, PATIENT, READ, TOGGLE, Crowd, Member, client_of
 from tests.databases import Database
+from tests.many_users import BATCH, FAILING, PATIENT, READ, TOGGLE, Crowd, Member, client_of
 from tests.test_isolation import forget_owners
 
 USERS = 200

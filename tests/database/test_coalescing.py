@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from app.cork import Cork
+from app.database.cork import Cork
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux has TCP_CORK")

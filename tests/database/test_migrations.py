@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -18,8 +17,8 @@ from alembic.migration import MigrationContext
 from sqlalchemy import create_engine
 from sqlalchemy.pool import NullPool
 
-from app.embedded import EmbeddedPostgres
-from app.migration import (
+from app.database.embedded import EmbeddedPostgres
+from app.database.migration import (
     ADVISORY_LOCK,
     MigrationFailed,
     downgrade,
@@ -28,13 +27,13 @@ from app.migration import (
     upgrade,
     upgrade_sql,
 )
-from app.roles import SERVER_ROLE, ensure_server_role
+from app.database.roles import SERVER_ROLE, ensure_server_role
 from models.metadata import metadata
 from tests.api import running_server, settings_for
 from tests.databases import Database
+from tests.repository import ROOT
 
 REVISIONS = ["0001", "0002", "0003", "0004", "0005"]
-ROOT = Path(__file__).parent.parent
 BETTER_AUTHS_USERS = """
 CREATE TABLE users (
     id text NOT NULL PRIMARY KEY, name text NOT NULL, email text NOT NULL UNIQUE,

@@ -10,8 +10,8 @@ from typing import Any
 import psycopg
 import pytest
 
-from app import pipeline
-from app.pipeline import PipelinedDatabase
+from app.database import pipeline
+from app.database.pipeline import PipelinedDatabase
 from models.database import DatabaseUnavailable
 from models.statement import Sql, Statement
 from models.user import UserId

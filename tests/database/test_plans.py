@@ -11,7 +11,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from app.embedded import EmbeddedPostgres
+from app.database.embedded import EmbeddedPostgres
 from graphql_schema.connections import Cursor
 from graphql_schema.filters import OrderDirection, TaskOrderField, TaskStatus, TaskTrash
 from models.instant import Instant

@@ -20,18 +20,18 @@ from psycopg.pq import ConnStatus, DiagnosticField, ExecStatus
 from psycopg.pq.abc import PGresult
 from psycopg_pool import PoolTimeout
 
-from app.cork import Cork
-from app.database import (
+from app.database.cork import Cork
+from app.database.retry import Attempts
+from app.database.session import (
     APPLICATION_NAME,
     CONNECTION_LIFETIME,
     GRACE,
     SET_LOCALS,
-    Attempts,
     UnsafeRole,
     is_pooled,
     prepare_session,
 )
-from app.migration import libpq_url
+from app.database.urls import libpq_url
 from app.settings import Settings
 from models.database import DatabaseUnavailable
 from models.statement import Row, Sql, Statement

@@ -8,7 +8,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from app.live import NOTIFY
+from app.database.changes import NOTIFY
 from tests.api import (
     CREATE,
     DELETE,

@@ -15,9 +15,9 @@ import psutil
 import psycopg
 import pytest
 
-from app.embedded import EmbeddedPostgres, EmbeddedUnavailable, embedded_postgres
-from app.migration import upgrade
-from app.roles import SERVER_ROLE
+from app.database.embedded import EmbeddedPostgres, EmbeddedUnavailable, embedded_postgres
+from app.database.migration import upgrade
+from app.database.roles import SERVER_ROLE
 from tests.api import CREATE, Server, running_server, settings_for
 from tests.counts import Count
 

@@ -17,8 +17,9 @@ import psutil
 import psycopg
 import pytest
 
-from app import live, protocol, socket
-from app.live import can_listen
+from app import protocol, socket
+from app.database import changes, listener
+from app.database.listener import can_listen
 from models.user import UserId
 from tests.api import Caller, Server, running_server, settings_for
 from tests.counts import Count
@@ -59,7 +60,7 @@ def servers(
     migrated_database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[tuple[Server, Server]]:
     """Two workers of one database, where nothing is told by looking now and then."""
-    monkeypatch.setattr(live, "SWEEP", 1e6)
+    monkeypatch.setattr(listener, "SWEEP", 1e6)
     settings = settings_for(migrated_database.server_url)
     with running_server(settings) as one, running_server(settings) as two:
         yield one, two
@@ -79,7 +80,7 @@ def peers() -> set[int]:
 
 
 def watchers(server: Server) -> int:
-    hub: live.Live = server.app.state.live
+    hub: changes.Live = server.app.state.live
     return hub.watchers
 
 
@@ -246,7 +247,7 @@ def test_what_changed_while_nothing_could_be_heard_is_told_afterwards(
 
 def until_it_hears(server: Server, database: Database) -> None:
     """Wait until a server with watchers heeds what is said from now on."""
-    hub: live.Live = server.app.state.live
+    hub: changes.Live = server.app.state.live
     nobody = UserId("nobody")
     with hub.watch(nobody) as told:
 
@@ -261,7 +262,7 @@ def say(database: Database, *payloads: str) -> None:
     """Notify whoever listens, as any role can."""
     with psycopg.connect(database.server_url, autocommit=True) as connection:
         for payload in payloads:
-            connection.execute("SELECT pg_notify(%s, %s)", [live.CHANNEL, payload])
+            connection.execute("SELECT pg_notify(%s, %s)", [changes.CHANNEL, payload])
 
 
 def logged(caplog: pytest.LogCaptureFixture, room: str) -> list[logging.LogRecord]:
@@ -280,14 +281,14 @@ def test_after_what_is_not_understood_changes_are_told_as_before(
         say(migrated_database, *ODD)
         user.create("after")
         assert follower.event()["node"]["task"]["title"] == "after"
-    assert len(logged(caplog, "app.live")) == len(ODD)
+    assert len(logged(caplog, "app.database.listener")) == len(ODD)
 
 
 @pytest.mark.parametrize("payload", ODD, ids=lambda payload: payload[:40])
 def test_what_is_not_understood_is_ignored_but_for_a_line_in_the_log(
     payload: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    hub, spent = live.Live(), list[dict[UserId, int]]()
+    hub, spent = changes.Live(), list[dict[UserId, int]]()
     hub.heed_spending(spent.append)
     with hub.watch(UserId("ada")) as event:
         hub.hear(payload)
@@ -298,7 +299,7 @@ def test_what_is_not_understood_is_ignored_but_for_a_line_in_the_log(
 
 
 def test_what_another_worker_says_is_heeded(caplog: pytest.LogCaptureFixture) -> None:
-    hub, spent = live.Live(), list[dict[UserId, int]]()
+    hub, spent = changes.Live(), list[dict[UserId, int]]()
     hub.heed_spending(spent.append)
     with hub.watch(UserId("ada")) as event:
         hub.hear('{"by": "x", "of": ["ada"], "spent": {"ada": 3}, "since": "a later version"}')
@@ -321,7 +322,7 @@ def test_a_listener_that_dies_is_logged_and_started_again(
         eventually(partial(watchers, two), 1)
         until_it_hears(two, migrated_database)
         with monkeypatch.context() as faulty:
-            faulty.delattr(live.Live, "hear")
+            faulty.delattr(changes.Live, "hear")
             say(migrated_database, '{"by": "x"}')
             eventually(lambda: len(logged(caplog, "app.supervisor")) > 0, True)
         user.create("after")
@@ -341,8 +342,8 @@ def test_where_nothing_can_be_heard_changes_are_looked_for(
     async def deaf(*_: object) -> bool:
         return False
 
-    monkeypatch.setattr(live, "_hears", deaf)
-    monkeypatch.setattr(live, "POLLING", 0.1)
+    monkeypatch.setattr(listener, "_hears", deaf)
+    monkeypatch.setattr(listener, "POLLING", 0.1)
     one, two = servers
     user = one.user()
     user.create("before")
@@ -426,7 +427,7 @@ def test_abrupt_ends_leave_nothing_behind(database: Database, pipeline: bool) ->
 
 def test_waiting_takes_no_more_than_an_event() -> None:
     async def watch() -> int:
-        hub = live.Live()
+        hub = changes.Live()
         with hub.watch(UserId("ada")) as event, hub.watch(UserId("bob")) as other:
             hub.changed(UserId("ada"))
             assert event.is_set()

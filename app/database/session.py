@@ -1,0 +1,75 @@
+"""A session: what a new connection is checked and prepared for."""
+
+from typing import Any, Protocol
+
+from psycopg import AsyncConnection
+from psycopg.types.string import TextLoader
+
+from app.database.protection import objections
+from app.settings import Settings
+from models.database import (
+    Database,
+)
+
+APPLICATION_NAME = "todo-api"
+
+CONNECTION_LIFETIME = 240.0
+"""Seconds. Neon suspends a database after 300 idle ones; no connection should outlive that."""
+
+
+class UnsafeRole(Exception):
+    """Row security would not bind the server's role: a sentence for each reason."""
+
+
+class RunningDatabase(Database, Protocol):
+    """A database that is opened and closed, and asked whether it is ready."""
+
+    async def open(self) -> None:
+        """Check the role and connect. A database that is not up yet is waited for later.
+
+        Raises:
+            UnsafeRole: the database is up, and row security would not bind the role.
+        """
+        ...
+
+    async def close(self) -> None: ...
+
+    async def revision(self) -> str | None:
+        """Return the migration that the database is at; None when there has been none.
+
+        Raises:
+            DatabaseUnavailable: the database cannot be reached.
+        """
+        ...
+
+
+SET_LOCALS = "SELECT set_config('app.user_id', $1, true), set_config('statement_timeout', $2, true)"
+"""Local to the transaction: afterwards a pooler may hand the session to anybody."""
+
+GRACE = 1.0
+"""Seconds beyond a statement's time in which PostgreSQL must have said that it ended it."""
+
+
+async def prepare_session(
+    connection: AsyncConnection[tuple[object, ...]], settings: Settings
+) -> None:
+    """Make a new connection fit to serve: a safe role, and times as text, in UTC.
+
+    Raises:
+        UnsafeRole: its role could see other people's rows, or lacks a right that it needs.
+    """
+    if settings.require_row_security:
+        sentences = await objections(connection)
+        if sentences:
+            raise UnsafeRole("\n".join(sentences))
+    # These two PgBouncer keeps for each client, so they may outlive the transaction.
+    await connection.execute("SET TimeZone TO 'UTC'")
+    await connection.execute("SET DateStyle TO 'ISO'")
+    connection.adapters.register_loader("timestamptz", TextLoader)
+
+
+async def is_pooled(connection: AsyncConnection[Any]) -> bool:
+    """Return whether a pooler is in between: a session then is not what it was said to be."""
+    cursor = await connection.execute("SELECT pg_backend_pid()")
+    record = await cursor.fetchone()
+    return record is None or record[0] != connection.info.backend_pid
