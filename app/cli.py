@@ -24,14 +24,14 @@ from app.database.purge import purge as purge_trash
 from app.database.roles import ensure_server_role
 from app.development import DEMO_USER, Development, development, secret_of
 from app.doctor import examine
-from app.documents import Documents
 from app.factory import GRAPHQL_PATH
 from app.graphiql_files import FilesUnavailable, fetch
+from app.operations.documents import Documents
+from app.operations.trusted import ManifestError, read_manifests
+from app.operations.trusted import check_documents as check_trusted_documents
 from app.settings import Settings, settings_or_exit
 from app.socket import MESSAGE_MAX_BYTES
 from app.telemetry.log import UVICORN_LOGS_JSON
-from app.trusted import ManifestError, read_manifests
-from app.trusted import check_documents as check_trusted_documents
 from auth.tokens import make_token
 from graphql_schema.schema import build_schema
 

@@ -12,9 +12,9 @@ from pathlib import Path
 from app.database.embedded import DATABASE, embedded_postgres
 from app.database.migration import upgrade
 from app.database.roles import SERVER_ROLE
-from app.documents import Documents
-from app.execution import Executor, GraphQLRequest
 from app.lifespan import run
+from app.operations.documents import Documents
+from app.operations.execution import Executor, GraphQLRequest
 from app.settings import Settings
 from app.telemetry.records import RequestRecord
 from auth.tokens import make_token

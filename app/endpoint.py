@@ -11,10 +11,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from app.budget import RateLimited
 from app.deadlines import Deadlines
-from app.documents import RequestFailed
-from app.execution import Executor, coded
 from app.http.middleware import record_of
 from app.http_request import (
     PLAIN_JSON,
@@ -26,7 +23,10 @@ from app.http_request import (
     head_of,
     read_request,
 )
-from app.persisted import PersistedQueries
+from app.operations.budget import RateLimited
+from app.operations.documents import RequestFailed
+from app.operations.execution import Executor, coded
+from app.operations.persisted import PersistedQueries
 from app.telemetry.records import RequestRecord, digest
 from auth.context import Context, ContextGetter
 from auth.keys import KeysUnavailable

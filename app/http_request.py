@@ -10,8 +10,8 @@ from starlette.datastructures import QueryParams
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope
 
-from app.execution import GraphQLRequest
-from app.persisted import PersistedQueries
+from app.operations.execution import GraphQLRequest
+from app.operations.persisted import PersistedQueries
 from graphql_schema.errors import CodedError, ErrorCode
 
 BODY_MAX_BYTES = 100 * 1024

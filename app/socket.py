@@ -15,9 +15,9 @@ import orjson
 from graphql import ExecutionResult, GraphQLError
 from starlette.types import Message, Receive, Scope, Send
 
-from app.documents import RequestFailed
-from app.execution import Executor, GraphQLRequest, coded
-from app.persisted import PersistedQueries
+from app.operations.documents import RequestFailed
+from app.operations.execution import Executor, GraphQLRequest, coded
+from app.operations.persisted import PersistedQueries
 from app.telemetry.records import RequestLog, RequestRecord, digest
 from auth.context import Context, ContextGetter, Unauthenticated
 from auth.keys import KeysUnavailable

@@ -9,7 +9,7 @@ from uuid import uuid4
 import httpx2
 import pytest
 
-from app.persisted import BYTES_MAX
+from app.operations.persisted import BYTES_MAX
 from tests.api import CREATE, Caller, Server, running_server, settings_for
 from tests.databases import Database
 

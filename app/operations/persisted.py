@@ -8,8 +8,8 @@ from typing import Any
 
 from graphql import Lexer, Source, TokenKind
 
-from app.documents import Documents
-from app.trusted import TrustedDocuments
+from app.operations.documents import Documents
+from app.operations.trusted import TrustedDocuments
 from graphql_schema.errors import CodedError, ErrorCode
 
 BYTES_MAX = 4 * 1024 * 1024

@@ -11,8 +11,8 @@ from typing import Any
 import httpx2
 import pytest
 
+from app.operations.trusted import ManifestError, read_manifests
 from app.settings import TrustedDocumentsMode
-from app.trusted import ManifestError, read_manifests
 from tests.api import Caller, Server, running_server, settings_for
 from tests.databases import Database
 from tests.sockets import signed_in

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from graphql import Node, get_introspection_query
 
-from app.documents import TOKENS_KEPT, Documents
+from app.operations.documents import TOKENS_KEPT, Documents
 from graphql_schema.limits import Limits
 from graphql_schema.schema import schema
 from tests.api import Server, running_server, settings_for

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from app.documents import Documents
+from app.operations.documents import Documents
 from app.settings import TrustedDocumentsMode
 from graphql_schema.errors import CodedError, ErrorCode
 

@@ -9,8 +9,8 @@ from uuid import uuid4
 import strawberry
 from graphql import ExecutionResult, GraphQLError, OperationType, execute, subscribe
 
-from app.budget import Budget
-from app.documents import MAX_ERRORS, Asked, Documents, RequestFailed
+from app.operations.budget import Budget
+from app.operations.documents import MAX_ERRORS, Asked, Documents, RequestFailed
 from app.telemetry.records import OPERATION_NAME_MAX_LENGTH, RequestRecord
 from auth.context import Context
 from compiled_graphql.operation import Middleware
