@@ -26,11 +26,11 @@ from app.development import DEMO_USER, Development, development, secret_of
 from app.doctor import examine
 from app.factory import GRAPHQL_PATH
 from app.graphiql_files import FilesUnavailable, fetch
+from app.http.websocket_messages import MESSAGE_MAX_BYTES
 from app.operations.documents import Documents
 from app.operations.trusted import ManifestError, read_manifests
 from app.operations.trusted import check_documents as check_trusted_documents
 from app.settings import Settings, settings_or_exit
-from app.socket import MESSAGE_MAX_BYTES
 from app.telemetry.log import UVICORN_LOGS_JSON
 from auth.tokens import make_token
 from graphql_schema.schema import build_schema
@@ -254,7 +254,7 @@ def _run_server(settings: Settings, host: str, port: int, workers: int, *, reloa
         # Nothing here depends on who a proxy says that it is asking for.
         proxy_headers=False,
         access_log=False,
-        http="app.protocol:GuardedProtocol",
+        http="app.http.connection:GuardedProtocol",
         ws="websockets-sansio",
         ws_max_size=MESSAGE_MAX_BYTES,
         ws_per_message_deflate=False,

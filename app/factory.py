@@ -15,24 +15,24 @@ from pydantic import BaseModel
 from starlette.responses import RedirectResponse
 from starlette.routing import Route, WebSocketRoute
 
-from app.application import Application, ShortWay
-from app.cors import StrictCORSMiddleware
 from app.database.embedded import EmbeddedUnavailable
 from app.database.migration import MigrationFailed, head
 from app.database.session import UnsafeRole
 from app.development import demo_token, development
-from app.endpoint import METHODS, GraphQLEndpoint
 from app.graphiql import GraphiQL
+from app.http.cors import StrictCORSMiddleware
+from app.http.dispatch import Application, ShortWay
+from app.http.endpoint import METHODS, GraphQLEndpoint
 from app.http.middleware import Observed
+from app.http.openapi import describe_endpoint
+from app.http.websocket import GraphQLSocket
 from app.lifespan import run
-from app.openapi import describe_endpoint
 from app.operations.budget import Budget
 from app.operations.documents import Documents
 from app.operations.execution import Executor
 from app.operations.persisted import PersistedQueries
 from app.operations.trusted import ManifestError, TrustedDocuments, check_documents, read_manifests
 from app.settings import Settings, TrustedDocumentsMode, settings_or_exit
-from app.socket import GraphQLSocket
 from app.telemetry.log import configure_logging
 from app.telemetry.records import RequestLog
 from graphql_schema.schema import build_schema

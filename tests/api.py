@@ -15,9 +15,9 @@ import uvicorn
 from fastapi import FastAPI
 
 from app.factory import create_app
-from app.protocol import GuardedProtocol
+from app.http.connection import GuardedProtocol
+from app.http.websocket_messages import MESSAGE_MAX_BYTES
 from app.settings import Settings
-from app.socket import MESSAGE_MAX_BYTES
 from auth.tokens import make_token
 
 FAST_PATH = os.environ.get("FAST_PATH") != "off"

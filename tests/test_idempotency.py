@@ -40,8 +40,8 @@ from tests.api import (
 from tests.counts import Count
 from tests.database.test_faults import Victim, kill_a_backend, kill_the_postmaster, victim
 from tests.databases import Database
+from tests.http.test_serving import Process, started
 from tests.proxy import proxy_before
-from tests.test_serving import Process, started
 
 __all__ = ["victim"]
 

@@ -20,7 +20,7 @@ from playwright.sync_api import Browser, ConsoleMessage, Page, Route, expect
 from app.database.embedded import DATABASE, embedded_postgres
 from app.database.roles import SERVER_ROLE
 from tests.api import Caller
-from tests.test_serving import free_port, postgres_of
+from tests.http.test_serving import free_port, postgres_of
 
 FOLDER = Path(__file__).parent.parent / "examples" / "web"
 PATIENCE = 60

@@ -17,9 +17,10 @@ import psutil
 import psycopg
 import pytest
 
-from app import protocol, socket
 from app.database import changes, listener
 from app.database.listener import can_listen
+from app.http import connection as protocol
+from app.http import websocket as socket
 from models.user import UserId
 from tests.api import Caller, Server, running_server, settings_for
 from tests.counts import Count

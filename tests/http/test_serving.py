@@ -18,8 +18,8 @@ import pytest
 
 from tests.api import SECRET
 from tests.databases import Database
+from tests.repository import ROOT
 
-ROOT = Path(__file__).parent.parent
 BIN = Path(sys.executable).parent
 
 

@@ -1,8 +1,4 @@
-"""GraphQL over WebSocket: graphql-transport-ws, as the graphql-ws library specifies it.
-
-A socket belongs to who its `connection_init` names, and ends with that token. Each operation is a
-task; one that has nothing to send waits, and holds nothing but its place in the feed.
-"""
+"""GraphQL over WebSocket: the life of a connection, by the protocol graphql-transport-ws."""
 
 import asyncio
 import logging
@@ -15,6 +11,23 @@ import orjson
 from graphql import ExecutionResult, GraphQLError
 from starlette.types import Message, Receive, Scope, Send
 
+from app.http.websocket_messages import (
+    BAD_REQUEST,
+    FORBIDDEN,
+    INIT_TIMED_OUT,
+    MESSAGE_MAX_BYTES,
+    MESSAGE_TOO_BIG,
+    POLICY_VIOLATION,
+    SUBPROTOCOL_NOT_ACCEPTABLE,
+    SUBSCRIBER_EXISTS,
+    TOO_MANY_INITS,
+    TRY_AGAIN_LATER,
+    UNAUTHORIZED,
+    Closed,
+    id_of,
+    is_request,
+    payload_of,
+)
 from app.operations.documents import RequestFailed
 from app.operations.execution import Executor, GraphQLRequest, coded
 from app.operations.persisted import PersistedQueries
@@ -25,7 +38,6 @@ from graphql_schema.errors import CodedError, ErrorCode
 from models.user import UserId
 
 logger = logging.getLogger(__name__)
-
 SUBPROTOCOL = "graphql-transport-ws"
 
 INIT_TIMEOUT = 10.0
@@ -34,33 +46,13 @@ INIT_TIMEOUT = 10.0
 SEND_TIMEOUT = 30.0
 """Seconds that a client may leave what is sent to it unread."""
 
-MESSAGE_MAX_BYTES = 64 * 1024
 MESSAGES_PER_SECOND = 100
+
 OPERATIONS_MAX = 20
 """Operations under way on one socket."""
 
 SOCKETS_MAX = 10
 """Sockets of one user in one worker."""
-
-BAD_REQUEST = 4400
-UNAUTHORIZED = 4401
-FORBIDDEN = 4403
-SUBPROTOCOL_NOT_ACCEPTABLE = 4406
-INIT_TIMED_OUT = 4408
-SUBSCRIBER_EXISTS = 4409
-TOO_MANY_INITS = 4429
-MESSAGE_TOO_BIG = 1009
-POLICY_VIOLATION = 1008
-TRY_AGAIN_LATER = 1013
-
-
-class Closed(Exception):
-    """The socket is to be closed, with a code and a reason."""
-
-    def __init__(self, code: int, reason: str) -> None:
-        super().__init__(code, reason)
-        self.code = code
-        self.reason = reason
 
 
 class GraphQLSocket:
@@ -204,7 +196,7 @@ class Connection:
             case "subscribe":
                 await self._subscribe(message)
             case "complete":
-                task = self._operations.pop(_id_of(message), None)
+                task = self._operations.pop(id_of(message), None)
                 if task is not None:
                     task.cancel()
             case _:
@@ -237,8 +229,8 @@ class Connection:
         await self._say({"type": "connection_ack"})
 
     async def _subscribe(self, message: Mapping[str, Any]) -> None:
-        id, payload = _id_of(message), message.get("payload")
-        if payload is None or not _is_request(payload):
+        id, payload = id_of(message), message.get("payload")
+        if payload is None or not is_request(payload):
             raise Closed(BAD_REQUEST, "Invalid message: its payload is no GraphQL request")
         if self._context is None:
             raise Closed(UNAUTHORIZED, "Unauthorized")
@@ -257,7 +249,7 @@ class Connection:
         context = context.anew()
         try:
             async for result in self._results(payload, context, record):
-                await self._say({"id": id, "type": "next", "payload": _payload(result)})
+                await self._say({"id": id, "type": "next", "payload": payload_of(result)})
             # It is over before the client can use the id again.
             del self._operations[id]
             await self._say({"id": id, "type": "complete"})
@@ -311,28 +303,3 @@ class Connection:
         except TimeoutError:
             self._end_with(Closed(TRY_AGAIN_LATER, "Too slow"))
             raise OSError("too slow") from None
-
-
-def _id_of(message: Mapping[str, Any]) -> str:
-    id = message.get("id")
-    if not isinstance(id, str) or not id:
-        raise Closed(BAD_REQUEST, "Invalid message: it has no id")
-    return id
-
-
-def _is_request(payload: Mapping[str, Any]) -> bool:
-    asked = [payload.get(name) for name in ("query", "extensions", "documentId")]
-    return (
-        any(value is not None for value in asked)
-        and isinstance(payload.get("query"), str | None)
-        and isinstance(payload.get("documentId"), str | None)
-        and isinstance(payload.get("operationName"), str | None)
-        and isinstance(payload.get("variables"), dict | None)
-        and isinstance(payload.get("extensions"), dict | None)
-    )
-
-
-def _payload(result: ExecutionResult) -> Mapping[str, Any]:
-    if result.errors is None:
-        return {"data": result.data}
-    return {"errors": [error.formatted for error in result.errors], "data": result.data}

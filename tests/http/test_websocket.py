@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from app import socket as socket_module
+from app.http import websocket as socket_module
 from tests.api import CREATE, SECRET, Server
 from tests.databases import Database
+from tests.http.test_serving import started
 from tests.sockets import FOLLOW, Socket, signed_in, socket_to
-from tests.test_serving import started
 
 SUBSCRIBE: dict[str, Any] = {
     "id": "one",

@@ -19,8 +19,8 @@ from tests.api import CREATE, SECRET, TOGGLE, Caller, Server, running_server, se
 from tests.counts import Count
 from tests.database.test_statement_counts import blocked
 from tests.databases import Database
+from tests.http.test_serving import started
 from tests.proxy import proxy_before
-from tests.test_serving import started
 
 REQUESTS = 1000
 AT_ONCE = 100

@@ -11,9 +11,9 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from app.deadlines import Deadlines
+from app.http.deadlines import Deadlines
 from app.http.middleware import record_of
-from app.http_request import (
+from app.http.request import (
     PLAIN_JSON,
     RESPONSE_JSON,
     Head,

@@ -13,12 +13,12 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from app import protocol
+from app.http import connection as protocol
 from app.telemetry.log import JsonLines, ReadableLines
 from app.telemetry.records import digest
 from tests.api import SECRET, TOGGLE, Caller, Server, running_server, settings_for
 from tests.databases import Database
-from tests.test_serving import started
+from tests.http.test_serving import started
 
 
 def lines(caplog: pytest.LogCaptureFixture) -> list[dict[str, object]]:

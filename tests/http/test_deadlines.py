@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from app.deadlines import Deadlines
+from app.http.deadlines import Deadlines
 
 
 async def test_what_takes_too_long_is_cancelled_in_its_order() -> None:

@@ -9,9 +9,9 @@ from fastapi import FastAPI
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from app.endpoint import GraphQLEndpoint
+from app.http.endpoint import GraphQLEndpoint
 from app.http.headers import JSON_HEADERS
-from app.http_request import Head
+from app.http.request import Head
 from app.telemetry.records import RequestLog, RequestRecord
 
 

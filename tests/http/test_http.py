@@ -6,7 +6,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from app.http_request import BODY_MAX_BYTES
+from app.http.request import BODY_MAX_BYTES
 from tests.api import CREATE, Caller, Server
 
 RESPONSE_JSON = "application/graphql-response+json"
