@@ -25,7 +25,7 @@ from app.database.roles import ensure_server_role
 from app.development import DEMO_USER, Development, development, secret_of
 from app.doctor import examine
 from app.factory import GRAPHQL_PATH
-from app.graphiql_files import FilesUnavailable, fetch
+from app.graphiql.files import FilesUnavailable, fetch
 from app.http.websocket_messages import MESSAGE_MAX_BYTES
 from app.operations.documents import Documents
 from app.operations.trusted import ManifestError, read_manifests

@@ -19,7 +19,7 @@ from app.database.embedded import EmbeddedUnavailable
 from app.database.migration import MigrationFailed, head
 from app.database.session import UnsafeRole
 from app.development import demo_token, development
-from app.graphiql import GraphiQL
+from app.graphiql.page import GraphiQL
 from app.http.cors import StrictCORSMiddleware
 from app.http.dispatch import Application, ShortWay
 from app.http.endpoint import METHODS, GraphQLEndpoint

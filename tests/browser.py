@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
-from app.graphiql_files import FilesUnavailable, fetch
+from app.graphiql.files import FilesUnavailable, fetch
 from app.settings import Settings
 from tests.api import SECRET, Server, running_server
 

@@ -9,9 +9,10 @@ import psutil
 import pytest
 from starlette.requests import Request
 
-from app import graphiql, graphiql_files
-from app.graphiql import CDN, GraphiQL
-from app.graphiql_files import FILES, FilesUnavailable, fetch
+from app.graphiql import files as graphiql_files
+from app.graphiql import page as graphiql
+from app.graphiql.files import FILES, FilesUnavailable, fetch
+from app.graphiql.page import CDN, GraphiQL
 
 FakeNpm = Callable[[str], None]
 

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, Route, expect
 
-from app import graphiql_files
 from app.development import DEMO_USER
-from app.graphiql import CDN
-from app.graphiql_files import FILES
+from app.graphiql import files as graphiql_files
+from app.graphiql.files import FILES
+from app.graphiql.page import CDN
 from tests.api import Server
 from tests.database.test_live import eventually, watchers
 

@@ -17,9 +17,9 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, HTMLResponse, Response
 from starlette.routing import Route
 
-from app import graphiql_files
-from app.graphiql_examples import EXAMPLES
-from app.graphiql_files import FILES, PACKAGE, SCRIPT, STYLE, VERSION, WORKERS, FilesUnavailable
+from app.graphiql import files as graphiql_files
+from app.graphiql.examples import EXAMPLES
+from app.graphiql.files import FILES, PACKAGE, SCRIPT, STYLE, VERSION, WORKERS, FilesUnavailable
 
 logger = logging.getLogger(__name__)
 
@@ -56,7 +56,7 @@ class GraphiQL:
     def __init__(self, endpoint: str) -> None:
         self._endpoint = endpoint
         self._fetching: asyncio.Task[None] | None = None
-        static = resources.files("app") / "static"
+        static = resources.files("app.graphiql") / "static"
         self._template = Template((static / "graphiql.html").read_text())
         self._own_files = {name: (static / name).read_bytes() for name in OWN_FILES}
         # A browser keeps a file for as long as it has the same address.

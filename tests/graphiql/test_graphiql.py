@@ -13,9 +13,9 @@ import httpx2
 import pytest
 from starlette.requests import Request
 
-from app.graphiql import GraphiQL
-from app.graphiql_examples import ANY_TASK, EXAMPLES, Example
-from app.graphiql_files import FILES, STYLE, VERSION
+from app.graphiql.examples import ANY_TASK, EXAMPLES, Example
+from app.graphiql.files import FILES, STYLE, VERSION
+from app.graphiql.page import GraphiQL
 from tests.api import Server
 from tests.database.test_live import eventually, watchers
 from tests.sockets import signed_in
