@@ -17,13 +17,13 @@ from graphql import find_breaking_changes
 from strawberry.printer import print_schema
 from uvicorn.config import LOGGING_CONFIG
 
+from app.commands.doctor import examine
 from app.database.embedded import DATABASE, EmbeddedUnavailable, embedded_postgres
 from app.database.migration import MigrationFailed, pending, upgrade, upgrade_sql
 from app.database.protection import check_protection
 from app.database.purge import purge as purge_trash
 from app.database.roles import ensure_server_role
 from app.development import DEMO_USER, Development, development, secret_of
-from app.doctor import examine
 from app.factory import GRAPHQL_PATH
 from app.graphiql.files import FilesUnavailable, fetch
 from app.http.websocket_messages import MESSAGE_MAX_BYTES

@@ -12,7 +12,7 @@ import pytest
 from graphql import build_schema
 from strawberry.printer import print_schema
 
-from app.doctor import examine
+from app.commands.doctor import examine
 from app.settings import Settings
 from graphql_schema.schema import schema
 from tests.api import SECRET, running_server, settings_for

@@ -8,13 +8,13 @@ import pytest
 from psycopg import AsyncConnection
 
 from app.cli import _migrate
+from app.commands.doctor import examine
 from app.database.migration import head
 from app.database.pipeline import PipelinedDatabase
 from app.database.pool import PooledDatabase
 from app.database.protection import EXPECTED, HOW_TO_MEND, NOT_MIGRATED, REVISION, objections
 from app.database.roles import OWNED_TABLES, SERVER_ROLE
 from app.database.session import UnsafeRole
-from app.doctor import examine
 from models.idempotency_key import IdempotencyKey
 from models.task import Task, TaskCounter
 from models.user import User
