@@ -27,7 +27,7 @@ from graphql_schema.results import (
 )
 from models.task import TaskRow
 from resolvers import statements
-from resolvers.once import changes
+from resolvers.idempotency import changes
 from resolvers.statements import Change
 
 _Inputs = strawberry.argument(description="What to do, and to which tasks.")

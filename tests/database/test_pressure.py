@@ -15,7 +15,7 @@ from tests.api import Server, running_server, settings_for
 from tests.counts import Count
 from tests.databases import Database
 from tests.many_users import BATCH, FAILING, PATIENT, READ, TOGGLE, Crowd, Member, client_of
-from tests.test_isolation import forget_owners
+from tests.resolvers.test_isolation import forget_owners
 
 USERS = 200
 TRIES = 20_000
