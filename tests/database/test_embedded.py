@@ -14,6 +14,7 @@ import psycopg
 import pytest
 
 from app.database.embedded import PACKAGE, EmbeddedPostgres, EmbeddedUnavailable, embedded_postgres
+from tests.repository import ROOT
 
 Holder = subprocess.Popen[str]
 HOLD = """
@@ -55,7 +56,7 @@ def hold(data: Path) -> Iterator[Callable[[], Holder]]:
             stdout=subprocess.PIPE,
             text=True,
             start_new_session=True,
-            cwd=Path(__file__).parent.parent,
+            cwd=ROOT,
             env=environment,
         )
         holders.append(holder)

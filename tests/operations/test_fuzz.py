@@ -37,8 +37,9 @@ from tests.api import (
     Server,
 )
 from tests.counts import Count
+from tests.repository import ROOT
 
-SCHEMA_FILE = Path(__file__).parent.parent / "schema.graphql"
+SCHEMA_FILE = ROOT / "schema.graphql"
 ORDERS = ("CREATED_AT", "UPDATED_AT", "TITLE")
 NO_SUCH_ID = str(2**63 - 1)
 OF_CLIENTS = {

@@ -16,8 +16,8 @@ from app.development import DEMO_TASKS
 from app.settings import Settings, SettingsError, read_settings
 from graphql_schema.errors import ErrorCode
 from tests.api import SECRET, Server
+from tests.repository import ROOT
 
-ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
 SCHEMA = build_schema((ROOT / "schema.graphql").read_text())
 
@@ -126,7 +126,8 @@ def test_every_query_fits_the_schema(document: str) -> None:
 
 def test_the_code_for_better_auth_is_what_the_tests_run() -> None:
     section = README.partition("## Sign-in: Better Auth\n")[2].partition("\n## ")[0]
-    files = [ROOT / "tests" / "better_auth" / name for name in ("auth.js", "shared_secret.js")]
+    folder = ROOT / "tests" / "auth" / "better_auth"
+    files = [folder / name for name in ("auth.js", "shared_secret.js")]
     assert blocks("ts", section) == [file.read_text() for file in files]
 
 

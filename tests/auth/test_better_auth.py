@@ -37,7 +37,7 @@ EARLY_TOKEN = jwt.encode(
 
 pytestmark = pytest.mark.skipif(
     shutil.which("node") is None or not (FOLDER / "node_modules").exists(),
-    reason="needs Node: npm ci --prefix tests/better_auth",
+    reason="needs Node: npm ci --prefix tests/auth/better_auth",
 )
 
 

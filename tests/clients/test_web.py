@@ -21,8 +21,9 @@ from app.database.embedded import DATABASE, embedded_postgres
 from app.database.roles import SERVER_ROLE
 from tests.api import Caller
 from tests.http.test_serving import free_port, postgres_of
+from tests.repository import ROOT
 
-FOLDER = Path(__file__).parent.parent / "examples" / "web"
+FOLDER = ROOT / "examples" / "web"
 PATIENCE = 60
 """Seconds; enough for a busy machine."""
 

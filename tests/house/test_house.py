@@ -5,7 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-ROOT = Path(__file__).parent.parent
+from tests.repository import ROOT
+
 ROOMS = ["models", "graphql_schema", "auth", "resolvers", "app"]
 GUEST = "compiled_graphql"
 """Fit to live elsewhere: it imports no room, and only `app` imports it."""

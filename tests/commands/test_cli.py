@@ -17,8 +17,8 @@ from app.settings import Settings
 from graphql_schema.schema import schema
 from tests.api import SECRET, running_server, settings_for
 from tests.databases import Database
+from tests.repository import ROOT
 
-ROOT = Path(__file__).parent.parent
 BIN = Path(sys.executable).parent
 
 Run = Callable[..., subprocess.CompletedProcess[str]]

@@ -15,7 +15,7 @@ COUNT = 61
 
 pytestmark = pytest.mark.skipif(
     shutil.which("node") is None or not (AUDITS / "node_modules").exists(),
-    reason="needs Node: npm ci --prefix tests/audits",
+    reason="needs Node: npm ci --prefix tests/clients/audits",
 )
 
 

@@ -12,8 +12,8 @@ import pytest
 
 from tests.api import Server, running_server, settings_for
 from tests.databases import Database
+from tests.repository import ROOT
 
-ROOT = Path(__file__).parent.parent
 CLIENTS = Path("tests/clients")
 TESTS = [
     pytest.param(source.with_suffix(".js").name, name, id=name)
