@@ -148,6 +148,7 @@ class GraphQLEndpoint:
         context: Context,
         record: RequestRecord,
     ) -> ExecutionResult:
+        self._executor.admit(context)
         asked = await read_request(head, scope, receive, self._persisted)
         return await self._executor.execute(asked, context, record, may_write=head.method == "POST")
 

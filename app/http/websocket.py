@@ -272,6 +272,7 @@ class Connection:
             RequestFailed: it could not be executed, or not to its end.
         """
         try:
+            self._server.executor.admit(context)
             query = self._server.persisted.document(
                 payload.get("query"), payload.get("extensions"), payload.get("documentId")
             )

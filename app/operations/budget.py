@@ -30,8 +30,8 @@ class RateLimited(CodedError):
     def __init__(self, cost: int, limit: int, retry_after: int) -> None:
         super().__init__(
             ErrorCode.RATE_LIMITED,
-            f"This costs {cost} points, and of {limit} a minute too few are left: try again in "
-            f"{retry_after} seconds.",
+            f"Of {limit} points a minute fewer than {cost} are left: try again in {retry_after} "
+            "seconds.",
         )
         self.retry_after = retry_after
 
@@ -59,23 +59,35 @@ class Budget:
         self._timer: asyncio.TimerHandle | None = None
         live.heed_spending(self.spent_elsewhere)
 
+    def require(self, user: UserId, points: int) -> None:
+        """Go on only if there are as many points left. None are taken.
+
+        Raises:
+            RateLimited: there are too few.
+        """
+        beyond = self._bucket(user).level + points - self.limit
+        if beyond > 0:
+            raise RateLimited(points, self.limit, math.ceil(beyond / self._leak))
+
+    def take(self, user: UserId, points: int) -> None:
+        """Take points for what has been done already, whether or not there are as many left."""
+        self._count(user, points)
+        self._untold[user] += points
+        if self._untold[user] * SHARE >= self.limit:
+            self._tell()
+        elif self._timer is None:
+            loop = asyncio.get_running_loop()
+            self._timer = loop.call_later(TELLING_INTERVAL, self._tell)
+
     def spend(self, user: UserId, cost: int) -> RateLimit:
         """Take points for an operation; return what is left.
 
         Raises:
             RateLimited: there are too few.
         """
-        bucket = self._bucket(user)
-        beyond = bucket.level + cost - self.limit
-        if beyond > 0:
-            raise RateLimited(cost, self.limit, math.ceil(beyond / self._leak))
-        bucket.level += cost
-        self._untold[user] += cost
-        if self._untold[user] * SHARE >= self.limit:
-            self._tell()
-        elif self._timer is None:
-            loop = asyncio.get_running_loop()
-            self._timer = loop.call_later(TELLING_INTERVAL, self._tell)
+        self.require(user, cost)
+        self.take(user, cost)
+        bucket = self._buckets[user]
         return RateLimit(
             limit=self.limit,
             remaining=math.floor(self.limit - bucket.level),
@@ -86,8 +98,11 @@ class Budget:
     def spent_elsewhere(self, spent: dict[UserId, int]) -> None:
         """Count what users have spent in another worker."""
         for user, points in spent.items():
-            bucket = self._bucket(user)
-            bucket.level = min(bucket.level + points, 2 * self.limit)
+            self._count(user, points)
+
+    def _count(self, user: UserId, points: int) -> None:
+        bucket = self._bucket(user)
+        bucket.level = min(bucket.level + points, 2 * self.limit)
 
     def _bucket(self, user: UserId) -> Bucket:
         now = time.monotonic()

@@ -12,6 +12,7 @@ from graphql import (
     GraphQLSyntaxError,
     NoSchemaIntrospectionCustomRule,
     OperationDefinitionNode,
+    OverlappingFieldsCanBeMergedRule,
     Source,
     specified_rules,
     validate,
@@ -22,6 +23,7 @@ from app.telemetry.records import digest
 from compiled_graphql.operation import Compiler, Operation
 from graphql_schema.errors import CodedError, ErrorCode, with_code
 from graphql_schema.limits import (
+    LimitedOverlapRule,
     LimitExceeded,
     Limits,
     Price,
@@ -41,6 +43,9 @@ What is kept takes memory, and the garbage collector time.
 
 TOKEN_LENGTH = 8
 """Characters that count as a token where there are fewer tokens, as in a comment."""
+
+TOKENS_A_POINT = 50
+"""Tokens of a document for which whoever sends it first pays a point."""
 
 
 class RequestFailed(Exception):
@@ -67,11 +72,15 @@ class Document:
     def __init__(
         self,
         text: str,
+        tokens: int,
         parsed: DocumentNode | list[GraphQLError],
         compiler: Compiler | None,
         paged: frozenset[str],
     ) -> None:
         self.digest = digest(text)
+        self.tokens = tokens
+        self.unpaid = tokens // TOKENS_A_POINT
+        """Points for the first look at it, until somebody has paid them."""
         self._errors = parsed if isinstance(parsed, list) else []
         self._operations: dict[str | None, Asked] = {}
         if isinstance(parsed, list):
@@ -130,14 +139,15 @@ class Documents:
     ) -> None:
         self._schema = schema._schema  # noqa: SLF001 -- Strawberry has no public name for it
         self._limits = limits
-        self._rules = (
-            specified_rules
-            if allow_introspection
-            else (*specified_rules, NoSchemaIntrospectionCustomRule)
-        )
+        self._rules = [
+            LimitedOverlapRule if rule is OverlappingFieldsCanBeMergedRule else rule
+            for rule in specified_rules
+        ]
+        if not allow_introspection:
+            self._rules.append(NoSchemaIntrospectionCustomRule)
         self._paged = paged_fields(self._schema)
         self._compiler = Compiler(schema) if compiles else None
-        self._kept: OrderedDict[str, tuple[Document, int]] = OrderedDict()
+        self._kept: OrderedDict[str, Document] = OrderedDict()
         self._tokens = 0
         self._for_good: dict[str, Document] = {}
 
@@ -146,18 +156,19 @@ class Documents:
         kept = self._kept.get(text)
         if kept is not None:
             self._kept.move_to_end(text)
-            return kept[0]
+            return kept
         if text in self._for_good:
             return self._for_good[text]
         parser = Parser(Source(text), max_tokens=self._limits.tokens)
-        document = Document(text, self._parse_and_validate(parser), self._compiler, self._paged)
+        parsed = self._parse_and_validate(parser)
+        tokens = max(parser.token_count, len(text) // TOKEN_LENGTH, 1)
+        document = Document(text, tokens, parsed, self._compiler, self._paged)
         # Validation leaves thousands of objects in cycles: freed while young, they cost least.
         gc.collect(0)
-        tokens = max(parser.token_count, len(text) // TOKEN_LENGTH) + 1
-        self._kept[text] = document, tokens
+        self._kept[text] = document
         self._tokens += tokens
         while self._tokens > TOKENS_KEPT:
-            self._tokens -= self._kept.popitem(last=False)[1][1]
+            self._tokens -= self._kept.popitem(last=False)[1].tokens
         return document
 
     def keep(self, text: str) -> Document:
@@ -184,13 +195,13 @@ class Documents:
             self._schema, document, self._rules, max_errors=MAX_ERRORS, hide_suggestions=True
         )
         if errors:
-            extensions = {"code": ErrorCode.GRAPHQL_VALIDATION_FAILED.value}
+            invalid = {"code": ErrorCode.GRAPHQL_VALIDATION_FAILED.value}
             return [
                 GraphQLError(
                     error.message,
                     source=error.source,
                     positions=error.positions,
-                    extensions=extensions,
+                    extensions=error.extensions or invalid,
                 )
                 for error in errors
             ]

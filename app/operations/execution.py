@@ -38,6 +38,15 @@ class Executor:
         self.budget: Budget | None = None
         """What users may spend, once the application has started; None: as much as they like."""
 
+    def admit(self, context: Context) -> None:
+        """Go on only if the user has a point left: to be asked before anything is looked at.
+
+        Raises:
+            RateLimited: there is none.
+        """
+        if self.budget is not None:
+            self.budget.require(context.user_id, 1)
+
     async def execute(
         self,
         request: GraphQLRequest,
@@ -51,21 +60,14 @@ class Executor:
         Raises:
             RequestFailed: nothing was executed, because the request itself is at fault.
         """
-        asked = self._asked(request, record)
+        asked = self._asked(request, context, record)
         if asked.node.operation is not OperationType.QUERY and not may_write:
             message = "Only queries may be sent by GET; send mutations by POST."
             raise RequestFailed([CodedError(ErrorCode.METHOD_NOT_ALLOWED, message)])
         if asked.node.operation is OperationType.SUBSCRIPTION:
             message = "Subscriptions are served over WebSocket, by graphql-transport-ws."
             raise RequestFailed([CodedError(ErrorCode.BAD_REQUEST, message)])
-        self._charge(asked, request, context)
-        result = await self._run(asked, request, context)
-        if result.errors is None:
-            return result
-        errors = [coded(error) for error in result.errors]
-        if result.data is None and all(error.path is None for error in errors):
-            raise RequestFailed(errors)
-        return ExecutionResult(result.data, errors)
+        return await self._result(asked, request, context)
 
     async def follow(
         self, request: GraphQLRequest, context: Context, record: RequestRecord
@@ -75,11 +77,10 @@ class Executor:
         Raises:
             RequestFailed: nothing was executed, or what is followed has failed.
         """
-        asked = self._asked(request, record)
+        asked = self._asked(request, context, record)
         if asked.node.operation is not OperationType.SUBSCRIPTION:
-            yield await self.execute(request, context, record, may_write=True)
+            yield await self._result(asked, request, context)
             return
-        self._charge(asked, request, context)
         followed = subscribe(self._schema, asked.document, **self._given(request, context))
         if isawaitable(followed):
             followed = await followed
@@ -90,18 +91,32 @@ class Executor:
                 result = ExecutionResult(result.data, [coded(error) for error in result.errors])
             yield result
 
-    def _asked(self, request: GraphQLRequest, record: RequestRecord) -> Asked:
-        """Return what is asked, and note in the record what it is.
+    def _asked(self, request: GraphQLRequest, context: Context, record: RequestRecord) -> Asked:
+        """Return what is asked, once it is paid for, and note in the record what it is.
 
         Raises:
             RequestFailed: it cannot be executed.
+            RateLimited: too little is left for it.
         """
         document = self._documents.document(request.query)
         record.document = document.digest
-        asked = document.operation(request.operation_name)
+        self._take(document.unpaid, context)
+        document.unpaid = 0
+        try:
+            asked = document.operation(request.operation_name)
+        except RequestFailed:
+            self._take(1, context)
+            raise
         if asked.node.name is not None:
             record.operation = asked.node.name.value[:OPERATION_NAME_MAX_LENGTH]
+        if self.budget is not None:
+            cost = asked.price.cost(request.variables)
+            context.rate_limit = self.budget.spend(context.user_id, cost)
         return asked
+
+    def _take(self, points: int, context: Context) -> None:
+        if self.budget is not None and points:
+            self.budget.take(context.user_id, points)
 
     def _given(self, request: GraphQLRequest, context: Context) -> dict[str, Any]:
         """Return what graphql-core is given besides schema and document."""
@@ -114,15 +129,21 @@ class Executor:
             "hide_suggestions": True,
         }
 
-    def _charge(self, asked: Asked, request: GraphQLRequest, context: Context) -> None:
-        """Take what the operation costs.
+    async def _result(
+        self, asked: Asked, request: GraphQLRequest, context: Context
+    ) -> ExecutionResult:
+        """Return data and field errors, each with a code.
 
         Raises:
-            RateLimited: too little is left.
+            RequestFailed: nothing was executed.
         """
-        if self.budget is not None:
-            cost = asked.price.cost(request.variables)
-            context.rate_limit = self.budget.spend(context.user_id, cost)
+        result = await self._run(asked, request, context)
+        if result.errors is None:
+            return result
+        errors = [coded(error) for error in result.errors]
+        if result.data is None and all(error.path is None for error in errors):
+            raise RequestFailed(errors)
+        return ExecutionResult(result.data, errors)
 
     async def _run(
         self, asked: Asked, request: GraphQLRequest, context: Context

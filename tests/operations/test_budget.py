@@ -1,11 +1,16 @@
 """Who has spent their budget is told so, and when to come back; nobody else notices."""
 
+import hashlib
+import time
 from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import psycopg
 import pytest
 
+from app import budget
+from app.documents import Documents
 from tests.api import Caller, Server, running_server, settings_for
 from tests.database.test_live import eventually
 from tests.databases import Database
@@ -95,6 +100,95 @@ def test_sockets_spend_from_the_same_budget(limited: Server) -> None:
         heard = [socket.hear() for _ in range(2 + 2)]
     codes = [m["payload"][0]["extensions"]["code"] for m in heard if m["type"] == "error"]
     assert codes == ["RATE_LIMITED"] * 2
+
+
+@pytest.fixture(scope="module")
+def leaking(database: Database) -> Iterator[Server]:
+    with running_server(settings_for(database.server_url, rate_limit=LIMIT)) as server:
+        yield server
+
+
+@pytest.fixture
+def still(leaking: Server, monkeypatch: pytest.MonkeyPatch) -> Server:
+    """A server where no time passes for budgets: nothing leaks away."""
+    clock = SimpleNamespace(monotonic=lambda: 0.0, time=time.time)
+    monkeypatch.setattr(budget, "time", clock)
+    return leaking
+
+
+TOO_LONG = "{ me { " + "id " * 1000 + "} }"
+
+REFUSED = {
+    "syntax": ("{ me { id }", 1),
+    "validation": ("{ no }", 1),
+    "a limit": ("{ " + "me " * 51 + "}", 1 + 1),
+    "tokens": (TOO_LONG, 1 + 20),
+    "no operation of the name": ("query A { __typename } query B { __typename }", 1),
+}
+"""Documents that cannot be executed, and what each costs the first time."""
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_is_refused_costs_a_point_and_the_first_time_its_length(
+    still: Server, name: str
+) -> None:
+    document, first = REFUSED[name]
+    user = still.user()
+    for cost in (first, 1, 1):
+        before = rate_limit(user)["remaining"]
+        assert user.post(document).status_code == 400
+        assert rate_limit(user)["remaining"] == before - cost - 1
+
+
+def test_what_is_refused_on_a_socket_costs_the_same(still: Server) -> None:
+    user = still.user()
+    with signed_in(still, user.token) as socket:
+        socket.subscribe(f"{TOO_LONG} # by a socket")
+        assert socket.hear()["type"] == "error"
+    assert rate_limit(user)["remaining"] == LIMIT - 21 - 1
+
+
+def test_who_sends_a_document_first_pays_for_the_look_at_it(still: Server) -> None:
+    long = "{ rateLimit { remaining } me { " + "id " * 100 + "} }"
+    one, other = still.user(), still.user()
+    assert one.data(long)["rateLimit"]["remaining"] == LIMIT - 2 - 2
+    assert one.data(long)["rateLimit"]["remaining"] == LIMIT - 2 - 2 - 2
+    assert other.data(long)["rateLimit"]["remaining"] == LIMIT - 2
+
+
+def test_a_document_whose_operation_costs_too_much_is_paid_for_as_well(still: Server) -> None:
+    user = still.user()
+    assert user.post(MOST).status_code == 200
+    before = rate_limit(user)["remaining"]
+    assert user.post(MOST.replace("d:", "another:")).status_code == 429
+    assert rate_limit(user)["remaining"] == before - 1 - 1
+
+
+def test_nothing_is_looked_at_for_who_has_spent_everything(
+    still: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    user = still.user()
+    for _ in range(LIMIT):
+        user.post(TOO_LONG)
+    looked_at: list[str] = []
+    monkeypatch.setattr(Documents, "document", lambda _, text: looked_at.append(text))
+    text = "{ __typename }"
+    persisted = {"version": 1, "sha256Hash": hashlib.sha256(text.encode()).hexdigest()}
+    bodies: list[dict[str, Any]] = [
+        {"query": text},
+        {"query": text, "extensions": {"persistedQuery": persisted}},
+        {"query": "subscription { taskChanges { cursor } }"},
+        {"query": "{ no"},
+    ]
+    with signed_in(still, user.token) as socket:
+        for body in bodies:
+            refused = user.http.post("/graphql", json=body)
+            assert refused.status_code == 429
+            assert int(refused.headers["retry-after"]) >= 1
+            socket.say({"id": "one", "type": "subscribe", "payload": body})
+            for errors in (refused.json()["errors"], socket.hear()["payload"]):
+                assert [error["extensions"]["code"] for error in errors] == ["RATE_LIMITED"]
+    assert looked_at == []
 
 
 def test_what_is_spent_at_one_worker_counts_at_the_others(migrated_database: Database) -> None:

@@ -57,7 +57,7 @@ WITHIN: dict[str, Callable[[int], str]] = {
         "{ ...F ...F ...G } fragment F on Query { b: tasks(first: 100) { totalCount } } "
         f"fragment G on Query {{ tasks(first: {n - 200}) {{ totalCount }} }}"
     ),
-    "tokens": lambda n: "{ me { " + "id " * (n - 5) + "} }",
+    "tokens": lambda n: "{ me { " + "... { " * 100 + "id " * (n - 305) + "} " * 100 + "} }",
 }
 
 
@@ -118,13 +118,42 @@ def test_a_document_that_is_not_even_valid_is_measured(server: Server, document:
     assert code in ("GRAPHQL_VALIDATION_FAILED", "BAD_REQUEST")
 
 
+OVERLAPPING = {
+    "pages": "{ tasks { " + "nodes { id } " * 248 + "} }",
+    "pages of nothing": "{ tasks { " + "nodes { __typename } " * 248 + "} }",
+    "users twice in pages": "{ tasks { "
+    + ("nodes { " + "owner { id id } " * 4 + "} ") * 43
+    + "} }",
+    "users in inline fragments": "{ tasks { nodes { " + "... { owner { id } } " * 141 + "} } }",
+    "leaves": "{ me { " + "id " * 599 + "} }",
+    "leaves in pages": "{ tasks { " + ("nodes { " + "id " * 8 + "} ") * 90 + "} }",
+    "pages, after an error": "{ nothing tasks { " + "nodes { id } " * 247 + "} }",
+}
+
+
+@pytest.mark.parametrize("name", OVERLAPPING)
+def test_selections_that_overlap_too_much_are_refused(server: Server, name: str) -> None:
+    refused = server.user().post(OVERLAPPING[name])
+    assert refused.status_code == 400
+    error = refused.json()["errors"][-1]
+    assert error["extensions"]["code"] == "QUERY_TOO_COMPLEX"
+    assert "overlap" in error["message"]
+
+
+def test_selections_may_overlap() -> None:
+    documents = Documents(schema, Limits(), allow_introspection=False, compiles=False)
+    fragment = "fragment F on Task { id owner { id name } }"
+    document = documents.document("{ tasks { " + "nodes { id ...F } " * 30 + "} } " + fragment)
+    assert document.complaints == []
+
+
 def test_documents_are_kept_up_to_a_size() -> None:
     documents = Documents(schema, Limits(), allow_introspection=False, compiles=False)
     often = documents.document("{ __typename }")
     for n in range(2000):
         documents.document(f"{{ a{n}: __typename }}" + "#" * 400)
         assert documents.document("{ __typename }") is often
-    assert sum(tokens for _, tokens in documents._kept.values()) <= TOKENS_KEPT
+    assert sum(document.tokens for document in documents._kept.values()) <= TOKENS_KEPT
     assert len(documents._kept) < 1000
 
 
@@ -135,8 +164,9 @@ def test_documents_are_kept_up_to_a_size() -> None:
         "mutation { deleteTask(id: 1) { __typename ... on Task { id } } }",
         "{ me { nothing } tasks { nowhere } }",
         "{ " + "me { id } " * 51 + "}",
+        OVERLAPPING["pages"],
     ],
-    ids=["a query", "a mutation", "invalid", "over a limit"],
+    ids=["a query", "a mutation", "invalid", "over a limit", "overlapping"],
 )
 def test_a_document_no_longer_kept_is_freed_at_once(document: str) -> None:
     """By its references, that is: the garbage collector would have to pause for many of them."""
