@@ -1,8 +1,8 @@
 """How large a document may be: one pass over it counts everything, and looks at a fragment once."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 
 from graphql import (
     DocumentNode,
@@ -10,12 +10,13 @@ from graphql import (
     FragmentDefinitionNode,
     FragmentSpreadNode,
     GraphQLError,
+    GraphQLInt,
     GraphQLSchema,
     InlineFragmentNode,
     IntValueNode,
+    NullValueNode,
     OperationDefinitionNode,
     OverlappingFieldsCanBeMergedRule,
-    SelectionNode,
     SelectionSetNode,
     ValidationContext,
     VariableNode,
@@ -48,6 +49,10 @@ class Limits:
     """Tasks that all pages together could hold; a size in a variable counts as the greatest."""
 
 
+Size = int | str
+"""What `first` or `last` says: a number, or the variable that says it."""
+
+
 @dataclass(slots=True)
 class Measure:
     """What one operation, or one part of it, comes to."""
@@ -57,6 +62,8 @@ class Measure:
     directives: int = 0
     root_fields: int = 0
     nodes: int = 0
+    pages: Counter[tuple[Size, ...]] = field(default_factory=Counter)
+    """How many pages there are, by what is said of their size."""
 
     def add(self, part: "Measure") -> None:
         """Count a part that stands beside what is counted already."""
@@ -65,6 +72,7 @@ class Measure:
         self.directives += part.directives
         self.root_fields += part.root_fields
         self.nodes += part.nodes
+        self.pages.update(part.pages)
 
 
 class LimitExceeded(GraphQLError):
@@ -136,27 +144,26 @@ def check_limits(document: DocumentNode, limits: Limits, paged: frozenset[str]) 
     Raises:
         LimitExceeded: some operation in it has too much of something.
     """
-    fragments = {
-        definition.name.value: definition
-        for definition in document.definitions
-        if isinstance(definition, FragmentDefinitionNode)
-    }
-    measuring = _Measuring(fragments, paged)
+    measuring = _Measuring(document, paged)
     for definition in document.definitions:
         if isinstance(definition, OperationDefinitionNode):
             measure = measuring.selections(definition.selection_set)
             measure.directives += len(definition.directives or ())
-            for field in fields(measure):
-                count, limit = getattr(measure, field.name), getattr(limits, field.name)
+            for name in ("depth", "aliases", "directives", "root_fields", "nodes"):
+                count, limit = getattr(measure, name), getattr(limits, name)
                 if count > limit:
-                    raise LimitExceeded(field.name, limit, count)
+                    raise LimitExceeded(name, limit, count)
 
 
 class _Measuring:
     """Measures the selections of one document; what a fragment comes to is worked out once."""
 
-    def __init__(self, fragments: dict[str, FragmentDefinitionNode], paged: frozenset[str]) -> None:
-        self._fragments = fragments
+    def __init__(self, document: DocumentNode, paged: frozenset[str]) -> None:
+        self._fragments = {
+            definition.name.value: definition
+            for definition in document.definitions
+            if isinstance(definition, FragmentDefinitionNode)
+        }
         self._paged = paged
         self._measured: dict[str, Measure] = {}
 
@@ -175,16 +182,17 @@ class _Measuring:
             total.directives += len(selection.directives or ())
         return total
 
-    def _field(self, field: FieldNode) -> Measure:
-        inner = self.selections(field.selection_set)
-        size = self._page_size(field)
-        return Measure(
-            depth=inner.depth + 1,
-            aliases=inner.aliases + (field.alias is not None),
-            directives=inner.directives,
-            root_fields=1,
-            nodes=size * (inner.nodes + 1) if size is not None else inner.nodes,
-        )
+    def _field(self, node: FieldNode) -> Measure:
+        measure = self.selections(node.selection_set)
+        measure.depth += 1
+        measure.aliases += node.alias is not None
+        measure.root_fields = 1
+        if node.name.value in self._paged:
+            sizes = tuple(_sizes(node))
+            measure.pages[sizes] += 1
+            most = (PAGE_SIZE_MAX if isinstance(size, str) else size for size in sizes)
+            measure.nodes = max(most, default=PAGE_SIZE_DEFAULT) * (measure.nodes + 1)
+        return measure
 
     def _fragment(self, name: str) -> Measure:
         if name not in self._measured:
@@ -195,91 +203,77 @@ class _Measuring:
                 self._measured[name] = self.selections(definition.selection_set)
         return self._measured[name]
 
-    def _page_size(self, field: FieldNode) -> int | None:
-        if field.name.value not in self._paged:
-            return None
-        sizes: Iterable[int] = (
-            int(argument.value.value) if isinstance(argument.value, IntValueNode) else PAGE_SIZE_MAX
-            for argument in field.arguments or ()
-            if argument.name.value in ("first", "last")
-        )
-        return max((min(max(size, 0), PAGE_SIZE_MAX) for size in sizes), default=PAGE_SIZE_DEFAULT)
-
 
 @dataclass(frozen=True, slots=True)
 class Price:
     """What an operation costs: a point for each root field and for each task its pages may hold."""
 
     points: int
-    sizes: Mapping[str, int]
-    """Variables that say how large a page is, and how many pages each."""
+    """All but the pages whose size a variable says."""
+    pages: Mapping[tuple[Size, ...], int]
+    """These, as in `Measure`."""
     defaults: Mapping[str, int]
 
     def cost(self, variables: Mapping[str, object] | None) -> int:
-        """Return the points, with the sizes that the variables say."""
-        if not self.sizes:
+        """Return the points, at least one, with the sizes that the variables say."""
+        if not self.pages:
             return self.points
-        given = variables or {}
+        values = {**self.defaults, **(variables or {})}
         return self.points + sum(
-            times * self._size(given.get(name), name) for name, times in self.sizes.items()
+            times * _page_size(values.get(size) if isinstance(size, str) else size for size in said)
+            for said, times in self.pages.items()
         )
-
-    def _size(self, value: object, name: str) -> int:
-        if value is None:
-            return self.defaults.get(name, PAGE_SIZE_DEFAULT)
-        return min(max(value, 0), PAGE_SIZE_MAX) if isinstance(value, int) else PAGE_SIZE_MAX
 
 
 def price_of(
     document: DocumentNode, operation: OperationDefinitionNode, paged: frozenset[str]
 ) -> Price:
     """Return what an operation costs that is valid and within the limits."""
-    fragments = {
-        definition.name.value: definition
-        for definition in document.definitions
-        if isinstance(definition, FragmentDefinitionNode)
-    }
-    points = _Measuring(fragments, paged).selections(operation.selection_set).root_fields
-    counted: dict[str, tuple[int, Counter[str]]] = {}
-
-    def count(selection_set: SelectionSetNode | None) -> tuple[int, Counter[str]]:
-        fixed, named = 0, Counter[str]()
-        for selection in selection_set.selections if selection_set else ():
-            inner = _inner(selection)
-            fixed, named = fixed + inner[0], named + inner[1]
-        return fixed, named
-
-    def _inner(selection: SelectionNode) -> tuple[int, Counter[str]]:
-        if isinstance(selection, FragmentSpreadNode):
-            name = selection.name.value
-            if name not in counted:
-                counted[name] = count(fragments[name].selection_set)
-            return counted[name]
-        assert isinstance(selection, FieldNode | InlineFragmentNode)
-        fixed, named = count(selection.selection_set)
-        if isinstance(selection, FieldNode) and selection.name.value in paged:
-            size = _size_of(selection)
-            if isinstance(size, str):
-                named = named + Counter([size])
-            else:
-                fixed += size
-        return fixed, named
-
-    fixed, sizes = count(operation.selection_set)
+    measure = _Measuring(document, paged).selections(operation.selection_set)
+    points, pages = measure.root_fields, {}
+    for sizes, times in measure.pages.items():
+        if any(isinstance(size, str) for size in sizes):
+            pages[sizes] = times
+        else:
+            points += times * _page_size(sizes)
     defaults = {
         definition.variable.name.value: int(definition.default_value.value)
         for definition in operation.variable_definitions or ()
         if isinstance(definition.default_value, IntValueNode)
     }
-    return Price(points + fixed, dict(sizes), defaults)
+    # Not even a root field need be there.
+    return Price(max(points, 1), pages, defaults)
 
 
-def _size_of(field: FieldNode) -> int | str:
-    """Return how many tasks a page may hold, or the variable that says so."""
-    for argument in field.arguments or ():
+def _sizes(node: FieldNode) -> Iterator[Size]:
+    """Yield what `first` and `last` say, numbers within bounds; null says nothing."""
+    for argument in node.arguments or ():
         if argument.name.value in ("first", "last"):
-            if isinstance(argument.value, VariableNode):
-                return argument.value.name.value
-            if isinstance(argument.value, IntValueNode):
-                return min(max(int(argument.value.value), 0), PAGE_SIZE_MAX)
-    return PAGE_SIZE_DEFAULT
+            match argument.value:
+                case VariableNode(name=name):
+                    yield name.value
+                case IntValueNode(value=digits):
+                    yield _within_bounds(int(digits))
+                case NullValueNode():
+                    pass
+                case _:
+                    # It will be refused.
+                    yield PAGE_SIZE_MAX
+
+
+def _page_size(sizes: Iterable[object]) -> int:
+    """Return how many tasks a page may hold, by the values of `first` and `last`."""
+    said = (_coerced(size) for size in sizes if size is not None)
+    return max(said, default=PAGE_SIZE_DEFAULT)
+
+
+def _coerced(value: object) -> int:
+    try:
+        return _within_bounds(GraphQLInt.coerce_input_value(value))
+    except GraphQLError:
+        # It will be refused.
+        return PAGE_SIZE_MAX
+
+
+def _within_bounds(size: int) -> int:
+    return min(max(size, 0), PAGE_SIZE_MAX)

@@ -84,7 +84,10 @@ class Budget:
 
         Raises:
             RateLimited: there are too few.
+            ValueError: the cost is none.
         """
+        if cost < 1:
+            raise ValueError(f"An operation costs at least a point, not {cost}.")
         self.require(user, cost)
         self.take(user, cost)
         bucket = self._buckets[user]
@@ -96,9 +99,10 @@ class Budget:
         )
 
     def spent_elsewhere(self, spent: dict[UserId, int]) -> None:
-        """Count what users have spent in another worker."""
+        """Count what users have spent in another worker, and nothing else that is said."""
         for user, points in spent.items():
-            self._count(user, points)
+            if type(points) is int and points > 0:
+                self._count(user, points)
 
     def _count(self, user: UserId, points: int) -> None:
         bucket = self._bucket(user)

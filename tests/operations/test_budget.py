@@ -9,8 +9,8 @@ from typing import Any
 import psycopg
 import pytest
 
-from app import budget
-from app.documents import Documents
+from app.operations import budget
+from app.operations.documents import Documents
 from tests.api import Caller, Server, running_server, settings_for
 from tests.database.test_live import eventually
 from tests.databases import Database
@@ -59,6 +59,16 @@ def test_the_cost_is_known_from_the_document_and_its_variables(
     limited: Server, query: str, variables: dict[str, int], cost: int
 ) -> None:
     assert limited.user().data(query, **variables)["rateLimit"]["cost"] == cost
+
+
+@pytest.mark.parametrize("default", [-1_000_000, 0])
+def test_no_budget_can_be_minted_by_a_default(limited: Server, default: int) -> None:
+    query = (
+        f"query($n: Int = {default}) "
+        "{ rateLimit { cost remaining } tasks(first: $n) { nodes { id } } }"
+    )
+    answer = limited.user().data(query, n=None)["rateLimit"]
+    assert answer == {"cost": 52, "remaining": LIMIT - 52}
 
 
 def test_who_has_spent_all_is_told_when_to_come_back_and_others_go_on(limited: Server) -> None:
