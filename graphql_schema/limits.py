@@ -80,7 +80,9 @@ class LimitExceeded(GraphQLError):
 
     def __init__(self, name: str, limit: int, count: int) -> None:
         code = (
-            ErrorCode.GRAPHQL_VALIDATION_FAILED if name == "depth" else ErrorCode.QUERY_TOO_COMPLEX
+            ErrorCode.GRAPHQL_VALIDATION_FAILED
+            if name in ("depth", "integer_digits")
+            else ErrorCode.QUERY_TOO_COMPLEX
         )
         label = name.replace("_", " ")
         super().__init__(

@@ -2,7 +2,7 @@
 
 import gc
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import strawberry
@@ -14,6 +14,8 @@ from graphql import (
     OperationDefinitionNode,
     OverlappingFieldsCanBeMergedRule,
     Source,
+    Token,
+    TokenKind,
     specified_rules,
     validate,
 )
@@ -43,6 +45,9 @@ What is kept takes memory, and the garbage collector time.
 
 TOKEN_LENGTH = 8
 """Characters that count as a token where there are fewer tokens, as in a comment."""
+
+INTEGER_DIGITS_MAX = 100
+"""Digits of an integer in a document. Ids have up to 19; Python refuses to read thousands."""
 
 TOKENS_A_POINT = 50
 """Tokens of a document for which whoever sends it first pays a point."""
@@ -179,7 +184,7 @@ class Documents:
     def _parse_and_validate(self, parser: Parser) -> DocumentNode | list[GraphQLError]:
         try:
             document = parser.parse_document()
-            _unlink_tokens(document)
+            _check_integers(document)
             check_limits(document, self._limits, self._paged)
         except LimitExceeded as error:
             # What is kept must not hold what was looked at: not by a traceback, and not by nodes.
@@ -208,8 +213,24 @@ class Documents:
         return document
 
 
-def _unlink_tokens(document: DocumentNode) -> None:
-    """Free a document's tokens from each other, which nothing here needs in a row.
+def _check_integers(document: DocumentNode) -> None:
+    """Refuse an integer that Python would not read, wherever in the document it is.
+
+    Raises:
+        LimitExceeded: there is one.
+    """
+    integers = [
+        (token.value or "").lstrip("-")
+        for token in _unlinked_tokens(document)
+        if token.kind is TokenKind.INT
+    ]
+    digits = max(map(len, integers), default=0)
+    if digits > INTEGER_DIGITS_MAX:
+        raise LimitExceeded("integer_digits", INTEGER_DIGITS_MAX, digits)
+
+
+def _unlinked_tokens(document: DocumentNode) -> Iterator[Token]:
+    """Yield a document's tokens, freed from each other, which nothing here needs in a row.
 
     They are cycles, some thousand objects a document, and all that would be freed by the garbage
     collector only: once in a while, for seconds, if somebody sends ever new documents.
@@ -217,4 +238,5 @@ def _unlink_tokens(document: DocumentNode) -> None:
     token = document.loc.start_token if document.loc else None
     while token:
         following, token.prev, token.next = token.next, None, None
+        yield token
         token = following

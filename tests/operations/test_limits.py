@@ -6,11 +6,12 @@ from collections.abc import Callable, Iterator
 import pytest
 from graphql import Node, get_introspection_query
 
-from app.operations.documents import TOKENS_KEPT, Documents
+from app.operations.documents import INTEGER_DIGITS_MAX, TOKENS_KEPT, Documents
 from graphql_schema.limits import Limits
 from graphql_schema.schema import schema
 from tests.api import Server, running_server, settings_for
 from tests.databases import Database
+from tests.sockets import signed_in
 
 LIMITS = Limits(tokens=400, depth=6, aliases=5, directives=4, root_fields=7, nodes=230)
 
@@ -147,6 +148,73 @@ def test_selections_may_overlap() -> None:
     assert document.complaints == []
 
 
+INTEGERS = {
+    "an argument": "{ tasks(first: N) { totalCount } }",
+    "an argument below zero": "{ tasks(last: -N) { totalCount } }",
+    "an argument in a fragment": (
+        "{ ...F } fragment F on Query { taskChanges(first: N) { reset } }"
+    ),
+    "an argument of another type": "{ tasks(after: N) { totalCount } }",
+    "an argument that is none": "{ me(no: N) { id } }",
+    "an id": "{ task(id: N) { id } }",
+    "a list": "{ tasks(first: [N]) { totalCount } }",
+    "ids in an object": "{ tasks(filter: {ids: [1, N]}) { totalCount } }",
+    "an object": ("mutation { toggleTask(input: {id: 1, expectedVersion: N}) { __typename } }"),
+    "an enum": "{ tasks(orderBy: {field: N}) { totalCount } }",
+    "a date": "{ tasks(filter: {createdAt: {from: N}}) { totalCount } }",
+    "a directive": "{ me @include(if: N) { id } }",
+    "a directive that is none": "{ me @no(n: N) { id } }",
+    "a default": "query($n: Int = N) { tasks(first: $n) { totalCount } }",
+    "an id by default": "query($id: ID! = N) { task(id: $id) { id } }",
+    "an object by default": (
+        "mutation($i: ToggleTaskInput! = {id: 1, expectedVersion: N}) "
+        "{ toggleTask(input: $i) { __typename } }"
+    ),
+    "a default that nobody needs": "query($n: Int = N) { me { id } }",
+    "a subscription": "subscription { taskChanges(after: N) { cursor } }",
+}
+
+
+@pytest.mark.parametrize("name", INTEGERS)
+def test_an_integer_too_long_to_be_read_is_refused_wherever_it_is(
+    server: Server, name: str
+) -> None:
+    """Python itself reads up to 4,300 digits."""
+    query = INTEGERS[name].replace("N", "9" * 5000)
+    user = server.user()
+    response = user.post(query)
+    with signed_in(server, user.token) as socket:
+        socket.subscribe(query)
+        message = socket.hear()
+    assert (response.status_code, message["type"]) == (400, "error")
+    for errors in (response.json()["errors"], message["payload"]):
+        assert [error["extensions"]["code"] for error in errors] == ["GRAPHQL_VALIDATION_FAILED"]
+        assert errors[0]["extensions"]["count"] == 5000
+
+
+def test_an_id_may_be_a_long_integer(server: Server) -> None:
+    user, query = server.user(), INTEGERS["an id"]
+    most = "9" * INTEGER_DIGITS_MAX
+    for longest in (most, f"-{most}"):
+        assert user.data(query.replace("N", longest)) == {"task": None}
+    refused = user.execute(query.replace("N", f"{most}9"))
+    assert refused["errors"][0]["extensions"]["code"] == "GRAPHQL_VALIDATION_FAILED"
+
+
+def test_an_integer_too_long_to_be_read_is_no_json(server: Server) -> None:
+    user = server.user()
+    query = "query ($n: Int) { tasks(first: $n) { totalCount } }"
+    body = f'{{"query": "{query}", "variables": {{"n": {"9" * 5000}}}}}'
+    response = user.http.post(
+        "/graphql", content=body, headers={"Content-Type": "application/json"}
+    )
+    assert response.status_code == 400
+    assert response.json()["errors"][0]["extensions"]["code"] == "BAD_REQUEST"
+    with signed_in(server, user.token) as socket:
+        socket.connection.send(f'{{"id": "1", "type": "subscribe", "payload": {body}}}')
+        assert socket.closed()[0] == 4400
+
+
 def test_documents_are_kept_up_to_a_size() -> None:
     documents = Documents(schema, Limits(), allow_introspection=False, compiles=False)
     often = documents.document("{ __typename }")
@@ -165,8 +233,9 @@ def test_documents_are_kept_up_to_a_size() -> None:
         "{ me { nothing } tasks { nowhere } }",
         "{ " + "me { id } " * 51 + "}",
         OVERLAPPING["pages"],
+        INTEGERS["an id"].replace("N", "9" * 5000),
     ],
-    ids=["a query", "a mutation", "invalid", "over a limit", "overlapping"],
+    ids=["a query", "a mutation", "invalid", "over a limit", "overlapping", "a long integer"],
 )
 def test_a_document_no_longer_kept_is_freed_at_once(document: str) -> None:
     """By its references, that is: the garbage collector would have to pause for many of them."""
