@@ -1,4 +1,7 @@
-"""uvicorn's HTTP protocol, with an end to its patience: for heads that are slow or too large."""
+"""uvicorn's HTTP protocol, with an end to its patience: for heads that are slow or too large.
+
+How large a body may be is the application's to say; here is said how much may surround it.
+"""
 
 import asyncio
 from functools import lru_cache
@@ -20,7 +23,13 @@ LINGER = 15.0
 """Seconds that what was written may take to leave once a connection is closed."""
 
 HEAD_MAX_BYTES = 16 * 1024
+"""Bytes of a request's URL, and of the names and values of its headers and trailers."""
+
 HEADERS_MAX = 100
+"""Headers and trailers of a request."""
+
+FRAMING_PER_BYTE = 8
+"""Bytes that may frame each byte of a body; a chunk of one byte is framed by five."""
 
 UNUSUAL = (b"connection", b"transfer-encoding")
 """Headers of a response that say how it is sent."""
@@ -29,7 +38,7 @@ HEADER_LINES_KEPT = 256
 
 
 class HeadTooLarge(Exception):
-    """The head of a request has too many headers, or too many bytes."""
+    """A request has too many headers and trailers, or too many bytes in them."""
 
 
 class GatheredWrites:
@@ -51,8 +60,9 @@ class GatheredWrites:
         self._pieces.append(data)
 
     def flush(self) -> None:
-        if self._pieces:
-            pieces, self._pieces = self._pieces, []
+        pieces, self._pieces = self._pieces, []
+        # Nothing follows the end, not even an answer that was under way.
+        if pieces and not self._transport.is_closing():
             self._transport.write(b"".join(pieces))
 
     def close(self) -> None:
@@ -141,14 +151,19 @@ def _line(name: bytes, value: bytes) -> bytes:
 
 
 class GuardedProtocol(HttpToolsProtocol):
-    """Closes connections whose request heads do not end, and refuses heads that are too large."""
+    """Closes connections whose request heads do not end, and refuses what is too large.
+
+    That may be a head, trailers, or what frames a body.
+    """
 
     _patience: asyncio.TimerHandle | None = None
     _in_head = True
-    _unread = 0
-    """Bytes of the head under way that came before the latest."""
-    _latest = 0
-    """Bytes that came last, all at once."""
+    _head_bytes = 0
+    """Bytes of the names and values of the headers and trailers that came with the request."""
+    _framing = 0
+    """Bytes that came since the request began and are no body, less what its body allows for."""
+    _is_refused = False
+    """Whether nothing more is parsed, whatever still comes."""
     _idle_since: float | None = None
     """When the connection last had been answered; None while there is a request under way."""
     _idle_timer: asyncio.TimerHandle | None = None
@@ -164,31 +179,59 @@ class GuardedProtocol(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        if self._in_head and self._unread > HEAD_MAX_BYTES:
-            self.send_400_response("The request's head is too large.")
+        if self._is_refused:
             return
-        self._latest = len(data)
+        self._framing += len(data)
         super().data_received(data)
+        if self._framing > HEAD_MAX_BYTES and not self._is_refused:
+            self.send_400_response("The request's head, or what frames its body, is too large.")
         if not self._in_head:
             self._stop_waiting()
-            return
-        self._unread += len(data)
-        if self._patience is None:
+        elif self._patience is None:
             self._wait_for_head()
+
+    def send_400_response(self, msg: str) -> None:
+        """Refuse what came, and say so unless that would be taken for the answer to another."""
+        self._is_refused = True
+        if self.cycle is None:
+            may_say = True
+        elif self._in_head:
+            may_say = self.cycle.response_complete
+        else:
+            may_say = not self.pipeline and not self.cycle.response_started
+        if may_say:
+            super().send_400_response(msg)
+        else:
+            self.transport.close()
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
         self._in_head = True
-        self._unread = 0
+        self._head_bytes = self._framing = 0
 
-    def on_headers_complete(self) -> None:
-        # Where little has come, the head in it is small.
-        is_large = self._unread + self._latest > HEAD_MAX_BYTES
-        if len(self.headers) > HEADERS_MAX or (is_large and _size(self.headers) > HEAD_MAX_BYTES):
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._head_bytes += len(name) + len(value)
+        if self._head_bytes > HEAD_MAX_BYTES or len(self.headers) >= HEADERS_MAX:
             # The parser hands it on, and uvicorn answers 400 and closes.
             raise HeadTooLarge
-        self._in_head = False
+        # As uvicorn does; to call it for each header would cost more than this.
+        name = name.lower()
+        if name == b"expect" and value.lower() == b"100-continue":
+            self.expect_100_continue = True
+        self.headers.append((name, value))
+
+    def on_headers_complete(self) -> None:
+        if self._head_bytes + len(self.url) > HEAD_MAX_BYTES:
+            raise HeadTooLarge
         super().on_headers_complete()
+        self._in_head = False
+        # Trailers are counted with the headers, but the application must not take them for some.
+        self.headers = self.headers.copy()
+
+    def on_body(self, body: bytes) -> None:
+        # Nothing is saved up: a large body allows for nothing that comes after it.
+        self._framing = max(0, self._framing - len(body) * (1 + FRAMING_PER_BYTE))
+        super().on_body(body)
 
     def on_response_complete(self) -> None:
         if self.pipeline or self.transport.is_closing():
@@ -232,7 +275,3 @@ class GuardedProtocol(HttpToolsProtocol):
         self._patience = None
         if not self.transport.is_closing():
             self.transport.close()
-
-
-def _size(headers: list[tuple[bytes, bytes]]) -> int:
-    return sum(len(name) + len(value) for name, value in headers)
