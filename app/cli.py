@@ -255,7 +255,7 @@ def _run_server(settings: Settings, host: str, port: int, workers: int, *, reloa
         proxy_headers=False,
         access_log=False,
         http="app.http.connection:GuardedProtocol",
-        ws="websockets-sansio",
+        ws="app.http.websocket_connection:GuardedWebSocket",
         ws_max_size=MESSAGE_MAX_BYTES,
         ws_per_message_deflate=False,
         timeout_graceful_shutdown=GRACE_PERIOD,

@@ -16,6 +16,7 @@ from fastapi import FastAPI
 
 from app.factory import create_app
 from app.http.connection import GuardedProtocol
+from app.http.websocket_connection import GuardedWebSocket
 from app.http.websocket_messages import MESSAGE_MAX_BYTES
 from app.settings import Settings
 from auth.tokens import make_token
@@ -193,10 +194,10 @@ class Server:
             log_level="warning",
             lifespan="on",
             proxy_headers=False,
-            ws="websockets-sansio",
             ws_max_size=MESSAGE_MAX_BYTES,
             ws_per_message_deflate=False,
             http=GuardedProtocol,
+            ws=GuardedWebSocket,
         )
         self._server = uvicorn.Server(self.config)
         self._thread = threading.Thread(target=self._server.run)

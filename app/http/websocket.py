@@ -17,7 +17,6 @@ from app.http.websocket_messages import (
     INIT_TIMED_OUT,
     MESSAGE_MAX_BYTES,
     MESSAGE_TOO_BIG,
-    POLICY_VIOLATION,
     SUBPROTOCOL_NOT_ACCEPTABLE,
     SUBSCRIBER_EXISTS,
     TOO_MANY_INITS,
@@ -45,8 +44,6 @@ INIT_TIMEOUT = 10.0
 
 SEND_TIMEOUT = 30.0
 """Seconds that a client may leave what is sent to it unread."""
-
-MESSAGES_PER_SECOND = 100
 
 OPERATIONS_MAX = 20
 """Operations under way on one socket."""
@@ -113,7 +110,6 @@ class Connection:
         self._timer: asyncio.TimerHandle | None = None
         self._end = self._loop.create_future()
         """Done with whatever ends the socket from this side."""
-        self._second, self._messages = 0, 0
 
     async def serve(self) -> None:
         self._end_after(INIT_TIMEOUT, Closed(INIT_TIMED_OUT, "Connection initialisation timeout"))
@@ -168,12 +164,6 @@ class Connection:
             raise Closed(BAD_REQUEST, "Invalid message: not text")
         if len(text) > MESSAGE_MAX_BYTES:
             raise Closed(MESSAGE_TOO_BIG, "Message too big")
-        second = int(time.monotonic())
-        if second != self._second:
-            self._second, self._messages = second, 0
-        self._messages += 1
-        if self._messages > MESSAGES_PER_SECOND:
-            raise Closed(POLICY_VIOLATION, "Too many messages")
         try:
             parsed = orjson.loads(text)
         except orjson.JSONDecodeError:

@@ -1,19 +1,27 @@
 """graphql-transport-ws to the letter: each message, out of order and malformed, has its answer."""
 
 import json
+import logging
 import signal
+import socket as sockets
 import time
-from contextlib import suppress
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.frames import OP_BINARY, OP_CONT, OP_PING, OP_PONG, OP_TEXT, Frame
+from websockets.server import ServerProtocol
 
 from app.http import websocket as socket_module
+from app.http import websocket_connection
 from tests.api import CREATE, SECRET, Server
+from tests.database.test_live import HANDSHAKE
 from tests.databases import Database
+from tests.http.test_observability import talk
 from tests.http.test_serving import started
 from tests.sockets import FOLLOW, Socket, signed_in, socket_to
 
@@ -186,9 +194,82 @@ def test_many_messages_a_second_close_with_1008(server: Server) -> None:
     with signed_in(server, server.user().token) as socket:
         # The server may close before the last of them is on its way.
         with suppress(ConnectionClosed):
-            for _ in range(3 * socket_module.MESSAGES_PER_SECOND):
+            for _ in range(3 * websocket_connection.FRAMES_PER_SECOND):
                 socket.say({"type": "pong"})
         assert socket.closed() == (1008, "Too many messages")
+
+
+PING = b'{"type": "ping"}'
+FLOOD = 2 * 1024 * 1024
+"""Bytes."""
+
+FRAMES_AT_MOST = 1000
+"""Frames of a flood that may be parsed; there are a hundred thousand in it, and more."""
+
+
+@pytest.mark.parametrize(
+    ("first", "frame"),
+    [
+        (None, Frame(OP_PING, b"")),
+        (None, Frame(OP_PONG, b"")),
+        (Frame(OP_TEXT, b"", fin=False), Frame(OP_CONT, b"", fin=False)),
+        (None, Frame(OP_TEXT, PING)),
+        (None, Frame(OP_BINARY, b"")),
+    ],
+    ids=["pings", "pongs", "parts", "messages", "bytes"],
+)
+def test_frames_of_any_kind_are_limited_and_no_more_of_them_are_parsed(
+    server: Server,
+    parsed: list[Frame],
+    caplog: pytest.LogCaptureFixture,
+    first: Frame | None,
+    frame: Frame,
+) -> None:
+    unit = frame.serialize(mask=True)
+    with closing(talk(server)) as line:
+        line.sendall(HANDSHAKE)
+        assert b"101 Switching Protocols" in line.recv(1000)
+        sent = unit * (FLOOD // len(unit))
+        # The server may not even read them all.
+        with ThreadPoolExecutor(1) as thread, suppress(ConnectionResetError, BrokenPipeError):
+            answer = thread.submit(read_until_hung_up, line)
+            line.sendall((first.serialize(mask=True) if first else b"") + sent)
+    assert b"\x03\xf0Too many messages" in answer.result()
+    assert len(parsed) <= FRAMES_AT_MOST
+    assert [record for record in caplog.records if record.levelno >= logging.ERROR] == []
+
+
+def read_until_hung_up(line: sockets.socket) -> bytes:
+    answer = b""
+    with suppress(ConnectionResetError):
+        while chunk := line.recv(65536):
+            answer += chunk
+    return answer
+
+
+@pytest.fixture
+def parsed(monkeypatch: pytest.MonkeyPatch) -> list[Frame]:
+    """Frames that were parsed."""
+    frames, take = list[Frame](), ServerProtocol.recv_frame
+
+    def counting(protocol: ServerProtocol, frame: Frame) -> None:
+        frames.append(frame)
+        take(protocol, frame)
+
+    monkeypatch.setattr(ServerProtocol, "recv_frame", counting)
+    return frames
+
+
+def test_parts_of_a_message_are_limited(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(websocket_connection, "FRAMES_PER_SECOND", 10_000)
+    # To say that there are no more of them, an empty one is sent.
+    parts = [PING.decode(), *[" "] * (websocket_connection.PARTS_MAX - 2)]
+    with socket_to(server.url) as socket:
+        socket.connection.send(parts)
+        assert socket.hear() == {"type": "pong"}
+        with suppress(ConnectionClosed):
+            socket.connection.send([*parts, " "])
+        assert socket.closed() == (1008, "Too many parts")
 
 
 def test_sockets_of_a_user_are_limited(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
