@@ -21,7 +21,7 @@ from app.database.session import UnsafeRole
 from app.development import demo_token, development
 from app.graphiql.page import GraphiQL
 from app.http.cors import StrictCORSMiddleware
-from app.http.dispatch import Application, ShortWay
+from app.http.dispatch import Application
 from app.http.endpoint import METHODS, GraphQLEndpoint
 from app.http.middleware import Observed
 from app.http.openapi import describe_endpoint
@@ -113,6 +113,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             yield
 
     app = Application(
+        GRAPHQL_PATH,
+        endpoint,
         title="Todo API",
         version=version("todo-api"),
         description="A multi-user task API over GraphQL. The schema describes itself in GraphQL.",
@@ -120,27 +122,21 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         # It would name the scheme that a proxy in front asks by, which is not the client's.
         redirect_slashes=False,
     )
-    app.router.routes.append(Route(GRAPHQL_PATH, endpoint, include_in_schema=False))
     app.router.routes.append(WebSocketRoute(GRAPHQL_PATH, socket))
     app.router.routes.append(Route(f"{GRAPHQL_PATH}/", _without_slash, methods=METHODS))
     if graphiql:
         app.router.routes += graphiql.routes
     _add_pages(app)
     describe_endpoint(app, GRAPHQL_PATH)
-    cors = partial(
+    app.add_middleware(
         StrictCORSMiddleware,
         allow_origins=settings.cors_origins,
         allow_methods=METHODS,
         allow_headers=["*"],
         expose_headers=["Retry-After", "WWW-Authenticate", "X-Request-ID"],
     )
-    app.add_middleware(cors)
     app.add_middleware(Observed, log=requests)
     app.add_middleware(ReadableStartupFailure)
-    shared = cors(endpoint)
-    long_way = Observed(shared, requests)
-    short_way = ShortWay(endpoint, requests, shared.headers_by_origin(), long_way)
-    app.shorten_way(GRAPHQL_PATH, short_way)
     return app
 
 

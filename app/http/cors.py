@@ -9,23 +9,6 @@ from starlette.types import Receive, Scope, Send
 class StrictCORSMiddleware(CORSMiddleware):
     """Starlette's, except that it sends an origin that is not allowed no CORS headers."""
 
-    def headers_by_origin(self) -> dict[bytes, list[tuple[bytes, bytes]]]:
-        """Return what an answer tells each origin that is allowed by name."""
-        if self.allow_all_origins:
-            return {}
-        always = [(name.lower(), value) for name, value in self.simple_headers.items()]
-        return {
-            origin.encode(): [
-                (name.encode(), value.encode())
-                for name, value in (
-                    *always,
-                    ("access-control-allow-origin", origin),
-                    ("vary", "Origin"),
-                )
-            ]
-            for origin in self.allow_origins
-        }
-
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if any(name == b"origin" for name, _ in scope.get("headers", ())):
             await super().__call__(scope, receive, send)

@@ -24,6 +24,7 @@ JSON_HEADERS, _PAGE_HEADERS = (
 def with_safe_headers(
     headers: Iterable[tuple[bytes, bytes]], request_id: str
 ) -> list[tuple[bytes, bytes]]:
+    """Return an answer's headers with the request's id, and with the safe ones that it lacks."""
     given = dict(headers)
     is_page = given.get(b"content-type", b"").startswith(b"text/html")
     safe = _PAGE_HEADERS if is_page else JSON_HEADERS

@@ -19,6 +19,8 @@ BODY_MAX_BYTES = 100 * 1024
 ACCEPTS_KEPT = 256
 """Headers that name media types and need not be read again."""
 
+READ_HEADERS = (b"authorization", b"accept", b"content-type")
+
 RESPONSE_JSON = "application/graphql-response+json"
 PLAIN_JSON = "application/json"
 
@@ -38,12 +40,13 @@ class Head(NamedTuple):
 
 
 def head_of(scope: Scope) -> Head:
-    return Head(
-        scope["method"],
-        _values(scope, b"authorization"),
-        ",".join(_values(scope, b"accept")),
-        ",".join(_values(scope, b"content-type")),
-    )
+    """Return what a request's head says of how to read it and how to answer it."""
+    values: dict[bytes, list[str]] = {name: [] for name in READ_HEADERS}
+    for name, value in scope["headers"]:
+        if name in values:
+            values[name].append(value.decode("latin-1"))
+    authorization, accept, content_type = values.values()
+    return Head(scope["method"], authorization, ",".join(accept), ",".join(content_type))
 
 
 async def read_request(
@@ -67,10 +70,6 @@ async def read_request(
             )
         parameters = _parse_json(await _read_body(receive), "The body")
     return _graphql_request(parameters, persisted)
-
-
-def _values(scope: Scope, name: bytes) -> list[str]:
-    return [value.decode("latin-1") for header, value in scope["headers"] if header == name]
 
 
 @lru_cache(ACCEPTS_KEPT)
