@@ -6,7 +6,6 @@ run, the whole request; afterwards, what the resolvers of the root fields have r
 to it, so that nothing is done twice.
 """
 
-import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from inspect import isawaitable
 from typing import Any
@@ -162,14 +161,12 @@ class Operation:
 class Outcome:
     """What the resolver of a root field has returned or raised."""
 
-    __slots__ = ("awaited", "error", "rank", "value")
+    __slots__ = ("awaited", "error", "value")
 
     def __init__(self, value: object, error: Exception | None = None) -> None:
         self.value = value
         self.error = error
         self.awaited = False
-        self.rank = 0
-        """In which turn of the event loop it ended, of those in which any did."""
 
     def get(self) -> object:
         """Return or raise what the resolver did."""
@@ -177,10 +174,8 @@ class Outcome:
             raise self.error
         return self.value
 
-    async def get_later(self) -> object:
-        """Return or raise it, in the order in which the resolvers ended."""
-        for _ in range(self.rank):
-            await asyncio.sleep(0)
+    async def get_awaited(self) -> object:
+        """Return or raise it to who awaits it, as the resolver did."""
         return self.get()
 
 
@@ -206,8 +201,7 @@ async def _resolve_at_once(plan: Root, run: Run, outcomes: Outcomes) -> dict[str
                 if AWAITABLE[value.__class__]:
                     awaited.append(outcomes[key])
         if awaited:
-            run.is_crowded = True
-            await gather_with_cancel(*(_await(outcome, run) for outcome in awaited))
+            await gather_with_cancel(*(_await(outcome) for outcome in awaited))
     data = dict(plan.template)
     for key, _, complete in fields:
         data[key] = complete(outcomes[key].get(), run)
@@ -233,20 +227,16 @@ async def _outcome(call: Complete, run: Run) -> Outcome:
     except Exception as error:  # noqa: BLE001 -- it belongs to the field
         return Outcome(None, error)
     if AWAITABLE[outcome.value.__class__]:
-        await _await(outcome, run)
+        await _await(outcome)
     return outcome
 
 
-async def _await(outcome: Outcome, run: Run) -> None:
+async def _await(outcome: Outcome) -> None:
     outcome.awaited = True
     try:
         outcome.value = await outcome.value  # type: ignore[misc] # it is awaitable
     except Exception as error:  # noqa: BLE001 -- it belongs to the field
         outcome.error = error
-    outcome.rank = run.turn
-    if not run.turning and run.is_crowded:
-        run.turning = True
-        asyncio.get_running_loop().call_soon(run.next_turn)
 
 
 async def _settle(run: Run) -> None:
@@ -286,7 +276,7 @@ async def _refer(referee: Referee, outcomes: Outcomes) -> ExecutionResult:
         outcome = outcomes.get(info.path.key) if info.path.prev is None else None
         if outcome is None:
             return resolve(root, info, **arguments)
-        return outcome.get_later() if outcome.awaited else outcome.get()
+        return outcome.get_awaited() if outcome.awaited else outcome.get()
 
     result = referee([replay] if outcomes else [])
     return await result if isawaitable(result) else result

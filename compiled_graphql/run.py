@@ -23,16 +23,7 @@ from compiled_graphql.selections import Selections
 class Run:
     """What one execution is given, and what it still awaits."""
 
-    __slots__ = (
-        "arguments",
-        "context",
-        "is_crowded",
-        "pending",
-        "root",
-        "turn",
-        "turning",
-        "values",
-    )
+    __slots__ = ("arguments", "context", "pending", "root", "values")
 
     def __init__(
         self,
@@ -41,11 +32,6 @@ class Run:
         values: Mapping[str, Any],
         arguments: Sequence[Mapping[str, Any]],
     ) -> None:
-        self.turn = 0
-        """In how many turns of the event loop resolvers of root fields have ended."""
-        self.turning = False
-        self.is_crowded = False
-        """Several resolvers are awaited at once, so that the order in which they end matters."""
         self.context = context
         self.root = root
         self.values = values
@@ -54,9 +40,6 @@ class Run:
         """Those of each field that takes some."""
         self.pending: list[tuple[dict[str, Any], str, Any, Complete]] = []
         """Awaitables that resolvers returned, and where their completed values belong."""
-
-    def next_turn(self) -> None:
-        self.turn, self.turning = self.turn + 1, False
 
 
 Complete = Callable[[Any, Run], Any]

@@ -5,7 +5,7 @@ import json
 import os
 import random
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from inspect import isawaitable
 from typing import Any
 
@@ -13,9 +13,12 @@ import strawberry
 from graphql import (
     DocumentNode,
     ExecutionResult,
-    GraphQLFormattedError,
+    Executor,
+    GraphQLField,
+    GraphQLNonNull,
+    GraphQLOutputType,
     OperationDefinitionNode,
-    OperationType,
+    ResponsePath,
     execute,
     parse,
     validate,
@@ -64,67 +67,149 @@ class Both:
         if operation is None:
             self.counted["not compiled"] += 1
             return
-        asyncio.run(self._hold_in_worlds(request, document, node, operation, seeds))
+        asyncio.run(self._hold_in_worlds(request, document, operation, seeds))
 
     async def _hold_in_worlds(
-        self,
-        request: Request,
-        document: DocumentNode,
-        node: OperationDefinitionNode,
-        operation: Operation,
-        seeds: range,
+        self, request: Request, document: DocumentNode, operation: Operation, seeds: range
     ) -> None:
-        def by_graphql_core(context: Any, middleware: list[Middleware]) -> Any:
-            return execute(
-                self.graphql,
-                document,
-                context_value=context,
-                variable_values=request.variables,
-                executor_class=self.schema.execution_context_class,
-                middleware=middleware or None,
-            )
-
         for seed in seeds:
-            self.counted["compared"] += 1
-            expected_context = self._make_context(seed)
-            expected = by_graphql_core(expected_context, [])
-            expected = await expected if isawaitable(expected) else expected
-            context = self._make_context(seed)
-            referred = False
+            await self._hold_in_world(request, document, operation, seed)
 
-            def referee(middleware: list[Middleware]) -> Any:
-                nonlocal referred
-                referred = True
-                return by_graphql_core(context, middleware)  # noqa: B023 -- called before the next
+    async def _hold_in_world(
+        self, request: Request, document: DocumentNode, operation: Operation, seed: int
+    ) -> None:
+        self.counted["compared"] += 1
+        referred = False
+        context = self._make_context(seed)
 
-            got = await operation.execute(context, request.variables, referee)
-            self.counted["referred" if referred else "plain"] += 1
-            if not expected.errors or node.operation is OperationType.MUTATION:
-                # Nothing is done twice, and nothing left out.
-                assert context.calls == expected_context.calls, (seed, request)
-            assert alike(got, expected), (seed, request, written(got), written(expected))
+        async def referee(middleware: list[Middleware]) -> ExecutionResult:
+            nonlocal referred
+            referred = True
+            return await self._execute(request, document, context, middleware=middleware or None)
+
+        got = await operation.execute(context, request.variables, referee)
+        self.counted["referred" if referred else "plain"] += 1
+        expected_context = self._make_context(seed)
+        expected = await self._execute(request, document, expected_context)
+        if not expected.errors or request.document.startswith("mutation"):
+            # Nothing is done twice, and nothing left out.
+            assert context.calls == expected_context.calls, (seed, request)
+        said = seed, request, got.formatted, expected.formatted
+        assert json.dumps(got.data) == json.dumps(expected.data), said
+        if not expected.errors or any(error.path is None for error in expected.errors):
+            assert in_order(got) == in_order(expected), said
+            return
+        types: Types = {}
+        possible = await self._execute(
+            request,
+            document,
+            self._make_context(seed),
+            executor_class=reporter(self.schema.execution_context_class, types),
+        )
+        assert errors_are_allowed(expected, possible, types), said
+        assert errors_are_allowed(got, possible, types), said
+
+    async def _execute(
+        self, request: Request, document: DocumentNode, context: Any, **given: Any
+    ) -> ExecutionResult:
+        given.setdefault("executor_class", self.schema.execution_context_class)
+        result = execute(
+            self.graphql,
+            document,
+            context_value=context,
+            variable_values=request.variables,
+            **given,
+        )
+        return await result if isawaitable(result) else result
 
 
-def alike(got: ExecutionResult, expected: ExecutionResult) -> bool:
-    """Tell whether two answers are the same: their data byte by byte, and their errors.
+Position = tuple[str | int, ...]
+"""A place in the response: the path to it."""
 
-    Which of several fields fails first is a race, which what was read before wins more easily when
-    it is resolved again. So errors below the root may come in another order; and where one of them
-    leaves no data, and the rest is cancelled, more of them may have come before it.
+Types = dict[Position, GraphQLOutputType]
+"""The types of the fields that were executed."""
+
+
+def reporter(executor_class: type[Executor[Any]], types: Types) -> type[Executor[Any]]:
+    """Return an executor that tells all errors there are, and notes the types of fields.
+
+    No error ends a field beside it, because none propagates: where it is, there is null.
     """
-    ours, theirs = ([error.formatted for error in said.errors or []] for said in (got, expected))
-    if got.data is None and expected.data is None and ours and theirs:
-        return ours[-1] == theirs[-1] and all(error in ours for error in theirs)
-    return json.dumps(got.data) == json.dumps(expected.data) and in_order(ours) == in_order(theirs)
+
+    class Reporter(executor_class):  # type: ignore[misc, valid-type] # it is known at run time only
+        def __init__(self, *given: Any, **named: Any) -> None:
+            super().__init__(*given, **named)
+            self.error_propagation = False
+
+        def build_resolve_info(
+            self, field_def: GraphQLField, nodes: Any, parent: Any, path: ResponsePath
+        ) -> Any:
+            types[tuple(path.as_list())] = field_def.type
+            return super().build_resolve_info(field_def, nodes, parent, path)
+
+    return Reporter
 
 
-def in_order(errors: list[GraphQLFormattedError]) -> list[str]:
-    return sorted(json.dumps(error) for error in errors)
+def errors_are_allowed(answer: ExecutionResult, possible: ExecutionResult, types: Types) -> bool:
+    """Tell whether the specification (6.4.4) allows an answer's errors, whose data is right.
+
+    An error makes its field null; if that must not be, the object that it belongs to, and so on.
+    Such a null has one cause at least. Once there is one, what else is executed below may be
+    cancelled: when two fields that must not be null fail, either error may be told, or both. So:
+
+    - Each error is one of those there are, and no field has two.
+    - Each null that errors cause comes with one of these.
+    """
+    told, true = positions(answer), positions(possible)
+    if len(told) < len(answer.errors or ()) or not told.items() <= true.items():
+        return False
+    for null in nulls(answer.data):
+        causes = {place for place in true if causes_null(place, null, types)}
+        if causes and not causes & told.keys():
+            return False
+    return True
 
 
-def written(result: ExecutionResult) -> str:
-    errors = [error.formatted for error in result.errors or []]
-    return json.dumps({"data": result.data, "errors": errors})
+def positions(answer: ExecutionResult) -> dict[Position, str]:
+    """Return the errors by where they are."""
+    return {
+        tuple(error.path or ()): json.dumps(error.formatted, sort_keys=True)
+        for error in answer.errors or ()
+    }
+
+
+def nulls(data: Any, at: Position = ()) -> Iterator[Position]:
+    if data is None:
+        yield at
+    items = (
+        data.items()
+        if isinstance(data, dict)
+        else enumerate(data)
+        if isinstance(data, list)
+        else ()
+    )
+    for key, value in items:
+        yield from nulls(value, (*at, key))
+
+
+def causes_null(error: Position, null: Position, types: Types) -> bool:
+    """Tell whether an error propagates as far as to a null, but no further."""
+    between = [error[:length] for length in range(len(null) + 1, len(error) + 1)]
+    return error[: len(null)] == null and all(is_non_null(place, types) for place in between)
+
+
+def is_non_null(place: Position, types: Types) -> bool:
+    field = place
+    while isinstance(field[-1], int):
+        field = field[:-1]
+    type_: Any = types[field]
+    for _ in place[len(field) :]:
+        type_ = (type_.of_type if isinstance(type_, GraphQLNonNull) else type_).of_type
+    return isinstance(type_, GraphQLNonNull)
+
+
+def in_order(answer: ExecutionResult) -> list[str]:
+    return sorted(json.dumps(error.formatted) for error in answer.errors or ())
 
 
 def hold_against_graphql_core(both: Both) -> None:
