@@ -1,13 +1,14 @@
-"""A schema with something of everything, whose resolvers return what chance says."""
+"""A sample schema that uses every kind of type; chance decides what its resolvers return."""
 
 import asyncio
-import random
 from datetime import date
 from enum import Enum
 from typing import Annotated, Any
 
 import strawberry
 from strawberry import UNSET
+
+from compiled_graphql.tests.chance import Chance
 
 
 @strawberry.enum
@@ -23,28 +24,6 @@ class Food:
     size: Size | None = UNSET
     notes: list[str] | None = None
     extra: "Food | None" = UNSET
-
-
-class Chance:
-    """Decides what resolvers return: always the same for the same seed and the same question."""
-
-    def __init__(self, seed: int, nonsense: float) -> None:
-        self.seed = seed
-        self.nonsense = nonsense
-        self.calls: list[str] = []
-        """What the resolvers of root fields were asked."""
-
-    def dice(self, *question: object) -> random.Random:
-        return random.Random(f"{self.seed} {question!r}")
-
-    def value(self, sense: Any, *question: object) -> Any:
-        dice = self.dice(*question)
-        if dice.random() >= self.nonsense:
-            return sense
-        kind = dice.randrange(9)
-        if kind == 0:
-            raise ValueError(f"no luck with {question}")
-        return [None, 2**40, "text", 1.5, [None], ValueError("as a value"), object, True, {}][kind]
 
 
 class Plain:
@@ -111,7 +90,7 @@ class Cat(Being):
         kittens = [guarded(lambda name=name: Plain(self.chance, name)) for name in names]
         return self.chance.value(kittens, self.path, "kittens")
 
-    @strawberry.field(graphql_type="Annotated[Friend, strawberry.lazy('tests.zoo')] | None")
+    @strawberry.field(graphql_type=f"Annotated[Friend, strawberry.lazy('{__name__}')] | None")
     async def friend(self: Any, info: Info) -> Any:
         await asyncio.sleep(0)
         kind = self.chance.dice(self.path, 3).choice([Plain, Dog, Stone])

@@ -1,4 +1,4 @@
-"""Requests made from a schema, right and wrong: documents with variables, fragments, directives."""
+"""Random requests for any schema: documents with variables, fragments and directives."""
 
 import json
 import random
@@ -30,7 +30,7 @@ SCALARS: Mapping[str, Sequence[Any]] = {
     "Date": ["2024-02-29", "no date"],
     "DateTime": ["2024-02-29T00:00:00Z", "no time"],
 }
-WRONG: Sequence[Any] = [None, 1, "x", 1.0, True, [], {}, {"x": 1}, [None]]
+WRONG: Sequence[Any] = [None, 1, 2**31, "x", 1.0, True, [], {}, {"x": 1}, [None]]
 
 
 @dataclass
