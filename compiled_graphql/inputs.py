@@ -4,11 +4,9 @@ Each reader is made once for a type and goes the plain way: a value that needs g
 leniency, or that graphql-core would refuse, is Irregular.
 """
 
-import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, cast
 
-import strawberry
 from graphql import (
     FieldNode,
     GraphQLArgument,
@@ -36,18 +34,9 @@ from graphql import (
     value_from_ast_untyped,
     visit,
 )
-from strawberry.relay import GlobalID
-from strawberry.types.arguments import convert_argument
-from strawberry.types.base import (
-    StrawberryList,
-    StrawberryMaybe,
-    StrawberryObjectDefinition,
-    StrawberryOptional,
-)
-from strawberry.types.field import StrawberryField
-from strawberry.types.lazy_type import LazyType
 
 from compiled_graphql.irregular import Irregular, NotCompiled
+from compiled_graphql.strawberry_parts import Input, StrawberryParts
 
 Read = Callable[[Any], Any]
 """Takes a value as JSON has it."""
@@ -58,17 +47,14 @@ Values = Mapping[str, Any]
 Build = Callable[[Values], Any]
 """Makes an argument of the variables; `Undefined` where it is left out."""
 
-DEFINITION = "strawberry-definition"
 _INT_MAX = 2**31 - 1
 
 
 class Inputs:
     """The readers of one schema's input types."""
 
-    def __init__(self, schema: strawberry.Schema) -> None:
-        self._schema = schema._schema  # noqa: SLF001 -- Strawberry has no public name for it
-        self._config = schema.config
-        self._scalars = schema.schema_converter.scalar_registry
+    def __init__(self, parts: StrawberryParts) -> None:
+        self._parts = parts
         self._readers: dict[str, Read] = {}
 
     def variable_reader(self, operation: OperationDefinitionNode) -> Callable[[Values], Values]:
@@ -102,16 +88,11 @@ class Inputs:
 
     def arguments(self, field: GraphQLField, node: FieldNode) -> Callable[[Values], dict[str, Any]]:
         """Return what makes a field's arguments, by their Python names."""
-        definition = field.extensions.get(DEFINITION)
-        if not isinstance(definition, StrawberryField):
-            raise NotCompiled("a field that is not Strawberry's")
         given = {argument.name.value: argument.value for argument in node.arguments or ()}
         builders: list[tuple[str, Build]] = []
-        for argument in definition.arguments:
-            name = self._config.name_converter.from_argument(argument)
-            input_ = field.args[name]
-            _require_plain(argument.type)
-            build = self._build(input_, argument.type, given.get(name))
+        for argument in self._parts.arguments(field):
+            name = argument.name
+            build = self._build(field.args[name], argument.type_, given.get(name))
             builders.append((argument.python_name, build))
 
         def make(values: Values) -> dict[str, Any]:
@@ -137,7 +118,7 @@ class Inputs:
                 return cast("GraphQLInputType", GraphQLNonNull(self._input_type(node.type)))
             case "list_type":
                 return GraphQLList(self._input_type(node.type))
-        return cast("GraphQLInputType", self._schema.type_map[node.name.value])
+        return cast("GraphQLInputType", self._parts.graphql_schema.type_map[node.name.value])
 
     def _non_null(self, type_: GraphQLInputType) -> Read:
         if isinstance(type_, GraphQLList):
@@ -168,8 +149,11 @@ class Inputs:
         raise NotCompiled(str(type_))
 
     def _object(self, type_: GraphQLInputObjectType) -> Read:
-        names, required, defaults, make = self._members(type_)
+        members = self._parts.input_fields(type_)
+        make = self._parts.constructor(type_)
+        names = {member.name: member.python_name for member in members}
         readers = {name: self.reader(field.type) for name, field in type_.fields.items()}
+        required, defaults = self._required_and_defaults(type_, members)
 
         def read_object(value: Any) -> Any:  # noqa: ANN401 -- JSON is anything
             if value.__class__ is not dict:
@@ -177,51 +161,27 @@ class Inputs:
             for name in required:
                 if name not in value:
                     raise Irregular(name)
-            members = {names[name]: readers[name](given) for name, given in value.items()}
+            made = {names[name]: readers[name](given) for name, given in value.items()}
             for name, default in defaults.items():
                 if name not in value:
-                    members[names[name]] = default()
-            return make(members)
+                    made[names[name]] = default()
+            return make(made)
 
         return read_object
 
-    def _members(
-        self, type_: GraphQLInputObjectType
-    ) -> tuple[
-        dict[str, str], list[str], dict[str, Callable[[], Any]], Callable[[dict[str, Any]], Any]
-    ]:
-        """Return Python's names, the names required, the defaults, and the class's constructor."""
-        definition = type_.extensions.get(DEFINITION)
-        if not isinstance(definition, StrawberryObjectDefinition):
-            raise NotCompiled(type_.name)
-        if definition.from_input is not None or type_.is_one_of:
-            raise NotCompiled(type_.name)
-        names: dict[str, str] = {}
+    def _required_and_defaults(
+        self, type_: GraphQLInputObjectType, members: Sequence[Input]
+    ) -> tuple[list[str], dict[str, Callable[[], Any]]]:
         required: list[str] = []
         defaults: dict[str, Callable[[], Any]] = {}
-        absent: dict[str, None] = {}
-        for field in definition.fields:
-            name = self._config.name_converter.from_field(field)
-            field_type = field.resolve_type(type_definition=definition)
-            _require_plain(field_type)
-            names[name] = field.python_name
-            input_ = type_.fields[name]
-            default = self._default(input_, field_type)
+        for member in members:
+            input_ = type_.fields[member.name]
+            default = self._default(input_, member.type_)
             if default is not None:
-                defaults[name] = default
+                defaults[member.name] = default
             elif isinstance(input_.type, GraphQLNonNull):
-                required.append(name)
-            if (
-                field.default is dataclasses.MISSING
-                and field.default_factory is dataclasses.MISSING
-            ):
-                absent[field.python_name] = None
-        origin = definition.origin
-
-        def make(members: dict[str, Any]) -> Any:  # noqa: ANN401 -- an instance of the class
-            return origin(**{**absent, **members})
-
-        return names, required, defaults, make if absent else lambda members: origin(**members)
+                required.append(member.name)
+        return required, defaults
 
     def _default(
         self, input_: GraphQLArgument | GraphQLInputField, type_: object
@@ -231,10 +191,7 @@ class Inputs:
         default = input_.default_value
         if default is Undefined:
             return None
-        return lambda: self._convert(default, type_)
-
-    def _convert(self, value: object, type_: Any) -> object:  # noqa: ANN401 -- a Strawberry type
-        return convert_argument(value, type_, self._scalars, self._config)
+        return lambda: self._parts.convert(default, type_)
 
     def _build(
         self, input_: GraphQLArgument | GraphQLInputField, type_: object, node: ValueNode | None
@@ -283,20 +240,20 @@ class Inputs:
                 raise NotCompiled("a literal that does not fit")
             if not isinstance(value, dict | list):
                 return lambda _: value
-            return lambda _: self._convert(value, type_)
+            return lambda _: self._parts.convert(value, type_)
         if isinstance(graphql_type, GraphQLInputObjectType) and isinstance(node, ObjectValueNode):
             return self._object_literal(graphql_type, node)
         raise NotCompiled("variables in a list")
 
     def _object_literal(self, type_: GraphQLInputObjectType, node: ObjectValueNode) -> Build:
-        names, _, _, make = self._members(type_)
-        definition = type_.extensions[DEFINITION]
+        make = self._parts.constructor(type_)
         given = {field.name.value: field.value for field in node.fields}
-        builders = {}
-        for field in definition.fields:
-            name = self._config.name_converter.from_field(field)
-            field_type = field.resolve_type(type_definition=definition)
-            builders[names[name]] = self._build(type_.fields[name], field_type, given.get(name))
+        builders = {
+            member.python_name: self._build(
+                type_.fields[member.name], member.type_, given.get(member.name)
+            )
+            for member in self._parts.input_fields(type_)
+        }
 
         def build(values: Values) -> Any:  # noqa: ANN401 -- an instance of the class
             members = {}
@@ -307,20 +264,6 @@ class Inputs:
             return make(members)
 
         return build
-
-
-def _require_plain(type_: object) -> None:
-    """Refuse what Strawberry converts in ways of its own.
-
-    Raises:
-        NotCompiled: it does.
-    """
-    while isinstance(type_, StrawberryOptional | StrawberryList | LazyType):
-        if isinstance(type_, StrawberryMaybe):
-            break
-        type_ = type_.resolve_type() if isinstance(type_, LazyType) else type_.of_type
-    if isinstance(type_, StrawberryMaybe) or type_ is GlobalID:
-        raise NotCompiled(str(type_))
 
 
 def _has_variables(node: ValueNode) -> bool:

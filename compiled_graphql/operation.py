@@ -6,7 +6,8 @@ run, the whole request; afterwards, what the resolvers of the root fields have r
 to it, so that nothing is done twice.
 """
 
-from collections.abc import Awaitable, Callable, Mapping
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
 from inspect import isawaitable
 from typing import Any
 
@@ -18,13 +19,13 @@ from graphql import (
     OperationDefinitionNode,
     OperationType,
 )
-from graphql.pyutils import gather_with_cancel
 
 from compiled_graphql.inputs import Inputs, Values
 from compiled_graphql.irregular import Irregular, NotCompiled
 from compiled_graphql.outputs import AWAITABLE, Outputs
 from compiled_graphql.run import Complete, Run
 from compiled_graphql.selections import Selections, conditional_variables, fragments_of
+from compiled_graphql.strawberry_parts import StrawberryParts
 
 CONDITIONS_MAX = 6
 """Variables on which the selection may depend."""
@@ -41,16 +42,17 @@ class Compiler:
     """Compiles the operations of one schema."""
 
     def __init__(self, schema: strawberry.Schema) -> None:
-        self._schema = schema
-        self._inputs = Inputs(schema)
-        self._has_handlers = bool(schema.schema_converter.exception_handlers)
+        self._parts = StrawberryParts(schema)
+        self._inputs = Inputs(self._parts)
 
     def compile(self, document: DocumentNode, node: OperationDefinitionNode) -> "Operation | None":
         """Return the compiled operation of a valid document; None where graphql-core must do it."""
-        if self._has_handlers or node.directives or node.operation is OperationType.SUBSCRIPTION:
+        if self._parts.has_exception_handlers or node.directives:
+            return None
+        if node.operation is OperationType.SUBSCRIPTION:
             return None
         try:
-            return Operation(self._schema, self._inputs, document, node)
+            return Operation(self._parts, self._inputs, document, node)
         except (NotCompiled, Irregular):
             return None
 
@@ -58,8 +60,8 @@ class Compiler:
 class Root:
     """The fields of the root under given conditions, ready to be resolved and completed."""
 
-    def __init__(self, schema: strawberry.Schema, inputs: Inputs, selections: Selections) -> None:
-        outputs = Outputs(schema, inputs, selections)
+    def __init__(self, parts: StrawberryParts, inputs: Inputs, selections: Selections) -> None:
+        outputs = Outputs(parts, inputs, selections)
         self._names = outputs.source.names
         operation = selections.operation
         type_ = selections.schema.get_root_type(operation.operation)
@@ -94,7 +96,7 @@ class Operation:
 
     def __init__(
         self,
-        schema: strawberry.Schema,
+        parts: StrawberryParts,
         inputs: Inputs,
         document: DocumentNode,
         node: OperationDefinitionNode,
@@ -104,7 +106,7 @@ class Operation:
         Raises:
             NotCompiled: the operation uses something that is not understood.
         """
-        self._schema = schema
+        self._parts = parts
         self._inputs = inputs
         self._node = node
         self._fragments = fragments_of(document)
@@ -147,14 +149,14 @@ class Operation:
             if not all(condition.__class__ is bool for condition in conditions):
                 raise Irregular(conditions)
             selections = Selections(
-                self._schema._schema,  # noqa: SLF001 -- Strawberry has no public name for it
+                self._parts.graphql_schema,
                 self._node,
                 self._fragments,
                 dict(zip(self._conditions, conditions, strict=True)),
             )
             if len(self._roots) >= VARIANTS_KEPT:
                 del self._roots[next(iter(self._roots))]
-            root = self._roots[conditions] = Root(self._schema, self._inputs, selections)
+            root = self._roots[conditions] = Root(self._parts, self._inputs, selections)
         return root
 
 
@@ -201,7 +203,7 @@ async def _resolve_at_once(plan: Root, run: Run, outcomes: Outcomes) -> dict[str
                 if AWAITABLE[value.__class__]:
                     awaited.append(outcomes[key])
         if awaited:
-            await gather_with_cancel(*(_await(outcome) for outcome in awaited))
+            await _run_together(_await(outcome) for outcome in awaited)
     data = dict(plan.template)
     for key, _, complete in fields:
         data[key] = complete(outcomes[key].get(), run)
@@ -247,11 +249,23 @@ async def _settle(run: Run) -> None:
             if len(pending) == 1:
                 await _fill(pending[0], run)
             else:
-                await gather_with_cancel(*(_fill(place, run) for place in pending))
+                await _run_together(_fill(place, run) for place in pending)
         except BaseException:
             for _, _, awaitable, _ in pending:
                 _abandon(awaitable)
             raise
+
+
+async def _run_together(coroutines: Iterable[Coroutine[Any, Any, None]]) -> None:
+    """Await all; when one raises, cancel the others."""
+    tasks = [asyncio.ensure_future(coroutine) for coroutine in coroutines]
+    try:
+        await asyncio.gather(*tasks)
+    except BaseException:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        raise
 
 
 async def _fill(place: tuple[dict[str, Any], str, Any, Complete], run: Run) -> None:

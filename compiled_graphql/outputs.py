@@ -10,7 +10,6 @@ import keyword
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, cast
 
-import strawberry
 from graphql import (
     FieldNode,
     GraphQLBoolean,
@@ -29,13 +28,12 @@ from graphql import (
     Undefined,
     is_leaf_type,
 )
-from graphql.pyutils import is_awaitable
-from strawberry.types.field import StrawberryField
 
-from compiled_graphql.inputs import DEFINITION, Inputs, Values
+from compiled_graphql.inputs import Inputs, Values
 from compiled_graphql.irregular import Irregular, NotCompiled
-from compiled_graphql.run import Complete, Field, ResolveInfo, Run
+from compiled_graphql.run import Complete, Field, ResolveInfo, Run, is_awaitable
 from compiled_graphql.selections import Selections
+from compiled_graphql.strawberry_parts import StrawberryParts
 
 LINES_MAX = 200
 """Lines of an operation's functions, which take about a kilobyte each; what is larger is rare."""
@@ -71,11 +69,13 @@ class Source:
 class Outputs:
     """Writes the functions of one operation under given conditions."""
 
-    def __init__(self, schema: strawberry.Schema, inputs: Inputs, selections: Selections) -> None:
-        self._config = schema.config
+    def __init__(self, parts: StrawberryParts, inputs: Inputs, selections: Selections) -> None:
+        self._parts = parts
         self._inputs = inputs
         self._selections = selections
-        self.source = Source({"AWAITABLE": AWAITABLE, "Irregular": Irregular})
+        self.source = Source(
+            {"AWAITABLE": AWAITABLE, "Irregular": Irregular, "ResolveInfo": ResolveInfo}
+        )
         self.arguments: list[Callable[[Values], Mapping[str, Any]]] = []
         """What makes the arguments of the fields, before any of them is resolved."""
 
@@ -102,28 +102,19 @@ class Outputs:
         Raises:
             NotCompiled: resolving it takes more than calling its resolver.
         """
-        definition = field.definition.extensions.get(DEFINITION)
-        if not isinstance(definition, StrawberryField) or definition.extensions:
-            raise NotCompiled(field.nodes[0].name.value)
-        resolver = definition.base_resolver
-        if resolver is None:
-            if self._config.default_resolver is not getattr:
-                raise NotCompiled("a default resolver of the schema's own")
-            return f"s.{_name(definition.python_name)}", True
-        if isinstance(resolver.wrapped_func, staticmethod | classmethod):
-            raise NotCompiled(definition.python_name)
-        taken = []
-        if resolver.self_parameter:
-            taken.append("s")
-        sources = (resolver.parent_parameter, resolver.root_parameter)
-        taken += [f"{_name(parameter.name)}=s" for parameter in sources if parameter is not None]
-        if resolver.info_parameter is not None:
-            info = self._info(definition, field)
-            taken.append(f"{_name(resolver.info_parameter.name)}={info}(run)")
-        if definition.arguments:
+        resolver = self._parts.resolver(field.definition)
+        if resolver.function is None:
+            return f"s.{_name(resolver.attribute)}", True
+        taken = ["s"] if resolver.takes_self else []
+        taken += [f"{_name(name)}=s" for name in resolver.parent_names]
+        if resolver.info_name is not None:
+            make_info = self.source.name("make_info", resolver.make_info)
+            asked = self.source.name("field", field)
+            taken.append(f"{_name(resolver.info_name)}={make_info}(ResolveInfo(run, {asked}))")
+        if resolver.takes_arguments:
             taken.append(f"**run.arguments[{len(self.arguments)}]")
             self.arguments.append(self._inputs.arguments(field.definition, field.nodes[0]))
-        function = self.source.name("resolve", resolver.wrapped_func)
+        function = self.source.name("resolve", resolver.function)
         return f"{function}({', '.join(taken)})", False
 
     def complete(self, field: Field) -> str:
@@ -281,14 +272,6 @@ class Outputs:
         if type_ is GraphQLFloat:
             return f"(v if {as_is} and v - v == 0 else {leaf}(v))"
         return f"(v if {as_is}{' or v is None' if nullable else ''} else {leaf}(v))"
-
-    def _info(self, definition: StrawberryField, field: Field) -> str:
-        info_class = self._config.info_class
-
-        def info(run: Run) -> object:
-            return info_class(_raw_info=cast("Any", ResolveInfo(run, field)), _field=definition)
-
-        return self.source.name("info", info)
 
 
 def selection_sets(nodes: Sequence[FieldNode]) -> list[SelectionSetNode]:

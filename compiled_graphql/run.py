@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from inspect import isawaitable
 from typing import Any
 
 from graphql import (
@@ -12,9 +13,9 @@ from graphql import (
     GraphQLOutputType,
     GraphQLSchema,
     OperationDefinitionNode,
+    ResponsePath,
     get_variable_values,
 )
-from graphql.pyutils import Path, is_awaitable
 
 from compiled_graphql.irregular import Irregular
 from compiled_graphql.selections import Selections
@@ -46,6 +47,11 @@ Complete = Callable[[Any, Run], Any]
 """Makes the response of a value that a resolver has returned."""
 
 
+def is_awaitable(value: object) -> bool:
+    """Tell whether graphql-core would await a value."""
+    return hasattr(value, "__await__") or isawaitable(value)
+
+
 @dataclass(frozen=True, slots=True)
 class Field:
     """What is known of a field before it is resolved."""
@@ -63,6 +69,8 @@ class ResolveInfo:
 
     __slots__ = ("_field", "_run")
     is_awaitable = staticmethod(is_awaitable)
+    abort_signal = None
+    operation_extensions = None
 
     def __init__(self, run: Run, field: Field) -> None:
         self._run = run
@@ -93,7 +101,7 @@ class ResolveInfo:
         return self._field.parent
 
     @property
-    def path(self) -> Path:
+    def path(self) -> ResponsePath:
         """Where the field stands in the response.
 
         Raises:
@@ -101,7 +109,7 @@ class ResolveInfo:
         """
         if self._field.root_key is None:
             raise Irregular("a path below the root")
-        return Path(None, self._field.root_key, self._field.parent.name)
+        return ResponsePath(None, self._field.root_key, self._field.parent.name)
 
     @property
     def schema(self) -> GraphQLSchema:

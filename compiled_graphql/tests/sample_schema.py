@@ -167,7 +167,8 @@ class Query:
 
     @strawberry.field
     def where(self, info: Info) -> str:
-        return f"{info.field_name} {sorted(info.variable_values)} {len(info.selected_fields)}"
+        names = f"{info.field_name} {sorted(info.variable_values)} {len(info.selected_fields)}"
+        return f"{names} {info.input_extensions} {info.python_name}"
 
 
 @strawberry.type
