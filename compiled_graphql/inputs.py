@@ -1,7 +1,7 @@
-"""What comes in: variables and arguments become what resolvers take.
+"""Input coercion: variables and arguments in a request become the arguments of resolvers.
 
-Each reader is made once for a type and goes the plain way: a value that needs graphql-core's
-leniency, or that graphql-core would refuse, is Irregular.
+A reader is made once for each input type. It takes only values that need no conversion between
+types of JSON. Any other value raises Unexpected: graphql-core converts it, or reports an error.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -35,30 +35,30 @@ from graphql import (
     visit,
 )
 
-from compiled_graphql.irregular import Irregular, NotCompiled
+from compiled_graphql.exceptions import NotCompiled, Unexpected
 from compiled_graphql.strawberry_parts import Input, StrawberryParts
 
 Read = Callable[[Any], Any]
-"""Takes a value as JSON has it."""
+"""Coerces a value that JSON has."""
 
 Values = Mapping[str, Any]
-"""The raw variables that were given, each of which has been read once already."""
+"""The variables as JSON has them. A reader has accepted each of them."""
 
 Build = Callable[[Values], Any]
-"""Makes an argument of the variables; `Undefined` where it is left out."""
+"""Makes an argument of the variables, or returns `Undefined` if it is left out."""
 
 _INT_MAX = 2**31 - 1
 
 
 class Inputs:
-    """The readers of one schema's input types."""
+    """Makes the readers of one schema's input types, and what makes arguments."""
 
     def __init__(self, parts: StrawberryParts) -> None:
         self._parts = parts
         self._readers: dict[str, Read] = {}
 
     def variable_reader(self, operation: OperationDefinitionNode) -> Callable[[Values], Values]:
-        """Return what checks the variables, and fills in their defaults."""
+        """Return a function that checks the variables and adds the defaults of those left out."""
         readers: dict[str, Read] = {}
         defaults: dict[str, Any] = {}
         required: list[str] = []
@@ -78,7 +78,7 @@ class Inputs:
             values = {**defaults, **given} if defaults else given
             for name in required:
                 if name not in values:
-                    raise Irregular(name)
+                    raise Unexpected(name)
             for name, read_one in readers.items():
                 if name in values:
                     read_one(values[name])
@@ -87,7 +87,7 @@ class Inputs:
         return read
 
     def arguments(self, field: GraphQLField, node: FieldNode) -> Callable[[Values], dict[str, Any]]:
-        """Return what makes a field's arguments, by their Python names."""
+        """Return a function that makes the arguments of a field, by their names in Python."""
         given = {argument.name.value: argument.value for argument in node.arguments or ()}
         builders: list[tuple[str, Build]] = []
         for argument in self._parts.arguments(field):
@@ -106,7 +106,7 @@ class Inputs:
         return make
 
     def reader(self, type_: GraphQLInputType) -> Read:
-        """Return what turns JSON into what resolvers take, for one type."""
+        """Return the reader of a type."""
         if isinstance(type_, GraphQLNonNull):
             return self._non_null(type_.of_type)
         inner = self._non_null(type_)
@@ -126,14 +126,14 @@ class Inputs:
 
             def read_list(value: Any) -> list[Any]:  # noqa: ANN401 -- JSON is anything
                 if value.__class__ is not list:
-                    raise Irregular(value)
+                    raise Unexpected(value)
                 return [item(each) for each in value]
 
             return read_list
         assert not isinstance(type_, GraphQLNonNull)
         read = self._readers.get(type_.name)
         if read is None:
-            # Input types may contain themselves.
+            # An input type may have fields of its own type.
             self._readers[type_.name] = lambda value: self._readers[type_.name](value)
             read = self._readers[type_.name] = self._named(type_)
         return read
@@ -157,10 +157,10 @@ class Inputs:
 
         def read_object(value: Any) -> Any:  # noqa: ANN401 -- JSON is anything
             if value.__class__ is not dict:
-                raise Irregular(value)
+                raise Unexpected(value)
             for name in required:
                 if name not in value:
-                    raise Irregular(name)
+                    raise Unexpected(name)
             made = {names[name]: readers[name](given) for name, given in value.items()}
             for name, default in defaults.items():
                 if name not in value:
@@ -187,7 +187,7 @@ class Inputs:
         self, input_: GraphQLArgument | GraphQLInputField, type_: object
     ) -> Callable[[], Any] | None:
         if input_.default is not None:
-            raise NotCompiled("a default of the newer kind")
+            raise NotCompiled("a default that graphql-core has not coerced")
         default = input_.default_value
         if default is Undefined:
             return None
@@ -196,7 +196,7 @@ class Inputs:
     def _build(
         self, input_: GraphQLArgument | GraphQLInputField, type_: object, node: ValueNode | None
     ) -> Build:
-        """Return what makes an argument, or a field of an object that is written out."""
+        """Return what makes an argument, or a field of an input object in the document."""
         default = self._default(input_, type_)
         non_null = isinstance(input_.type, GraphQLNonNull)
         if node is None:
@@ -224,7 +224,7 @@ class Inputs:
             if default is not None:
                 return default()
             if isinstance(input_.type, GraphQLNonNull):
-                raise Irregular(name)
+                raise Unexpected(name)
             return Undefined
 
         return build
@@ -232,12 +232,12 @@ class Inputs:
     def _literal(self, graphql_type: GraphQLInputType, type_: object, node: ValueNode) -> Build:
         if isinstance(graphql_type, GraphQLNonNull):
             if isinstance(node, NullValueNode):
-                raise NotCompiled("null where it must not be")
+                raise NotCompiled("null for a non-null type")
             return self._literal(graphql_type.of_type, type_, node)
         if not _has_variables(node):
             value = coerce_input_literal(node, graphql_type)
             if value is Undefined:
-                raise NotCompiled("a literal that does not fit")
+                raise NotCompiled("a literal of the wrong type")
             if not isinstance(value, dict | list):
                 return lambda _: value
             return lambda _: self._parts.convert(value, type_)
@@ -281,25 +281,25 @@ def _has_variables(node: ValueNode) -> bool:
 def _read_int(value: Any) -> int:  # noqa: ANN401 -- JSON is anything
     if value.__class__ is int and -_INT_MAX - 1 <= value <= _INT_MAX:
         return value
-    raise Irregular(value)
+    raise Unexpected(value)
 
 
 def _read_float(value: Any) -> float:  # noqa: ANN401 -- JSON is anything
     if value.__class__ is float and value - value == 0:
         return value
-    raise Irregular(value)
+    raise Unexpected(value)
 
 
 def _read_text(value: Any) -> str:  # noqa: ANN401 -- JSON is anything
     if value.__class__ is str:
         return value
-    raise Irregular(value)
+    raise Unexpected(value)
 
 
 def _read_bool(value: Any) -> bool:  # noqa: ANN401 -- JSON is anything
     if value.__class__ is bool:
         return value
-    raise Irregular(value)
+    raise Unexpected(value)
 
 
 _PLAIN: dict[GraphQLScalarType, Read] = {
@@ -315,7 +315,7 @@ def _custom(type_: GraphQLScalarType) -> Read:
     def read(value: Any) -> Any:  # noqa: ANN401 -- JSON is anything
         parsed = type_.coerce_input_value(value)
         if parsed is Undefined:
-            raise Irregular(value)
+            raise Unexpected(value)
         return parsed
 
     return read

@@ -1,9 +1,12 @@
-"""An operation, compiled once: executed as often as one likes, and answered as graphql-core would.
+"""The public module: `Compiler` compiles operations, and `Operation` executes one.
 
-Variables are read, arguments made, resolvers called, values completed, all by functions made for
-this operation alone. Whatever is out of the ordinary is left to graphql-core: before anything has
-run, the whole request; afterwards, what the resolvers of the root fields have returned is replayed
-to it, so that nothing is done twice.
+Compiled code reads the variables, makes the arguments, calls the resolvers and completes their
+values. It does only what goes as expected, and reports no errors. When it raises any exception,
+graphql-core executes the request:
+
+- Before the first resolver is called, graphql-core is given the request alone.
+- Later it is also given what the resolvers of the root fields have returned or raised. So no
+  resolver of a root field is called twice.
 """
 
 import asyncio
@@ -20,22 +23,24 @@ from graphql import (
     OperationType,
 )
 
+from compiled_graphql.exceptions import NotCompiled, Unexpected
 from compiled_graphql.inputs import Inputs, Values
-from compiled_graphql.irregular import Irregular, NotCompiled
 from compiled_graphql.outputs import AWAITABLE, Outputs
-from compiled_graphql.run import Complete, Run
+from compiled_graphql.run import Complete, Pending, Run
 from compiled_graphql.selections import Selections, conditional_variables, fragments_of
 from compiled_graphql.strawberry_parts import StrawberryParts
 
 CONDITIONS_MAX = 6
-"""Variables on which the selection may depend."""
+"""The number of variables on which `@skip` and `@include` of an operation may depend."""
 
 VARIANTS_KEPT = 4
-"""Combinations of these for which an operation is kept compiled, the latest ones."""
+"""The number of combinations of their values for which compiled code is kept."""
 
 Middleware = Callable[..., Any]
-Referee = Callable[[list[Middleware]], Awaitable[ExecutionResult] | ExecutionResult]
-"""Has graphql-core execute the same request, with a middleware."""
+"""Resolves a field in place of its resolver, as graphql-core's `execute` takes it."""
+
+Fallback = Callable[[list[Middleware]], Awaitable[ExecutionResult] | ExecutionResult]
+"""Has graphql-core execute the same request with a list of middleware."""
 
 
 class Compiler:
@@ -46,19 +51,22 @@ class Compiler:
         self._inputs = Inputs(self._parts)
 
     def compile(self, document: DocumentNode, node: OperationDefinitionNode) -> "Operation | None":
-        """Return the compiled operation of a valid document; None where graphql-core must do it."""
+        """Return a compiled operation of a valid document.
+
+        None means that the compiler does not support it, so that graphql-core must execute it.
+        """
         if self._parts.has_exception_handlers or node.directives:
             return None
         if node.operation is OperationType.SUBSCRIPTION:
             return None
         try:
             return Operation(self._parts, self._inputs, document, node)
-        except (NotCompiled, Irregular):
+        except (NotCompiled, Unexpected):
             return None
 
 
-class Root:
-    """The fields of the root under given conditions, ready to be resolved and completed."""
+class RootFields:
+    """The compiled root fields of an operation, for one combination of conditions."""
 
     def __init__(self, parts: StrawberryParts, inputs: Inputs, selections: Selections) -> None:
         outputs = Outputs(parts, inputs, selections)
@@ -71,20 +79,21 @@ class Root:
         for key, field in fields.items():
             if field is None:
                 continue
-            call = outputs.source.name("root")
+            resolve = outputs.source.name("root")
             expression, _ = outputs.resolve(field)
-            outputs.source.lines += [f"def {call}(s, run):", f"    return {expression}"]
-            written[key] = call, outputs.complete(field)
+            outputs.source.lines += [f"def {resolve}(s, run):", f"    return {expression}"]
+            written[key] = resolve, outputs.complete(field)
         names = outputs.source.build()
-        self.fields: list[tuple[str, Complete, Complete]] = [
-            (key, names[call], names[complete]) for key, (call, complete) in written.items()
+        self.functions: list[tuple[str, Complete, Complete]] = [
+            (key, names[resolve], names[complete]) for key, (resolve, complete) in written.items()
         ]
+        """For each field: its response key, what resolves it, and what completes its value."""
         self.template = {key: None if field else type_.name for key, field in fields.items()}
-        """The response before anything is resolved: its keys in order, and `__typename`."""
+        """The data before any field is resolved: the keys in order, with `__typename`."""
         self._arguments = outputs.arguments
 
     def __del__(self) -> None:
-        # The functions and what their names stand for are a cycle, which also holds the document.
+        # The functions and their globals are a reference cycle, which also holds the document.
         self._names.clear()
 
     def run(self, context: object, root: object, values: Values) -> Run:
@@ -104,7 +113,7 @@ class Operation:
         """Compile.
 
         Raises:
-            NotCompiled: the operation uses something that is not understood.
+            NotCompiled: the operation uses something that the compiler does not support.
         """
         self._parts = parts
         self._inputs = inputs
@@ -115,49 +124,54 @@ class Operation:
         self._conditions = conditional_variables(node, self._fragments)
         if len(self._conditions) > CONDITIONS_MAX:
             raise NotCompiled("too many conditions")
-        self._roots: dict[tuple[bool, ...], Root] = {}
-        self._root_under((True,) * len(self._conditions))
+        self._root_fields: dict[tuple[bool, ...], RootFields] = {}
+        self._root_fields_if((True,) * len(self._conditions))
 
     async def execute(
         self,
         context: object,
         variables: Mapping[str, Any] | None,
-        referee: Referee,
+        fallback: Fallback,
         *,
         root: object = None,
     ) -> ExecutionResult:
-        """Return what graphql-core would return for the same request."""
+        """Return the data that graphql-core would return, and its errors, or others in their place.
+
+        Where several errors make the same parent null, the result may report another one of them.
+        """
         try:
             values = self._read_variables(variables or {})
-            plan = self._root_under(tuple(values[name] for name in self._conditions))
-            run = plan.run(context, root, values)
-        except Exception:  # noqa: BLE001 -- nothing has run yet, and graphql-core says what is wrong
-            return await _refer(referee, {})
+            root_fields = self._root_fields_if(tuple(values[name] for name in self._conditions))
+            run = root_fields.run(context, root, values)
+        except Exception:  # noqa: BLE001 -- graphql-core finds it again, and reports it
+            return await _fall_back(fallback, {})
         outcomes: Outcomes = {}
-        resolve = _resolve_one_by_one if self._is_mutation else _resolve_at_once
+        execute = _execute_serially if self._is_mutation else _execute_concurrently
         try:
-            data = await resolve(plan, run, outcomes)
-        except Exception:  # noqa: BLE001 -- graphql-core meets it again, and words it
-            for _, _, awaitable, _ in run.pending:
-                _abandon(awaitable)
-            return await _refer(referee, outcomes)
+            data = await execute(root_fields, run, outcomes)
+        except Exception:  # noqa: BLE001 -- graphql-core finds it again, and reports it
+            for place in run.pending:
+                _abandon(place)
+            return await _fall_back(fallback, outcomes)
         return ExecutionResult(data, None)
 
-    def _root_under(self, conditions: tuple[bool, ...]) -> Root:
-        root = self._roots.get(conditions)
-        if root is None:
+    def _root_fields_if(self, conditions: tuple[bool, ...]) -> RootFields:
+        """Return the root fields for the values of the variables that are conditions."""
+        root_fields = self._root_fields.get(conditions)
+        if root_fields is None:
             if not all(condition.__class__ is bool for condition in conditions):
-                raise Irregular(conditions)
+                raise Unexpected(conditions)
             selections = Selections(
                 self._parts.graphql_schema,
                 self._node,
                 self._fragments,
                 dict(zip(self._conditions, conditions, strict=True)),
             )
-            if len(self._roots) >= VARIANTS_KEPT:
-                del self._roots[next(iter(self._roots))]
-            root = self._roots[conditions] = Root(self._parts, self._inputs, selections)
-        return root
+            if len(self._root_fields) >= VARIANTS_KEPT:
+                del self._root_fields[next(iter(self._root_fields))]
+            root_fields = RootFields(self._parts, self._inputs, selections)
+            self._root_fields[conditions] = root_fields
+        return root_fields
 
 
 class Outcome:
@@ -169,95 +183,107 @@ class Outcome:
         self.value = value
         self.error = error
         self.awaited = False
+        """The resolver returned an awaitable. `value` is what that returned."""
 
     def get(self) -> object:
-        """Return or raise what the resolver did."""
+        """Return or raise what the resolver has returned or raised."""
         if self.error is not None:
             raise self.error
         return self.value
 
     async def get_awaited(self) -> object:
-        """Return or raise it to who awaits it, as the resolver did."""
         return self.get()
 
 
 Outcomes = dict[str | int, Outcome]
-"""By response key."""
+"""The outcomes of root fields by response key."""
 
 
-async def _resolve_at_once(plan: Root, run: Run, outcomes: Outcomes) -> dict[str, Any]:
-    """Resolve the fields of a query, those that wait at the same time; then complete them all."""
-    fields = plan.fields
-    if len(fields) == 1:
-        key, call, _ = fields[0]
-        outcomes[key] = await _outcome(call, run)
+async def _execute_concurrently(
+    root_fields: RootFields, run: Run, outcomes: Outcomes
+) -> dict[str, Any]:
+    """Execute the root fields of a query: resolve all, then complete all."""
+    functions = root_fields.functions
+    if len(functions) == 1:
+        key, resolve, _ = functions[0]
+        outcomes[key] = await _outcome(resolve, run)
     else:
         awaited = []
-        for key, call, _ in fields:
+        for key, resolve, _ in functions:
             try:
-                value = call(run.root, run)
-            except Exception as error:  # noqa: BLE001 -- it belongs to the field
+                value = resolve(run.root, run)
+            except Exception as error:  # noqa: BLE001 -- an error of the field
                 outcomes[key] = Outcome(None, error)
             else:
                 outcomes[key] = Outcome(value)
                 if AWAITABLE[value.__class__]:
                     awaited.append(outcomes[key])
         if awaited:
-            await _run_together(_await(outcome) for outcome in awaited)
-    data = dict(plan.template)
-    for key, _, complete in fields:
+            await _await_all(_await_outcome(outcome) for outcome in awaited)
+    data = dict(root_fields.template)
+    for key, _, complete in functions:
         data[key] = complete(outcomes[key].get(), run)
     if run.pending:
-        await _settle(run)
+        await _complete_pending(run)
     return data
 
 
-async def _resolve_one_by_one(plan: Root, run: Run, outcomes: Outcomes) -> dict[str, Any]:
-    """Resolve and complete the fields of a mutation, each when the one before is done."""
-    data = dict(plan.template)
-    for key, call, complete in plan.fields:
-        outcome = outcomes[key] = await _outcome(call, run)
+async def _execute_serially(
+    root_fields: RootFields, run: Run, outcomes: Outcomes
+) -> dict[str, Any]:
+    """Execute the root fields of a mutation: each is completed before the next is resolved."""
+    data = dict(root_fields.template)
+    for key, resolve, complete in root_fields.functions:
+        outcome = outcomes[key] = await _outcome(resolve, run)
         data[key] = complete(outcome.get(), run)
         if run.pending:
-            await _settle(run)
+            await _complete_pending(run)
     return data
 
 
-async def _outcome(call: Complete, run: Run) -> Outcome:
+async def _outcome(resolve: Complete, run: Run) -> Outcome:
     try:
-        outcome = Outcome(call(run.root, run))
-    except Exception as error:  # noqa: BLE001 -- it belongs to the field
+        outcome = Outcome(resolve(run.root, run))
+    except Exception as error:  # noqa: BLE001 -- an error of the field
         return Outcome(None, error)
     if AWAITABLE[outcome.value.__class__]:
-        await _await(outcome)
+        await _await_outcome(outcome)
     return outcome
 
 
-async def _await(outcome: Outcome) -> None:
+async def _await_outcome(outcome: Outcome) -> None:
     outcome.awaited = True
     try:
         outcome.value = await outcome.value  # type: ignore[misc] # it is awaitable
-    except Exception as error:  # noqa: BLE001 -- it belongs to the field
+    except Exception as error:  # noqa: BLE001 -- an error of the field
         outcome.error = error
 
 
-async def _settle(run: Run) -> None:
-    """Await what resolvers have left to be awaited, and what these leave in their turn."""
+async def _complete_pending(run: Run) -> None:
+    """Await the awaitables that resolvers have returned below the root, and complete their values.
+
+    To complete a value may add more of them.
+    """
     while run.pending:
         pending, run.pending = run.pending, []
         try:
             if len(pending) == 1:
-                await _fill(pending[0], run)
+                await _complete(pending[0], run)
             else:
-                await _run_together(_fill(place, run) for place in pending)
+                await _await_all(_complete(place, run) for place in pending)
         except BaseException:
-            for _, _, awaitable, _ in pending:
-                _abandon(awaitable)
+            for place in pending:
+                _abandon(place)
             raise
 
 
-async def _run_together(coroutines: Iterable[Coroutine[Any, Any, None]]) -> None:
-    """Await all; when one raises, cancel the others."""
+async def _complete(place: Pending, run: Run) -> None:
+    made, key, awaitable, complete = place
+    made[key] = complete(await awaitable, run)
+
+
+async def _await_all(coroutines: Iterable[Coroutine[Any, Any, None]]) -> None:
+    """Await coroutines concurrently; when one raises, cancel the others."""
     tasks = [asyncio.ensure_future(coroutine) for coroutine in coroutines]
     try:
         await asyncio.gather(*tasks)
@@ -268,12 +294,9 @@ async def _run_together(coroutines: Iterable[Coroutine[Any, Any, None]]) -> None
         raise
 
 
-async def _fill(place: tuple[dict[str, Any], str, Any, Complete], run: Run) -> None:
-    made, key, awaitable, complete = place
-    made[key] = complete(await awaitable, run)
-
-
-def _abandon(awaitable: object) -> None:
+def _abandon(place: Pending) -> None:
+    """End an awaitable that nothing will await."""
+    awaitable = place[2]
     for name in ("close", "cancel"):
         end = getattr(awaitable, name, None)
         if end is not None:
@@ -281,8 +304,8 @@ def _abandon(awaitable: object) -> None:
             return
 
 
-async def _refer(referee: Referee, outcomes: Outcomes) -> ExecutionResult:
-    """Have graphql-core execute the request, but not resolve again what has its outcome."""
+async def _fall_back(fallback: Fallback, outcomes: Outcomes) -> ExecutionResult:
+    """Have graphql-core execute the request, with the outcomes that there are."""
 
     def replay(
         resolve: Middleware, root: object, info: GraphQLResolveInfo[Any], **arguments: object
@@ -290,7 +313,9 @@ async def _refer(referee: Referee, outcomes: Outcomes) -> ExecutionResult:
         outcome = outcomes.get(info.path.key) if info.path.prev is None else None
         if outcome is None:
             return resolve(root, info, **arguments)
+        # What was awaited is awaited again. So graphql-core treats it as it would have, and
+        # cancels it when a field beside it fails.
         return outcome.get_awaited() if outcome.awaited else outcome.get()
 
-    result = referee([replay] if outcomes else [])
+    result = fallback([replay] if outcomes else [])
     return await result if isawaitable(result) else result

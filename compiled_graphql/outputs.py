@@ -1,9 +1,9 @@
-"""What goes out: for each selection a generated function makes the object that is asked for.
+"""The code generator: it writes Python functions that resolve fields and complete their values.
 
-The functions go the plain way alone. What a field yields that is not as expected raises Irregular,
-or whatever it raises; graphql-core then completes the same values and words the errors.
+The functions support only values that are valid for the type of their field. Any other value raises
+an exception. graphql-core then completes the same values, and reports the errors.
 
-It is taken for granted that an object's class decides what GraphQL type it is of.
+The functions assume that the class of an object decides which GraphQL type it has.
 """
 
 import keyword
@@ -29,36 +29,36 @@ from graphql import (
     is_leaf_type,
 )
 
+from compiled_graphql.exceptions import NotCompiled, Unexpected
 from compiled_graphql.inputs import Inputs, Values
-from compiled_graphql.irregular import Irregular, NotCompiled
 from compiled_graphql.run import Complete, Field, ResolveInfo, Run, is_awaitable
 from compiled_graphql.selections import Selections
 from compiled_graphql.strawberry_parts import StrawberryParts
 
 LINES_MAX = 200
-"""Lines of an operation's functions, which take about a kilobyte each; what is larger is rare."""
+"""The number of lines that an operation may have. A line takes about a kilobyte of memory."""
 
 
 class Source:
-    """Python under way: the functions written so far, and what their names stand for."""
+    """The source of the functions of an operation, and the values of the names in it."""
 
     def __init__(self, names: Mapping[str, object]) -> None:
         self.names = dict(names)
         self.lines: list[str] = []
 
     def name(self, prefix: str, value: object = None) -> str:
-        """Return a new name: of the value, or of a function that is about to be written."""
+        """Return a new name, for a value or for a function that the source will define."""
         name = f"{prefix}_{len(self.names)}"
         self.names[name] = value
         return name
 
     def build(self) -> Mapping[str, Any]:
-        """Define the functions, and return what all names stand for.
+        """Define the functions, and return the values of all names.
 
-        The text is made of checked names and of literals; values are reached by their names.
+        The source contains no text of a request but names that were checked, and literals.
 
         Raises:
-            NotCompiled: they would take too much memory.
+            NotCompiled: the functions would take too much memory.
         """
         if len(self.lines) > LINES_MAX:
             raise NotCompiled("too many lines")
@@ -67,22 +67,22 @@ class Source:
 
 
 class Outputs:
-    """Writes the functions of one operation under given conditions."""
+    """Writes the functions of one operation, for one combination of conditions."""
 
     def __init__(self, parts: StrawberryParts, inputs: Inputs, selections: Selections) -> None:
         self._parts = parts
         self._inputs = inputs
         self._selections = selections
         self.source = Source(
-            {"AWAITABLE": AWAITABLE, "Irregular": Irregular, "ResolveInfo": ResolveInfo}
+            {"AWAITABLE": AWAITABLE, "Unexpected": Unexpected, "ResolveInfo": ResolveInfo}
         )
         self.arguments: list[Callable[[Values], Mapping[str, Any]]] = []
-        """What makes the arguments of the fields, before any of them is resolved."""
+        """What makes the arguments of each field that takes any. All are made before execution."""
 
     def fields(
         self, type_: GraphQLObjectType, sets: Sequence[SelectionSetNode], *, root: bool = False
     ) -> dict[str, Field | None]:
-        """Return the fields of an object by their response keys; None stands for `__typename`."""
+        """Return the fields of an object by their response keys. None stands for `__typename`."""
         return {
             key: None
             if nodes[0].name.value == "__typename"
@@ -97,10 +97,10 @@ class Outputs:
         }
 
     def resolve(self, field: Field) -> tuple[str, bool]:
-        """Return an expression that resolves a field of `s`, and whether it is a mere attribute.
+        """Return an expression that resolves a field of `s`, and whether it is an attribute.
 
         Raises:
-            NotCompiled: resolving it takes more than calling its resolver.
+            NotCompiled: it takes more than to call the resolver, or to get an attribute.
         """
         resolver = self._parts.resolver(field.definition)
         if resolver.function is None:
@@ -125,7 +125,7 @@ class Outputs:
         return name
 
     def _value(self, type_: GraphQLOutputType, field: Field, value: str) -> str:
-        """Return an expression that completes what the expression `value` yields."""
+        """Return an expression that completes the value of the expression `value`."""
         inner, nullable = _inner(type_)
         if is_leaf_type(inner):
             return self._leaf(inner, value, nullable=nullable)
@@ -152,7 +152,7 @@ class Outputs:
         return name
 
     def _members(self, type_: GraphQLObjectType, field: Field) -> tuple[list[str], str]:
-        """Return what is to be done with `s`, and the expression that is then the object."""
+        """Return statements, and an expression that then makes the object of `s`."""
         entries: list[str] = []
         before: list[str] = []
         for key, member in self.fields(type_, selection_sets(field.nodes)).items():
@@ -165,7 +165,7 @@ class Outputs:
                 continue
             local, complete = f"f{len(entries)}", self.complete(member)
             awaited = f"AWAITABLE[{local}.__class__]"
-            # What is awaited is noted at once: should another field fail, it is not forgotten.
+            # If another field fails, the awaitable must be known, so that it can be ended.
             before += [
                 f"{local} = {value}",
                 f"if {awaited}: run.pending.append((d, {key!r}, {local}, {complete}))",
@@ -184,7 +184,7 @@ class Outputs:
             if statements:
                 item = f"{self._object(inner, field)}(s, run)"
             else:
-                # Made in place: calling a function for each would cost more than making it.
+                # No function for each item: a call would take longer than to make the object.
                 known, verify = self._known(inner, field)
                 check = [f"    if s.__class__ not in {known}: {verify}(s, run)"]
             if nullable:
@@ -194,7 +194,7 @@ class Outputs:
         self.source.lines += [
             f"def {name}(items, run):",
             "    if items.__class__ is not list and items.__class__ is not tuple:",
-            "        raise Irregular('no list')",
+            "        raise Unexpected('not a list')",
             "    made = []",
             "    add = made.append",
             "    for s in items:",
@@ -217,7 +217,7 @@ class Outputs:
             _require_value(value)
             found = resolve_type(value, cast("Any", ResolveInfo(run, field)), type_)
             if not isinstance(found, str):
-                raise Irregular(found)
+                raise Unexpected(found)
             function = by_class[value.__class__] = cast("Complete", names[functions[found]])
             return function
 
@@ -231,14 +231,14 @@ class Outputs:
         return name
 
     def _known(self, type_: GraphQLObjectType, field: Field) -> tuple[str, str]:
-        """Return names of the classes that are known to be of a type, and of what learns one."""
+        """Return the names of the set of classes that have a type, and of what adds a class."""
         known: set[type] = set()
 
         def verify(value: object, run: Run) -> None:
             _require_value(value)
             info = cast("Any", ResolveInfo(run, field))
             if type_.is_type_of is not None and type_.is_type_of(value, info) is not True:
-                raise Irregular(value)
+                raise Unexpected(value)
             known.add(value.__class__)
 
         return self.source.name("known", known), self.source.name("verify", verify)
@@ -252,13 +252,13 @@ class Outputs:
             _require_value(value)
             coerced = coerce(value)
             if coerced is None or coerced is Undefined:
-                raise Irregular(value)
+                raise Unexpected(value)
             return coerced
 
         leaf = self.source.name("leaf", complete)
         plain = _PLAIN.get(type_)
         if plain is None:
-            # A scalar that is text on both sides, such as a time, needs no more than its function.
+            # A text that the scalar turns into another text needs no further checks.
             write = self.source.name("write", coerce)
             return (
                 f"(w if (v := {value}).__class__ is str and (w := {write}(v)).__class__ is str "
@@ -281,18 +281,17 @@ def selection_sets(nodes: Sequence[FieldNode]) -> list[SelectionSetNode]:
 def _definition(type_: GraphQLObjectType, node: FieldNode) -> Any:  # noqa: ANN401 -- a GraphQLField
     definition = type_.fields.get(node.name.value)
     if definition is None:
-        # `__schema` and `__type`.
-        raise NotCompiled(node.name.value)
+        raise NotCompiled(node.name.value)  # `__schema` or `__type`
     return definition
 
 
 def _inner(type_: GraphQLOutputType) -> tuple[Any, bool]:
-    """Return the type without its non-null, and whether it may be null."""
+    """Return a type without Non-Null, and whether it allows null."""
     return (type_.of_type, False) if isinstance(type_, GraphQLNonNull) else (type_, True)
 
 
 class _Awaitable(dict[type, bool]):
-    """Tells of a class whether its instances may be awaited."""
+    """Tells whether the instances of a class are awaitable."""
 
     def __missing__(self, kind: type) -> bool:
         answer = self[kind] = hasattr(kind, "__await__")
@@ -311,20 +310,20 @@ _PLAIN: dict[GraphQLLeafType, type] = {
 
 
 def _require_value(value: object) -> None:
-    """Refuse what graphql-core treats apart.
+    """Refuse a value to which graphql-core gives a meaning of its own.
 
     Raises:
-        Irregular: it is nothing, an exception, or something to be awaited.
+        Unexpected: it is None, undefined, an exception or an awaitable.
     """
     if value is None or value is Undefined or isinstance(value, Exception) or is_awaitable(value):
-        raise Irregular(value)
+        raise Unexpected(value)
 
 
 def _name(name: str) -> str:
-    """Return a name that may stand in Python's text.
+    """Return a name that the source may contain.
 
     Raises:
-        NotCompiled: it may not.
+        NotCompiled: it is not an ASCII identifier of Python.
     """
     if not name.isascii() or not name.isidentifier() or keyword.iskeyword(name):
         raise NotCompiled(name)

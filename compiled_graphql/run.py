@@ -1,4 +1,4 @@
-"""One execution of an operation, and what its resolvers may ask about their field."""
+"""One execution of an operation, and the info that its resolvers can ask for."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,12 +17,12 @@ from graphql import (
     get_variable_values,
 )
 
-from compiled_graphql.irregular import Irregular
+from compiled_graphql.exceptions import Unexpected
 from compiled_graphql.selections import Selections
 
 
 class Run:
-    """What one execution is given, and what it still awaits."""
+    """One execution: what it is given, and the awaitables that are left to complete."""
 
     __slots__ = ("arguments", "context", "pending", "root", "values")
 
@@ -36,15 +36,18 @@ class Run:
         self.context = context
         self.root = root
         self.values = values
-        """The variables as they came, defaults filled in."""
+        """The variables as JSON has them, with defaults."""
         self.arguments = arguments
-        """Those of each field that takes some."""
-        self.pending: list[tuple[dict[str, Any], str, Any, Complete]] = []
-        """Awaitables that resolvers returned, and where their completed values belong."""
+        """The arguments of each field that takes any."""
+        self.pending: list[Pending] = []
+        """The awaitables that resolvers below the root have returned."""
 
 
 Complete = Callable[[Any, Run], Any]
-"""Makes the response of a value that a resolver has returned."""
+"""Completes a value that a resolver has returned. (CompleteValue in the specification, 6.4.3.)"""
+
+Pending = tuple[dict[str, Any], str, Any, Complete]
+"""An object of the data, a key of it, the awaitable of its value, and what completes the value."""
 
 
 def is_awaitable(value: object) -> bool:
@@ -54,18 +57,21 @@ def is_awaitable(value: object) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """What is known of a field before it is resolved."""
+    """A field of the operation."""
 
     selections: Selections
     parent: GraphQLObjectType
     definition: GraphQLField
     nodes: Sequence[FieldNode]
     root_key: str | None = None
-    """The response key of a field of the root; None deeper down."""
+    """The response key of a root field; None below the root."""
 
 
 class ResolveInfo:
-    """Stands in for graphql-core's GraphQLResolveInfo; most resolvers ask for the context alone."""
+    """Has the attributes of graphql-core's GraphQLResolveInfo, each made when it is asked for.
+
+    Most resolvers ask for the context alone.
+    """
 
     __slots__ = ("_field", "_run")
     is_awaitable = staticmethod(is_awaitable)
@@ -102,13 +108,13 @@ class ResolveInfo:
 
     @property
     def path(self) -> ResponsePath:
-        """Where the field stands in the response.
+        """The path of the field in the response.
 
         Raises:
-            Irregular: below the root this is not kept; graphql-core then resolves the field.
+            Unexpected: the field is below the root, where compiled code does not know the path.
         """
         if self._field.root_key is None:
-            raise Irregular("a path below the root")
+            raise Unexpected("a path below the root")
         return ResponsePath(None, self._field.root_key, self._field.parent.name)
 
     @property
@@ -128,5 +134,5 @@ class ResolveInfo:
         definitions = self.operation.variable_definitions or ()
         values = get_variable_values(self.schema, definitions, dict(self._run.values))
         if isinstance(values, list):
-            raise Irregular(values)
+            raise Unexpected(values)
         return values.coerced

@@ -1,7 +1,8 @@
-"""Which fields an object is asked for: fragments, type conditions, `@skip` and `@include`.
+"""Field collection: which fields of an object an operation selects, and in which order.
 
-After the GraphQL specification, CollectFields (October 2021, 6.3.2). Conditions that depend on
-variables are known here: an operation is compiled once for each combination of them.
+This is CollectFields of the GraphQL specification (October 2021, 6.3.2), with fragments, type
+conditions, `@skip` and `@include`. An operation is compiled once for each combination of the
+variables on which these directives depend. So their values are known here.
 """
 
 from collections.abc import Mapping, Sequence
@@ -24,26 +25,26 @@ from graphql import (
     VariableNode,
 )
 
-from compiled_graphql.irregular import NotCompiled
+from compiled_graphql.exceptions import NotCompiled
 
 
 @dataclass(frozen=True, slots=True)
 class Selections:
-    """The selection sets of one operation, under given conditions."""
+    """The selection sets of one operation, for one combination of conditions."""
 
     schema: GraphQLSchema
     operation: OperationDefinitionNode
     fragments: Mapping[str, FragmentDefinitionNode]
     conditions: Mapping[str, bool]
-    """The variables that directives depend on, with their values."""
+    """The variables on which `@skip` and `@include` depend, with their values."""
 
     def fields(
         self, type_: GraphQLObjectType, sets: Sequence[SelectionSetNode]
     ) -> dict[str, list[FieldNode]]:
-        """Return the fields to put into an object of the type, by response key, in order.
+        """Return the nodes of the fields of an object, by response key, in order.
 
         Raises:
-            NotCompiled: there are directives other than `@skip` and `@include`.
+            NotCompiled: there is a directive other than `@skip` and `@include`.
         """
         found: dict[str, list[FieldNode]] = {}
         visited: set[str] = set()
@@ -106,7 +107,7 @@ class Selections:
 
 
 def condition_of(directive: DirectiveNode) -> object:
-    """Return what a `@skip` or `@include` depends on.
+    """Return the node of the condition of `@skip` or `@include`.
 
     Raises:
         NotCompiled: it is another directive.
@@ -127,7 +128,7 @@ def fragments_of(document: DocumentNode) -> dict[str, FragmentDefinitionNode]:
 def conditional_variables(
     operation: OperationDefinitionNode, fragments: Mapping[str, FragmentDefinitionNode]
 ) -> list[str]:
-    """Return the names of the variables that decide what is selected, in order of appearance."""
+    """Return the variables on which `@skip` and `@include` depend, in order of appearance."""
     names: dict[str, None] = {}
     seen: set[str] = set()
     todo = [operation.selection_set]

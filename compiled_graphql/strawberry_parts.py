@@ -1,7 +1,7 @@
 """The private and undocumented parts of Strawberry: no other module of this package uses any.
 
-Strawberry offers no public way to ask how it resolves a field or makes an argument. Each part below
-is named with the reason for it. `tests/test_libraries.py` tells which part is gone if one moves.
+Strawberry has no public way to ask how it resolves a field or makes an argument. Each part below
+comes with the reason for its use. When a part moves, `tests/test_libraries.py` names it.
 """
 
 from collections.abc import Callable
@@ -22,7 +22,7 @@ from strawberry.types.base import (
 from strawberry.types.field import StrawberryField
 from strawberry.types.lazy_type import LazyType
 
-from compiled_graphql.irregular import NotCompiled
+from compiled_graphql.exceptions import NotCompiled
 
 _DEFINITION = GraphQLCoreConverter.DEFINITION_BACKREF
 """The key of Strawberry's definition in the extensions of a graphql-core type or field."""
@@ -51,7 +51,7 @@ class Resolver(NamedTuple):
     info_name: str | None = None
     """The name of the parameter that takes the info, if there is one."""
     make_info: Callable[[object], object] | None = None
-    """Makes the info of what graphql-core calls so."""
+    """Makes Strawberry's info of graphql-core's."""
     takes_arguments: bool = False
 
 
@@ -59,22 +59,22 @@ class StrawberryParts:
     """What Strawberry knows of one schema."""
 
     def __init__(self, schema: strawberry.Schema) -> None:
-        # `_schema`: graphql-core executes this schema, whose types are compiled.
-        self.graphql_schema: GraphQLSchema = schema._schema  # noqa: SLF001 -- see above
-        # Handlers wrap resolvers, which compiled code calls without any wrapper.
+        # `_schema` is the schema that graphql-core executes. Its types are compiled.
+        self.graphql_schema: GraphQLSchema = schema._schema  # noqa: SLF001 -- it has no public name
+        # Strawberry calls handlers around a resolver. Compiled code would not.
         self.has_exception_handlers = bool(schema.exception_handlers)
-        # `scalar_registry`: `convert_argument` asks for it.
+        # `convert_argument` takes the `scalar_registry`.
         self._scalars = schema.schema_converter.scalar_registry
         self._config = schema.config
 
     def resolver(self, field: GraphQLField) -> Resolver:
         """Return how a field is resolved.
 
-        `base_resolver` and what it knows of its parameters: compiled code calls the function
-        itself, with just the parameters that it takes.
+        `base_resolver` knows the function, and what its parameters take. Compiled code calls the
+        function directly, with these.
 
         Raises:
-            NotCompiled: resolving it takes more than calling its resolver.
+            NotCompiled: it takes more than to call the function, or to get an attribute.
         """
         definition = _field_definition(field)
         name = definition.python_name
@@ -100,12 +100,12 @@ class StrawberryParts:
         )
 
     def _info_maker(self, definition: StrawberryField) -> Callable[[object], object]:
-        """`Info(_raw_info, _field)`: resolvers are given an info that Strawberry alone makes."""
+        """Return what makes an info. Strawberry makes it of `_raw_info` and `_field` alone."""
         info_class: Any = self._config.info_class
         return lambda raw_info: info_class(_raw_info=raw_info, _field=definition)
 
     def arguments(self, field: GraphQLField) -> list[Input]:
-        """Return the arguments of a field: the names in Python are Strawberry's alone."""
+        """Return the arguments of a field. Only Strawberry knows their names in Python."""
         from_argument = self._config.name_converter.from_argument
         return [
             Input(from_argument(argument), argument.python_name, _supported(argument.type))
@@ -113,7 +113,7 @@ class StrawberryParts:
         ]
 
     def input_fields(self, type_: GraphQLInputObjectType) -> list[Input]:
-        """Return the fields of an input type: the names in Python are Strawberry's alone."""
+        """Return the fields of an input type. Only Strawberry knows their names in Python."""
         definition = _input_definition(type_)
         from_field = self._config.name_converter.from_field
         return [
@@ -128,7 +128,7 @@ class StrawberryParts:
     def constructor(self, type_: GraphQLInputObjectType) -> Callable[[dict[str, Any]], Any]:
         """Return what makes an input object of its members, by their names in Python.
 
-        As in `convert_argument`, a member that is left out is None if its class has no default.
+        As in `convert_argument`, a member that is left out is None if it has no default.
         """
         definition = _input_definition(type_)
         class_ = definition.origin
@@ -142,7 +142,7 @@ class StrawberryParts:
         return lambda members: class_(**{**absent, **members})
 
     def convert(self, value: object, type_: Any) -> object:  # noqa: ANN401 -- of `Input`
-        """`convert_argument`: literals and defaults become what Strawberry makes of them."""
+        """Convert a literal or a default as Strawberry does. `convert_argument` does just that."""
         return convert_argument(value, type_, self._scalars, self._config)
 
 
@@ -166,7 +166,7 @@ def _supported(type_: object) -> object:
     """Return the type of an input.
 
     Raises:
-        NotCompiled: Strawberry has its own way to convert it.
+        NotCompiled: Strawberry converts its values in a way that readers do not.
     """
     inner = type_
     while isinstance(inner, StrawberryOptional | StrawberryList | LazyType):

@@ -35,7 +35,7 @@ WRONG: Sequence[Any] = [None, 1, 2**31, "x", 1.0, True, [], {}, {"x": 1}, [None]
 
 @dataclass
 class Request:
-    """A document, and the variables that come with it."""
+    """A document with one operation, and its variables."""
 
     document: str
     variables: dict[str, Any]
@@ -126,7 +126,7 @@ class Writer:
         return f"${name}"
 
     def json(self, type_: Any) -> Any:
-        """Return a value for a variable: a wrong one now and then."""
+        """Return a value for a variable, and sometimes a wrong one."""
         if self.chance(3):
             return self.dice.choice(WRONG)
         if isinstance(type_, GraphQLNonNull):
@@ -146,7 +146,7 @@ class Writer:
         return self.dice.choice(SCALARS[type_.name])
 
     def literal(self, type_: Any, *, constant: bool = False) -> str:
-        """Return a value as it is written into a document, with variables inside now and then."""
+        """Return a literal, sometimes with variables in it."""
         if isinstance(type_, GraphQLNonNull):
             return self.literal(type_.of_type, constant=constant)
         if isinstance(type_, GraphQLList):
@@ -174,7 +174,7 @@ class Writer:
 
 
 def request_for(schema: GraphQLSchema, dice: random.Random) -> Request:
-    """Return a request for a schema: a valid document for the most part, any variables."""
+    """Return a request with a document that is mostly valid, and with any variables."""
     is_query = schema.mutation_type is None or dice.randrange(10) < 7
     root = schema.query_type if is_query else schema.mutation_type
     assert root is not None

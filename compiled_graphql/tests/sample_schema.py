@@ -27,7 +27,7 @@ class Food:
 
 
 class Plain:
-    """Attributes, as of a row."""
+    """The attributes of an animal."""
 
     def __init__(self, chance: Chance, name: str) -> None:
         ask = chance.value
@@ -98,7 +98,7 @@ class Cat(Being):
 
 
 class Dog(Plain):
-    """A dog, by its class."""
+    """Has the attributes of a dog."""
 
 
 @strawberry.type(name="Dog")

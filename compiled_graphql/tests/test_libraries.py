@@ -86,7 +86,7 @@ def test_strawberry_has_the_parts_that_are_used() -> None:
     ]
     assert moved == [], "Strawberry has moved these parts: see strawberry_parts.py"
     info_fields = list(strawberry.Info.__dataclass_fields__)
-    assert info_fields == ["_raw_info", "_field"], "Strawberry makes its info of other parts"
+    assert info_fields == ["_raw_info", "_field"], "Strawberry makes an info of something else"
     core_field = schema._schema.type_map["Query"].fields["number"]  # type: ignore[attr-defined]
     assert field in core_field.extensions.values(), "Strawberry keeps its definition elsewhere"
 
