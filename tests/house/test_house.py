@@ -1,68 +1,44 @@
-"""The house itself: imports point one way, importing does nothing, inits are empty."""
+"""The house itself: imports keep their contracts, importing does nothing, inits are empty."""
 
 import ast
+import shutil
 import subprocess
 import sys
+import tomllib
+from collections import defaultdict
 from pathlib import Path
+from typing import Any
 
 from tests.repository import ROOT
 
-ROOMS = ["models", "graphql_schema", "auth", "resolvers", "app"]
-GUEST = "compiled_graphql"
-"""Fit to live elsewhere: it imports no room and no test of theirs, and only `app` imports it."""
-
-ROOF = Path("graphql_schema/schema.py")
+PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+PACKAGES: list[str] = PYPROJECT["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"]
 
 
 def modules() -> list[Path]:
-    rooms = [*ROOMS, GUEST]
-    return [file.relative_to(ROOT) for room in rooms for file in (ROOT / room).rglob("*.py")]
+    return [file.relative_to(ROOT) for room in PACKAGES for file in (ROOT / room).rglob("*.py")]
 
 
-def imports_of(module: Path) -> set[str]:
-    tree = ast.parse((ROOT / module).read_text())
-    names: set[str] = set()
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            names |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            names.add(node.module)
-    return names
+def test_the_contracts_of_imports_are_kept() -> None:
+    command = shutil.which("lint-imports", path=str(Path(sys.executable).parent))
+    assert command is not None
+    done = subprocess.run(
+        [command, "--no-cache"], cwd=ROOT, capture_output=True, text=True, env={"NO_COLOR": "1"}
+    )
+    assert done.returncode == 0, done.stdout
 
 
-def test_imports_point_one_way() -> None:
-    upwards: list[str] = []
-    for module in modules():
-        room = module.parts[0]
-        forbidden = {"tests", *(ROOMS[ROOMS.index(room) + 1 :] if room in ROOMS else ROOMS)}
-        if room not in (GUEST, "app"):
-            forbidden.add(GUEST)
-        if module == ROOF:
-            forbidden -= {"auth", "resolvers"}
-        names = [name for name in imports_of(module) if name.split(".")[0] in forbidden]
-        upwards += [f"{module} imports {name}" for name in names]
-    assert not upwards
-
-
-def test_modules_do_not_import_in_a_circle() -> None:
-    edges = {
-        ".".join(module.with_suffix("").parts): {
-            name for name in imports_of(module) if name.split(".")[0] in (*ROOMS, GUEST)
-        }
-        for module in modules()
-    }
-    done: set[str] = set()
-
-    def visit(name: str, path: tuple[str, ...]) -> None:
-        assert name not in path, f"a circle: {' -> '.join([*path, name])}"
-        if name in done:
-            return
-        for imported in edges.get(name, ()):
-            visit(imported, (*path, name))
-        done.add(name)
-
-    for name in edges:
-        visit(name, ())
+def test_every_package_has_contracts_of_imports() -> None:
+    linter = PYPROJECT["tool"]["importlinter"]
+    assert linter["root_packages"] == PACKAGES
+    of_kind: defaultdict[str, list[dict[str, Any]]] = defaultdict(list)
+    for contract in linter["contracts"]:
+        of_kind[contract["type"]].append(contract)
+    protected = {name for each in of_kind["protected"] for name in each["protected_modules"]}
+    in_app = {f"app.{file.stem}" for file in (ROOT / "app").iterdir() if file.stem[0] != "_"}
+    assert {*PACKAGES, *in_app} - {"app"} <= protected
+    assert [each["ancestors"] for each in of_kind["acyclic_siblings"]] == [PACKAGES]
+    assert [each["source_modules"] for each in of_kind["forbidden"]] == [PACKAGES]
 
 
 def test_no_import_hides_inside_a_function() -> None:
