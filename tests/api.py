@@ -4,10 +4,10 @@ import json
 import os
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
-from typing import Any
+from typing import Any, TypeVar
 from uuid import uuid4
 
 import httpx2
@@ -111,6 +111,16 @@ query Changes($after: String, $first: Int) {{
     reset
   }}
 }}"""
+
+
+T = TypeVar("T")
+
+
+def nonempty(rows: Iterable[T]) -> list[T]:
+    """Return the rows, of which there must be one: a loop over none would assert nothing."""
+    found = list(rows)
+    assert found, "there are none"
+    return found
 
 
 class Caller:

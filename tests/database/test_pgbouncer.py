@@ -9,6 +9,7 @@ import socket
 import subprocess
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
@@ -132,18 +133,22 @@ async def test_through_a_pooler_no_call_is_torn_apart(
         url, settings_for(url, database_prepared_statements=False, database_pool_timeout=60)
     )
 
+    answered: Counter[int] = Counter()
+
     async def ask(n: int) -> None:
         dice = random.Random(n)
         for _ in range(200):
             said = str(n) * dice.randrange(100, 900)
             found = await door.fetch(Statement(echo, UserId(f"user {n}"), {"said": said}))
             assert found == [(f"user {n}", said)]
+            answered[n] += 1
 
     await door.open()
     try:
         await asyncio.gather(*(ask(n) for n in range(100, 164)))
     finally:
         await door.close()
+    assert answered == dict.fromkeys(range(100, 164), 200)
 
 
 async def test_through_a_pooler_nothing_is_heard_and_a_direct_connection_mends_it(
