@@ -1,6 +1,7 @@
 """What tests share: PostgreSQL, and the server on it."""
 
-from collections.abc import Iterator
+import os
+from collections.abc import Generator, Iterator
 
 import pytest
 from hypothesis import settings
@@ -32,6 +33,11 @@ __all__ = [
 ]
 
 
+MAY_BE_SKIPPED = {
+    "py-spy may not look at this process": "a container may forbid it to trace others",
+}
+"""The tests that `.ci/run` may skip: what they say, and why no installation helps."""
+
 settings.register_profile("usual", max_examples=150, deadline=None, derandomize=True)
 settings.register_profile("long", max_examples=3000, deadline=None, print_blob=True)
 
@@ -49,6 +55,18 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if config.getoption("--long"):
         for item in items:
             item.add_marker(pytest.mark.timeout(3600))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Where `CI` is true, let a test fail that is skipped, for nobody would notice."""
+    report = yield
+    if report.skipped and os.environ.get("CI") == "true" and isinstance(report.longrepr, tuple):
+        reason = str(report.longrepr[2]).removeprefix("Skipped: ")
+        if reason not in MAY_BE_SKIPPED:
+            report.outcome = "failed"
+            report.longrepr = f"In CI no test may be skipped: {reason}"
+    return report
 
 
 @pytest.fixture(scope="session")
