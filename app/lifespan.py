@@ -8,9 +8,7 @@ from functools import partial
 from app.database.changes import Live, TellingDatabase
 from app.database.listener import keep_listening, keep_sweeping
 from app.database.pipeline import PipelinedDatabase
-from app.database.pool import PooledDatabase
 from app.database.purge import keep_purging
-from app.database.session import RunningDatabase
 from app.settings import Settings
 from app.supervisor import Supervisor
 from auth.context import ContextGetter
@@ -23,7 +21,7 @@ from resolvers.users import read_viewer
 class Running:
     """The parts that requests need."""
 
-    database: RunningDatabase
+    database: PipelinedDatabase
     live: Live
     supervisor: Supervisor
     get_context: ContextGetter
@@ -50,8 +48,7 @@ async def run(settings: Settings) -> AsyncIterator[Running]:
             audience=settings.audience,
             algorithms=settings.algorithms,
         )
-        kind = PipelinedDatabase if settings.database_pipeline else PooledDatabase
-        database: RunningDatabase = kind(settings.database_url, settings)
+        database = PipelinedDatabase(settings.database_url, settings)
         stack.push_async_callback(database.close)
         await database.open()
         live = Live()

@@ -187,11 +187,6 @@ class Settings(BaseSettings):
         description="Compile each operation that clients send, once. Turned off: graphql-core "
         "interprets it each time.",
     )
-    database_pipeline: bool = Field(
-        default=True,
-        description="Share connections by libpq's pipeline mode: many statements under way on "
-        "each. Turned off: psycopg's pool, a connection for each statement under way.",
-    )
     trusted_documents: CommaList = Field(
         default=[],
         description="Files with the operations that your clients send (manifests of "
@@ -212,13 +207,6 @@ class Settings(BaseSettings):
         default=None,
         description="The server's database by a direct connection, where `DATABASE_URL` leads to a "
         "pooler: by it workers hear of each other's changes at once.",
-    )
-    database_pool_min_size: int = Field(
-        default=1,
-        ge=0,
-        le=1000,
-        description="Connections that each worker keeps open without `DATABASE_PIPELINE`; with it, "
-        "they are opened when they are needed.",
     )
     database_pool_max_size: int = Field(
         default=8, ge=1, le=1000, description="Connections that each worker opens at most."
@@ -288,10 +276,6 @@ class Settings(BaseSettings):
                 "DATABASE_URL is set, so tokens must be verifiable: set BETTER_AUTH_SECRET, or "
                 "BETTER_AUTH_URL, or JWKS_URL."
             )
-        if self.database_pool_min_size > self.database_pool_max_size:
-            sentences.append(
-                "DATABASE_POOL_MIN_SIZE must not be greater than DATABASE_POOL_MAX_SIZE."
-            )
         return sentences
 
     @property
@@ -344,18 +328,43 @@ class Settings(BaseSettings):
         return self.database_url is None if self.graphiql is None else self.graphiql
 
 
+class RemovedSettings(BaseSettings):
+    """Settings that the server once had; each description says what to do where one is set."""
+
+    model_config = Settings.model_config
+
+    database_pipeline: str | None = Field(
+        default=None,
+        description="DATABASE_PIPELINE is not a setting any more: psycopg's pool was removed, and "
+        "connections are always shared by libpq's pipeline mode. Remove it.",
+    )
+    database_pool_min_size: str | None = Field(
+        default=None,
+        description="DATABASE_POOL_MIN_SIZE is not a setting any more: connections are opened when "
+        "they are needed, up to DATABASE_POOL_MAX_SIZE. Remove it.",
+    )
+
+
 def read_settings(*, to_serve: bool = False) -> Settings:
     """Return the settings that the environment and `.env` hold.
 
     Raises:
-        SettingsError: some are wrong, or missing in a server.
+        SettingsError: some are wrong, or removed, or missing in a server.
     """
+    removed = RemovedSettings()
+    sentences = [
+        str(field.description)
+        for name, field in RemovedSettings.model_fields.items()
+        if getattr(removed, name) is not None
+    ]
     try:
         settings = Settings()
     except ValidationError as error:
-        raise SettingsError(_sentences(error)) from None
-    if to_serve and settings.missing_to_serve:
-        raise SettingsError(settings.missing_to_serve)
+        raise SettingsError(sentences + _sentences(error)) from None
+    if to_serve:
+        sentences += settings.missing_to_serve
+    if sentences:
+        raise SettingsError(sentences)
     return settings
 
 

@@ -22,7 +22,7 @@ from app.settings import Settings
 from auth.tokens import make_token
 
 FAST_PATH = os.environ.get("FAST_PATH") != "off"
-"""Whether servers in tests take the fast path; `FAST_PATH=off` runs the tests without it."""
+"""Whether servers in tests compile operations; `FAST_PATH=off` runs the tests without that."""
 
 SECRET = "a-secret-for-tests-of-thirty-two-bytes-or-more"
 
@@ -257,7 +257,6 @@ def settings_for(database_url: str | None, **changes: Any) -> Settings:
         "database_url": database_url,
         "better_auth_secret": SECRET,
         "compile_operations": FAST_PATH,
-        "database_pipeline": FAST_PATH,
         # Machines that run tests are busy.
         "database_pool_timeout": 10.0,
         "rate_limit": 0,

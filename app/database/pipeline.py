@@ -18,7 +18,6 @@ from psycopg import AsyncConnection
 from psycopg.adapt import PyFormat, Transformer
 from psycopg.pq import ConnStatus, DiagnosticField, ExecStatus
 from psycopg.pq.abc import PGresult
-from psycopg_pool import PoolTimeout
 
 from app.database.cork import Cork
 from app.database.retry import Attempts
@@ -69,6 +68,10 @@ CANCELLED = "57014"
 LOST_STATEMENT = "26000"
 KNOWN_STATEMENT = "42P05"
 CHANGED_PLAN = "0A000"
+
+
+class ConnectionsBusy(TimeoutError):
+    """A call was not begun within its time, and was not sent, or nobody knows how it ends."""
 
 
 class Call:
@@ -308,7 +311,11 @@ class PipelinedDatabase:
         self.prepares = settings.database_prepared_statements
 
     async def open(self) -> None:
-        """Check the role and connect, as `RunningDatabase` has it."""
+        """Check the role and connect. A database that is not up yet is waited for later.
+
+        Raises:
+            UnsafeRole: the database is up, and row security would not bind the role.
+        """
         self._loop = asyncio.get_running_loop()
         try:
             self._pipes.append(await self._connect())
@@ -346,7 +353,11 @@ class PipelinedDatabase:
                 attempts.failed(error)
 
     async def revision(self) -> str | None:
-        """Return the migration that the database is at, as `RunningDatabase` has it."""
+        """Return the migration that the database is at; None when there has been none.
+
+        Raises:
+            DatabaseUnavailable: the database cannot be reached.
+        """
         try:
             records = await self._answer(Prepared(REVISION, [], (b"", self._timeout)))
         except psycopg.errors.UndefinedTable:
@@ -395,7 +406,7 @@ class PipelinedDatabase:
         elif len(self._waiting) < WAITING_MAX:
             self._waiting.append(call)
         else:
-            call.fail(PoolTimeout("too many wait for the database"))
+            call.fail(ConnectionsBusy("too many wait for the database"))
 
     def _least_busy(self) -> Pipe | None:
         best = None
@@ -480,7 +491,7 @@ class PipelinedDatabase:
     def _tick(self) -> None:
         now = self._loop.time()
         while self._waiting and now - self._waiting[0].began > self._settings.database_pool_timeout:
-            self._waiting.popleft().fail(PoolTimeout("no connection has room"))
+            self._waiting.popleft().fail(ConnectionsBusy("no connection has room"))
         if self._waiting:
             self._want_connection()
         for pipe in [*self._pipes, *self._retiring]:
@@ -506,7 +517,7 @@ class PipelinedDatabase:
         """Have the reads behind a stalled call answered elsewhere, and nobody wait for ever."""
         for call in list(pipe.calls)[1:]:
             if now - call.began > self._settings.database_pool_timeout:
-                call.fail(PoolTimeout("the connection is held up"))
+                call.fail(ConnectionsBusy("the connection is held up"))
             elif not (call.statement.sql.writes or call.has_twin or call.answer.done()):
                 call.has_twin = True
                 self._dispatch(Call(call.statement, call.answer, call.began))

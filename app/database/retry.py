@@ -8,7 +8,6 @@ from psycopg.errors import (
     SerializationFailure,
     UniqueViolation,
 )
-from psycopg_pool import PoolTimeout
 
 from models.database import (
     AlreadyThere,
@@ -48,7 +47,7 @@ class Attempts:
                 raise AlreadyThere from error
             case QueryCanceled():
                 raise DatabaseTooSlow("The database took too long.") from error
-            case PoolTimeout() | TimeoutError():
+            case TimeoutError():
                 raise DatabaseUnavailable("The database took too long.") from error
             case DeadlockDetected() | SerializationFailure():
                 # PostgreSQL has undone the transaction, so even a write may be tried again.

@@ -1,15 +1,12 @@
 """A session: what a new connection is checked and prepared for."""
 
-from typing import Any, Protocol
+from typing import Any
 
 from psycopg import AsyncConnection
 from psycopg.types.string import TextLoader
 
 from app.database.protection import objections
 from app.settings import Settings
-from models.database import (
-    Database,
-)
 
 APPLICATION_NAME = "todo-api"
 
@@ -19,28 +16,6 @@ CONNECTION_LIFETIME = 240.0
 
 class UnsafeRole(Exception):
     """Row security would not bind the server's role: a sentence for each reason."""
-
-
-class RunningDatabase(Database, Protocol):
-    """A database that is opened and closed, and asked whether it is ready."""
-
-    async def open(self) -> None:
-        """Check the role and connect. A database that is not up yet is waited for later.
-
-        Raises:
-            UnsafeRole: the database is up, and row security would not bind the role.
-        """
-        ...
-
-    async def close(self) -> None: ...
-
-    async def revision(self) -> str | None:
-        """Return the migration that the database is at; None when there has been none.
-
-        Raises:
-            DatabaseUnavailable: the database cannot be reached.
-        """
-        ...
 
 
 SET_LOCALS = "SELECT set_config('app.user_id', $1, true), set_config('statement_timeout', $2, true)"

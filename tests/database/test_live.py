@@ -409,9 +409,8 @@ def test_who_does_not_read_is_let_go(server: Server, monkeypatch: pytest.MonkeyP
     assert read < READ_MAX
 
 
-@pytest.mark.parametrize("pipeline", [True, False], ids=["pipeline", "pool"])
-def test_abrupt_ends_leave_nothing_behind(database: Database, pipeline: bool) -> None:
-    settings = settings_for(database.server_url, database_pipeline=pipeline)
+def test_abrupt_ends_leave_nothing_behind(database: Database) -> None:
+    settings = settings_for(database.server_url)
     with running_server(settings) as server, ThreadPoolExecutor(5) as pool:
         users = [server.user() for _ in range(5)]
 

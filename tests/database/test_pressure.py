@@ -64,20 +64,16 @@ async def test_without_both_layers_a_crowd_gets_hold_of_everything(database: Dat
     assert crowd.changed(database)
 
 
-# A resolver that is cancelled before it begins is complained of when it is collected, as is a
-# pipeline that psycopg is leaving when its connection ends.
+# Python warns of a resolver that is cancelled before it begins, when it is collected.
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-@pytest.mark.parametrize("pipeline", [True, False], ids=["pipeline", "pool"])
 async def test_what_ends_early_leaves_nothing_to_the_next_request(
-    patient_server: Server, database: Database, count: Count, pipeline: bool
+    patient_server: Server, database: Database, count: Count
 ) -> None:
     async with client_of(patient_server) as http:
         crowd = Crowd(patient_server, http)
         await crowd.gather(20)
     settings = settings_for(
         database.server_url,
-        database_pipeline=pipeline,
-        database_pool_min_size=0,
         database_pool_max_size=2,
         database_statement_timeout=0.05,
         request_timeout=1.0,

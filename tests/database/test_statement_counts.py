@@ -109,7 +109,6 @@ def test_every_statement_names_its_owner(server: Server, sent: list[str]) -> Non
 def pool_of_two(database: Database) -> Iterator[Server]:
     settings = settings_for(
         database.server_url,
-        database_pool_min_size=0,
         database_pool_max_size=2,
         migration_database_url=database.superuser_url,
     )

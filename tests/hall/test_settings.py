@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from app.settings import Settings, SettingsError, read_settings
+from app.settings import RemovedSettings, Settings, SettingsError, read_settings
 from tests.api import SECRET
 
 Read = Callable[..., Settings]
@@ -48,9 +48,20 @@ def test_a_migration_wants_no_tokens(given: Read) -> None:
     assert given(DATABASE_URL=URL).database_url == URL
 
 
-def test_a_pool_is_no_smaller_than_its_smallest_size(given: Read) -> None:
-    with pytest.raises(SettingsError, match="DATABASE_POOL_MIN_SIZE must not be greater"):
-        given(DATABASE_POOL_MIN_SIZE="9", to_serve=True)
+@pytest.mark.parametrize("name", RemovedSettings.model_fields)
+def test_a_setting_that_was_removed_is_refused_wherever_it_is_set(given: Read, name: str) -> None:
+    with pytest.raises(SettingsError, match=rf"^{name.upper()} is not a setting any more"):
+        given(**{name.upper(): "true"})
+
+
+@pytest.mark.parametrize("name", RemovedSettings.model_fields)
+def test_so_is_one_that_is_set_in_the_file(given: Read, name: str) -> None:
+    Path(".env").write_text(f"{name.upper()}=1\nDEBUG=perhaps\n")
+    with pytest.raises(SettingsError) as caught:
+        given()
+    removed, wrong = caught.value.sentences
+    assert removed.startswith(f"{name.upper()} is not a setting any more")
+    assert wrong.startswith("DEBUG cannot be used")
 
 
 @pytest.mark.parametrize(

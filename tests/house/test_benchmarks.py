@@ -57,7 +57,7 @@ def test_everything_is_measured(data_folder: Path, monkeypatch: pytest.MonkeyPat
     results = data_folder / "results"
     places = ["--folder", str(data_folder), "--results", str(results)]
     quick = ["--users", "400", "--seconds", "0.1"]
-    plain = "plain:COMPILE_OPERATIONS=false,DATABASE_PIPELINE=false"
+    plain = "plain:COMPILE_OPERATIONS=false"
     with embedded_postgres(data_folder):
         told = told_by("run", *quick, "--rounds", "1", "--variant", plain, *places)
         assert f"| {OURS} : plain |" in told

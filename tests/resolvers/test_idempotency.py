@@ -201,13 +201,10 @@ def test_a_key_that_cannot_be_kept_is_refused(server: Server, key: str) -> None:
     assert user.titles() == []
 
 
-@pytest.mark.parametrize("pipeline", [True, False], ids=["pipeline", "pool"])
 def test_who_waits_too_long_for_a_request_with_the_same_key_is_told_so(
-    migrated_database: Database, pipeline: bool
+    migrated_database: Database,
 ) -> None:
-    settings = settings_for(
-        migrated_database.server_url, database_statement_timeout=0.3, database_pipeline=pipeline
-    )
+    settings = settings_for(migrated_database.server_url, database_statement_timeout=0.3)
     with (
         running_server(settings) as server,
         psycopg.connect(migrated_database.superuser_url) as connection,

@@ -19,7 +19,6 @@ from psycopg.rows import dict_row
 from strawberry.printer import print_schema
 
 from app.database.pipeline import PipelinedDatabase
-from app.database.pool import PooledDatabase
 from graphql_schema.schema import schema
 from models.statement import Row, Statement
 from tests.api import (
@@ -121,19 +120,14 @@ forgotten: list[int] = []
 def forget_owners(patch: pytest.MonkeyPatch) -> None:
     """Take the first layer away: no statement says whose rows it means."""
 
-    def forgetful(kind: type[Any]) -> type[Any]:
-        class Forgetful(kind):  # type: ignore[misc] # whichever it is
-            async def fetch(self, statement: Statement[Row]) -> list[Row]:
-                text, count = OWNERSHIP.subn(r"\1 IS NOT NULL", statement.sql.text)
-                forgotten.append(count)
-                sql = replace(statement.sql, text=text)
-                rows: list[Row] = await super().fetch(statement._replace(sql=sql))
-                return rows
+    class Forgetful(PipelinedDatabase):
+        async def fetch(self, statement: Statement[Row]) -> list[Row]:
+            text, count = OWNERSHIP.subn(r"\1 IS NOT NULL", statement.sql.text)
+            forgotten.append(count)
+            sql = replace(statement.sql, text=text)
+            return await super().fetch(statement._replace(sql=sql))
 
-        return Forgetful
-
-    patch.setattr("app.lifespan.PipelinedDatabase", forgetful(PipelinedDatabase))
-    patch.setattr("app.lifespan.PooledDatabase", forgetful(PooledDatabase))
+    patch.setattr("app.lifespan.PipelinedDatabase", Forgetful)
 
 
 @pytest.fixture(scope="module", params=["both layers", "row security alone", "statements alone"])
