@@ -7,7 +7,7 @@ from sqlalchemy import Column, DateTime, ForeignKey, Index, Text, func
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field, SQLModel
 
-from models.metadata import metadata
+from models.naming import metadata
 
 IDEMPOTENCY_KEY_MAX_LENGTH = 255
 """Characters in a key."""

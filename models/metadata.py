@@ -1,15 +1,15 @@
-"""The metadata of all tables, with a naming convention, so that migrations can name things."""
+"""All tables, and the names of those whose rows belong to users."""
 
 from sqlmodel import SQLModel
 
-NAMING_CONVENTION = {
-    "pk": "%(table_name)s_pkey",
-    "fk": "%(table_name)s_%(column_0_name)s_fkey",
-    "uq": "%(table_name)s_%(column_0_name)s_key",
-    "ix": "%(table_name)s_%(column_0_N_name)s_idx",
-    "ck": "%(table_name)s_%(constraint_name)s_check",
-}
-"""PostgreSQL's own names, so that a table made by hand or by Better Auth agrees with ours."""
+from models.idempotency_key import IdempotencyKey
+from models.task import Task, TaskCounter
+from models.user import User
 
-metadata = SQLModel.metadata
-metadata.naming_convention = NAMING_CONVENTION
+MODELS: tuple[type[SQLModel], ...] = (User, Task, TaskCounter, IdempotencyKey)
+"""Every model. A table that is not among them belongs to Better Auth, or to somebody else."""
+
+metadata = User.metadata
+
+OWNED_TABLES = tuple(sorted(str(model.__tablename__) for model in MODELS))
+"""The tables whose rows belong to users: all of ours."""

@@ -23,7 +23,7 @@ from sqlalchemy.dialects.postgresql import TSVECTOR
 from sqlmodel import Field, SQLModel
 
 from models.instant import Instant
-from models.metadata import metadata
+from models.naming import metadata
 
 TITLE_MAX_LENGTH = 200
 """Unicode code points in a title, as PostgreSQL counts them."""

@@ -7,7 +7,7 @@ from sqlalchemy import Boolean, Column, DateTime, Text, false, func
 from sqlmodel import Field, SQLModel
 
 from models.instant import Instant
-from models.metadata import metadata
+from models.naming import metadata
 
 UserId = NewType("UserId", str)
 """The `sub` of a verified token. Only `auth.tokens` makes one, so holding it proves the check."""

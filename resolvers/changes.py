@@ -16,8 +16,10 @@ from graphql_schema.connections import (
 )
 from graphql_schema.inputs import given
 from models.database import Database
+from models.task import TaskRow
 from models.user import UserId
-from resolvers import statements
+from resolvers.statements import tasks as statements
+from resolvers.statements.pages import FeedRow
 
 
 async def task_changes(
@@ -58,7 +60,7 @@ async def read_changes(
     if reset:
         # Of what is purged by now these pages show nothing, so it does not make them too old.
         start = start._replace(purged_version=_counter(rows)[1])
-    tasks = [row.task for row in rows if row.task is not None]
+    tasks = [row.row for row in rows if row.row is not None]
     page = tasks[:size]
     end = start._replace(version=page[-1].version) if page else start
     return TaskChangeConnection(rows=page, end=end, more=len(tasks) > size, reset=reset)
@@ -70,7 +72,7 @@ async def read_end(database: Database, owner: UserId) -> ChangeCursor:
     return ChangeCursor(*_counter(rows))
 
 
-def _counter(rows: list[statements.FeedRow]) -> tuple[int, int]:
+def _counter(rows: list[FeedRow[TaskRow]]) -> tuple[int, int]:
     return (rows[0].version, rows[0].purged_version) if rows else (0, 0)
 
 

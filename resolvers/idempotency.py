@@ -12,14 +12,16 @@ from graphql_schema.errors import CodedError, ErrorCode
 from graphql_schema.inputs import MutationInput, idempotency_key
 from models.database import AlreadyThere, DatabaseTooSlow
 from models.statement import Statement
-from resolvers import statements
-from resolvers.statements import Change
+from models.task import TaskRow
+from resolvers.statements import tasks as statements
+from resolvers.statements.idempotency_keys import once
+from resolvers.statements.owned import Change
 from resolvers.users import fetch_as_known
 
 
 async def changes(
-    context: Context, input: MutationInput, statement: Statement[Change]
-) -> list[Change]:
+    context: Context, input: MutationInput, statement: Statement[Change[TaskRow]]
+) -> list[Change[TaskRow]]:
     """Run a mutation's statement; where its key has been used before, return what came of it then.
 
     The tasks are as they are now. What the statement changes is undone if another request has used
@@ -33,7 +35,7 @@ async def changes(
         return await fetch_as_known(context, statement)
     owner, request = context.user_id, _digest(input)
     try:
-        return await fetch_as_known(context, statements.once(owner, statement, key, request))
+        return await fetch_as_known(context, once(owner, statement, key, request))
     except AlreadyThere:
         pass
     except DatabaseTooSlow as error:

@@ -26,9 +26,9 @@ from graphql_schema.results import (
     VersionConflict,
 )
 from models.task import TaskRow
-from resolvers import statements
 from resolvers.idempotency import changes
-from resolvers.statements import Change
+from resolvers.statements import tasks as statements
+from resolvers.statements.owned import Change
 
 _Inputs = strawberry.argument(description="What to do, and to which tasks.")
 _Input = strawberry.argument(description="What to do, and to which task.")
@@ -44,7 +44,7 @@ async def create_task(
     statement = statements.create_task(
         info.context.user_id, title=input.title, description=given(input.description)
     )
-    return (await changes(info.context, input, statement))[0].task
+    return (await changes(info.context, input, statement))[0].row
 
 
 async def update_task(
@@ -135,15 +135,15 @@ def _asked(keys: Keys) -> list[int]:
     return [key for key in keys.values() if key is not None]
 
 
-def _found(keys: Keys, found: list[Change]) -> tuple[list[TaskRow], list[strawberry.ID]]:
+def _found(keys: Keys, found: list[Change[TaskRow]]) -> tuple[list[TaskRow], list[strawberry.ID]]:
     """Return the tasks in the order of their ids, and the ids that are left over."""
-    tasks = {change.task.id: change.task for change in found}
+    tasks = {change.row.id: change.row for change in found}
     there = [tasks[key] for key in _asked(keys) if key in tasks]
     return there, [id for id, key in keys.items() if key not in tasks]
 
 
-def _outcome(found: list[Change]) -> TaskRow | TaskNotFound | VersionConflict:
+def _outcome(found: list[Change[TaskRow]]) -> TaskRow | TaskNotFound | VersionConflict:
     if not found:
         return TaskNotFound()
     change = found[0]
-    return change.task if change.done else VersionConflict(current=change.task)
+    return change.row if change.done else VersionConflict(current=change.row)

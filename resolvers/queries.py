@@ -20,8 +20,8 @@ from graphql_schema.types import RateLimit
 from models.database import Database
 from models.task import TaskRow
 from models.user import UserId, UserRow
-from resolvers import statements
-from resolvers.statements import Conditions, Page, Values
+from resolvers.statements import tasks as statements
+from resolvers.statements.tasks import Conditions, Page, Values
 
 FOUND_MAX = 1000
 """Tasks that a search looks up; where there are more, it looks at one after another."""

@@ -4,7 +4,7 @@ from auth.context import Context
 from models.database import OwnerUnknown
 from models.statement import Row, Statement
 from models.user import UserRow
-from resolvers import statements
+from resolvers.statements import users as statements
 
 
 async def read_viewer(context: Context) -> UserRow:

@@ -17,8 +17,8 @@ from graphql_schema.filters import OrderDirection, TaskOrderField, TaskStatus, T
 from models.instant import Instant
 from models.statement import Statement
 from models.user import UserId
-from resolvers import statements
-from resolvers.statements import Conditions, Page
+from resolvers.statements import tasks as statements
+from resolvers.statements.tasks import Conditions, Page
 from tests.databases import Database, copy_of
 
 MANY, OTHERS, EACH = 20_000, 40, 250

@@ -1,12 +1,14 @@
 """Every statement, found by reflection, loses or mistakes its owner in turn: row security holds."""
 
+import importlib
 import inspect
 import itertools
+import pkgutil
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_origin
 from uuid import uuid4
 
 import psycopg
@@ -21,15 +23,18 @@ from models.metadata import metadata
 from models.statement import Statement
 from models.user import UserId
 from resolvers import statements
-from resolvers.statements import Conditions, Page
+from resolvers.statements import tasks
+from resolvers.statements.tasks import Conditions, Page
 from tests.counts import Count
 from tests.databases import Database
 
 STATEMENTS: dict[str, Callable[..., Statement[Any]]] = {
-    name: function
-    for name, function in inspect.getmembers(statements, inspect.isfunction)
-    if function.__module__ == statements.__name__ and not name.startswith("_")
+    function.__name__: function
+    for module in pkgutil.iter_modules(statements.__path__, f"{statements.__name__}.")
+    for _, function in inspect.getmembers(importlib.import_module(module.name), inspect.isfunction)
+    if get_origin(inspect.signature(function).return_annotation) is Statement
 }
+"""Every function of the folder that returns a statement, private ones too."""
 
 FINDS_ROWS = re.compile(rf"\b(?:FROM|JOIN|UPDATE) (?:{'|'.join(metadata.tables)})\b")
 
@@ -137,10 +142,10 @@ def shapes_of(name: str, owner: UserId, places: Places) -> Iterator[Statement[An
         "key": [places.key_in_trash if name == "restore_task" else places.key],
         "title": ["stolen"],
         "statement": [
-            statements.create_task(owner, title="stolen", description=None),
-            statements.toggle_task(owner, places.key, None),
-            statements.update_task(owner, places.key, {}, None),
-            statements.restore_task(owner, places.key_in_trash, None),
+            tasks.create_task(owner, title="stolen", description=None),
+            tasks.toggle_task(owner, places.key, None),
+            tasks.update_task(owner, places.key, {}, None),
+            tasks.restore_task(owner, places.key_in_trash, None),
         ],
         "idempotency_key": ["used" if name == "replay" else "fresh"],
         "request": ["request"],

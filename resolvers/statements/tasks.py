@@ -1,0 +1,333 @@
+"""The statements of tasks. Each takes its owner first and names it in SQL; row security repeats it.
+
+Statements are written with SQLAlchemy and compiled to text once for each shape; values travel as
+parameters. The database runs each in a transaction of its own in which `app.user_id` is the owner.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from functools import cache
+from typing import Any, NamedTuple, TypedDict
+
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    BindParameter,
+    Boolean,
+    DateTime,
+    Integer,
+    String,
+    Text,
+    any_,
+    bindparam,
+    func,
+    not_,
+    select,
+)
+
+from graphql_schema.connections import Cursor
+from graphql_schema.filters import OrderDirection, TaskOrderField, TaskStatus, TaskTrash
+from models.metadata import metadata
+from models.statement import Sql, Statement
+from models.task import TaskRow
+from models.user import UserId
+from resolvers.statements import idempotency_keys, owned, pages
+from resolvers.statements.compiling import compiled, row_maker
+from resolvers.statements.idempotency_keys import Replay
+from resolvers.statements.owned import OWNER, Change, Condition, Kind
+from resolvers.statements.pages import FeedRow, Order, position
+
+TASK = Kind(
+    metadata.tables["tasks"],
+    metadata.tables["task_counters"],
+    TaskRow._fields,
+    row_maker(TaskRow),
+)
+_COLUMNS = TASK.table.c
+
+
+class Values(TypedDict, total=False):
+    """What is compared with columns; what is left out is not."""
+
+    ids: Sequence[int]
+    created_from: datetime
+    created_until: datetime
+    updated_from: datetime
+    updated_until: datetime
+    search: str
+    """Compared with one task after another: for words that many tasks have."""
+
+
+class Conditions(NamedTuple):
+    """Which of the owner's tasks are meant. All of them must hold."""
+
+    status: TaskStatus = TaskStatus.ALL
+    trash: TaskTrash = TaskTrash.EXCLUDE
+    values: Values = Values()
+
+    @property
+    def shape(self) -> "Shape":
+        return Shape(self.status, self.trash, frozenset(self.values))
+
+
+class Shape(NamedTuple):
+    """What conditions there are, without their values."""
+
+    status: TaskStatus
+    trash: TaskTrash
+    given: frozenset[str]
+
+    def parts(self) -> Sequence[Sequence[Condition]]:
+        """Return the conditions of the parts of a list, each in the order of one index.
+
+        Where ids are given, they are few, and their tasks are looked up by them.
+        """
+        if self.status is not TaskStatus.ALL or "ids" in self.given:
+            return [list(self.conditions())]
+        statuses = (TaskStatus.PENDING, TaskStatus.COMPLETED)
+        return [list(self._replace(status=status).conditions()) for status in statuses]
+
+    def conditions(self) -> Iterator[Condition]:
+        yield TASK.is_in_trash if self.trash is TaskTrash.ONLY else TASK.is_live
+        match self.status:
+            case TaskStatus.PENDING:
+                yield not_(_COLUMNS.completed)
+            case TaskStatus.COMPLETED:
+                yield _COLUMNS.completed
+        for name in sorted(self.given):
+            yield _CONDITIONS[name]
+
+
+class Page(NamedTuple):
+    """Which of the owner's tasks a page may hold, and in what order."""
+
+    conditions: Conditions
+    field: TaskOrderField
+    direction: OrderDirection
+    after: Cursor | None
+    before: Cursor | None
+
+
+def task(owner: UserId, key: int) -> Statement[TaskRow]:
+    return Statement(_task(), owner, {"key": key})
+
+
+def tasks(owner: UserId, page: Page, *, limit: int, backward: bool) -> Statement[TaskRow]:
+    """Return up to `limit` tasks from the page's start; backward: from its end, last one first."""
+    descending = page.direction is OrderDirection.DESC
+    sql = _tasks(
+        page.conditions.shape,
+        page.field,
+        read_descending=descending is not backward,
+        descending=descending,
+        after=page.after is not None,
+        before=page.before is not None,
+    )
+    places = {**position("after", page.after), **position("before", page.before)}
+    return Statement(sql, owner, {"limit": limit, **places, **page.conditions.values})
+
+
+def any_task_beyond(
+    owner: UserId, page: Page, cursor: Cursor, *, before: bool
+) -> Statement[tuple[bool]]:
+    """Return whether any task stands at the cursor or on the far side of it."""
+    ascending = page.direction is OrderDirection.ASC
+    sql = _any_task_beyond(page.conditions.shape, page.field, smaller=before is ascending)
+    return Statement(sql, owner, {**position("cursor", cursor), **page.conditions.values})
+
+
+def task_changes(owner: UserId, after_version: int, limit: int) -> Statement[FeedRow[TaskRow]]:
+    """Return up to `limit` tasks that have changed since, in the trash or not, oldest change first.
+
+    One row comes back without a task where there are none, and no row where there never were any.
+    """
+    return Statement(_task_changes(), owner, {"after_version": after_version, "limit": limit})
+
+
+def count_tasks(owner: UserId, conditions: Conditions) -> Statement[tuple[int]]:
+    return Statement(_count_tasks(conditions.shape), owner, conditions.values)
+
+
+def search_tasks(owner: UserId, search: str, limit: int) -> Statement[tuple[int]]:
+    """Return the ids of up to `limit` tasks, in the trash or not, that have all words."""
+    return Statement(_search_tasks(), owner, {"search": search, "limit": limit})
+
+
+def create_task(
+    owner: UserId, *, title: str, description: str | None
+) -> Statement[Change[TaskRow]]:
+    return Statement(_create_task(), owner, {"title": title, "description": description})
+
+
+def update_task(
+    owner: UserId, key: int, changes: Mapping[str, object], expected_version: int | None
+) -> Statement[Change[TaskRow]]:
+    """Set the columns named in `changes`; where it names none, the version stays too.
+
+    No row comes back where there is no such task.
+    """
+    values = {"key": key, "expected_version": expected_version, **changes}
+    return Statement(_update_task(frozenset(changes)), owner, values)
+
+
+def toggle_task(
+    owner: UserId, key: int, expected_version: int | None
+) -> Statement[Change[TaskRow]]:
+    values = {"key": key, "expected_version": expected_version}
+    return Statement(_toggle_task(), owner, values)
+
+
+def delete_task(
+    owner: UserId, key: int, expected_version: int | None
+) -> Statement[Change[TaskRow]]:
+    """Move the task into the trash, where only the statements for the trash find it."""
+    values = {"key": key, "expected_version": expected_version}
+    return Statement(_delete_task(), owner, values)
+
+
+def restore_task(
+    owner: UserId, key: int, expected_version: int | None
+) -> Statement[Change[TaskRow]]:
+    """Move the task out of the trash; nothing is written where it is not there."""
+    values = {"key": key, "expected_version": expected_version}
+    return Statement(_restore_task(), owner, values)
+
+
+def update_tasks(owner: UserId, keys: Sequence[int], completed: bool) -> Statement[Change[TaskRow]]:
+    """Set all those tasks to completed or not; those that exist come back, in any order."""
+    return Statement(_update_tasks(), owner, {"keys": keys, "completed": completed})
+
+
+def delete_tasks(owner: UserId, keys: Sequence[int]) -> Statement[Change[TaskRow]]:
+    """Move all those tasks into the trash; those that existed come back, in any order."""
+    return Statement(_delete_tasks(), owner, {"keys": keys})
+
+
+def replay(owner: UserId, idempotency_key: str) -> Statement[Replay[TaskRow]]:
+    """Return what was recorded under a key; no row where nothing was."""
+    return Statement(_replay(), owner, {"idempotency_key": idempotency_key})
+
+
+# What follows is the SQL: one function a statement, run once for each shape.
+
+_INSTANT = DateTime(timezone=True)
+_CHANGEABLE: dict[str, BindParameter[Any]] = {
+    "title": bindparam("title", type_=String),
+    "description": bindparam("description", type_=Text),
+    "completed": bindparam("completed", type_=Boolean),
+}
+_SEARCH = bindparam("search", type_=Text)
+_CONDITIONS: dict[str, Condition] = {
+    "ids": _COLUMNS.id == any_(bindparam("ids", type_=ARRAY(BigInteger))),
+    "created_from": _COLUMNS.created_at >= bindparam("created_from", type_=_INSTANT),
+    "created_until": _COLUMNS.created_at < bindparam("created_until", type_=_INSTANT),
+    "updated_from": _COLUMNS.updated_at >= bindparam("updated_from", type_=_INSTANT),
+    "updated_until": _COLUMNS.updated_at < bindparam("updated_until", type_=_INSTANT),
+    # The query is made once, not for each task.
+    "search": _COLUMNS.words.bool_op("@@")(
+        select(func.query_for(OWNER, _SEARCH)).scalar_subquery()
+    ),
+}
+_ORDERS = {
+    TaskOrderField.CREATED_AT: Order(
+        _COLUMNS.created_at, lambda name: bindparam(name, type_=_INSTANT)
+    ),
+    TaskOrderField.UPDATED_AT: Order(
+        _COLUMNS.updated_at, lambda name: bindparam(name, type_=_INSTANT)
+    ),
+    TaskOrderField.TITLE: Order(
+        _COLUMNS.title_key, lambda name: func.lower(bindparam(name, type_=String))
+    ),
+}
+
+
+@cache
+def _task() -> Sql[TaskRow]:
+    return owned.find(TASK)
+
+
+@cache
+def _tasks(
+    shape: Shape,
+    field: TaskOrderField,
+    *,
+    read_descending: bool,
+    descending: bool,
+    after: bool,
+    before: bool,
+) -> Sql[TaskRow]:
+    return pages.page(
+        TASK,
+        shape.parts(),
+        _ORDERS[field],
+        read_descending=read_descending,
+        descending=descending,
+        after=after,
+        before=before,
+    )
+
+
+@cache
+def _any_task_beyond(shape: Shape, field: TaskOrderField, *, smaller: bool) -> Sql[tuple[bool]]:
+    return pages.any_beyond(TASK, shape.parts(), _ORDERS[field], smaller=smaller)
+
+
+@cache
+def _count_tasks(shape: Shape) -> Sql[tuple[int]]:
+    return pages.count(TASK, list(shape.conditions()))
+
+
+@cache
+def _search_tasks() -> Sql[tuple[int]]:
+    limit = bindparam("limit", type_=Integer)
+    # It finds the tasks of the user that `app.user_id` names, and nobody else's.
+    found = func.search_tasks(_SEARCH, limit).table_valued("owner", "id", name="found")
+    statement = select(found.c.id).where(found.c.owner == OWNER)
+    return compiled(statement, tuple, writes=False)
+
+
+@cache
+def _task_changes() -> Sql[FeedRow[TaskRow]]:
+    return pages.feed(TASK)
+
+
+@cache
+def _create_task() -> Sql[Change[TaskRow]]:
+    return owned.create(TASK, {name: _CHANGEABLE[name] for name in ("title", "description")})
+
+
+@cache
+def _update_task(columns: frozenset[str]) -> Sql[Change[TaskRow]]:
+    if not columns:
+        return owned.compare_one(TASK)
+    return owned.change_one(TASK, {name: _CHANGEABLE[name] for name in sorted(columns)})
+
+
+@cache
+def _toggle_task() -> Sql[Change[TaskRow]]:
+    return owned.change_one(TASK, {"completed": not_(_COLUMNS.completed)})
+
+
+@cache
+def _delete_task() -> Sql[Change[TaskRow]]:
+    return owned.delete_one(TASK)
+
+
+@cache
+def _restore_task() -> Sql[Change[TaskRow]]:
+    return owned.restore_one(TASK)
+
+
+@cache
+def _update_tasks() -> Sql[Change[TaskRow]]:
+    return owned.change_many(TASK, {"completed": _CHANGEABLE["completed"]})
+
+
+@cache
+def _delete_tasks() -> Sql[Change[TaskRow]]:
+    return owned.delete_many(TASK)
+
+
+@cache
+def _replay() -> Sql[Replay[TaskRow]]:
+    return idempotency_keys.replay(TASK)
