@@ -13,8 +13,9 @@ import psycopg
 from psycopg import AsyncConnection
 
 from app.database.migration import MigrationFailed
-from app.database.roles import OWNED_TABLES, SERVER_ROLE, inspect_role
+from app.database.roles import SERVER_ROLE, inspect_role
 from app.database.urls import libpq_url
+from models.metadata import OWNED_TABLES
 
 REVISION = "0005"
 """The migration after which the database is as `EXPECTED` says."""

@@ -10,14 +10,12 @@ from psycopg.conninfo import conninfo_to_dict
 
 from app.database.migration import MigrationFailed
 from app.database.urls import libpq_url
+from models.metadata import OWNED_TABLES
 
 SERVER_ROLE = "todo_api"
 """The role that has the rights the server needs. It connects as this one, or as a member of it."""
 
 CREDENTIALS = ("user", "password", "passfile")
-
-OWNED_TABLES = ("idempotency_keys", "task_counters", "tasks", "users")
-"""The tables whose rows belong to users."""
 
 INSPECTION = """
 WITH tables AS (

@@ -7,6 +7,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import col
 
 from auth.identity import Identity
+from models.metadata import OWNED_TABLES
 from models.statement import Sql, Statement
 from models.user import User, UserId, UserRow
 from resolvers.statements.compiling import compiled, row_maker
@@ -15,11 +16,11 @@ from resolvers.statements.owned import OWNER
 _USER = [col(getattr(User, name)) for name in UserRow._fields]
 _user_row = row_maker(UserRow)
 
+_OUR_TABLES = ", ".join(f"'{name}'::regclass" for name in OWNED_TABLES)
 # Whatever Better Auth's tables are called, they refer to its users.
 _USERS_HAVE_SESSIONS = literal_column(
     "EXISTS (SELECT FROM pg_constraint WHERE contype = 'f' AND confrelid = 'users'::regclass "
-    "AND conrelid NOT IN ('tasks'::regclass, 'task_counters'::regclass, "
-    "'idempotency_keys'::regclass))",
+    f"AND conrelid NOT IN ({_OUR_TABLES}))",
     Boolean,
 )
 

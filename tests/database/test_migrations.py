@@ -28,7 +28,7 @@ from app.database.migration import (
     upgrade_sql,
 )
 from app.database.roles import SERVER_ROLE, ensure_server_role
-from models.metadata import metadata
+from models.metadata import OWNED_TABLES, metadata
 from tests.api import running_server, settings_for
 from tests.databases import Database
 from tests.repository import ROOT
@@ -102,29 +102,29 @@ def run(url: str, script: str) -> None:
 
 
 def shape(url: str) -> list[tuple[Any, ...]]:
-    """Return what makes the three tables what they are: columns, constraints, indexes, policies."""
+    """Return what makes our tables what they are: columns, constraints, indexes, policies."""
     return rows(
         url,
-        """
+        f"""
         SELECT 'column', table_name::text, column_name::text,
                concat_ws(' ', data_type, character_maximum_length, is_nullable, is_identity,
                          column_default)
         FROM information_schema.columns
-        WHERE table_name IN ('users', 'tasks', 'task_counters')
+        WHERE table_name IN {OWNED_TABLES}
         UNION ALL
         SELECT 'constraint', conrelid::regclass::text, conname::text, pg_get_constraintdef(oid)
         FROM pg_constraint WHERE contype <> 'n'
-             AND conrelid::regclass::text IN ('users', 'tasks', 'task_counters')
+             AND conrelid::regclass::text IN {OWNED_TABLES}
         UNION ALL
         SELECT 'index', tablename::text, indexname::text, indexdef
-        FROM pg_indexes WHERE tablename IN ('users', 'tasks', 'task_counters')
+        FROM pg_indexes WHERE tablename IN {OWNED_TABLES}
         UNION ALL
         SELECT 'policy', tablename::text, policyname::text,
                concat_ws(' ', permissive, roles, cmd, qual, with_check)
         FROM pg_policies
         UNION ALL
         SELECT 'security', relname::text, relrowsecurity::text, relforcerowsecurity::text
-        FROM pg_class WHERE relname IN ('users', 'tasks', 'task_counters')
+        FROM pg_class WHERE relname IN {OWNED_TABLES}
         ORDER BY 1, 2, 3, 4
         """,
     )

@@ -20,6 +20,7 @@ from strawberry.printer import print_schema
 
 from app.database.pipeline import PipelinedDatabase
 from graphql_schema.schema import schema
+from models.metadata import OWNED_TABLES
 from models.statement import Row, Statement
 from tests.api import (
     DELETE,
@@ -313,5 +314,5 @@ def test_a_user_id_can_be_sent_nowhere() -> None:
 
 def test_nothing_is_seen_where_no_owner_is_set(database: Database) -> None:
     with psycopg.connect(database.server_url) as connection:
-        for table in ("tasks", "task_counters", "users"):
+        for table in OWNED_TABLES:
             assert connection.execute(f"SELECT count(*) FROM {table}").fetchone() == (0,)

@@ -9,12 +9,7 @@ from sqlalchemy import Connection
 from app.database.embedded import DATABASE, embedded_postgres
 from app.database.migration import connect
 from app.settings import read_settings
-from models.idempotency_key import IdempotencyKey
-from models.metadata import metadata
-from models.task import Task, TaskCounter
-from models.user import User
-
-TABLES = {model.__tablename__ for model in (User, Task, TaskCounter, IdempotencyKey)}
+from models.metadata import OWNED_TABLES, metadata
 
 
 def is_ours(
@@ -22,7 +17,7 @@ def is_ours(
 ) -> bool:
     """Leave Better Auth's tables alone, and what it or anybody else has added to ours."""
     if kind == "table":
-        return name in TABLES
+        return name in OWNED_TABLES
     return not (reflected and compare_to is None)
 
 
