@@ -1,18 +1,18 @@
-"""The operations that GraphiQL opens with, each in a tab of its own."""
+"""The operations in GraphiQL's first tabs."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 ANY_TASK = "the id of a task, from the first tab"
-"""Where the page can, it puts one of the user's tasks here."""
+"""A placeholder: the page puts in the id of one of the user's tasks, if there is one."""
 ANY_OLD_VERSION = 0
-"""Where the page can, it puts the version here that the task had before its last change."""
+"""A placeholder: the page puts in the version that the task had before its last change."""
 
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """A document with one operation, which names the tab, and its variables."""
+    """A document with one operation, whose name is the tab's title, and its variables."""
 
     query: str
     variables: Mapping[str, Any]

@@ -1,4 +1,4 @@
-"""The files that GraphiQL is published as: fetched by npm once for each account, and checked."""
+"""The files of GraphiQL: fetched by npm once for each account of the machine, and checked."""
 
 import asyncio
 import base64
@@ -15,24 +15,25 @@ from pathlib import Path
 from platformdirs import user_cache_path
 
 PACKAGE = "@graphql-yoga/graphiql"
-"""GraphiQL 5 with its Explorer and workers, built; GraphiQL itself is published in parts only."""
+"""GraphiQL 5 with its Explorer and workers, bundled; GraphiQL itself is not."""
 VERSION = "4.5.0"
 PACKED_INTEGRITY = (
     "sha512-mer2/6RUdSGxNXCcE2dccKjDvcvj4DxIdYDKkggS3ltH"
     "c/MenhdBwBr/fwMreC7mqTBtn25a/q9e2Hdn36WNJg=="
 )
 TIME_LIMIT = 120
-"""Seconds that npm is given."""
+"""Seconds that npm may take."""
 NPM_LOG = "npm.log"
 
 
 @dataclass(frozen=True, slots=True)
 class PackagedFile:
-    """A file of the package, by where it lies in it."""
+    """A file of the package."""
 
     path: str
+    """Where it lies in the package."""
     integrity: str
-    """As a page states it."""
+    """Its hash, as Subresource Integrity has it."""
     media_type: str = "text/javascript"
 
     @property
@@ -63,16 +64,16 @@ WORKERS = {
         "sha384-DWcw3li66h7qm7RgvaRzwTHxNSsmDbhaapFdWTO7qtVLuSCrGXwp0Kg2QIutW7Iu",
     ),
 }
-"""By the label that the editor asks for them by."""
+"""The workers, by the labels that the editor gives them."""
 FILES = {file.path: file for file in (SCRIPT, STYLE, *WORKERS.values())}
 
 
 class FilesUnavailable(Exception):
-    """The files cannot be had: a sentence says why."""
+    """The files could not be fetched; the message is a sentence that says why."""
 
 
 def folder() -> Path:
-    """Return where the files lie, or will: whatever is there is whole."""
+    """Return the folder of the files; if it exists, it is complete."""
     return user_cache_path("todo-api", appauthor=False) / f"graphiql-{VERSION}"
 
 
@@ -82,7 +83,7 @@ async def fetch() -> Path:
     Several processes may do so at once. A cancelled fetch leaves nothing running.
 
     Raises:
-        FilesUnavailable: npm is missing or fails, or what it brought is not the package.
+        FilesUnavailable: npm is missing or fails, or fetched another package.
     """
     target = folder()
     if target.exists():
@@ -96,7 +97,7 @@ async def fetch() -> Path:
             packed = await _pack(npm, Path(draft))
             await asyncio.to_thread(_unpack, packed, Path(draft) / "whole", target)
     except OSError as error:
-        raise FilesUnavailable(f"{target} cannot be made: {error}.") from error
+        raise FilesUnavailable(f"{target} cannot be written: {error}.") from error
     return target
 
 
@@ -111,12 +112,12 @@ async def _pack(npm: str, draft: Path) -> Path:
 
 @contextmanager
 def _packing(npm: str, draft: Path) -> Iterator[subprocess.Popen[bytes]]:
-    # A thread waits for it, since not every event loop on Windows can.
+    # A thread waits for npm, since not every event loop on Windows can.
     options = ["--prefer-offline", "--fetch-retries=0", "--loglevel=error"]
     command = [npm, "pack", f"{PACKAGE}@{VERSION}", *options]
-    with (draft / NPM_LOG).open("wb") as said:
-        process = subprocess.Popen(  # noqa: S603 -- its words are all constant
-            command, cwd=draft, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=said
+    with (draft / NPM_LOG).open("wb") as log:
+        process = subprocess.Popen(  # noqa: S603 -- all its words are constants
+            command, cwd=draft, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=log
         )
     try:
         yield process
@@ -128,8 +129,8 @@ def _packing(npm: str, draft: Path) -> Iterator[subprocess.Popen[bytes]]:
 def _packed(draft: Path, *, succeeded: bool) -> Path:
     packed = next(draft.glob("*.tgz"), None)
     if packed is None or not succeeded:
-        said = (draft / NPM_LOG).read_text(errors="replace").splitlines()
-        raise FilesUnavailable(f"npm failed: {'; '.join(said[:3])}")
+        lines = (draft / NPM_LOG).read_text(errors="replace").splitlines()
+        raise FilesUnavailable(f"npm failed: {'; '.join(lines[:3])}")
     return packed
 
 
@@ -137,7 +138,7 @@ def _unpack(packed: Path, whole: Path, target: Path) -> None:
     content = packed.read_bytes()
     integrity = f"sha512-{base64.b64encode(hashlib.sha512(content).digest()).decode()}"
     if integrity != PACKED_INTEGRITY:
-        raise FilesUnavailable("npm brought another package than the one that was asked for.")
+        raise FilesUnavailable("npm fetched another package than the one that was asked for.")
     whole.mkdir()
     with tarfile.open(packed) as archive:
         for file in FILES.values():

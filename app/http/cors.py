@@ -1,4 +1,4 @@
-"""Cross-origin requests: an allowed origin is told so, any other is told nothing at all."""
+"""Cross-origin requests: answers to an origin that is not allowed have no CORS headers."""
 
 from starlette.datastructures import Headers
 from starlette.middleware.cors import CORSMiddleware
@@ -7,7 +7,7 @@ from starlette.types import Receive, Scope, Send
 
 
 class StrictCORSMiddleware(CORSMiddleware):
-    """Starlette's, except that it sends an origin that is not allowed no CORS headers."""
+    """Starlette's middleware, without CORS headers for an origin that is not allowed."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if any(name == b"origin" for name, _ in scope.get("headers", ())):

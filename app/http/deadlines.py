@@ -1,4 +1,4 @@
-"""An end to what takes too long: one timer for all requests under way."""
+"""Deadlines of requests: one timer for all that are under way."""
 
 import asyncio
 from collections.abc import Awaitable
@@ -8,13 +8,14 @@ Result = TypeVar("Result")
 
 
 class Deadlines:
-    """Cancels tasks that are at something for longer than a time that is the same for all.
+    """Cancels work that takes longer than a time which is the same for all.
 
-    `asyncio.timeout` sets a timer for each and takes it back, which costs more than many a request.
-    Here the one that began first is the one whose time ends first, so one timer serves all.
+    `asyncio.timeout` sets and cancels a timer for each, which costs more than a small request. Here
+    the work that began first also ends first, so one timer serves all.
     """
 
     def __init__(self, seconds: float) -> None:
+        """`seconds`: the time that each may take."""
         self.seconds = seconds
         self._began: dict[asyncio.Task[object], float] = {}
         """When each task began, the earliest first."""
@@ -22,10 +23,10 @@ class Deadlines:
         self._timer: asyncio.TimerHandle | None = None
 
     async def keep(self, work: Awaitable[Result]) -> Result:
-        """Await something in the task that runs; a task has one such thing at a time.
+        """Await work in the current task, which has one such work at a time.
 
         Raises:
-            TimeoutError: it took too long, and was cancelled.
+            TimeoutError: the work took too long, and was cancelled.
         """
         task = asyncio.current_task()
         assert task is not None

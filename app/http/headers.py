@@ -1,4 +1,4 @@
-"""The headers of every answer that keep browsers safe."""
+"""The security headers that every answer has."""
 
 from collections.abc import Iterable
 

@@ -1,4 +1,4 @@
-"""The middleware: each request has an id, safe headers and a line in the log."""
+"""The middleware that gives each request an id, safe headers and a line in the log."""
 
 import re
 import time
@@ -8,19 +8,19 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from app.http.headers import with_safe_headers
 from app.telemetry.records import RequestLog, RequestRecord
 
-SANE_REQUEST_ID = re.compile(r"[\w.:-]{1,64}", re.ASCII)
+REQUEST_ID = re.compile(r"[\w.:-]{1,64}", re.ASCII)
 
 
 def record_of(scope: Scope) -> RequestRecord:
-    """Return the record of the request that is under way."""
+    """Return the record of a request."""
     record: RequestRecord = scope["state"]["record"]
     return record
 
 
 class Observed:
-    """Gives each request an id, each answer its headers, and the log one line."""
+    """Gives each request an id, and each answer its headers; logs a line for each request."""
 
-    def __init__(self, app: ASGIApp, log: "RequestLog") -> None:
+    def __init__(self, app: ASGIApp, log: RequestLog) -> None:
         self._app = app
         self.log = log
 
@@ -47,9 +47,9 @@ class Observed:
 
 
 def _given_id(scope: Scope) -> str | None:
-    """Return the id that the client or a proxy gave the request, if it is sane."""
+    """Return the id that the client or a proxy gave the request, if it is short and plain."""
     for name, value in scope["headers"]:
         if name == b"x-request-id":
             given: str = value.decode("latin-1")
-            return given if SANE_REQUEST_ID.fullmatch(given) else None
+            return given if REQUEST_ID.fullmatch(given) else None
     return None

@@ -1,4 +1,4 @@
-"""The GraphQL endpoint in the OpenAPI document, into which FastAPI puts its own routes alone."""
+"""The GraphQL endpoint in the OpenAPI document, which FastAPI makes of its own routes alone."""
 
 from typing import Any
 
@@ -42,15 +42,15 @@ _ENDPOINT = {
 
 
 def describe_endpoint(app: FastAPI, path: str) -> None:
-    """Have the application's OpenAPI document describe the endpoint at the path."""
-    made_by_fastapi = app.openapi
+    """Add the endpoint at the path to the application's OpenAPI document."""
+    openapi_of_fastapi = app.openapi
 
     def openapi() -> dict[str, Any]:
-        document = made_by_fastapi()
+        document = openapi_of_fastapi()
         document["paths"][path] = _ENDPOINT
         schemes = document.setdefault("components", {}).setdefault("securitySchemes", {})
         schemes["bearer"] = {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}
         return document
 
-    # The way that FastAPI documents for extending the document.
+    # FastAPI's documentation extends the document this way.
     app.openapi = openapi  # type: ignore[method-assign]

@@ -1,4 +1,4 @@
-"""Reads a GraphQL request out of an HTTP one, as the GraphQL over HTTP specification has it."""
+"""Reads a GraphQL request from an HTTP request, after the GraphQL over HTTP specification."""
 
 import json
 from collections.abc import Sequence
@@ -15,9 +15,10 @@ from app.operations.persisted import PersistedQueries
 from graphql_schema.errors import CodedError, ErrorCode
 
 BODY_MAX_BYTES = 100 * 1024
+"""Bytes of a request's body."""
 
 ACCEPTS_KEPT = 256
-"""Headers that name media types and need not be read again."""
+"""Values of headers with media types whose meaning is remembered."""
 
 READ_HEADERS = (b"authorization", b"accept", b"content-type")
 
@@ -26,21 +27,21 @@ PLAIN_JSON = "application/json"
 
 
 class RequestRefused(CodedError):
-    """What came is not a request that can be served."""
+    """The request cannot be served: it is too large, of another media type, or malformed."""
 
 
 class Head(NamedTuple):
-    """What counts in the head of a request."""
+    """The parts of a request's head that are read."""
 
     method: str
     authorization: Sequence[str]
-    """The values of the header, one for each time that it was sent."""
+    """The values of the header, one for each line."""
     accept: str
     content_type: str
 
 
 def head_of(scope: Scope) -> Head:
-    """Return what a request's head says of how to read it and how to answer it."""
+    """Return the parts of a request's head that are read."""
     values: dict[bytes, list[str]] = {name: [] for name in READ_HEADERS}
     for name, value in scope["headers"]:
         if name in values:
@@ -52,11 +53,11 @@ def head_of(scope: Scope) -> Head:
 async def read_request(
     head: Head, scope: Scope, receive: Receive, persisted: PersistedQueries
 ) -> GraphQLRequest:
-    """Return the parameters, from the URL of a GET or the body of a POST.
+    """Return the GraphQL request in the URL of a GET or in the body of a POST.
 
     Raises:
-        RequestRefused: it is too large, of another media type, or no GraphQL request.
-        CodedError: it asks for a persisted document that cannot be had.
+        RequestRefused: the body is too large, of another media type, or no GraphQL request.
+        CodedError: the persisted document that it names is not known or not allowed.
     """
     if head.method == "GET":
         parameters: dict[str, Any] = dict(QueryParams(scope["query_string"]))
@@ -80,7 +81,7 @@ def media_type_of(content_type: str) -> str:
 
 @lru_cache(ACCEPTS_KEPT)
 def accepted_media_type(accept: str) -> str | None:
-    """Return the media type to answer with; None when the client accepts none of ours."""
+    """Return the media type of the answer; None if the client accepts none that can be sent."""
     weights = _weights(accept) or {"*/*": 1.0}
     plain = max(weights.get(kind, 0.0) for kind in (PLAIN_JSON, "application/*", "*/*"))
     named = weights.get(RESPONSE_JSON, 0.0)
@@ -90,7 +91,7 @@ def accepted_media_type(accept: str) -> str | None:
 
 
 def accepts_html(accept: str) -> bool:
-    """Tell whether the client names HTML, as browsers do for a page."""
+    """Return whether the client asks for HTML, as browsers do for a page."""
     return _weights(accept).get("text/html", 0.0) > 0
 
 
@@ -131,7 +132,7 @@ def _parse_json(raw: bytes | str, what: str) -> Any:  # noqa: ANN401 -- JSON is 
     try:
         return orjson.loads(raw)
     except orjson.JSONDecodeError:
-        # The standard library's parser lets half a surrogate pass to where it is explained.
+        # A lone surrogate: the standard library's parser takes it, and a later check explains it.
         pass
     try:
         text = raw if isinstance(raw, str) else raw.decode()
@@ -141,7 +142,7 @@ def _parse_json(raw: bytes | str, what: str) -> Any:  # noqa: ANN401 -- JSON is 
 
 
 def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is no JSON")
+    raise ValueError(f"{name} is not JSON")
 
 
 def _graphql_request(

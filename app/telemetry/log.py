@@ -1,4 +1,4 @@
-"""The log: everything in one form, for programs or for people."""
+"""The form of the log: one JSON object a line for programs, or a short line for people."""
 
 import json
 import logging
@@ -9,10 +9,10 @@ from uvicorn.logging import ColourizedFormatter
 from app.telemetry.records import RequestLog, written_time
 
 ROOMS = ("app", "auth")
-"""The packages that log."""
+"""The packages of this server that log."""
 
 UVICORN_LOGGERS = ("uvicorn", "uvicorn.access")
-"""Those of uvicorn's that have handlers."""
+"""uvicorn's loggers that have handlers."""
 
 
 class JsonLines(logging.Formatter):
@@ -23,8 +23,8 @@ class JsonLines(logging.Formatter):
             "at": written_time(record.created),
             "level": record.levelname.lower(),
         }
-        if hasattr(record, "told"):
-            line |= record.told
+        if hasattr(record, "values"):
+            line |= record.values
         else:
             line |= {"message": record.getMessage()}
         if record.exc_info:
@@ -36,11 +36,11 @@ class ReadableLines(logging.Formatter):
     """One short line, for people."""
 
     def format(self, record: logging.LogRecord) -> str:
-        told = getattr(record, "told", None)
-        if told is not None:
+        values = getattr(record, "values", None)
+        if values is not None:
             record.msg = " ".join(
                 str(value) if name in ("status", "op", "code", "path") else f"{name}={value}"
-                for name, value in told.items()
+                for name, value in values.items()
             )
         return f"{record.levelname + ':':<9} {super().format(record)}"
 
@@ -52,11 +52,11 @@ UVICORN_LOGS_JSON: dict[str, object] = {
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "lines"}},
     "loggers": {"uvicorn": {"handlers": ["stderr"], "level": "INFO", "propagate": False}},
 }
-"""A `log_config` for uvicorn, whose main process never sees the application."""
+"""A `log_config` for uvicorn, whose main process never imports the application."""
 
 
 def configure_logging(requests: RequestLog, *, readable: bool, debug: bool) -> None:
-    """Have everything logged to stderr in one way, unless somebody has arranged it otherwise."""
+    """Have everything logged to stderr in one form, unless the root logger has handlers."""
     for room in ROOMS:
         logging.getLogger(room).setLevel(logging.DEBUG if debug else logging.INFO)
     if not logging.root.handlers:
@@ -64,11 +64,11 @@ def configure_logging(requests: RequestLog, *, readable: bool, debug: bool) -> N
         stderr.setFormatter(ReadableLines() if readable else JsonLines())
         logging.root.addHandler(stderr)
         if not readable:
-            requests.gather_for(sys.stderr)
+            requests.write_to(sys.stderr)
     if readable:
         return
     for name in UVICORN_LOGGERS:
         for handler in logging.getLogger(name).handlers:
             if isinstance(handler.formatter, ColourizedFormatter):
-                # It is uvicorn's own, so nobody has chosen it.
+                # uvicorn's default: nobody has chosen it.
                 handler.setFormatter(JsonLines())

@@ -1,4 +1,4 @@
-"""Records of requests: what the log says of each, in one line."""
+"""Records of requests, and the log that writes a line for each."""
 
 import asyncio
 import hashlib
@@ -17,23 +17,24 @@ from starlette.types import Scope
 logger = logging.getLogger(__name__)
 
 QUIET_PATHS = ("/health", "/ready", "/graphql/assets/")
-"""What is asked often and says little."""
+"""Paths whose requests are logged at the level DEBUG."""
 
 OPERATION_NAME_MAX_LENGTH = 64
 PATH_MAX_LENGTH = 64
 
 HASH_LENGTH = 12
-"""Hexadecimal digits of a hash in the log: enough to find things by, too few to turn around."""
+"""Hexadecimal digits of a hash in the log: enough to find lines by, too few to reverse it."""
 
 DIGESTS_KEPT = 4096
+"""Hashes that are remembered."""
 
-GATHERING_TIME = 0.1
-"""Seconds that a request's line may wait for others before it is written."""
+BUFFERING_TIME = 0.1
+"""Seconds that a line may wait for others before it is written."""
 
 
 @dataclass(slots=True)
 class RequestRecord:
-    """What the log line of a request says. Never a token, a document, or a variable."""
+    """What the log says of a request. It never holds a token, a document, or a variable."""
 
     id: str
     user: str | None = None
@@ -44,15 +45,15 @@ class RequestRecord:
 
 @lru_cache(DIGESTS_KEPT)
 def digest(text: str) -> str:
-    """Return a short hash, to tell things apart by without telling what they are."""
+    """Return a short hash of a text, by which log lines can be compared without showing it."""
     return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()[:HASH_LENGTH]
 
 
 class RequestLog:
     """Writes a line for each request.
 
-    Where nobody but the server itself reads its log, lines are gathered for a moment and written at
-    once: a write for each would cost as much as all else that is done for a small request.
+    Once it has a stream of its own it buffers lines for a moment: a system call for each line would
+    cost as much as all the other work of a small request.
     """
 
     def __init__(self) -> None:
@@ -61,8 +62,8 @@ class RequestLog:
         self._numbers = itertools.count()
         self._lines: list[tuple[float, int, dict[str, object]]] = []
 
-    def gather_for(self, stream: TextIO) -> None:
-        """Write JSON to the stream from now on, past the `logging` module."""
+    def write_to(self, stream: TextIO) -> None:
+        """Write lines of JSON to the stream from now on, without the `logging` module."""
         self._stream = stream
 
     def new_id(self) -> str:
@@ -70,39 +71,40 @@ class RequestLog:
         return f"{self._start}{next(self._numbers):016x}"
 
     def add(self, scope: Scope, record: RequestRecord, status: int, milliseconds: float) -> None:
+        """Log an answered request; the status 101 stands for an operation of a socket."""
         level = logging.DEBUG if scope["path"].startswith(QUIET_PATHS) else logging.INFO
         if not logger.isEnabledFor(level):
             return
-        told: dict[str, object] = {"id": record.id, "path": scope["path"][:PATH_MAX_LENGTH]}
+        values: dict[str, object] = {"id": record.id, "path": scope["path"][:PATH_MAX_LENGTH]}
         if record.operation is not None:
-            told["op"] = record.operation
+            values["op"] = record.operation
         if record.document is not None:
-            told["doc"] = record.document
+            values["doc"] = record.document
         if record.user is not None:
-            told["user"] = record.user
+            values["user"] = record.user
         if record.code is not None:
-            told["code"] = record.code
-        told["status"] = status
-        told["ms"] = milliseconds
+            values["code"] = record.code
+        values["status"] = status
+        values["ms"] = milliseconds
         if self._stream is None:
-            logger.log(level, "request", extra={"told": told})
+            logger.log(level, "request", extra={"values": values})
             return
         if not self._lines:
-            asyncio.get_running_loop().call_later(GATHERING_TIME, self.flush)
-        self._lines.append((time.time(), level, told))
+            asyncio.get_running_loop().call_later(BUFFERING_TIME, self.flush)
+        self._lines.append((time.time(), level, values))
 
     def flush(self) -> None:
-        """Write what has been gathered."""
+        """Write the buffered lines."""
         if self._lines and self._stream is not None:
             lines, self._lines = self._lines, []
             self._stream.write("".join(map(_line, lines)))
             self._stream.flush()
 
 
-def _line(gathered: tuple[float, int, dict[str, object]]) -> str:
-    seconds, level, told = gathered
+def _line(request: tuple[float, int, dict[str, object]]) -> str:
+    seconds, level, values = request
     start = f'{{"at":"{written_time(seconds)}","level":"{_level(level)}",'
-    return start + orjson.dumps(told).decode()[1:] + "\n"
+    return start + orjson.dumps(values).decode()[1:] + "\n"
 
 
 @cache
@@ -111,6 +113,7 @@ def _level(level: int) -> str:
 
 
 def written_time(seconds: float) -> str:
+    """Return a time, in seconds since the epoch, in the form of RFC 3339, in UTC."""
     whole = int(seconds)
     return f"{_time_to_the_second(whole)}.{int((seconds - whole) * 1000):03d}+00:00"
 

@@ -87,7 +87,7 @@ async def test_without_npm_or_a_place_that_is_said(
 ) -> None:
     npm("exit 1")
     cache.parent.write_text("a file where a folder should be")
-    with pytest.raises(FilesUnavailable, match="cannot be made"):
+    with pytest.raises(FilesUnavailable, match="cannot be written"):
         await fetch()
     monkeypatch.setenv("PATH", "/nowhere")
     with pytest.raises(FilesUnavailable, match="npm is not installed"):

@@ -25,7 +25,7 @@ def lines(caplog: pytest.LogCaptureFixture) -> list[dict[str, object]]:
     """Return what is told of requests; a line is written just after its answer is sent."""
     deadline = time.monotonic() + 10
     while True:
-        found = [record.told for record in caplog.records if hasattr(record, "told")]
+        found = [record.values for record in caplog.records if hasattr(record, "values")]
         if found or time.monotonic() > deadline:
             return found
         time.sleep(0.005)
@@ -136,7 +136,7 @@ def test_a_foreign_origin_gets_no_cors_headers(server: Server) -> None:
 def test_lines_are_json_for_programs_and_words_for_people() -> None:
     record = logging.LogRecord("app", logging.INFO, "", 0, "request", None, None)
     told = {"id": "7", "path": "/graphql", "op": "List", "status": 200, "ms": 1.5}
-    record.__dict__["told"] = told
+    record.__dict__["values"] = told
     line = json.loads(JsonLines().format(record))
     assert line.pop("at").endswith("+00:00")
     assert line == {"level": "info", **told}
