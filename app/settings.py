@@ -1,6 +1,6 @@
 """The settings: read once from the environment and `.env`, checked, and passed on.
 
-Each field's description is the sentence that `.env.example` and the README print.
+Each field's description is the sentence that `.env.example` and docs/settings.md print.
 """
 
 import json

@@ -8,7 +8,7 @@ import { bearer, jwt } from "better-auth/plugins";
 import { Pool } from "pg";
 
 const kinds = {
-  // The file that the README shows, to the letter.
+  // The file that docs/auth.md shows, to the letter.
   readme: async ({ url, databaseUrl }) => {
     process.env.BETTER_AUTH_URL = url;
     process.env.AUTH_DATABASE_URL = databaseUrl;

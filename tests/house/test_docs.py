@@ -1,4 +1,4 @@
-"""What the README and .env.example say is so: settings, codes, commands, queries."""
+"""What the pages and .env.example say is so: settings, codes, commands, queries."""
 
 import json
 import re
@@ -19,16 +19,19 @@ from tests.api import SECRET, Server
 from tests.repository import ROOT
 
 README = (ROOT / "README.md").read_text()
+API, AUTH, OPERATIONS, SETTINGS = (
+    (ROOT / "docs" / f"{page}.md").read_text() for page in ("api", "auth", "operations", "settings")
+)
 SCHEMA = build_schema((ROOT / "schema.graphql").read_text())
 
 
-def blocks(language: str, text: str = README) -> list[str]:
+def blocks(language: str, text: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
 
 
-def table(name: str) -> dict[str, list[str]]:
+def table(name: str, page: str) -> dict[str, list[str]]:
     """Return the rows of a marked table by the code in their first cell."""
-    found = re.search(rf"<!-- {name} -->\n(.*?)<!-- /{name} -->", README, re.DOTALL)
+    found = re.search(rf"<!-- {name} -->\n(.*?)<!-- /{name} -->", page, re.DOTALL)
     assert found is not None
     rows = [line.strip("| ").split(" | ") for line in found[1].splitlines()[2:]]
     return {cells[0].strip("`"): cells[1:] for cells in rows}
@@ -44,7 +47,7 @@ def default_of(name: str) -> str:
 
 
 def test_every_setting_is_listed_with_its_default_and_sentence() -> None:
-    assert table("settings") == {
+    assert table("settings", SETTINGS) == {
         name.upper(): [default_of(name), str(field.description)]
         for name, field in Settings.model_fields.items()
     }
@@ -82,12 +85,12 @@ def test_the_example_file_can_be_used_as_it_is_but_for_its_secret(
 
 
 def test_every_error_code_is_listed() -> None:
-    assert set(table("codes")) == {code.value for code in ErrorCode}
+    assert set(table("codes", API)) == {code.value for code in ErrorCode}
 
 
 def test_every_command_and_option_is_listed() -> None:
     commands = get_command(cli)
-    listed = dict(re.findall(r"^\| `todo-api (\S+)` \| (.*) \|$", README, re.MULTILINE))
+    listed = dict(re.findall(r"^\| `todo-api (\S+)` \| (.*) \|$", OPERATIONS, re.MULTILINE))
     assert set(listed) == set(commands.commands)  # type: ignore[attr-defined]
     for name, command in commands.commands.items():  # type: ignore[attr-defined]
         options = {p.opts[0] for p in command.params if p.param_type_name == "option"}
@@ -101,16 +104,18 @@ DEVELOPMENT = {"mypy", "playwright", "pytest", "ruff"}
 
 @pytest.mark.skipif(shutil.which("uv") is None, reason="needs uv")
 @pytest.mark.parametrize(
-    ("command", "brought"),
+    ("page", "command", "brought"),
     [
-        (r"^\$ uv run (.*)todo-api$", ALWAYS | EMBEDDED),
-        (r"^\$ uv run (.*)pytest$", ALWAYS | EMBEDDED | DEVELOPMENT),
-        (r"^uv run (.*)todo-api serve ", ALWAYS),
+        (README, r"`uv run ([^`]*)todo-api`", ALWAYS | EMBEDDED),
+        (README, r"`uv run ([^`]*)pytest`", ALWAYS | EMBEDDED | DEVELOPMENT),
+        (OPERATIONS, r"^uv run (.*)todo-api serve ", ALWAYS),
     ],
     ids=["to try it out", "to test it", "in production"],
 )
-def test_a_command_brings_what_it_needs_and_no_more(command: str, brought: set[str]) -> None:
-    found = re.search(command, README, re.MULTILINE)
+def test_a_command_brings_what_it_needs_and_no_more(
+    page: str, command: str, brought: set[str]
+) -> None:
+    found = re.search(command, page, re.MULTILINE)
     assert found is not None
     words = ["uv", "export", "--locked", "--offline", "--no-hashes", "--no-annotate"]
     done = subprocess.run([*words, *found[1].split()], cwd=ROOT, capture_output=True, text=True)
@@ -119,16 +124,15 @@ def test_a_command_brings_what_it_needs_and_no_more(command: str, brought: set[s
     assert packages & (ALWAYS | EMBEDDED | DEVELOPMENT) == brought
 
 
-@pytest.mark.parametrize("document", blocks("graphql"))
+@pytest.mark.parametrize("document", blocks("graphql", README + API))
 def test_every_query_fits_the_schema(document: str) -> None:
     assert validate(SCHEMA, parse(document)) == []
 
 
 def test_the_code_for_better_auth_is_what_the_tests_run() -> None:
-    section = README.partition("## Sign-in: Better Auth\n")[2].partition("\n## ")[0]
     folder = ROOT / "tests" / "auth" / "better_auth"
     files = [folder / name for name in ("auth.js", "shared_secret.js")]
-    assert blocks("ts", section) == [file.read_text() for file in files]
+    assert blocks("ts", AUTH) == [file.read_text() for file in files]
 
 
 def test_the_first_query_gives_the_first_answer(server: Server) -> None:
@@ -137,12 +141,12 @@ def test_the_first_query_gives_the_first_answer(server: Server) -> None:
         task = user.create(title, description=description)
         if completed:
             user.toggle(id=task["id"])
-    assert user.execute(blocks("graphql")[0]) == json.loads(blocks("json")[0])
+    assert user.execute(blocks("graphql", README)[0]) == json.loads(blocks("json", README)[0])
 
 
 def test_the_queries_do_what_they_say(server: Server) -> None:
     user = server.user()
-    _, page, add, rename, tick_and_delete, changes, _, add_once = blocks("graphql")
+    page, add, rename, tick_and_delete, add_once, changes, _ = blocks("graphql", API)
     one = user.data(add, title="Milk")["createTask"]
     two = user.data(add, title="Bread")["createTask"]
     assert [e["node"]["title"] for e in user.data(page)["tasks"]["edges"]] == ["Bread", "Milk"]
@@ -160,3 +164,32 @@ def test_the_queries_do_what_they_say(server: Server) -> None:
     once = user.data(add_once, title="Tea", key="an action")
     assert user.data(add_once, title="Tea", key="an action") == once
     assert user.titles() == ["Tea", "Oat milk"]
+
+
+def test_the_script_hands_on_what_the_readme_says(tmp_path: Path) -> None:
+    script = ROOT / "todo"
+    uv = tmp_path / "uv"
+    uv.write_text('#!/bin/sh\necho "$@"\n')
+    uv.chmod(0o755)
+    environment = {"PATH": f"{tmp_path}:/usr/bin:/bin", "HOME": str(tmp_path)}
+    for given, handed_on in {
+        (): f"run --project {ROOT} --no-dev todo-api",
+        ("token", "ada"): f"run --project {ROOT} --no-dev todo-api token ada",
+        ("test", "-k", "x"): f"run --directory {ROOT} pytest -k x",
+    }.items():
+        done = subprocess.run(
+            [script, *given], cwd=tmp_path, env=environment, capture_output=True, text=True
+        )
+        assert done.stdout == f"{handed_on}\n", done.stderr
+
+
+def test_every_page_that_is_linked_is_there() -> None:
+    pages = [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")]
+    links = [
+        (page.name, link)
+        for page in pages
+        for link in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text())
+        if not (page.parent / link).exists()
+    ]
+    assert links == []
+    assert len(README.splitlines()) <= 150
