@@ -3,8 +3,8 @@
 import asyncio
 import os
 import secrets
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -69,6 +69,23 @@ def development(settings: Settings) -> Iterator[Development]:
         yield Development(complete, token)
 
 
+@asynccontextmanager
+async def completed(settings: Settings) -> AsyncIterator[Settings]:
+    """Yield settings that name a database: these, or those that an embedded one completes.
+
+    It fails as `development` does, and leaves the event loop free meanwhile.
+    """
+    if settings.database_url is not None:
+        yield settings
+        return
+    embedded = development(settings)
+    started = await asyncio.to_thread(embedded.__enter__)
+    try:
+        yield started.settings
+    finally:
+        await asyncio.to_thread(embedded.__exit__, None, None, None)
+
+
 def secret_of(settings: Settings) -> str:
     """Return the configured secret, or for development the one made at the first start."""
     return settings.better_auth_secret or _development_secret(_secret_path(settings))
@@ -116,7 +133,7 @@ async def _add_demo_tasks(settings: Settings, token: str) -> None:
     """Add them as a client would: as the token's bearer, in GraphQL."""
     schema, record = build_schema(), RequestRecord("demo")
     documents = Documents(schema, settings.limits, allow_introspection=False, compiles=False)
-    executor = Executor(schema, documents)
+    executor = Executor(schema, documents, budget=None)
     async with run(settings) as running:
         context = await running.get_context([f"Bearer {token}"])
         for title, description, completed in DEMO_TASKS:

@@ -1,14 +1,22 @@
-"""What a running server holds, opened and closed in order: keys, tokens' verifier, database."""
+"""A running server's parts: made in order, each whole; opened, kept at work, and closed."""
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 
-from app.database.changes import Live, TellingDatabase
-from app.database.listener import keep_listening, keep_sweeping
+from app.database.changes import Live, NotifyingDatabase
+from app.database.listener import (
+    USUAL_INTERVALS,
+    Intervals,
+    Receiver,
+    keep_listening,
+    keep_sweeping,
+)
+from app.database.notifications import Notifier
 from app.database.pipeline import PipelinedDatabase
 from app.database.purge import keep_purging
+from app.operations.budget import Budget
 from app.settings import Settings
 from app.supervisor import Supervisor
 from auth.context import ContextGetter
@@ -19,45 +27,93 @@ from resolvers.users import read_viewer
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """The parts that requests need."""
+    """The parts that requests need, or that must be kept at work for them."""
 
+    keys: Jwks | None
     database: PipelinedDatabase
     live: Live
-    supervisor: Supervisor
+    notifier: Notifier
+    budget: Budget | None
+    receiver: Receiver
     get_context: ContextGetter
+    supervisor: Supervisor
+
+
+def make_parts(settings: Settings) -> Running:
+    """Make all parts, each after those that it needs. Nothing is opened or started yet."""
+    keys = make_keys(settings)
+    verifier = make_verifier(settings, keys)
+    database = make_database(settings)
+    live = Live()
+    notifier = Notifier(database)
+    budget = make_budget(settings, notifier)
+    receiver = Receiver(notifier.worker, live, budget.count if budget else None)
+    notifying = NotifyingDatabase(database, live, notifier)
+    get_context = ContextGetter(verifier, notifying, live, read_viewer)
+    return Running(
+        keys, database, live, notifier, budget, receiver, get_context, supervisor=Supervisor()
+    )
+
+
+def make_keys(settings: Settings) -> Jwks | None:
+    """Make the key set; None where only the shared secret counts."""
+    return None if settings.key_set_url is None else Jwks(settings.key_set_url)
+
+
+def make_verifier(settings: Settings, keys: Jwks | None) -> TokenVerifier:
+    return TokenVerifier(
+        secret=settings.better_auth_secret,
+        jwks=keys,
+        issuer=settings.issuer,
+        audience=settings.audience,
+        algorithms=settings.algorithms,
+    )
+
+
+def make_database(settings: Settings) -> PipelinedDatabase:
+    """Make the database that the settings name.
+
+    Raises:
+        ValueError: they name none.
+    """
+    if settings.database_url is None:
+        raise ValueError("These settings name no database.")
+    return PipelinedDatabase(settings.database_url, settings)
+
+
+def make_budget(settings: Settings, notifier: Notifier) -> Budget | None:
+    """Make the budget; None where users may spend as much as they like."""
+    limit = settings.points_per_minute
+    return Budget(limit, notifier.add_spending) if limit else None
 
 
 @asynccontextmanager
-async def run(settings: Settings) -> AsyncIterator[Running]:
-    """Open the parts that settings describe; close them at the end.
+async def run(settings: Settings, intervals: Intervals = USUAL_INTERVALS) -> AsyncIterator[Running]:
+    """Make, open and keep at work the parts that settings describe; close them at the end.
 
     Raises:
         UnsafeRole: row security would not bind the database role.
     """
-    if settings.database_url is None:
-        raise ValueError("These settings name no database.")
+    parts = make_parts(settings)
     async with AsyncExitStack() as stack:
-        jwks = None
-        if settings.key_set_url is not None:
-            jwks = Jwks(settings.key_set_url)
-            stack.push_async_callback(jwks.aclose)
-        verifier = TokenVerifier(
-            secret=settings.better_auth_secret,
-            jwks=jwks,
-            issuer=settings.issuer,
-            audience=settings.audience,
-            algorithms=settings.algorithms,
-        )
-        database = PipelinedDatabase(settings.database_url, settings)
-        stack.push_async_callback(database.close)
-        await database.open()
-        live = Live()
-        live.database = database
-        supervisor = Supervisor()
-        stack.push_async_callback(supervisor.stop)
-        supervisor.run("purge", partial(keep_purging, settings.database_url, settings))
-        supervisor.run("listener", partial(keep_listening, live, settings))
-        supervisor.run("sweeper", partial(keep_sweeping, live))
-        told = TellingDatabase(database, live)
-        get_context = ContextGetter(verifier, told, live, read_viewer)
-        yield Running(database, live, supervisor, get_context)
+        if parts.keys is not None:
+            stack.push_async_callback(parts.keys.aclose)
+        stack.push_async_callback(parts.database.close)
+        await parts.database.open()
+        # What the last requests have changed is still sent.
+        stack.push_async_callback(parts.notifier.send)
+        stack.push_async_callback(parts.supervisor.stop)
+        _start_works(parts, settings, intervals)
+        yield parts
+
+
+def _start_works(parts: Running, settings: Settings, intervals: Intervals) -> None:
+    run, live = parts.supervisor.run, parts.live
+    run("purge", partial(keep_purging, str(settings.database_url), settings))
+    run("listener", partial(keep_listening, parts.receiver, live, settings, intervals.poll))
+    run("sweeper", partial(keep_sweeping, live, intervals.sweep))
+    run("notifier", parts.notifier.keep_sending)
+    if parts.budget is not None:
+        run("budget", parts.budget.keep_notifying)
+    if parts.keys is not None:
+        run("key refresh", parts.keys.keep_fresh)

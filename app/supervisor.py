@@ -1,4 +1,4 @@
-"""Background tasks that run for as long as the server does: one that ends is started again."""
+"""Background tasks of a running server: one that ends, though it should not, is started again."""
 
 import asyncio
 import logging
@@ -10,7 +10,7 @@ from typing import Any
 logger = logging.getLogger(__name__)
 
 Work = Callable[[], Coroutine[Any, Any, None]]
-"""What a task does; it is meant never to end."""
+"""What a task does."""
 
 PAUSES = (0.1, 10.0)
 """Seconds before a task is started again: at first, and at most."""
@@ -33,13 +33,23 @@ class Supervisor:
         self.restarts: Counter[str] = Counter()
         """How often each task was started again."""
 
-    def run(self, name: str, work: Work, pause: tuple[float, float] = PAUSES) -> None:
+    def run(
+        self,
+        name: str,
+        work: Work,
+        *,
+        returns: bool = False,
+        pause: tuple[float, float] = PAUSES,
+    ) -> None:
         """Start a task, and start it again whenever it ends, until `stop`.
 
-        The first `pause` is doubled with each death, up to the second; after the task has worked
+        `returns`: the work is done once it returns; it is started again after an error only.
+
+        The first `pause` is doubled with each restart, up to the second; after the task has worked
         for longer than that, it is the first again.
         """
-        self._tasks[name] = asyncio.create_task(self._keep_running(name, work, *pause))
+        keep_running = self._keep_running(name, work, *pause, returns=returns)
+        self._tasks[name] = asyncio.create_task(keep_running, name=name)
 
     async def stop(self) -> None:
         """End all tasks, the last one first; each has ended before the next is asked to."""
@@ -47,14 +57,16 @@ class Supervisor:
             task.cancel()
             await asyncio.wait([task])
 
-    async def _keep_running(self, name: str, work: Work, shortest: float, longest: float) -> None:
+    async def _keep_running(
+        self, name: str, work: Work, shortest: float, longest: float, *, returns: bool
+    ) -> None:
         pause = shortest
         while True:
             began = self._clock()
             self.alive.add(name)
             error = await _end_of(work)
             self.alive.discard(name)
-            if _is_cancelled():
+            if _is_cancelled() or (returns and error is None):
                 return
             if self._clock() - began > longest:
                 pause = shortest

@@ -60,11 +60,11 @@ class VerificationKey:
 class Jwks:
     """The public keys at a URL, by their `kid`.
 
-    Keys are fetched when the first is asked for, and again in the background once half their
-    lifetime is over. An unknown `kid` may be a new key, so it has them fetched at once, but no
-    sooner than a cooldown after another unknown one did. Where nobody has asked for a whole
-    lifetime, the first who does waits for a fetch: a key may have been taken away since. While the
-    keys cannot be fetched, those at hand stay good.
+    Keys are fetched when the first is asked for. Once half their lifetime is over, whoever asks is
+    answered at once and `keep_fresh` fetches them again. An unknown `kid` may be a new key, so it
+    has them fetched at once, but no sooner than a cooldown after another unknown one did. Where
+    nobody has asked for a whole lifetime, the first who does waits for a fetch: a key may have been
+    taken away since. While the keys cannot be fetched, those at hand stay good.
     """
 
     def __init__(
@@ -86,7 +86,10 @@ class Jwks:
         self._fetched_at = self._tried_at = self._missed_at = float("-inf")
         self._failure: str | None = "they have not been fetched yet"
         self._client: httpx2.AsyncClient | None = None
-        self._flight: asyncio.Task[None] | None = None
+        self._fetching: asyncio.Task[None] | None = None
+        """The fetch under way, or the latest: everybody who needs one waits for the same."""
+        self._stale = asyncio.Event()
+        """Set when `keep_fresh` is to fetch."""
 
     async def key(self, kid: str) -> VerificationKey:
         """Return the key of this id.
@@ -115,8 +118,7 @@ class Jwks:
     def holds(self, key: VerificationKey) -> bool:
         """Tell whether the set has this very key, as far as is known without waiting.
 
-        As asking for a key does, it has the keys fetched in the background once it is time, so it
-        needs the event loop.
+        As asking for a key does, it has `keep_fresh` fetch the keys once it is time.
         """
         return self._key_at_hand(key.entry["kid"]) == key
 
@@ -131,10 +133,21 @@ class Jwks:
             raise KeysUnavailable(self._failure)
         return len(self._keys)
 
+    async def keep_fresh(self) -> None:
+        """Fetch the keys again whenever half their lifetime is over and somebody asks for one.
+
+        It never returns: it is to run in the background for as long as the keys are used.
+        """
+        while True:
+            await self._stale.wait()
+            self._stale.clear()
+            await self._refresh(is_due=self._is_over(self._cooldown, self._tried_at))
+
     async def aclose(self) -> None:
-        if self._flight is not None:
-            self._flight.cancel()
-            await asyncio.gather(self._flight, return_exceptions=True)
+        """Cancel the fetch that is under way, and close the connections."""
+        if self._fetching is not None:
+            self._fetching.cancel()
+            await asyncio.gather(self._fetching, return_exceptions=True)
         if self._client is not None:
             await self._client.aclose()
 
@@ -144,29 +157,23 @@ class Jwks:
         is_overdue = age > self._lifetime and self._failure is None
         if self._keys is None or kid not in self._keys or is_overdue:
             return None
-        if age > self._lifetime / 2:
-            self._take_off(is_due=self._is_over(self._cooldown, self._tried_at))
+        if age > self._lifetime / 2 and self._is_over(self._cooldown, self._tried_at):
+            self._stale.set()
         return self._keys[kid]
 
     def _is_over(self, pause: float, since: float) -> bool:
         return self._clock() - since >= pause
 
     async def _refresh(self, *, is_due: bool) -> None:
-        flight = self._take_off(is_due=is_due)
-        if flight is not None:
-            # Whoever stops waiting must not take the others' flight down.
-            await asyncio.shield(flight)
+        """Wait for the fetch that is under way; start one first if there is none and it is due."""
+        if self._fetching is None or self._fetching.done():
+            if not is_due:
+                return
+            self._fetching = asyncio.create_task(self._fetch())
+        # Whoever stops waiting must not cancel the fetch that others wait for.
+        await asyncio.shield(self._fetching)
 
-    def _take_off(self, *, is_due: bool) -> asyncio.Task[None] | None:
-        """Start fetching if it is due; return what is under way."""
-        if self._flight is not None and not self._flight.done():
-            return self._flight
-        if not is_due:
-            return None
-        self._flight = asyncio.create_task(self._fly())
-        return self._flight
-
-    async def _fly(self) -> None:
+    async def _fetch(self) -> None:
         self._tried_at = self._clock()
         try:
             self._keys = _keys_of(await self._download())

@@ -14,10 +14,13 @@ import httpx2
 import uvicorn
 from fastapi import FastAPI
 
+from app.database.listener import USUAL_INTERVALS, Intervals
 from app.factory import create_app
 from app.http.connection import GuardedProtocol
+from app.http.websocket import GraphQLSocket
 from app.http.websocket_connection import GuardedWebSocket
 from app.http.websocket_messages import MESSAGE_MAX_BYTES
+from app.lifespan import Running
 from app.settings import Settings
 from auth.tokens import make_token
 
@@ -195,9 +198,9 @@ class Caller:
 class Server:
     """The real application on a real port, in a thread."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, intervals: Intervals = USUAL_INTERVALS) -> None:
         self.settings = settings
-        self.app: FastAPI = create_app(settings)
+        self.app: FastAPI = create_app(settings, intervals)
         self.config = uvicorn.Config(
             self.app,
             port=0,
@@ -217,6 +220,17 @@ class Server:
     def url(self) -> str:
         port = self._server.servers[0].sockets[0].getsockname()[1]
         return f"http://127.0.0.1:{port}"
+
+    @property
+    def running(self) -> Running:
+        """The parts at work."""
+        running: Running = self._server.lifespan.state["running"]
+        return running
+
+    @property
+    def socket(self) -> GraphQLSocket:
+        socket: GraphQLSocket = self._server.lifespan.state["socket"]
+        return socket
 
     def start(self) -> None:
         self._thread.start()
@@ -266,8 +280,8 @@ def settings_for(database_url: str | None, **changes: Any) -> Settings:
 
 
 @contextmanager
-def running_server(settings: Settings) -> Iterator[Server]:
-    server = Server(settings)
+def running_server(settings: Settings, intervals: Intervals = USUAL_INTERVALS) -> Iterator[Server]:
+    server = Server(settings, intervals)
     server.start()
     try:
         yield server

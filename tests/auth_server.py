@@ -1,14 +1,18 @@
 """An authentication server's key set on a real port: it rotates keys, goes down and comes back."""
 
+import asyncio
 import json
 import threading
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import jwt
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from jwt.algorithms import get_default_algorithms
+
+from auth.keys import Jwks
 
 PRIVATE_KEYS: dict[str, Callable[[], Any]] = {
     "EdDSA": ed25519.Ed25519PrivateKey.generate,
@@ -86,3 +90,23 @@ class AuthServer:
         if given["kid"] is None:
             del given["kid"]
         return jwt.encode(claims, private, algorithm, given)
+
+
+@asynccontextmanager
+async def kept_fresh(jwks: Jwks) -> AsyncIterator[Jwks]:
+    """Refresh the keys in the background, as a running server does; close them at the end."""
+    refreshing = asyncio.create_task(jwks.keep_fresh())
+    try:
+        yield jwks
+    finally:
+        refreshing.cancel()
+        await asyncio.wait([refreshing])
+        await jwks.aclose()
+
+
+async def settled(jwks: Jwks) -> None:
+    """Wait until the keys have been fetched in the background, if they are to be."""
+    while jwks._stale.is_set():
+        await asyncio.sleep(0)
+    if jwks._fetching is not None:
+        await jwks._fetching

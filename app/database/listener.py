@@ -1,80 +1,133 @@
-"""The listener: wakes who waits when other workers tell of changes."""
+"""The listener: receives notifications from other workers, and looks for changes without them."""
 
 import asyncio
 import logging
 import random
+from collections.abc import Callable, Mapping
 from contextlib import aclosing
+from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
 
 import psycopg
 from psycopg import AsyncConnection
+from pydantic import ValidationError
 
-from app.database.changes import CHANNEL, Live, Notification
+from app.database.changes import Live
+from app.database.notifications import CHANNEL, Notification
 from app.database.session import APPLICATION_NAME
 from app.database.urls import libpq_url
 from app.settings import Settings
+from models.user import UserId
 
 logger = logging.getLogger(__name__)
+chance = random.SystemRandom()
 
-SWEEP = 30.0
-"""Seconds after which everybody looks for changes, on average."""
+POLLS = 150
+"""How often everybody is woken where nothing can be received, before listening is tried again."""
 
-POLLING = 2.0
-"""The same where nothing can be heard."""
-
-LOOKS = 150
-"""How often everybody looks so before it is tried again to hear."""
-
-HEARING_TIMEOUT = 3.0
-"""Seconds within which a connection must hear another; else there is a pooler in the way."""
+RECEIVING_TIMEOUT = 3.0
+"""Seconds within which a connection must receive what another one sends; else there is a pooler
+in between."""
 
 RECONNECT_DELAYS = (0.2, 10.0)
-"""Seconds to wait after the connection could not be had: at first, and at most."""
+"""Seconds to wait after the connection failed: at first, and at most."""
 
 
-async def keep_sweeping(live: Live) -> None:
-    """Have everybody look for changes now and then, told or not."""
+@dataclass(frozen=True, slots=True)
+class Intervals:
+    """Seconds, on average, after which everybody who waits for changes looks at the database."""
+
+    sweep: float = 30.0
+    """Notified or not."""
+    poll: float = 2.0
+    """Where no notifications can be received."""
+
+
+USUAL_INTERVALS = Intervals()
+
+
+class Receiver:
+    """Takes in what other workers send."""
+
+    def __init__(
+        self,
+        worker: str,
+        live: Live,
+        count_spending: Callable[[Mapping[UserId, int]], None] | None,
+    ) -> None:
+        """`worker`: the name of this one. `count_spending`: None where nothing is limited."""
+        self._worker = worker
+        self._live = live
+        self._count_spending = count_spending
+
+    async def wait_until_needed(self) -> None:
+        """Return at once where spending counts, else when somebody first waits for changes."""
+        if self._count_spending is None:
+            await self._live.watched.wait()
+
+    def receive(self, payload: str) -> None:
+        """Wake who waits for the owners named, and count what users have spent.
+
+        Whoever may connect to the database can send anything: what is malformed is ignored.
+        """
+        try:
+            notification = Notification.model_validate_json(payload)
+        except ValidationError:
+            logger.warning("A malformed notification of %d characters is ignored", len(payload))
+            return
+        if notification.by == self._worker:
+            return
+        for owner in notification.of:
+            self._live.wake(owner)
+        if self._count_spending is not None and notification.spent:
+            self._count_spending(notification.spent)
+
+
+async def keep_sweeping(live: Live, interval: float) -> None:
+    """Wake everybody now and then, notified or not, for as long as the server runs."""
     while True:
-        await live.wake_all(SWEEP * random.uniform(0.5, 1.5))  # noqa: S311
+        await live.wake_all(interval * chance.uniform(0.5, 1.5))
 
 
-async def keep_listening(live: Live, settings: Settings) -> None:
-    """Wake who waits when other workers tell of changes."""
+async def keep_listening(
+    receiver: Receiver, live: Live, settings: Settings, poll_interval: float
+) -> None:
+    """Receive notifications for as long as the server runs."""
     delay = RECONNECT_DELAYS[0]
     while True:
-        # A server that nobody follows needs no connection for it.
-        await live.watched.wait()
+        # A server that needs no notifications needs no connection for them.
+        await receiver.wait_until_needed()
         try:
             async with await connect(settings) as connection:
-                hears = await _hears(connection, settings)
+                receives = await _receives(connection, settings)
                 delay = RECONNECT_DELAYS[0]
-                # Nobody has told of what changed before.
+                # Of what was changed before, nothing was received.
                 await live.wake_all()
-                if hears:
-                    await _listen(connection, live)
+                if receives:
+                    await _listen(connection, receiver)
                     continue
         except (psycopg.Error, TimeoutError) as error:
-            logger.warning("Changes cannot be listened to right now: %s", error)
-            await asyncio.sleep(delay * random.uniform(0.5, 1))  # noqa: S311
+            logger.warning("Notifications cannot be received right now: %s", error)
+            await asyncio.sleep(delay * chance.uniform(0.5, 1))
             delay = min(2 * delay, RECONNECT_DELAYS[1])
             await live.wake_all()
         else:
             logger.warning(
-                "Nothing is heard of other workers' changes, as through a pooler: looking for them "
-                "every %g seconds instead. Set LISTEN_DATABASE_URL to a direct connection.",
-                POLLING,
+                "Other workers' notifications do not arrive, as through a pooler: looking for "
+                "changes every %g seconds instead. Set LISTEN_DATABASE_URL to a direct connection.",
+                poll_interval,
             )
             # Then again: it may be another pooler by now, or none.
-            for _ in range(LOOKS):
-                await live.wake_all(POLLING)
+            for _ in range(POLLS):
+                await live.wake_all(poll_interval)
 
 
 async def connect(settings: Settings) -> AsyncConnection[Any]:
     """Open a connection to listen by.
 
     Raises:
-        psycopg.Error, TimeoutError: it cannot be had.
+        psycopg.Error, TimeoutError: the database cannot be reached in time.
     """
     url = settings.listen_database_url or settings.database_url
     assert url is not None
@@ -88,32 +141,32 @@ async def connect(settings: Settings) -> AsyncConnection[Any]:
         )
 
 
-async def _hears(connection: AsyncConnection[Any], settings: Settings) -> bool:
-    """Listen, and tell whether what another connection says is heard.
+async def _receives(connection: AsyncConnection[Any], settings: Settings) -> bool:
+    """Listen, and return whether a notification of another connection arrives.
 
-    Through a transaction pooler it is not: between statements nobody listens there.
+    Through a transaction pooler none does: between statements nobody listens there.
     """
-    word = Notification(by=uuid4().hex).model_dump_json()
+    payload = Notification(by=uuid4().hex).model_dump_json()
     await connection.execute(f"LISTEN {CHANNEL}")
     async with await connect(settings) as another:
-        await another.execute("SELECT pg_notify(%s, %s)", [CHANNEL, word])
-    async with aclosing(connection.notifies(timeout=HEARING_TIMEOUT)) as notifies:
-        async for heard in notifies:
-            if heard.payload == word:
+        await another.execute("SELECT pg_notify(%s, %s)", [CHANNEL, payload])
+    async with aclosing(connection.notifies(timeout=RECEIVING_TIMEOUT)) as notifies:
+        async for notify in notifies:
+            if notify.payload == payload:
                 return True
     return False
 
 
-async def _listen(connection: AsyncConnection[Any], live: Live) -> None:
-    async for heard in connection.notifies():
-        live.hear(heard.payload)
+async def _listen(connection: AsyncConnection[Any], receiver: Receiver) -> None:
+    async for notify in connection.notifies():
+        receiver.receive(notify.payload)
 
 
 async def can_listen(settings: Settings) -> bool:
-    """Tell whether other workers' changes can be heard at once.
+    """Return whether notifications of other workers arrive.
 
     Raises:
         psycopg.Error, TimeoutError: the database cannot be reached.
     """
     async with await connect(settings) as connection:
-        return await _hears(connection, settings)
+        return await _receives(connection, settings)

@@ -13,6 +13,7 @@ from app.database.urls import libpq_url
 from app.settings import Settings
 
 logger = logging.getLogger(__name__)
+chance = random.SystemRandom()
 
 INTERVAL = 3600.0
 """Seconds between two purges of one worker, on average."""
@@ -58,7 +59,7 @@ async def keep_purging(url: str, settings: Settings) -> None:
     """Purge now and then."""
     while True:
         # Many workers that start at once do not all come at once.
-        await asyncio.sleep(INTERVAL * random.uniform(0.5, 1.5))  # noqa: S311
+        await asyncio.sleep(INTERVAL * chance.uniform(0.5, 1.5))
         try:
             purged = await purge(url, settings)
         except psycopg.Error as error:

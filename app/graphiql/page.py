@@ -5,8 +5,8 @@ import hashlib
 import json
 import logging
 import re
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict
 from importlib import resources
 from ipaddress import ip_address
@@ -50,12 +50,13 @@ CDN_POLICY = POLICY.format(cdn=f" {CDN}", workers="blob:")
 class GraphiQL:
     """The page, and the files that it is made of."""
 
-    make_token: Callable[[], str] | None = None
-    """Set when the application starts, where there is a user to try things out as."""
-
-    def __init__(self, endpoint: str) -> None:
+    def __init__(self, endpoint: str, make_token: Callable[[], str] | None) -> None:
+        """`endpoint`: its path. `make_token`: of the user to try things out as; None: of none."""
         self._endpoint = endpoint
-        self._fetching: asyncio.Task[None] | None = None
+        self._make_token = make_token
+        self._settled = asyncio.Event()
+        """Set unless files are being fetched."""
+        self._settled.set()
         static = resources.files("app.graphiql") / "static"
         self._template = Template((static / "graphiql.html").read_text())
         self._own_files = {name: (static / name).read_bytes() for name in OWN_FILES}
@@ -72,24 +73,23 @@ class GraphiQL:
             Route(self._local_base + "{path:path}", self._local_file),
         ]
 
-    @asynccontextmanager
-    async def fetching(self) -> AsyncIterator[None]:
-        """Fetch missing files meanwhile; what is still missing at the end is given up."""
-        self._fetching = asyncio.create_task(self._fetch())
+    async def fetch(self) -> None:
+        """Fetch the files that are missing; log where the page takes them from if that fails."""
+        self._settled.clear()
         try:
-            yield
+            await graphiql_files.fetch()
+        except FilesUnavailable as error:
+            logger.warning("GraphiQL will take its files from %s: %s", CDN, error)
         finally:
-            self._fetching.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._fetching
+            self._settled.set()
 
     async def page(self, request: Request) -> Response:
         """Return the page for whoever asks."""
-        if self._fetching and not self._fetching.done():
-            await asyncio.wait({self._fetching}, timeout=PATIENCE)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._settled.wait(), PATIENCE)
         is_local = graphiql_files.folder().exists()
         base = self._local_base if is_local else CDN
-        token = self.make_token() if self.make_token and _is_of_this_machine(request) else None
+        token = self._make_token() if self._make_token and _is_of_this_machine(request) else None
         content = self._template.substitute(
             own=self._own_base,
             style=base + STYLE.path,
@@ -112,12 +112,6 @@ class GraphiQL:
             },
             "examples": [asdict(example) for example in EXAMPLES],
         }
-
-    async def _fetch(self) -> None:
-        try:
-            await graphiql_files.fetch()
-        except FilesUnavailable as error:
-            logger.warning("GraphiQL will take its files from %s: %s", CDN, error)
 
     async def _own_file(self, request: Request) -> Response:
         name = request.path_params["name"]

@@ -72,16 +72,15 @@ Answer = tuple[int, Sequence[tuple[bytes, bytes]], bytes]
 class GraphQLEndpoint:
     """Serves GraphQL over HTTP, and a page to try it in where there is one."""
 
-    get_context: ContextGetter
-    """Set when the application starts: it needs what only a started one has."""
-
     def __init__(
         self,
+        get_context: ContextGetter,
         executor: Executor,
         persisted: PersistedQueries,
         timeout: float,
         page: Callable[[Request], Awaitable[Response]] | None,
     ) -> None:
+        self._get_context = get_context
         self._executor = executor
         self._persisted = persisted
         self._deadlines = Deadlines(timeout)
@@ -113,7 +112,7 @@ class GraphQLEndpoint:
         try:
             if head.method not in METHODS:
                 raise RequestRefused(ErrorCode.METHOD_NOT_ALLOWED, "Send queries by POST or GET.")
-            context = await self.get_context(head.authorization)
+            context = await self._get_context(head.authorization)
             record.user = digest(context.user_id)
             if media_type is None:
                 raise RequestRefused(

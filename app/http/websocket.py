@@ -55,16 +55,15 @@ SOCKETS_MAX = 10
 class GraphQLSocket:
     """Serves GraphQL over WebSocket."""
 
-    get_context: ContextGetter
-    """Set when the application starts: it needs what only a started one has."""
-
     def __init__(
         self,
+        get_context: ContextGetter,
         executor: Executor,
         persisted: PersistedQueries,
         log: RequestLog,
         origins: Collection[str],
     ) -> None:
+        self.get_context = get_context
         self.executor = executor
         self.persisted = persisted
         self.log = log

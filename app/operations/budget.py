@@ -1,27 +1,27 @@
-"""What each user may spend: a leaky bucket in every worker, kept in step by telling the others.
+"""What each user may spend: a leaky bucket in every worker, kept in step by notifications.
 
-Nothing is written for a request. A worker tells the others what its users have spent each second,
+Nothing is written for a request. A worker sends the others what its users have spent each second,
 and at once when a user has spent a twentieth of the limit there. So a user may get beyond the limit
 by a twentieth for each further worker, and by what is spent while a notification is on its way. If
-nothing can be heard, as through a pooler, each worker has a bucket of its own.
+no notifications arrive, as through a pooler, each worker has a bucket of its own.
 """
 
 import asyncio
 import math
 import time
 from collections import Counter, OrderedDict
+from collections.abc import Callable, Mapping
 
-from app.database.changes import Live
 from graphql_schema.errors import CodedError, ErrorCode
 from graphql_schema.types import RateLimit
 from models.user import UserId
 
 MINUTE = 60.0
 SHARE = 20
-"""A worker tells of a user as soon as they have spent the limit divided by this."""
+"""Spending is sent to other workers as soon as a user has spent the limit divided by this."""
 
-TELLING_INTERVAL = 1.0
-"""Seconds after which others are told at the latest."""
+NOTIFICATION_INTERVAL = 1.0
+"""Seconds after which spending is sent at the latest."""
 
 
 class RateLimited(CodedError):
@@ -41,23 +41,28 @@ class Bucket:
 
     __slots__ = ("at", "level")
 
-    def __init__(self) -> None:
+    def __init__(self, at: float) -> None:
         self.level = 0.0
-        self.at = time.monotonic()
+        self.at = at
+        """When the level was true, by the budget's clock."""
 
 
 class Budget:
     """How much each user has spent."""
 
-    def __init__(self, limit: int, live: Live) -> None:
-        """`limit`: points a minute."""
+    def __init__(
+        self,
+        limit: int,
+        send: Callable[[Mapping[UserId, int]], None],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`limit`: points a minute. `send`: sends points to other workers. `clock`: seconds."""
         self.limit = limit
         self._leak = limit / MINUTE
         self._buckets: OrderedDict[UserId, Bucket] = OrderedDict()
-        self._untold: Counter[UserId] = Counter()
-        self._live = live
-        self._timer: asyncio.TimerHandle | None = None
-        live.heed_spending(self.spent_elsewhere)
+        self._unsent: Counter[UserId] = Counter()
+        self._send = send
+        self._clock = clock
 
     def require(self, user: UserId, points: int) -> None:
         """Go on only if there are as many points left. None are taken.
@@ -72,12 +77,9 @@ class Budget:
     def take(self, user: UserId, points: int) -> None:
         """Take points for what has been done already, whether or not there are as many left."""
         self._count(user, points)
-        self._untold[user] += points
-        if self._untold[user] * SHARE >= self.limit:
-            self._tell()
-        elif self._timer is None:
-            loop = asyncio.get_running_loop()
-            self._timer = loop.call_later(TELLING_INTERVAL, self._tell)
+        self._unsent[user] += points
+        if self._unsent[user] * SHARE >= self.limit:
+            self._notify()
 
     def spend(self, user: UserId, cost: int) -> RateLimit:
         """Take points for an operation; return what is left.
@@ -98,21 +100,33 @@ class Budget:
             full_at=time.time() + bucket.level / self._leak,
         )
 
-    def spent_elsewhere(self, spent: dict[UserId, int]) -> None:
-        """Count what users have spent in another worker, and nothing else that is said."""
+    def count(self, spent: Mapping[UserId, int]) -> None:
+        """Count what users have spent at another worker; ignore what is no positive integer."""
         for user, points in spent.items():
             if type(points) is int and points > 0:
                 self._count(user, points)
 
+    async def keep_notifying(self, interval: float = NOTIFICATION_INTERVAL) -> None:
+        """Send what has been spent, every `interval` seconds, for as long as the server runs."""
+        while True:
+            await asyncio.sleep(interval)
+            if self._unsent:
+                self._notify()
+
+    def _notify(self) -> None:
+        unsent, self._unsent = self._unsent, Counter()
+        self._send(unsent)
+
     def _count(self, user: UserId, points: int) -> None:
         bucket = self._bucket(user)
+        # Whatever others have spent, or say so, it is gone after two minutes.
         bucket.level = min(bucket.level + points, 2 * self.limit)
 
     def _bucket(self, user: UserId) -> Bucket:
-        now = time.monotonic()
+        now = self._clock()
         bucket = self._buckets.get(user)
         if bucket is None:
-            bucket = self._buckets[user] = Bucket()
+            bucket = self._buckets[user] = Bucket(now)
             self._forget(now)
         else:
             self._buckets.move_to_end(user)
@@ -121,16 +135,9 @@ class Budget:
         return bucket
 
     def _forget(self, now: float) -> None:
-        """Drop whose bucket is empty by now, those of the longest ago first."""
+        """Drop the buckets that are empty by now, the one of the longest ago first."""
         while True:
             user, oldest = next(iter(self._buckets.items()))
             if oldest.level > (now - oldest.at) * self._leak or oldest.at == now:
                 return
             del self._buckets[user]
-
-    def _tell(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        untold, self._untold = self._untold, Counter()
-        self._live.tell_spending(untold)

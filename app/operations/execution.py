@@ -31,12 +31,14 @@ class GraphQLRequest(NamedTuple):
 class Executor:
     """Runs requests against a schema: compiled where that can be, else by graphql-core."""
 
-    def __init__(self, schema: strawberry.Schema, documents: Documents) -> None:
+    def __init__(
+        self, schema: strawberry.Schema, documents: Documents, budget: Budget | None
+    ) -> None:
+        """`budget`: what users may spend; None: as much as they like."""
         self._schema = schema._schema  # noqa: SLF001 -- Strawberry has no public name for it
         self._executor_class = schema.execution_context_class
         self._documents = documents
-        self.budget: Budget | None = None
-        """What users may spend, once the application has started; None: as much as they like."""
+        self._budget = budget
 
     def admit(self, context: Context) -> None:
         """Go on only if the user has a point left: to be asked before anything is looked at.
@@ -44,8 +46,8 @@ class Executor:
         Raises:
             RateLimited: there is none.
         """
-        if self.budget is not None:
-            self.budget.require(context.user_id, 1)
+        if self._budget is not None:
+            self._budget.require(context.user_id, 1)
 
     async def execute(
         self,
@@ -109,14 +111,14 @@ class Executor:
             raise
         if asked.node.name is not None:
             record.operation = asked.node.name.value[:OPERATION_NAME_MAX_LENGTH]
-        if self.budget is not None:
+        if self._budget is not None:
             cost = asked.price.cost(request.variables)
-            context.rate_limit = self.budget.spend(context.user_id, cost)
+            context.rate_limit = self._budget.spend(context.user_id, cost)
         return asked
 
     def _take(self, points: int, context: Context) -> None:
-        if self.budget is not None and points:
-            self.budget.take(context.user_id, points)
+        if self._budget is not None and points:
+            self._budget.take(context.user_id, points)
 
     def _given(self, request: GraphQLRequest, context: Context) -> dict[str, Any]:
         """Return what graphql-core is given besides schema and document."""

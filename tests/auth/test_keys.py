@@ -18,7 +18,7 @@ from auth.keys import (
     UnknownKey,
     _keys_of,
 )
-from tests.auth_server import AuthServer
+from tests.auth_server import AuthServer, kept_fresh, settled
 
 
 class Clock:
@@ -46,14 +46,8 @@ def clock() -> Clock:
 @pytest.fixture
 async def jwks(auth_server: AuthServer, clock: Clock) -> AsyncIterator[Jwks]:
     jwks = Jwks(auth_server.jwks_url, lifetime=600, cooldown=30, clock=clock)
-    yield jwks
-    await jwks.aclose()
-
-
-async def settled(jwks: Jwks) -> None:
-    """Wait for what goes on in the background."""
-    if jwks._flight is not None:
-        await jwks._flight
+    async with kept_fresh(jwks):
+        yield jwks
 
 
 @pytest.mark.parametrize("algorithm", ASYMMETRIC_ALGORITHMS)

@@ -28,7 +28,7 @@ from auth.tokens import (
 )
 from models.user import USER_ID_MAX_LENGTH
 from tests.api import SECRET, Server, running_server, settings_for
-from tests.auth_server import AuthServer
+from tests.auth_server import AuthServer, kept_fresh, settled
 from tests.counts import Count
 from tests.databases import Database
 
@@ -408,8 +408,8 @@ async def remembering() -> AsyncIterator[Remembering]:
         algorithms=frozenset({"HS256", *ASYMMETRIC_ALGORITHMS}),
     )
     case = Remembering(verifier, jwks, server, server.add_key())
-    yield case
-    await jwks.aclose()
+    async with kept_fresh(jwks):
+        yield case
     server.stop()
 
 
@@ -461,8 +461,7 @@ async def test_who_only_ever_sends_remembered_tokens_has_the_keys_refreshed_too(
     remembering.auth_server.remove_key(remembering.kid)
     remembering.now += 301
     assert remembering.verifier.remembered(token), "it is half of the keys' lifetime old"
-    assert remembering.jwks._flight is not None
-    await remembering.jwks._flight
+    await settled(remembering.jwks)
     assert remembering.verifier.remembered(token) is None
 
 

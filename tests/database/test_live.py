@@ -7,7 +7,7 @@ import logging
 import random
 import socket as sockets
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from functools import partial
@@ -17,8 +17,10 @@ import psutil
 import psycopg
 import pytest
 
-from app.database import changes, listener
-from app.database.listener import can_listen
+from app.database import listener
+from app.database.changes import Live
+from app.database.listener import Intervals, Receiver, can_listen
+from app.database.notifications import CHANNEL
 from app.http import connection as protocol
 from app.http import websocket as socket
 from models.user import UserId
@@ -28,6 +30,8 @@ from tests.databases import Database
 from tests.sockets import signed_in
 
 USERS = 10
+NEVER = 1e6
+"""Seconds that no test lasts."""
 
 ODD = [
     "",
@@ -57,13 +61,10 @@ ODD = [
 
 
 @pytest.fixture
-def servers(
-    migrated_database: Database, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[tuple[Server, Server]]:
-    """Two workers of one database, where nothing is told by looking now and then."""
-    monkeypatch.setattr(listener, "SWEEP", 1e6)
-    settings = settings_for(migrated_database.server_url)
-    with running_server(settings) as one, running_server(settings) as two:
+def servers(migrated_database: Database) -> Iterator[tuple[Server, Server]]:
+    """Two workers of one database, where nothing is found by looking now and then."""
+    settings, intervals = settings_for(migrated_database.server_url), Intervals(sweep=NEVER)
+    with running_server(settings, intervals) as one, running_server(settings, intervals) as two:
         yield one, two
 
 
@@ -81,8 +82,7 @@ def peers() -> set[int]:
 
 
 def watchers(server: Server) -> int:
-    hub: changes.Live = server.app.state.live
-    return hub.watchers
+    return server.running.live.watchers
 
 
 class Copy:
@@ -248,22 +248,33 @@ def test_what_changed_while_nothing_could_be_heard_is_told_afterwards(
 
 def until_it_hears(server: Server, database: Database) -> None:
     """Wait until a server with watchers heeds what is said from now on."""
-    hub: changes.Live = server.app.state.live
     nobody = UserId("nobody")
-    with hub.watch(nobody) as told:
+    with server.running.live.watch(nobody) as woken:
 
-        def is_told() -> bool:
+        def is_woken() -> bool:
             say(database, json.dumps({"by": "a test", "of": [nobody]}))
-            return told.is_set()
+            return woken.is_set()
 
-        eventually(is_told, True)
+        eventually(is_woken, True)
 
 
 def say(database: Database, *payloads: str) -> None:
     """Notify whoever listens, as any role can."""
     with psycopg.connect(database.server_url, autocommit=True) as connection:
         for payload in payloads:
-            connection.execute("SELECT pg_notify(%s, %s)", [changes.CHANNEL, payload])
+            connection.execute("SELECT pg_notify(%s, %s)", [CHANNEL, payload])
+
+
+def write_unnoticed(database: Database, user: Caller) -> None:
+    """Add a task as no server does: nobody is notified."""
+    with psycopg.connect(database.superuser_url) as connection:
+        connection.execute(
+            "WITH counter AS (UPDATE task_counters SET version = version + 1 WHERE user_id = %s "
+            "RETURNING user_id, version) "
+            "INSERT INTO tasks (user_id, title, version) "
+            "SELECT user_id, 'unnoticed', version FROM counter",
+            [user.user_id],
+        )
 
 
 def logged(caplog: pytest.LogCaptureFixture, room: str) -> list[logging.LogRecord]:
@@ -289,25 +300,32 @@ def test_after_what_is_not_understood_changes_are_told_as_before(
 def test_what_is_not_understood_is_ignored_but_for_a_line_in_the_log(
     payload: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    hub, spent = changes.Live(), list[dict[UserId, int]]()
-    hub.heed_spending(spent.append)
-    with hub.watch(UserId("ada")) as event:
-        hub.hear(payload)
+    live, spent = Live(), list[Mapping[UserId, int]]()
+    with live.watch(UserId("ada")) as event:
+        Receiver("me", live, spent.append).receive(payload)
         assert not event.is_set()
     assert spent == []
     (record,) = caplog.records
     assert "ada" not in record.getMessage()
 
 
-def test_what_another_worker_says_is_heeded(caplog: pytest.LogCaptureFixture) -> None:
-    hub, spent = changes.Live(), list[dict[UserId, int]]()
-    hub.heed_spending(spent.append)
-    with hub.watch(UserId("ada")) as event:
-        hub.hear('{"by": "x", "of": ["ada"], "spent": {"ada": 3}, "since": "a later version"}')
+def test_what_another_worker_sends_is_received(caplog: pytest.LogCaptureFixture) -> None:
+    live, spent = Live(), list[Mapping[UserId, int]]()
+    receiver = Receiver("me", live, spent.append)
+    with live.watch(UserId("ada")) as event:
+        receiver.receive('{"by": "x", "of": ["ada"], "spent": {"ada": 3}, "since": "a later one"}')
         assert event.is_set()
     assert spent == [{"ada": 3}]
-    hub.hear('{"by": "x"}')
+    receiver.receive('{"by": "x"}')
     assert caplog.records == []
+
+
+def test_what_a_worker_sends_itself_is_not_received() -> None:
+    live, spent = Live(), list[Mapping[UserId, int]]()
+    with live.watch(UserId("ada")) as event:
+        Receiver("me", live, spent.append).receive('{"by": "me", "of": ["ada"], "spent": {"a": 3}}')
+        assert not event.is_set()
+    assert spent == []
 
 
 def test_a_listener_that_dies_is_logged_and_started_again(
@@ -323,7 +341,7 @@ def test_a_listener_that_dies_is_logged_and_started_again(
         eventually(partial(watchers, two), 1)
         until_it_hears(two, migrated_database)
         with monkeypatch.context() as faulty:
-            faulty.delattr(changes.Live, "hear")
+            faulty.delattr(Receiver, "receive")
             say(migrated_database, '{"by": "x"}')
             eventually(lambda: len(logged(caplog, "app.supervisor")) > 0, True)
         user.create("after")
@@ -337,23 +355,23 @@ async def test_a_direct_connection_can_listen(migrated_database: Database) -> No
     assert await can_listen(settings_for(migrated_database.server_url))
 
 
-def test_where_nothing_can_be_heard_changes_are_looked_for(
-    servers: tuple[Server, Server], monkeypatch: pytest.MonkeyPatch
+def test_where_nothing_can_be_received_changes_are_looked_for(
+    migrated_database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def deaf(*_: object) -> bool:
+    async def receives_nothing(*_: object) -> bool:
         return False
 
-    monkeypatch.setattr(listener, "_hears", deaf)
-    monkeypatch.setattr(listener, "POLLING", 0.1)
-    one, two = servers
-    user = one.user()
-    user.create("before")
-    with signed_in(two, user.token) as follower:
-        follower.follow()
-        eventually(partial(watchers, two), 1)
-        time.sleep(0.3)
-        user.create("found")
-        assert follower.event()["node"]["task"]["title"] == "found"
+    monkeypatch.setattr(listener, "_receives", receives_nothing)
+    settings = settings_for(migrated_database.server_url)
+    with running_server(settings, Intervals(sweep=NEVER, poll=0.1)) as server:
+        user = server.user()
+        user.create("before")
+        with signed_in(server, user.token) as follower:
+            follower.follow()
+            eventually(partial(watchers, server), 1)
+            time.sleep(0.3)
+            write_unnoticed(migrated_database, user)
+            assert follower.event()["node"]["task"]["title"] == "unnoticed"
 
 
 def frame(message: object) -> bytes:
@@ -427,11 +445,11 @@ def test_abrupt_ends_leave_nothing_behind(database: Database) -> None:
 
 def test_waiting_takes_no_more_than_an_event() -> None:
     async def watch() -> int:
-        hub = changes.Live()
-        with hub.watch(UserId("ada")) as event, hub.watch(UserId("bob")) as other:
-            hub.changed(UserId("ada"))
+        live = Live()
+        with live.watch(UserId("ada")) as event, live.watch(UserId("bob")) as other:
+            live.wake(UserId("ada"))
             assert event.is_set()
             assert not other.is_set()
-            return hub.watchers
+            return live.watchers
 
     assert asyncio.run(watch()) == 2

@@ -8,7 +8,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from app.database.changes import NOTIFY
+from app.database.notifications import NOTIFY
 from tests.api import (
     CREATE,
     DELETE,
@@ -27,7 +27,7 @@ from tests.databases import Database
 def sent(server: Server, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """What the server sends to the database while a test runs, but for what wakes other workers."""
     texts: list[str] = []
-    database = server.app.state.database
+    database = server.running.database
     fetch = database.fetch
 
     async def record(statement: Any) -> Any:

@@ -178,19 +178,18 @@ def request_from(client: str | None, host: str) -> Request:
 async def test_only_this_machine_is_given_the_token(
     client: str | None, host: str, has_token: bool
 ) -> None:
-    page = GraphiQL("/graphql")
-    page.make_token = lambda: "the-token"
+    page = GraphiQL("/graphql", lambda: "the-token")
     response = await page.page(request_from(client, host))
     assert (b"the-token" in response.body) is has_token
 
 
 async def test_nothing_that_is_put_into_the_page_ends_its_element() -> None:
-    page = GraphiQL("/graphql")
-    page.make_token = lambda: "</script><script>alert(1)</script><!-- $own &quot;"
+    token = "</script><script>alert(1)</script><!-- $own &quot;"
+    page = GraphiQL("/graphql", lambda: token)
     response = await page.page(request_from("127.0.0.1", "localhost"))
     scripts = Scripts(bytes(response.body).decode())
     assert scripts.inline == []
-    assert json.loads(scripts.configuration)["token"] == page.make_token()
+    assert json.loads(scripts.configuration)["token"] == token
 
 
 def filled(example: Example, task: Any) -> dict[str, Any]:

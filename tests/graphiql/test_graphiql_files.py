@@ -2,7 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import psutil
@@ -13,6 +14,7 @@ from app.graphiql import files as graphiql_files
 from app.graphiql import page as graphiql
 from app.graphiql.files import FILES, FilesUnavailable, fetch
 from app.graphiql.page import CDN, GraphiQL
+from app.supervisor import Supervisor
 
 FakeNpm = Callable[[str], None]
 
@@ -94,6 +96,16 @@ async def test_without_npm_or_a_place_that_is_said(
         await fetch()
 
 
+@asynccontextmanager
+async def fetching(page: GraphiQL) -> AsyncIterator[None]:
+    """Fetch the page's files in the background, as a running server does."""
+    supervisor = Supervisor()
+    supervisor.run("fetch", page.fetch, returns=True)
+    await asyncio.sleep(0)
+    yield
+    await supervisor.stop()
+
+
 @pytest.mark.parametrize("script", ["exec sleep 60", "exit 1"])
 async def test_a_page_is_not_kept_waiting_for_npm(
     cache: Path,
@@ -103,8 +115,8 @@ async def test_a_page_is_not_kept_waiting_for_npm(
 ) -> None:
     npm(script)
     monkeypatch.setattr(graphiql, "PATIENCE", 0.2)
-    page = GraphiQL("/graphql")
-    async with page.fetching():
+    page = GraphiQL("/graphql", None)
+    async with fetching(page):
         response = await page.page(Request({"type": "http", "headers": [], "client": None}))
     assert f'src="{CDN}dist/yoga-graphiql.umd.js"' in bytes(response.body).decode()
     assert f"script-src 'self' {CDN};" in response.headers["content-security-policy"]
@@ -113,7 +125,7 @@ async def test_a_page_is_not_kept_waiting_for_npm(
 async def test_a_server_that_stops_stops_npm(cache: Path, npm: FakeNpm, tmp_path: Path) -> None:
     pid = tmp_path / "pid"
     npm(f"echo $$ > {pid}.draft; mv {pid}.draft {pid}; exec sleep 60")
-    async with GraphiQL("/graphql").fetching():
+    async with fetching(GraphiQL("/graphql", None)):
         deadline = time.monotonic() + 30
         while not pid.exists():
             assert time.monotonic() < deadline

@@ -71,6 +71,18 @@ async def test_a_task_that_dies_is_logged_by_its_name_and_started_again(
         assert (record.exc_info and record.exc_info[0]) == traceback
 
 
+async def test_work_that_may_return_is_done_then_but_started_again_after_an_error(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    time, lives = Time(), iter([fault, nothing, for_ever])
+    time.supervisor.run("fetch", lambda: next(lives)(), returns=True)
+    await turns()
+    assert time.supervisor.restarts == {"fetch": 1}
+    assert time.supervisor.alive == set()
+    assert len(caplog.records) == 1
+    await time.supervisor.stop()
+
+
 async def test_the_pause_grows_until_the_task_has_worked_for_a_while() -> None:
     time = Time()
     works_for = iter([0.0, 0.5, 0.0, 0.0, 1.0, 1.5, 0.0])
@@ -142,7 +154,10 @@ async def test_a_task_that_waits_to_be_started_again_is_stopped_as_well() -> Non
 
 
 async def test_a_running_server_has_its_background_tasks_watched_over(database: Database) -> None:
-    async with run(settings_for(database.server_url)) as running:
-        await turns()
-        assert running.supervisor.alive == {"purge", "listener", "sweeper"}
-    assert running.supervisor.alive == set()
+    always = {"purge", "listener", "sweeper", "notifier"}
+    wanted = {"rate_limit": 600, "jwks_url": "http://127.0.0.1:9/jwks"}
+    for changes, more in (({}, set()), (wanted, {"budget", "key refresh"})):
+        async with run(settings_for(database.server_url, **changes)) as running:
+            await turns()
+            assert running.supervisor.alive == always | more
+        assert running.supervisor.alive == set()

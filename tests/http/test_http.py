@@ -265,7 +265,7 @@ def test_what_goes_wrong_inside_stays_inside(
     async def broken(*_: object) -> None:
         raise RuntimeError("canary 4711")
 
-    monkeypatch.setattr(server.app.state.database, "fetch", broken)
+    monkeypatch.setattr(server.running.database, "fetch", broken)
     response = server.user().post("{ me { id } }")
     assert response.status_code == 200
     (error,) = response.json()["errors"]

@@ -8,7 +8,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.database.changes import Live
 from app.operations.budget import Budget
 from app.operations.documents import Documents
 from graphql_schema.limits import Limits
@@ -162,18 +161,22 @@ def test_no_operation_is_answered_with_more_rows_than_points(
     assert (rows_of(user, query, variables) or 0) <= cost_of(documents, query, variables)
 
 
+def nowhere(spent: Mapping[UserId, int]) -> None:
+    """Send it to no other worker."""
+
+
 @pytest.mark.parametrize("cost", [0, -1, -999_998])
 async def test_a_budget_is_never_added_to(cost: int) -> None:
-    budget, user = Budget(600, Live()), UserId("ada")
+    budget, user = Budget(600, send=nowhere), UserId("ada")
     with pytest.raises(ValueError, match="at least"):
         budget.spend(user, cost)
     assert budget.spend(user, 1).remaining == 599
 
 
 async def test_what_others_say_is_no_spending_is_ignored() -> None:
-    budget, user = Budget(600, Live()), UserId("ada")
+    budget, user = Budget(600, send=nowhere), UserId("ada")
     nonsense: list[Any] = [-999_998, 0, 1.5, True, "7", None, [1]]
     for points in nonsense:
-        budget.spent_elsewhere({user: points})
-    budget.spent_elsewhere({user: 100})
+        budget.count({user: points})
+    budget.count({user: 100})
     assert budget.spend(user, 1).remaining == 499

@@ -1,0 +1,109 @@
+"""Notifications: by PostgreSQL's NOTIFY, workers send each other changes and spending."""
+
+import asyncio
+import logging
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Annotated, TypeVar
+from uuid import uuid4
+
+import psycopg
+from pydantic import BaseModel, Field
+
+from models.database import Database, DatabaseUnavailable
+from models.statement import Sql, Statement
+from models.user import UserId
+
+logger = logging.getLogger(__name__)
+Item = TypeVar("Item")
+
+CHANNEL = "todo_task_changes"
+NOTIFY = Sql(f"SELECT pg_notify('{CHANNEL}', $1)", ("payload",), tuple, writes=False)
+
+COLLECTING_TIME = 0.01
+"""Seconds for which changes are collected, so that one notification names many owners."""
+
+PAYLOAD_MAX_BYTES = 7999
+"""PostgreSQL refuses a longer payload (https://www.postgresql.org/docs/current/sql-notify.html)."""
+
+POINTS_MAX = 2**31
+"""More points than a user can spend between two notifications."""
+
+
+class Notification(BaseModel, strict=True):
+    """The payload of a notification, as JSON. It is empty but for `by` where listening is tested.
+
+    Another version of the server may send other members as well; they are ignored.
+    """
+
+    by: str
+    """The worker that sends it."""
+    of: list[UserId] = []
+    """The owners whose tasks have changed."""
+    spent: dict[UserId, Annotated[int, Field(gt=0, le=POINTS_MAX)]] = {}
+    """The points that users have spent at that worker."""
+
+
+class Notifier:
+    """Sends notifications to other workers."""
+
+    def __init__(self, database: Database) -> None:
+        self.worker = uuid4().hex
+        """The name under which this worker sends."""
+        self._database = database
+        self._changed: set[UserId] = set()
+        self._spent: Counter[UserId] = Counter()
+        self._wanted = asyncio.Event()
+
+    def add_change(self, owner: UserId) -> None:
+        """Send that the owner's tasks may have changed, soon."""
+        self._changed.add(owner)
+        self._wanted.set()
+
+    def add_spending(self, spent: Mapping[UserId, int]) -> None:
+        """Send the points that users have spent, soon."""
+        self._spent.update(spent)
+        self._wanted.set()
+
+    async def keep_sending(self) -> None:
+        """Send what is added, for as long as the server runs."""
+        while True:
+            await self._wanted.wait()
+            await asyncio.sleep(COLLECTING_TIME)
+            await self.send()
+
+    async def send(self) -> None:
+        """Send what has been added, now.
+
+        A notification that cannot be sent is logged and dropped: followers at other workers then
+        find the changes when these look at the database, as they do every now and then.
+        """
+        changed, self._changed = list(self._changed), set()
+        spent, self._spent = list((+self._spent).items()), Counter()
+        self._wanted.clear()
+        payloads = [
+            *_payloads(spent, lambda part: Notification(by=self.worker, spent=dict(part))),
+            *_payloads(changed, lambda part: Notification(by=self.worker, of=list(part))),
+        ]
+        for payload in payloads:
+            # A statement needs an owner; this one reads no rows, so any user will do.
+            user = changed[0] if changed else spent[0][0]
+            try:
+                await self._database.fetch(Statement(NOTIFY, user, {"payload": payload}))
+            except (DatabaseUnavailable, psycopg.Error) as error:
+                logger.warning("Other workers could not be notified: %s", error)
+
+
+def _payloads(
+    items: Sequence[Item], make: Callable[[Sequence[Item]], Notification]
+) -> Iterator[str]:
+    """Yield payloads that are short enough and name all items together."""
+    if not items:
+        return
+    payload = make(items).model_dump_json(exclude_defaults=True)
+    if len(payload.encode()) <= PAYLOAD_MAX_BYTES or len(items) == 1:
+        yield payload
+        return
+    middle = len(items) // 2
+    yield from _payloads(items[:middle], make)
+    yield from _payloads(items[middle:], make)
