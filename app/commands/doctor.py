@@ -1,6 +1,7 @@
 """The doctor: says in plain words what is configured, what can be reached, and what is wrong."""
 
 import asyncio
+import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
@@ -14,7 +15,7 @@ from app.database.migration import head
 from app.database.protection import NOT_MIGRATED, objections
 from app.database.urls import libpq_url
 from app.development import development, is_development_secret
-from app.settings import Settings
+from app.settings import Settings, settings_or_exit
 from auth.keys import Jwks, KeysUnavailable
 
 
@@ -30,6 +31,12 @@ class Finding:
     def __str__(self) -> str:
         mark = "WRONG" if not self.good else "open" if self.open else "ok"
         return f"{mark:<5}  {self.sentence}"
+
+
+def doctor() -> None:
+    """Say what is configured, can be reached, and is open; exit 1 if something is wrong."""
+    if not examine(settings_or_exit(to_serve=True)):
+        sys.exit(1)
 
 
 def examine(settings: Settings) -> bool:

@@ -7,8 +7,8 @@ import psycopg
 import pytest
 from psycopg import AsyncConnection
 
-from app.cli import _migrate
 from app.commands.doctor import examine
+from app.commands.migrate import migrate_at
 from app.database.migration import head
 from app.database.pipeline import PipelinedDatabase
 from app.database.protection import EXPECTED, HOW_TO_MEND, NOT_MIGRATED, REVISION, objections
@@ -86,7 +86,7 @@ async def test_a_schema_of_another_name_is_sound(fresh_database: Database) -> No
                                    current_database()); END $$
         """,
     )
-    _migrate(fresh_database.superuser_url, settings_for(None), check=False)
+    migrate_at(fresh_database.superuser_url, settings_for(None), check=False)
     assert await objections_to(fresh_database.server_url) == []
 
 
@@ -121,14 +121,14 @@ def test_the_doctor_and_the_check_of_migrations_name_it(
     migrated_database: Database, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     settings = settings_for(migrated_database.server_url, data_dir=tmp_path)
-    _migrate(migrated_database.superuser_url, settings, check=True)
+    migrate_at(migrated_database.superuser_url, settings, check=True)
     assert capsys.readouterr().out == "The database is up to date.\n"
     assert examine(settings)
     run(migrated_database, OPEN_POLICIES)
     assert not examine(settings)
     assert "WRONG  tasks: policy tasks_owner is: " in capsys.readouterr().out
     with pytest.raises(SystemExit) as stopped:
-        _migrate(migrated_database.superuser_url, settings, check=True)
+        migrate_at(migrated_database.superuser_url, settings, check=True)
     assert stopped.value.code == 1
     printed = capsys.readouterr().out
     assert printed.startswith("tasks: policy tasks_owner is: ")

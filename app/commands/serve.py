@@ -1,0 +1,94 @@
+"""The command that serves: by uvicorn, on the embedded PostgreSQL where no database is named."""
+
+import signal
+import socket
+import sys
+from types import FrameType
+from typing import Annotated
+
+import typer
+import uvicorn
+from uvicorn.config import LOGGING_CONFIG
+
+from app.development import DEMO_USER, Development, development
+from app.factory import GRAPHQL_PATH
+from app.http.websocket_messages import MESSAGE_MAX_BYTES
+from app.settings import Settings, settings_or_exit
+from app.telemetry.log import UVICORN_LOGS_JSON
+
+GRACE_PERIOD = 10
+"""Seconds that requests under way are given when the server stops."""
+
+
+def serve(
+    host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="The port to listen on.")] = 8000,
+    workers: Annotated[int, typer.Option(min=1, help="How many worker processes.")] = 1,
+    reload: Annotated[
+        bool, typer.Option("--reload", help="Restart when the code changes.")
+    ] = False,
+) -> None:
+    """Serve the API; with no DATABASE_URL, on an embedded PostgreSQL."""
+    settings = settings_or_exit(to_serve=True)
+    _require_free(host, port)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _exit)
+    if settings.database_url is not None:
+        _run_server(settings, host, port, workers, reload=reload)
+        return
+    with development(settings) as started:
+        _print_banner(started, f"http://{host}:{port}{GRAPHQL_PATH}")
+        _run_server(settings, host, port, workers, reload=reload)
+
+
+def _run_server(settings: Settings, host: str, port: int, workers: int, *, reload: bool) -> None:
+    uvicorn.run(
+        "app.asgi:app",
+        host=host,
+        port=port,
+        workers=workers,
+        reload=reload,
+        log_config=LOGGING_CONFIG if settings.logs_for_people else UVICORN_LOGS_JSON,
+        log_level="debug" if settings.debug else "info",
+        server_header=False,
+        # Nothing here depends on who a proxy says that it is asking for.
+        proxy_headers=False,
+        access_log=False,
+        http="app.http.connection:GuardedProtocol",
+        ws="app.http.websocket_connection:GuardedWebSocket",
+        ws_max_size=MESSAGE_MAX_BYTES,
+        ws_per_message_deflate=False,
+        timeout_graceful_shutdown=GRACE_PERIOD,
+    )
+
+
+def _require_free(host: str, port: int) -> None:
+    """Exit before anything is started if the port is taken."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            sys.exit(f"todo-api: cannot listen on {host}:{port}: {error.strerror}. Try --port.")
+
+
+def _exit(_signal: int, _frame: FrameType | None) -> None:
+    # uvicorn has stopped by now and hands the signal on: leave through every `with`, and let nobody
+    # who signals again, as programs that start several others do, cut that short.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+    sys.exit(0)
+
+
+def _print_banner(started: Development, url: str) -> None:
+    typer.echo(
+        f"""
+  Todo API
+  GraphiQL   {url}
+  Database   embedded PostgreSQL, kept in {started.settings.data_dir}
+  Token      {started.token}
+             of the user "{DEMO_USER}"; another's: todo-api token NAME
+  Stop       Ctrl-C
+"""
+    )
