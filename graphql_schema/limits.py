@@ -1,7 +1,7 @@
 """How large a document may be: one pass over it counts everything, and looks at a fragment once."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from graphql import (
@@ -10,7 +10,6 @@ from graphql import (
     FragmentDefinitionNode,
     FragmentSpreadNode,
     GraphQLError,
-    GraphQLInt,
     GraphQLSchema,
     InlineFragmentNode,
     IntValueNode,
@@ -146,7 +145,7 @@ def check_limits(document: DocumentNode, limits: Limits, paged: frozenset[str]) 
     Raises:
         LimitExceeded: some operation in it has too much of something.
     """
-    measuring = _Measuring(document, paged)
+    measuring = Measuring(document, paged)
     for definition in document.definitions:
         if isinstance(definition, OperationDefinitionNode):
             measure = measuring.selections(definition.selection_set)
@@ -157,7 +156,7 @@ def check_limits(document: DocumentNode, limits: Limits, paged: frozenset[str]) 
                     raise LimitExceeded(name, limit, count)
 
 
-class _Measuring:
+class Measuring:
     """Measures the selections of one document; what a fragment comes to is worked out once."""
 
     def __init__(self, document: DocumentNode, paged: frozenset[str]) -> None:
@@ -206,47 +205,6 @@ class _Measuring:
         return self._measured[name]
 
 
-@dataclass(frozen=True, slots=True)
-class Price:
-    """What an operation costs: a point for each root field and for each task its pages may hold."""
-
-    points: int
-    """All but the pages whose size a variable says."""
-    pages: Mapping[tuple[Size, ...], int]
-    """These, as in `Measure`."""
-    defaults: Mapping[str, int]
-
-    def cost(self, variables: Mapping[str, object] | None) -> int:
-        """Return the points, at least one, with the sizes that the variables say."""
-        if not self.pages:
-            return self.points
-        values = {**self.defaults, **(variables or {})}
-        return self.points + sum(
-            times * _page_size(values.get(size) if isinstance(size, str) else size for size in said)
-            for said, times in self.pages.items()
-        )
-
-
-def price_of(
-    document: DocumentNode, operation: OperationDefinitionNode, paged: frozenset[str]
-) -> Price:
-    """Return what an operation costs that is valid and within the limits."""
-    measure = _Measuring(document, paged).selections(operation.selection_set)
-    points, pages = measure.root_fields, {}
-    for sizes, times in measure.pages.items():
-        if any(isinstance(size, str) for size in sizes):
-            pages[sizes] = times
-        else:
-            points += times * _page_size(sizes)
-    defaults = {
-        definition.variable.name.value: int(definition.default_value.value)
-        for definition in operation.variable_definitions or ()
-        if isinstance(definition.default_value, IntValueNode)
-    }
-    # Not even a root field need be there.
-    return Price(max(points, 1), pages, defaults)
-
-
 def _sizes(node: FieldNode) -> Iterator[Size]:
     """Yield what `first` and `last` say, numbers within bounds; null says nothing."""
     for argument in node.arguments or ():
@@ -255,7 +213,7 @@ def _sizes(node: FieldNode) -> Iterator[Size]:
                 case VariableNode(name=name):
                     yield name.value
                 case IntValueNode(value=digits):
-                    yield _within_bounds(int(digits))
+                    yield within_page_bounds(int(digits))
                 case NullValueNode():
                     pass
                 case _:
@@ -263,19 +221,6 @@ def _sizes(node: FieldNode) -> Iterator[Size]:
                     yield PAGE_SIZE_MAX
 
 
-def _page_size(sizes: Iterable[object]) -> int:
-    """Return how many tasks a page may hold, by the values of `first` and `last`."""
-    said = (_coerced(size) for size in sizes if size is not None)
-    return max(said, default=PAGE_SIZE_DEFAULT)
-
-
-def _coerced(value: object) -> int:
-    try:
-        return _within_bounds(GraphQLInt.coerce_input_value(value))
-    except GraphQLError:
-        # It will be refused.
-        return PAGE_SIZE_MAX
-
-
-def _within_bounds(size: int) -> int:
+def within_page_bounds(size: int) -> int:
+    """Return how many tasks a page of this size may hold at most."""
     return min(max(size, 0), PAGE_SIZE_MAX)

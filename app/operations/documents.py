@@ -21,6 +21,7 @@ from graphql import (
 )
 from graphql.language.parser import Parser
 
+from app.operations.price import Price, price_of
 from app.telemetry.records import digest
 from compiled_graphql.operation import Compiler, Operation
 from graphql_schema.errors import CodedError, ErrorCode, with_code
@@ -28,10 +29,8 @@ from graphql_schema.limits import (
     LimitedOverlapRule,
     LimitExceeded,
     Limits,
-    Price,
     check_limits,
     paged_fields,
-    price_of,
 )
 
 MAX_ERRORS = 5
@@ -154,7 +153,7 @@ class Documents:
         self._compiler = Compiler(schema) if compiles else None
         self._kept: OrderedDict[str, Document] = OrderedDict()
         self._tokens = 0
-        self._for_good: dict[str, Document] = {}
+        self._permanent: dict[str, Document] = {}
 
     def document(self, text: str) -> Document:
         """Return what came of a text, worked out now or before."""
@@ -162,8 +161,8 @@ class Documents:
         if kept is not None:
             self._kept.move_to_end(text)
             return kept
-        if text in self._for_good:
-            return self._for_good[text]
+        if text in self._permanent:
+            return self._permanent[text]
         parser = Parser(Source(text), max_tokens=self._limits.tokens)
         parsed = self._parse_and_validate(parser)
         tokens = max(parser.token_count, len(text) // TOKEN_LENGTH, 1)
@@ -178,7 +177,7 @@ class Documents:
 
     def keep(self, text: str) -> Document:
         """Return what came of a text, and keep it for as long as the server runs."""
-        document = self._for_good[text] = self.document(text)
+        document = self._permanent[text] = self.document(text)
         return document
 
     def _parse_and_validate(self, parser: Parser) -> DocumentNode | list[GraphQLError]:
