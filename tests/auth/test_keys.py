@@ -19,16 +19,7 @@ from auth.keys import (
     _keys_of,
 )
 from tests.auth_server import AuthServer, kept_fresh, settled
-
-
-class Clock:
-    """Time that passes when a test says so."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
+from tests.clock import Clock
 
 
 @pytest.fixture

@@ -1,20 +1,27 @@
 """Who has spent their budget is told so, and when to come back; nobody else notices."""
 
+import asyncio
 import hashlib
 import time
-from collections.abc import Iterator
-from types import SimpleNamespace
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import datetime
+from functools import partial
 from typing import Any
 
 import psycopg
 import pytest
 
-from app.operations import budget
+from app.lifespan import run
+from app.operations.budget import Budget, RateLimited
 from app.operations.documents import Documents
+from models.user import UserId
 from tests.api import Caller, Server, running_server, settings_for
-from tests.database.test_live import eventually
+from tests.clock import Clock
+from tests.database.test_live import eventually, watchers
 from tests.databases import Database
 from tests.sockets import signed_in
+from tests.workers import until_receiving, until_set
 
 LIMIT = 600
 """Points a minute: ten leak away in a second."""
@@ -113,17 +120,21 @@ def test_sockets_spend_from_the_same_budget(limited: Server) -> None:
 
 
 @pytest.fixture(scope="module")
-def leaking(database: Database) -> Iterator[Server]:
-    with running_server(settings_for(database.server_url, rate_limit=LIMIT)) as server:
+def still(database: Database) -> Iterator[Server]:
+    """A server where no time passes for budgets: nothing leaks away."""
+    with (
+        stopped_clock(),
+        running_server(settings_for(database.server_url, rate_limit=LIMIT)) as server,
+    ):
         yield server
 
 
-@pytest.fixture
-def still(leaking: Server, monkeypatch: pytest.MonkeyPatch) -> Server:
-    """A server where no time passes for budgets: nothing leaks away."""
-    clock = SimpleNamespace(monotonic=lambda: 0.0, time=time.time)
-    monkeypatch.setattr(budget, "time", clock)
-    return leaking
+@contextmanager
+def stopped_clock() -> Iterator[None]:
+    """Let no time pass for the budgets of servers that start meanwhile."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("app.lifespan.Budget", partial(Budget, clock=Clock()))
+        yield
 
 
 TOO_LONG = "{ me { " + "id " * 1000 + "} }"
@@ -179,7 +190,7 @@ def test_nothing_is_looked_at_for_who_has_spent_everything(
 ) -> None:
     user = still.user()
     for _ in range(LIMIT):
-        user.post(TOO_LONG)
+        user.post(f"{TOO_LONG} # again")
     looked_at: list[str] = []
     monkeypatch.setattr(Documents, "document", lambda _, text: looked_at.append(text))
     text = "{ __typename }"
@@ -201,28 +212,110 @@ def test_nothing_is_looked_at_for_who_has_spent_everything(
     assert looked_at == []
 
 
-def test_what_is_spent_at_one_worker_counts_at_the_others(migrated_database: Database) -> None:
+async def test_what_is_spent_at_one_worker_counts_once_at_each(
+    migrated_database: Database,
+) -> None:
+    user, marker = UserId("ada"), UserId("marker")
     settings = settings_for(migrated_database.server_url, rate_limit=LIMIT)
-    with running_server(settings) as one, running_server(settings) as two:
-        user = one.user()
-        elsewhere = two.bearer(user.token)
-        # Both hear by now of what the other says.
-        eventually(lambda: _both_hear(one, two), True)
-        for _ in range(4):
-            user.data(PAGE, first=100)
+    with stopped_clock():
+        async with run(settings) as one, run(settings) as two:
+            assert one.budget is not None
+            assert two.budget is not None
+            for worker in (one, two):
+                await until_receiving(worker, migrated_database)
+            with two.live.watch(marker) as arrived:
+                one.budget.spend(user, 100)
+                # Changes are sent after the spending.
+                one.notifier.add_change(marker)
+                await until_set(arrived)
+            await until_receiving(one, migrated_database)
+            for budget in (one.budget, two.budget):
+                assert budget.spend(user, 1).remaining == LIMIT - 100 - 1
 
-        def left() -> bool:
-            remaining: int = rate_limit(elsewhere)["remaining"]
-            return remaining < LIMIT / 2
 
-        eventually(left, True)
+def test_a_subscription_is_charged_and_refused_where_too_little_is_left(still: Server) -> None:
+    user = still.user()
+    before = rate_limit(user)["remaining"]
+    with signed_in(still, user.token) as socket:
+        socket.follow()
+        eventually(lambda: watchers(still), 1)
+        after = rate_limit(user)["remaining"]
+        # A subscription's first page may hold as many tasks as any other.
+        assert before - after == 1 + 50 + 1
+        while rate_limit(user)["remaining"] > 50:
+            user.post("{ a: __typename b: __typename c: __typename }")
+        socket.follow(id="two")
+        refused = socket.hear()
+    assert (refused["id"], refused["type"]) == ("two", "error")
+    assert refused["payload"][0]["extensions"]["code"] == "RATE_LIMITED"
 
 
-def _both_hear(one: Server, two: Server) -> bool:
-    user = one.user()
-    user.data(PAGE, first=100)
-    elsewhere = two.bearer(user.token)
-    return any(rate_limit(elsewhere)["remaining"] < LIMIT - 50 for _ in range(20))
+def test_the_budget_is_full_again_when_it_says_so(still: Server) -> None:
+    user, began = still.user(), time.time()
+    spent = user.data("{ tasks(first: 99) { nodes { id } } rateLimit { cost resetAt } }")
+    full = datetime.fromisoformat(spent["rateLimit"]["resetAt"]).timestamp()
+    # Ten points leak away in a second. What is written is cut to less than a millisecond.
+    assert spent["rateLimit"]["cost"] == 101
+    assert began + 10.1 - 0.001 <= full <= time.time() + 10.1
+
+
+class Sent(list[Mapping[UserId, int]]):
+    """What a budget sends to other workers."""
+
+
+@pytest.mark.parametrize("cost", [1, 7, 10, 99, 404, LIMIT])
+def test_a_second_before_retry_after_it_is_refused_and_then_granted(cost: int) -> None:
+    clock, user = Clock(), UserId("ada")
+    budget = Budget(LIMIT, Sent().append, clock)
+    budget.spend(user, LIMIT)
+    with pytest.raises(RateLimited) as refused:
+        budget.spend(user, cost)
+    clock.now += refused.value.retry_after - 1
+    with pytest.raises(RateLimited) as again:
+        budget.spend(user, cost)
+    assert again.value.retry_after == 1
+    clock.now += 1
+    assert budget.spend(user, cost).cost == cost
+
+
+def test_nobody_is_kept_out_for_more_than_two_minutes_by_what_others_send() -> None:
+    clock, user = Clock(), UserId("ada")
+    budget = Budget(LIMIT, Sent().append, clock)
+    for _ in range(3):
+        budget.count({user: 2**31})
+    with pytest.raises(RateLimited):
+        budget.require(user, 1)
+    clock.now += 120
+    assert budget.spend(user, LIMIT).remaining == 0
+
+
+async def test_a_twentieth_is_sent_at_once_and_less_at_the_next_interval() -> None:
+    sent, user = Sent(), UserId("ada")
+    budget = Budget(LIMIT, sent.append, Clock())
+    budget.spend(user, LIMIT // 20 - 1)
+    assert sent == []
+    budget.take(user, 1)
+    assert sent == [{user: LIMIT // 20}]
+    notifying = asyncio.create_task(budget.keep_notifying(interval=0))
+    for number in (5, 7):
+        budget.spend(user, number)
+        for _ in range(3):
+            await asyncio.sleep(0)
+    notifying.cancel()
+    assert sent == [{user: LIMIT // 20}, {user: 5}, {user: 7}]
+
+
+def test_who_has_an_empty_bucket_is_forgotten() -> None:
+    clock = Clock()
+    budget = Budget(LIMIT, Sent().append, clock)
+    for number in range(1000):
+        budget.spend(UserId(f"early {number}"), 1)
+    clock.now += 0.05
+    budget.spend(UserId("late"), 1)
+    assert len(budget._buckets) == 1001
+    clock.now += 0.06
+    budget.spend(UserId("later"), 1)
+    assert set(budget._buckets) == {"late", "later"}
 
 
 def test_nothing_is_limited_where_that_is_off(server: Server) -> None:
