@@ -19,6 +19,12 @@ from app.database.roles import SERVER_ROLE
 
 TEMPLATE = "migrated"
 
+ODD_SETTINGS = ("DateStyle = 'SQL, DMY'", "TimeZone = 'Asia/Kathmandu'")
+"""What the server's sessions begin with: whoever forgets to set these is noticed everywhere.
+
+`CREATE DATABASE … TEMPLATE` copies no settings, so each copy gets them.
+"""
+
 
 @dataclass(frozen=True)
 class Database:
@@ -83,7 +89,13 @@ def copy_of(postgres: EmbeddedPostgres, template: str) -> Database:
             # Another worker is at the template.
             time.sleep(0.02)
         else:
-            return Database(postgres, name)
+            break
+    database = Database(postgres, name)
+    if template == TEMPLATE:
+        with psycopg.connect(database.superuser_url, autocommit=True) as connection:
+            for setting in ODD_SETTINGS:
+                connection.execute(f"ALTER ROLE {SERVER_ROLE} IN DATABASE {name} SET {setting}")
+    return database
 
 
 @pytest.fixture(scope="session")
