@@ -14,7 +14,7 @@ from graphql_schema.filters import TaskOrderField
 from graphql_schema.inputs import TASK_ID_MAX, is_storable
 from graphql_schema.types import Task
 from models.instant import Instant
-from models.task import TITLE_MAX_LENGTH, TaskRow
+from models.task import TaskRow
 
 PAGE_SIZE_DEFAULT = 50
 PAGE_SIZE_MAX = 100
@@ -38,13 +38,7 @@ class Cursor(NamedTuple):
 
     @classmethod
     def of(cls, row: TaskRow, field: TaskOrderField) -> Self:
-        match field:
-            case TaskOrderField.CREATED_AT:
-                return cls(field, row.created_at, row.id)
-            case TaskOrderField.UPDATED_AT:
-                return cls(field, row.updated_at, row.id)
-            case TaskOrderField.TITLE:
-                return cls(field, row.title, row.id)
+        return cls(field, getattr(row, field.fact.name), row.id)
 
     def encode(self) -> str:
         return _encode_parts(self.field.value, self.value, self.id)
@@ -118,8 +112,8 @@ def _decode_parts(text: str) -> tuple[object, object, object]:
 def _ordered_value(field: TaskOrderField, plain: object) -> Instant | str:
     if not isinstance(plain, str):
         raise TypeError(plain)
-    if field is TaskOrderField.TITLE:
-        if len(plain) > TITLE_MAX_LENGTH or not is_storable(plain):
+    if field.fact.is_text:
+        if len(plain) > (field.fact.max_length or CURSOR_MAX_LENGTH) or not is_storable(plain):
             raise ValueError(plain)
         return plain
     moment = datetime.fromisoformat(plain)

@@ -1,4 +1,4 @@
-"""What mutations are sent, and what can be wrong with it."""
+"""The inputs of mutations, and the checks of their values."""
 
 from collections.abc import Iterator, Mapping
 from enum import Enum
@@ -6,10 +6,13 @@ from typing import TypeVar
 
 import strawberry
 from strawberry import UNSET
+from strawberry.utils.str_converters import to_camel_case
 
 from graphql_schema.errors import BadUserInput
+from graphql_schema.fields import created, updated
+from models.fact import Fact, May
 from models.idempotency_key import IDEMPOTENCY_KEY_MAX_LENGTH
-from models.task import DESCRIPTION_MAX_LENGTH, TITLE_MAX_LENGTH
+from models.task import TASK_FACTS
 
 Value = TypeVar("Value")
 
@@ -19,131 +22,102 @@ TASK_ID_MAX = 2**63 - 1
 BATCH_MAX = 100
 """Tasks that one mutation changes."""
 
-_IDS = f"Which tasks: {BATCH_MAX} ids at most. One that is given twice counts once."
+_IDS = f"The ids of the tasks: at most {BATCH_MAX}. An id that is given twice counts once."
 
 
-@strawberry.enum(description="What is wrong with a value.")
+@strawberry.enum(description="The kinds of things that can be wrong with a value.")
 class InputIssueCode(Enum):
-    REQUIRED = strawberry.enum_value(
-        "REQUIRED", description="Null was given where a value is needed."
-    )
+    REQUIRED = strawberry.enum_value("REQUIRED", description="The value is null and must not be.")
     TOO_SHORT = strawberry.enum_value(
-        "TOO_SHORT", description="Too few characters, white space not counted."
+        "TOO_SHORT", description="The text has too few characters, not counting white space."
     )
     TOO_LONG = strawberry.enum_value(
-        "TOO_LONG", description="Too many characters, or too many values."
+        "TOO_LONG", description="The text has too many characters, or the list too many values."
     )
     INVALID = strawberry.enum_value(
-        "INVALID", description="It has characters that can't be stored."
+        "INVALID", description="The text has characters that cannot be stored."
     )
 
 
-@strawberry.type(description="One thing that is wrong with an input.")
+@strawberry.type(description="Something that is wrong with an input.")
 class InputIssue:
     path: list[str] = strawberry.field(
-        description="The names that lead from the input to the value."
+        description="The names of the fields that lead from the input to the value."
     )
-    code: InputIssueCode = strawberry.field(description="What is wrong, for programs.")
-    message: str = strawberry.field(description="What is wrong, for people.")
+    code: InputIssueCode = strawberry.field(
+        description="What kind of thing is wrong, for programs."
+    )
+    message: str = strawberry.field(description="A sentence about it, for people.")
 
 
+_EXPECTED_VERSION = (
+    "The `version` last seen. If the task has changed since then, nothing is written."
+)
 _IDEMPOTENCY_KEY = (
-    f"A name of this action, such as a UUID: 1 to {IDEMPOTENCY_KEY_MAX_LENGTH} characters. What is "
-    "sent again with the same key and input within 24 hours happens once, and gets the same answer."
+    f"A name of this action, such as a UUID: 1 to {IDEMPOTENCY_KEY_MAX_LENGTH} characters. A "
+    "mutation that is sent again within 24 hours, with the same key and input, happens only once "
+    "and gets the same answer."
 )
 
 
 @strawberry.input(description="A new task.")
 class CreateTaskInput:
-    title: str = strawberry.field(
-        description=f"1 to {TITLE_MAX_LENGTH} characters, at least one of them not white space."
-    )
-    description: str | None = strawberry.field(
-        default=UNSET, description=f"Up to {DESCRIPTION_MAX_LENGTH} characters; null for none."
-    )
+    title: str = created(TASK_FACTS["title"])
+    description: str | None = created(TASK_FACTS["description"])
     idempotency_key: str | None = strawberry.field(default=UNSET, description=_IDEMPOTENCY_KEY)
 
     def issues(self) -> list[InputIssue]:
         """Return everything that is wrong with the values; empty when nothing is."""
-        return [*_title_issues(self.title), *_description_issues(given(self.description))]
+        return list(_issues(self, May.CREATE))
+
+    def values(self) -> Mapping[str, object]:
+        """Return a value for every column that may be given: the default where none is."""
+        return {fact.name: fact.default for fact in _facts(May.CREATE)} | _given(self, May.CREATE)
 
 
-@strawberry.input(description="What to change in a task. What is left out stays as it is.")
+@strawberry.input(description="What to change in a task. A field that is left out stays as it is.")
 class UpdateTaskInput:
-    id: strawberry.ID = strawberry.field(description="Which task.")
-    title: str | None = strawberry.field(
-        default=UNSET,
-        description=f"1 to {TITLE_MAX_LENGTH} characters, not blank. Left out: unchanged; "
-        "it cannot be null.",
-    )
-    description: str | None = strawberry.field(
-        default=UNSET,
-        description=f"Up to {DESCRIPTION_MAX_LENGTH} characters. Left out: unchanged; "
-        "null: cleared.",
-    )
-    completed: bool | None = strawberry.field(
-        default=UNSET, description="Left out: unchanged; it cannot be null."
-    )
-    expected_version: int | None = strawberry.field(
-        default=UNSET,
-        description="The `version` last seen: if the task has changed since, nothing is written.",
-    )
+    id: strawberry.ID = strawberry.field(description="The id of the task.")
+    title: str | None = updated(TASK_FACTS["title"])
+    description: str | None = updated(TASK_FACTS["description"])
+    completed: bool | None = updated(TASK_FACTS["completed"])
+    expected_version: int | None = strawberry.field(default=UNSET, description=_EXPECTED_VERSION)
     idempotency_key: str | None = strawberry.field(default=UNSET, description=_IDEMPOTENCY_KEY)
 
     def issues(self) -> list[InputIssue]:
         """Return everything that is wrong with the values; empty when nothing is."""
-        issues: list[InputIssue] = []
-        if self.title is not UNSET:
-            issues += _title_issues(self.title)
-        issues += _description_issues(given(self.description))
-        if self.completed is None:
-            issues.append(_required("completed"))
-        return issues
+        return list(_issues(self, May.UPDATE))
 
-    def changes(self) -> Mapping[str, object]:
+    def values(self) -> Mapping[str, object]:
         """Return the columns that were given, with their new values."""
-        given = {
-            "title": self.title,
-            "description": self.description,
-            "completed": self.completed,
-        }
-        return {column: value for column, value in given.items() if value is not UNSET}
+        return _given(self, May.UPDATE)
 
 
-@strawberry.input(description="Which task to tick or untick.")
+@strawberry.input(description="The task to mark as completed or as not completed.")
 class ToggleTaskInput:
-    id: strawberry.ID = strawberry.field(description="Which task.")
-    expected_version: int | None = strawberry.field(
-        default=UNSET,
-        description="The `version` last seen: if the task has changed since, nothing is written.",
-    )
+    id: strawberry.ID = strawberry.field(description="The id of the task.")
+    expected_version: int | None = strawberry.field(default=UNSET, description=_EXPECTED_VERSION)
     idempotency_key: str | None = strawberry.field(default=UNSET, description=_IDEMPOTENCY_KEY)
 
 
-@strawberry.input(description="Which task to move into the trash.")
+@strawberry.input(description="The task to move into the trash.")
 class DeleteTaskInput:
-    id: strawberry.ID = strawberry.field(description="Which task.")
-    expected_version: int | None = strawberry.field(
-        default=UNSET,
-        description="The `version` last seen: if the task has changed since, nothing is written.",
-    )
+    id: strawberry.ID = strawberry.field(description="The id of the task.")
+    expected_version: int | None = strawberry.field(default=UNSET, description=_EXPECTED_VERSION)
     idempotency_key: str | None = strawberry.field(default=UNSET, description=_IDEMPOTENCY_KEY)
 
 
-@strawberry.input(description="Which task to take back out of the trash.")
+@strawberry.input(description="The task to restore from the trash.")
 class RestoreTaskInput:
-    id: strawberry.ID = strawberry.field(description="Which task.")
-    expected_version: int | None = strawberry.field(
-        default=UNSET,
-        description="The `version` last seen: if the task has changed since, nothing is written.",
-    )
+    id: strawberry.ID = strawberry.field(description="The id of the task.")
+    expected_version: int | None = strawberry.field(default=UNSET, description=_EXPECTED_VERSION)
     idempotency_key: str | None = strawberry.field(default=UNSET, description=_IDEMPOTENCY_KEY)
 
 
-@strawberry.input(description="Which tasks to set to what. It happens to all of them, or to none.")
+@strawberry.input(description="The tasks to change, and how. Either all of them change, or none.")
 class UpdateTasksInput:
     ids: list[strawberry.ID] = strawberry.field(description=_IDS)
-    completed: bool = strawberry.field(description="Whether they are done.")
+    completed: bool = strawberry.field(description="Whether the tasks are completed.")
     idempotency_key: str | None = strawberry.field(default=UNSET, description=_IDEMPOTENCY_KEY)
 
     def issues(self) -> list[InputIssue]:
@@ -152,7 +126,7 @@ class UpdateTasksInput:
 
 
 @strawberry.input(
-    description="Which tasks to move into the trash. It happens to all of them, or to none."
+    description="The tasks to move into the trash. Either all of them are moved, or none."
 )
 class DeleteTasksInput:
     ids: list[strawberry.ID] = strawberry.field(description=_IDS)
@@ -219,20 +193,27 @@ def is_storable(value: str) -> bool:
     return True
 
 
-def _title_issues(title: str | None) -> Iterator[InputIssue]:
-    if title is None:
-        yield _required("title")
-        return
-    if not title.strip():
-        yield InputIssue(
-            path=["title"], code=InputIssueCode.TOO_SHORT, message="The title must not be blank."
-        )
-    yield from _text_issues("title", title, TITLE_MAX_LENGTH)
+def _facts(may: May) -> Iterator[Fact]:
+    return (fact for fact in TASK_FACTS.values() if may in fact.may)
 
 
-def _description_issues(description: str | None) -> Iterator[InputIssue]:
-    if description is not None:
-        yield from _text_issues("description", description, DESCRIPTION_MAX_LENGTH)
+def _given(input: CreateTaskInput | UpdateTaskInput, may: May) -> dict[str, object]:
+    values = {fact.name: getattr(input, fact.name) for fact in _facts(may)}
+    return {name: value for name, value in values.items() if value is not UNSET}
+
+
+def _issues(input: CreateTaskInput | UpdateTaskInput, may: May) -> Iterator[InputIssue]:
+    """Yield everything that is wrong with the values that were given."""
+    for fact in _facts(may):
+        value = getattr(input, fact.name)
+        if value is None and May.CLEAR not in fact.may:
+            yield InputIssue(
+                path=[to_camel_case(fact.name)],
+                code=InputIssueCode.REQUIRED,
+                message=f"The {_words(fact)} must not be null.",
+            )
+        elif isinstance(value, str):
+            yield from _text_issues(fact, value)
 
 
 def _ids_issues(ids: list[strawberry.ID]) -> Iterator[InputIssue]:
@@ -244,22 +225,25 @@ def _ids_issues(ids: list[strawberry.ID]) -> Iterator[InputIssue]:
         )
 
 
-def _text_issues(name: str, value: str, max_length: int) -> Iterator[InputIssue]:
-    if len(value) > max_length:
+def _text_issues(fact: Fact, value: str) -> Iterator[InputIssue]:
+    path, name = [to_camel_case(fact.name)], _words(fact)
+    if not fact.may_be_blank and not value.strip():
         yield InputIssue(
-            path=[name],
+            path=path, code=InputIssueCode.TOO_SHORT, message=f"The {name} must not be blank."
+        )
+    if fact.max_length is not None and len(value) > fact.max_length:
+        yield InputIssue(
+            path=path,
             code=InputIssueCode.TOO_LONG,
-            message=f"The {name} must have at most {max_length} characters, not {len(value)}.",
+            message=f"The {name} must have at most {fact.max_length} characters, not {len(value)}.",
         )
     if not is_storable(value):
         yield InputIssue(
-            path=[name],
+            path=path,
             code=InputIssueCode.INVALID,
             message=f"The {name} has a character that cannot be stored (NUL or half a surrogate).",
         )
 
 
-def _required(name: str) -> InputIssue:
-    return InputIssue(
-        path=[name], code=InputIssueCode.REQUIRED, message=f"The {name} must not be null."
-    )
+def _words(fact: Fact) -> str:
+    return fact.name.replace("_", " ")

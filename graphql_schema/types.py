@@ -5,13 +5,14 @@ from typing import Protocol
 
 import strawberry
 
+from graphql_schema.fields import read
 from models.instant import Instant
-from models.task import DESCRIPTION_MAX_LENGTH, TITLE_MAX_LENGTH, TaskRow
-from models.user import UserRow
+from models.task import TASK_FACTS, TaskRow
+from models.user import USER_FACTS, UserRow
 
 
 class ViewerContext(Protocol):
-    """What the types ask of a request's context."""
+    """The part of a request's context that the types need."""
 
     async def viewer(self) -> UserRow:
         """Return the row of the user who is asking."""
@@ -20,65 +21,50 @@ class ViewerContext(Protocol):
 
 @strawberry.type(description="A person who signs in and has tasks of their own.")
 class User:
-    id: strawberry.ID = strawberry.field(
-        description="The id that the authentication server gave this user."
-    )
-    email: str | None = strawberry.field(
-        description="The user's e-mail address; null when the server was never told one."
-    )
-    name: str = strawberry.field(description="The name to show.")
-    created_at: datetime = strawberry.field(description="When the user first appeared.")
+    id: strawberry.ID = read(USER_FACTS["id"])
+    email: str | None = read(USER_FACTS["email"])
+    name: str = read(USER_FACTS["name"])
+    created_at: datetime = read(USER_FACTS["created_at"])
 
     @classmethod
     def is_type_of(cls, value: object, _info: object) -> bool:
         return isinstance(value, UserRow)
 
 
-@strawberry.type(description="One thing to do. A task is seen by its owner alone.")
+@strawberry.type(description="A task. Only its owner can see it.")
 class Task:
-    id: strawberry.ID = strawberry.field(description="Opaque, and never reused.")
-    title: str = strawberry.field(
-        description=f"What is to be done: 1 to {TITLE_MAX_LENGTH} characters, never blank."
-    )
-    description: str | None = strawberry.field(
-        description=f"More about it, up to {DESCRIPTION_MAX_LENGTH} characters; null for none."
-    )
-    completed: bool = strawberry.field(description="Whether it is done.")
-    completed_at: datetime | None = strawberry.field(
-        description="When it became completed; null while it is not."
-    )
-    created_at: datetime = strawberry.field(description="When it was created.")
-    updated_at: datetime = strawberry.field(description="When it was last changed.")
-    deleted_at: datetime | None = strawberry.field(
-        description="When it was moved into the trash; null while it is not there."
-    )
-    version: int = strawberry.field(
-        description="The number of its last change. Numbers rise across all of the owner's tasks; "
-        "send it back as `expectedVersion` to change only what you have seen."
-    )
+    id: strawberry.ID = read(TASK_FACTS["id"])
+    title: str = read(TASK_FACTS["title"])
+    description: str | None = read(TASK_FACTS["description"])
+    completed: bool = read(TASK_FACTS["completed"])
+    completed_at: datetime | None = read(TASK_FACTS["completed_at"])
+    created_at: datetime = read(TASK_FACTS["created_at"])
+    updated_at: datetime = read(TASK_FACTS["updated_at"])
+    deleted_at: datetime | None = read(TASK_FACTS["deleted_at"])
+    version: int = read(TASK_FACTS["version"])
 
     @classmethod
     def is_type_of(cls, value: object, _info: object) -> bool:
         return isinstance(value, TaskRow)
 
-    @strawberry.field(graphql_type=User, description="Whose task it is: always the caller.")
+    @strawberry.field(graphql_type=User, description="The owner of the task: always the caller.")
     async def owner(self, info: strawberry.Info[ViewerContext, None]) -> UserRow:
         return await info.context.viewer()
 
 
 @strawberry.type(
-    description="What the caller may spend. An operation costs a point for each field of its root, "
-    "and one for each task that its pages may hold."
+    description="The points that the caller may spend. An operation costs a point for each root "
+    "field, and one for each task that its pages may hold."
 )
 class RateLimit:
-    limit: int = strawberry.field(description="Points a minute.")
+    limit: int = strawberry.field(description="Points per minute.")
     remaining: int = strawberry.field(description="Points that are left after this operation.")
     cost: int = strawberry.field(description="Points that this operation costs.")
     full_at: strawberry.Private[float]
-    """When all points are there again, in Unix seconds."""
+    """When all points are available again, in Unix seconds."""
 
     @strawberry.field(
-        graphql_type=datetime, description="When all points are there again if none are spent."
+        graphql_type=datetime, description="When all points are available again, if none are spent."
     )
     def reset_at(self) -> Instant:
         return Instant(datetime.fromtimestamp(self.full_at, UTC).isoformat(" "))

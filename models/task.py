@@ -6,7 +6,6 @@ from typing import NamedTuple
 from sqlalchemy import (
     BigInteger,
     Boolean,
-    CheckConstraint,
     Column,
     DateTime,
     ForeignKey,
@@ -22,6 +21,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import TSVECTOR
 from sqlmodel import Field, SQLModel
 
+from models.fact import OPTIONAL, WRITTEN, May, facts_of
 from models.instant import Instant
 from models.naming import metadata
 
@@ -33,29 +33,11 @@ DESCRIPTION_MAX_LENGTH = 1000
 
 
 class Task(SQLModel, table=True):
-    """One thing to do, of one user."""
+    """A task of one user. The checks of its fields and the indexes of its orders stand below."""
 
     __tablename__ = "tasks"
     metadata = metadata
     __table_args__ = (
-        # White space is named here: what \s matches depends on the database's locale.
-        CheckConstraint(r"btrim(title, E' \t\n\v\f\r') <> ''", name="title"),
-        CheckConstraint(
-            f"char_length(description) <= {DESCRIPTION_MAX_LENGTH}", name="description"
-        ),
-        # One index for each order of the pages, read forwards or backwards.
-        *(
-            Index(
-                f"tasks_{where}_{order}",
-                *("user_id", "completed", order, "id"),
-                postgresql_where=text(condition),
-            )
-            for order in ("created_at", "updated_at", "title_key")
-            for where, condition in (
-                ("by", "deleted_at IS NULL"),
-                ("in_trash_by", "deleted_at IS NOT NULL"),
-            )
-        ),
         Index(
             "tasks_by_words",
             "words",
@@ -67,29 +49,100 @@ class Task(SQLModel, table=True):
         Index("tasks_in_trash", "deleted_at", postgresql_where=text("deleted_at IS NOT NULL")),
     )
 
-    id: int | None = Field(default=None, sa_column=Column(BigInteger, Identity(), primary_key=True))
+    id: int | None = Field(
+        default=None,
+        description="Opaque, and never reused",
+        sa_column=Column(BigInteger, Identity(), primary_key=True),
+    )
     user_id: str = Field(
         sa_column=Column(Text, ForeignKey("users.id", ondelete="CASCADE"), nullable=False)
     )
-    title: str = Field(sa_column=Column(String(TITLE_MAX_LENGTH), nullable=False))
-    description: str | None = Field(default=None, sa_column=Column(Text))
+    title: str = Field(
+        description="What is to be done",
+        min_length=1,
+        sa_column=Column(
+            String(TITLE_MAX_LENGTH),
+            nullable=False,
+            info={May: WRITTEN | May.ORDER | May.SEARCH},
+        ),
+    )
+    description: str | None = Field(
+        default=None,
+        description="More about the task",
+        max_length=DESCRIPTION_MAX_LENGTH,
+        sa_column=Column(Text, info={May: OPTIONAL | May.SEARCH}),
+    )
     completed: bool = Field(
-        default=False, sa_column=Column(Boolean, nullable=False, server_default=false())
+        default=False,
+        description="Whether the task is completed",
+        sa_column=Column(Boolean, nullable=False, server_default=false(), info={May: May.UPDATE}),
     )
     # A trigger keeps it in step with `completed`.
-    completed_at: datetime | None = Field(default=None, sa_column=Column(DateTime(timezone=True)))
+    completed_at: datetime | None = Field(
+        default=None,
+        description="When the task was completed; null while it is not",
+        sa_column=Column(DateTime(timezone=True)),
+    )
     created_at: datetime = Field(
-        sa_column=Column(DateTime(timezone=True), nullable=False, server_default=func.now())
+        description="When the task was created",
+        sa_column=Column(
+            DateTime(timezone=True),
+            nullable=False,
+            server_default=func.now(),
+            info={May: May.RANGE | May.ORDER},
+        ),
     )
     updated_at: datetime = Field(
-        sa_column=Column(DateTime(timezone=True), nullable=False, server_default=func.now())
+        description="When the task was last changed",
+        sa_column=Column(
+            DateTime(timezone=True),
+            nullable=False,
+            server_default=func.now(),
+            info={May: May.RANGE | May.ORDER},
+        ),
     )
-    deleted_at: datetime | None = Field(default=None, sa_column=Column(DateTime(timezone=True)))
-    version: int = Field(sa_column=Column(Integer, nullable=False))
+    deleted_at: datetime | None = Field(
+        default=None,
+        description="When the task was moved into the trash; null while it is not there",
+        sa_column=Column(DateTime(timezone=True)),
+    )
+    version: int = Field(
+        description="The number of the task's last change. Numbers rise across all of the owner's "
+        "tasks; send it back as `expectedVersion` to change only what you have seen",
+        sa_column=Column(Integer, nullable=False),
+    )
     # A trigger makes them of the columns above. Only a plain column can be compared where row
     # security binds: no function of one is trusted to tell nothing of other rows.
     title_key: str = Field(sa_column=Column(Text, nullable=False))
     words: str = Field(sa_column=Column(TSVECTOR, nullable=False))
+
+
+TASK_FACTS = facts_of(Task)
+
+
+def _check_and_index() -> None:
+    """Give the table the checks of its fields, and the indexes of its orders."""
+    table = metadata.tables["tasks"]
+    for fact in TASK_FACTS.values():
+        check = fact.check()
+        if check is not None:
+            table.append_constraint(check)
+        if May.ORDER not in fact.may:
+            continue
+        # One index for each order of the pages, read forwards or backwards.
+        for where, condition in (
+            ("by", "deleted_at IS NULL"),
+            ("in_trash_by", "deleted_at IS NOT NULL"),
+        ):
+            key = fact.order_key
+            Index(
+                f"tasks_{where}_{key.name}",
+                *(table.c[name] for name in ("user_id", "completed", key.name, "id")),
+                postgresql_where=text(condition),
+            )
+
+
+_check_and_index()
 
 
 class TaskCounter(SQLModel, table=True):

@@ -6,6 +6,7 @@ from typing import NamedTuple, NewType
 from sqlalchemy import Boolean, Column, DateTime, Text, false, func
 from sqlmodel import Field, SQLModel
 
+from models.fact import facts_of
 from models.instant import Instant
 from models.naming import metadata
 
@@ -17,24 +18,37 @@ USER_ID_MAX_LENGTH = 255
 
 
 class User(SQLModel, table=True):
-    """A person. The columns are those that Better Auth's migration expects, in snake case."""
+    """A user. The columns are those that Better Auth's migration expects, in snake case."""
 
     __tablename__ = "users"
     metadata = metadata
 
-    id: str = Field(sa_column=Column(Text, primary_key=True))
-    email: str | None = Field(default=None, sa_column=Column(Text, unique=True))
-    name: str = Field(sa_column=Column(Text, nullable=False))
+    id: str = Field(
+        description="The id that the authentication server gave the user",
+        sa_column=Column(Text, primary_key=True),
+    )
+    email: str | None = Field(
+        default=None,
+        description="The user's e-mail address; null where no token has named one",
+        sa_column=Column(Text, unique=True),
+    )
+    name: str = Field(
+        description="The user's name, for display", sa_column=Column(Text, nullable=False)
+    )
     email_verified: bool = Field(
         default=False, sa_column=Column(Boolean, nullable=False, server_default=false())
     )
     image: str | None = Field(default=None, sa_column=Column(Text))
     created_at: datetime = Field(
-        sa_column=Column(DateTime(timezone=True), nullable=False, server_default=func.now())
+        description="When the user was added",
+        sa_column=Column(DateTime(timezone=True), nullable=False, server_default=func.now()),
     )
     updated_at: datetime = Field(
         sa_column=Column(DateTime(timezone=True), nullable=False, server_default=func.now())
     )
+
+
+USER_FACTS = facts_of(User)
 
 
 class UserRow(NamedTuple):

@@ -1,11 +1,10 @@
-"""Mutations with an idempotency key: run once, and answered alike however often they are sent."""
+"""Mutations with an idempotency key: run once, and answered alike each time they are sent."""
 
 import hashlib
 import json
-from dataclasses import fields
+from dataclasses import MISSING, Field, fields
+from datetime import date
 from typing import Any
-
-from strawberry import UNSET
 
 from auth.context import Context
 from graphql_schema.errors import CodedError, ErrorCode
@@ -22,10 +21,10 @@ from resolvers.users import fetch_as_known
 async def changes(
     context: Context, input: MutationInput, statement: Statement[Change[TaskRow]]
 ) -> list[Change[TaskRow]]:
-    """Run a mutation's statement; where its key has been used before, return what came of it then.
+    """Run a mutation's statement; where its key was used before, return the outcome of that.
 
-    The tasks are as they are now. What the statement changes is undone if another request has used
-    the key meanwhile: whoever comes first has it.
+    The tasks are as they are now. If another request uses the key at the same time, one of the two
+    commits, and the changes of the other are undone.
 
     Raises:
         CodedError: the key was used for something else, or is in use for too long.
@@ -53,11 +52,32 @@ async def changes(
 
 
 def _digest(input: MutationInput) -> str:
-    """Return a hash of the kind of input and of all that was given but the key."""
+    """Return a hash of the kind of input and of the values that differ from their defaults.
+
+    Keys outlive an upgrade, so the hash of an input must not change when a field is added: a value
+    left out is not in it, nor one equal to its default, which GraphQL fills in. The key is not in
+    it either.
+    """
     values: dict[str, Any] = {
-        field.name: getattr(input, field.name)
+        field.name: value
         for field in fields(input)
-        if field.name != "idempotency_key" and getattr(input, field.name) is not UNSET
+        if field.name != "idempotency_key"
+        and (value := getattr(input, field.name)) != _default(field)
     }
-    text = json.dumps([type(input).__name__, values], sort_keys=True)
+    text = json.dumps([type(input).__name__, values], sort_keys=True, default=_as_text)
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _default(field: Field[Any]) -> object:
+    return field.default if field.default_factory is MISSING else field.default_factory()
+
+
+def _as_text(value: object) -> str:
+    """Return a value that JSON does not have as text.
+
+    Raises:
+        TypeError: it is neither a date nor an instant.
+    """
+    if isinstance(value, date):
+        return value.isoformat()
+    raise TypeError(value)

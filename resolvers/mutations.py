@@ -41,9 +41,7 @@ async def create_task(
     issues = input.issues()
     if issues:
         return InvalidInput(issues=issues)
-    statement = statements.create_task(
-        info.context.user_id, title=input.title, description=given(input.description)
-    )
+    statement = statements.create_task(info.context.user_id, input.values())
     return (await changes(info.context, input, statement))[0].row
 
 
@@ -57,7 +55,7 @@ async def update_task(
     if key is None:
         return TaskNotFound()
     statement = statements.update_task(
-        info.context.user_id, key, input.changes(), given(input.expected_version)
+        info.context.user_id, key, input.values(), given(input.expected_version)
     )
     return _outcome(await changes(info.context, input, statement))
 

@@ -1,7 +1,7 @@
 """The queries: each turns its arguments into a statement of the caller's."""
 
 from collections.abc import Awaitable
-from typing import Annotated, cast
+from typing import Annotated
 
 import strawberry
 from strawberry import UNSET
@@ -14,14 +14,14 @@ from graphql_schema.connections import (
     TaskConnection,
     page_size,
 )
-from graphql_schema.filters import DateTimeRange, TaskFilter, TaskOrder
+from graphql_schema.filters import TaskFilter, TaskOrder
 from graphql_schema.inputs import given, task_key
 from graphql_schema.types import RateLimit
 from models.database import Database
 from models.task import TaskRow
 from models.user import UserId, UserRow
 from resolvers.statements import tasks as statements
-from resolvers.statements.tasks import Conditions, Page, Values
+from resolvers.statements.tasks import Conditions, Page
 
 FOUND_MAX = 1000
 """Tasks that a search looks up; where there are more, it looks at one after another."""
@@ -117,30 +117,25 @@ async def tasks(
 def _conditions(filter: TaskFilter) -> Conditions:
     filter.check()
     ids, search = given(filter.ids), given(filter.search)
-    created = given(filter.created_at) or DateTimeRange()
-    updated = given(filter.updated_at) or DateTimeRange()
-    values: dict[str, object] = {
-        "ids": None if ids is None else [key for id in ids if (key := task_key(id)) is not None],
-        "created_from": given(created.from_),
-        "created_until": given(created.until),
-        "updated_from": given(updated.from_),
-        "updated_until": given(updated.until),
-        "search": search if search and not search.isspace() else None,
-    }
-    asked = {name: value for name, value in values.items() if value is not None}
-    return Conditions(filter.status, filter.trash, cast("Values", asked))
+    return Conditions(
+        filter.status,
+        filter.trash,
+        None if ids is None else [key for id in ids if (key := task_key(id)) is not None],
+        search if search and not search.isspace() else None,
+        filter.bounds(),
+    )
 
 
 async def _narrowed(database: Database, owner: UserId, conditions: Conditions) -> Conditions:
-    """Look up which tasks a search finds. Where they are many, every page is soon full of them."""
-    if "search" not in conditions.values:
+    """Look up the tasks that a search finds. Where they are many, every page is soon full of them.
+
+    Returns conditions with their ids in the place of the search, unless they are too many.
+    """
+    if conditions.search is None:
         return conditions
-    others = conditions.values.copy()
-    search = others.pop("search")
-    statement = statements.search_tasks(owner, search, FOUND_MAX + 1)
+    statement = statements.search_tasks(owner, conditions.search, FOUND_MAX + 1)
     found = {id for (id,) in await database.fetch(statement)}
     if len(found) > FOUND_MAX:
         return conditions
-    ids = found.intersection(others.get("ids", found))
-    others["ids"] = sorted(ids)
-    return conditions._replace(values=others)
+    ids = found if conditions.ids is None else found.intersection(conditions.ids)
+    return conditions._replace(ids=sorted(ids), search=None)

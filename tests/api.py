@@ -13,6 +13,7 @@ from uuid import uuid4
 import httpx2
 import uvicorn
 from fastapi import FastAPI
+from strawberry.utils.str_converters import to_camel_case
 
 from app.database.listener import USUAL_INTERVALS, Intervals
 from app.factory import create_app
@@ -23,13 +24,15 @@ from app.http.websocket_messages import MESSAGE_MAX_BYTES
 from app.lifespan import Running
 from app.settings import Settings
 from auth.tokens import make_token
+from models.task import TaskRow
 
 FAST_PATH = os.environ.get("FAST_PATH") != "off"
 """Whether servers in tests compile operations; `FAST_PATH=off` runs the tests without that."""
 
 SECRET = "a-secret-for-tests-of-thirty-two-bytes-or-more"
 
-TASK = "id title description completed completedAt createdAt updatedAt deletedAt version"
+TASK = " ".join(map(to_camel_case, TaskRow._fields))
+"""The fields of a task that are columns."""
 
 CREATE = f"""
 mutation Create($input: CreateTaskInput!) {{

@@ -1,6 +1,6 @@
 """Lists of what users own: pages by keyset, each read from one index in its order, and the feed."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Generic, NamedTuple
 
 from sqlalchemy import (
@@ -19,24 +19,13 @@ from sqlalchemy import (
 )
 
 from graphql_schema.connections import Cursor
+from models.fact import Fact
 from models.statement import Sql
 from resolvers.statements.compiling import compiled
 from resolvers.statements.owned import OWNER, Condition, Kind, Thing
 
 Parts = Sequence[Sequence[Condition]]
 """The conditions of each part of a list; together the parts hold all of it."""
-
-
-class Order(NamedTuple):
-    """An order of a list. Ties are broken by id."""
-
-    key: SQLColumnExpression[Any]
-    place: Callable[[str], SQLColumnExpression[Any]]
-    """Returns, for the name of a parameter, what its value is compared with the key as."""
-
-    def place_of(self, name: str) -> SQLColumnExpression[Any]:
-        """Return the place whose parameters `position` gives under this name."""
-        return tuple_(self.place(f"{name}_value"), bindparam(f"{name}_id", type_=BigInteger))
 
 
 class FeedRow(NamedTuple, Generic[Thing]):
@@ -54,29 +43,36 @@ def position(name: str, cursor: Cursor | None) -> Mapping[str, object]:
     return {f"{name}_value": cursor.value, f"{name}_id": cursor.id}
 
 
+def _place(name: str, order: Fact) -> SQLColumnExpression[Any]:
+    """Return the place of a cursor, whose parameters `position` gives under this name."""
+    value = bindparam(f"{name}_value", type_=order.column.type)
+    key = func.lower(value) if order.is_text else value
+    return tuple_(key, bindparam(f"{name}_id", type_=BigInteger))
+
+
 def page(
     kind: Kind[Thing],
     parts: Parts,
-    order: Order,
+    order: Fact,
     *,
     read_descending: bool,
     descending: bool,
     after: bool,
     before: bool,
 ) -> Sql[Thing]:
-    """Read up to `limit` things between the places `after` and `before`, where there are such.
+    """Read up to `limit` things in the order of a field, between the places `after` and `before`.
 
-    `descending` is the order of the list, in which the places stand; it is read the other way
-    where the page is to be taken from its end.
+    `descending` is the direction of the list, in which the places stand; the list is read in the
+    other direction where the page is taken from its end.
     """
-    key, id = order.key, kind.table.c.id
+    key, id = order.order_key, kind.table.c.id
     here = tuple_(key, id)
     between = []
     if after:
-        place = order.place_of("after")
+        place = _place("after", order)
         between.append(here < place if descending else here > place)
     if before:
-        place = order.place_of("before")
+        place = _place("before", order)
         between.append(here > place if descending else here < place)
 
     def ordered(
@@ -97,10 +93,10 @@ def page(
     return compiled(ordered(statement, page.c.key, page.c.id), kind.make_row, writes=False)
 
 
-def any_beyond(kind: Kind[Any], parts: Parts, order: Order, *, smaller: bool) -> Sql[tuple[bool]]:
+def any_beyond(kind: Kind[Any], parts: Parts, order: Fact, *, smaller: bool) -> Sql[tuple[bool]]:
     """Return whether anything stands at the place `cursor`, or on the one side of it."""
-    key, id = order.key, kind.table.c.id
-    here, place = tuple_(key, id), order.place_of("cursor")
+    key, id = order.order_key, kind.table.c.id
+    here, place = tuple_(key, id), _place("cursor", order)
     # Not EXISTS, which would drop the order, and with it the index that leads straight there.
     found = [
         select(literal_column("true", Boolean))

@@ -5,37 +5,24 @@ parameters. The database runs each in a transaction of its own in which `app.use
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime
 from functools import cache
-from typing import Any, NamedTuple, TypedDict
+from types import MappingProxyType
+from typing import NamedTuple
 
-from sqlalchemy import (
-    ARRAY,
-    BigInteger,
-    BindParameter,
-    Boolean,
-    DateTime,
-    Integer,
-    String,
-    Text,
-    any_,
-    bindparam,
-    func,
-    not_,
-    select,
-)
+from sqlalchemy import ARRAY, BigInteger, Integer, Text, any_, bindparam, func, not_, select
 
 from graphql_schema.connections import Cursor
 from graphql_schema.filters import OrderDirection, TaskOrderField, TaskStatus, TaskTrash
+from models.fact import Fact, May
 from models.metadata import metadata
 from models.statement import Sql, Statement
-from models.task import TaskRow
+from models.task import TASK_FACTS, TaskRow
 from models.user import UserId
 from resolvers.statements import idempotency_keys, owned, pages
 from resolvers.statements.compiling import compiled, row_maker
 from resolvers.statements.idempotency_keys import Replay
 from resolvers.statements.owned import OWNER, Change, Condition, Kind
-from resolvers.statements.pages import FeedRow, Order, position
+from resolvers.statements.pages import FeedRow, position
 
 TASK = Kind(
     metadata.tables["tasks"],
@@ -46,24 +33,22 @@ TASK = Kind(
 _COLUMNS = TASK.table.c
 
 
-class Values(TypedDict, total=False):
-    """What is compared with columns; what is left out is not."""
-
-    ids: Sequence[int]
-    created_from: datetime
-    created_until: datetime
-    updated_from: datetime
-    updated_until: datetime
-    search: str
-    """Compared with one task after another: for words that many tasks have."""
-
-
 class Conditions(NamedTuple):
     """Which of the owner's tasks are meant. All of them must hold."""
 
     status: TaskStatus = TaskStatus.ALL
     trash: TaskTrash = TaskTrash.EXCLUDE
-    values: Values = Values()
+    ids: Sequence[int] | None = None
+    search: str | None = None
+    """Compared with one task after another: for words that many tasks have."""
+    bounds: Mapping[str, object] = MappingProxyType({})
+    """Where ranges begin and end, by the names in `Fact.bounds`."""
+
+    @property
+    def values(self) -> Mapping[str, object]:
+        """The parameters that the conditions have."""
+        values = {"ids": self.ids, "search": self.search, **self.bounds}
+        return {name: value for name, value in values.items() if value is not None}
 
     @property
     def shape(self) -> "Shape":
@@ -153,21 +138,20 @@ def search_tasks(owner: UserId, search: str, limit: int) -> Statement[tuple[int]
     return Statement(_search_tasks(), owner, {"search": search, "limit": limit})
 
 
-def create_task(
-    owner: UserId, *, title: str, description: str | None
-) -> Statement[Change[TaskRow]]:
-    return Statement(_create_task(), owner, {"title": title, "description": description})
+def create_task(owner: UserId, values: Mapping[str, object]) -> Statement[Change[TaskRow]]:
+    """Add a task. Every column that may be given has a value, so that one text serves all."""
+    return Statement(_create_task(), owner, values)
 
 
 def update_task(
-    owner: UserId, key: int, changes: Mapping[str, object], expected_version: int | None
+    owner: UserId, key: int, values: Mapping[str, object], expected_version: int | None
 ) -> Statement[Change[TaskRow]]:
-    """Set the columns named in `changes`; where it names none, the version stays too.
+    """Set the columns that have values; where none has, the version stays too.
 
     No row comes back where there is no such task.
     """
-    values = {"key": key, "expected_version": expected_version, **changes}
-    return Statement(_update_task(frozenset(changes)), owner, values)
+    parameters = {"key": key, "expected_version": expected_version, **values}
+    return Statement(_update_task(frozenset(values)), owner, parameters)
 
 
 def toggle_task(
@@ -210,34 +194,27 @@ def replay(owner: UserId, idempotency_key: str) -> Statement[Replay[TaskRow]]:
 
 # What follows is the SQL: one function a statement, run once for each shape.
 
-_INSTANT = DateTime(timezone=True)
-_CHANGEABLE: dict[str, BindParameter[Any]] = {
-    "title": bindparam("title", type_=String),
-    "description": bindparam("description", type_=Text),
-    "completed": bindparam("completed", type_=Boolean),
-}
+
+def _range(fact: Fact) -> Iterator[tuple[str, Condition]]:
+    from_, until = fact.bounds
+    yield from_, fact.column >= bindparam(from_, type_=fact.column.type)
+    yield until, fact.column < bindparam(until, type_=fact.column.type)
+
+
+_VALUES = {fact.name: bindparam(fact.name, type_=fact.column.type) for fact in TASK_FACTS.values()}
 _SEARCH = bindparam("search", type_=Text)
 _CONDITIONS: dict[str, Condition] = {
     "ids": _COLUMNS.id == any_(bindparam("ids", type_=ARRAY(BigInteger))),
-    "created_from": _COLUMNS.created_at >= bindparam("created_from", type_=_INSTANT),
-    "created_until": _COLUMNS.created_at < bindparam("created_until", type_=_INSTANT),
-    "updated_from": _COLUMNS.updated_at >= bindparam("updated_from", type_=_INSTANT),
-    "updated_until": _COLUMNS.updated_at < bindparam("updated_until", type_=_INSTANT),
     # The query is made once, not for each task.
     "search": _COLUMNS.words.bool_op("@@")(
         select(func.query_for(OWNER, _SEARCH)).scalar_subquery()
     ),
-}
-_ORDERS = {
-    TaskOrderField.CREATED_AT: Order(
-        _COLUMNS.created_at, lambda name: bindparam(name, type_=_INSTANT)
-    ),
-    TaskOrderField.UPDATED_AT: Order(
-        _COLUMNS.updated_at, lambda name: bindparam(name, type_=_INSTANT)
-    ),
-    TaskOrderField.TITLE: Order(
-        _COLUMNS.title_key, lambda name: func.lower(bindparam(name, type_=String))
-    ),
+    **{
+        name: condition
+        for fact in TASK_FACTS.values()
+        if May.RANGE in fact.may
+        for name, condition in _range(fact)
+    },
 }
 
 
@@ -259,7 +236,7 @@ def _tasks(
     return pages.page(
         TASK,
         shape.parts(),
-        _ORDERS[field],
+        field.fact,
         read_descending=read_descending,
         descending=descending,
         after=after,
@@ -269,7 +246,7 @@ def _tasks(
 
 @cache
 def _any_task_beyond(shape: Shape, field: TaskOrderField, *, smaller: bool) -> Sql[tuple[bool]]:
-    return pages.any_beyond(TASK, shape.parts(), _ORDERS[field], smaller=smaller)
+    return pages.any_beyond(TASK, shape.parts(), field.fact, smaller=smaller)
 
 
 @cache
@@ -293,14 +270,15 @@ def _task_changes() -> Sql[FeedRow[TaskRow]]:
 
 @cache
 def _create_task() -> Sql[Change[TaskRow]]:
-    return owned.create(TASK, {name: _CHANGEABLE[name] for name in ("title", "description")})
+    given = [fact.name for fact in TASK_FACTS.values() if May.CREATE in fact.may]
+    return owned.create(TASK, {name: _VALUES[name] for name in given})
 
 
 @cache
 def _update_task(columns: frozenset[str]) -> Sql[Change[TaskRow]]:
     if not columns:
         return owned.compare_one(TASK)
-    return owned.change_one(TASK, {name: _CHANGEABLE[name] for name in sorted(columns)})
+    return owned.change_one(TASK, {name: _VALUES[name] for name in sorted(columns)})
 
 
 @cache
@@ -320,7 +298,7 @@ def _restore_task() -> Sql[Change[TaskRow]]:
 
 @cache
 def _update_tasks() -> Sql[Change[TaskRow]]:
-    return owned.change_many(TASK, {"completed": _CHANGEABLE["completed"]})
+    return owned.change_many(TASK, {"completed": _VALUES["completed"]})
 
 
 @cache

@@ -159,7 +159,7 @@ def test_tasks_are_looked_up_by_their_ids(
     crowded: psycopg.Connection[Any], status: TaskStatus, prepared: bool
 ) -> None:
     for field, ids in itertools.product(TaskOrderField, ([], list(range(100, 200)))):
-        page = Page(Conditions(status, values={"ids": ids}), field, OrderDirection.ASC, None, None)
+        page = Page(Conditions(status, ids=ids), field, OrderDirection.ASC, None, None)
         statement = statements.tasks(BIG, page, limit=51, backward=False)
         assert rows_read(plan_of(crowded, statement, prepared=prepared)) <= 2 * len(ids)
 
@@ -171,7 +171,7 @@ def test_a_range_is_read_from_the_index_of_its_column(
     end = datetime.now(UTC) - timedelta(days=4)
     range_: Any = {f"{name}_from": end - timedelta(days=1), f"{name}_until": end}
     field = TaskOrderField(f"{name.upper()}_AT")
-    page = Page(Conditions(values=range_), field, OrderDirection.ASC, None, None)
+    page = Page(Conditions(bounds=range_), field, OrderDirection.ASC, None, None)
     for prepared in (True, False):
         statement = statements.tasks(BIG, page, limit=51, backward=False)
         plan = plan_of(crowded, statement, prepared=prepared)
@@ -226,6 +226,6 @@ def test_a_frequent_word_is_found_in_the_order_of_the_page(
     crowded: psycopg.Connection[Any],
 ) -> None:
     for field, prepared in itertools.product(TaskOrderField, (True, False)):
-        page = Page(Conditions(values={"search": "comm"}), field, OrderDirection.DESC, None, None)
+        page = Page(Conditions(search="comm"), field, OrderDirection.DESC, None, None)
         statement = statements.tasks(BIG, page, limit=51, backward=False)
         assert rows_read(plan_of(crowded, statement, prepared=prepared)) <= READ_MAX

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from graphql_schema.filters import TaskOrderField
 from resolvers import queries
 from tests.api import Caller, Server
 from tests.databases import Database
@@ -18,7 +19,7 @@ def found(user: Caller, **filter: Any) -> set[str]:
     page = user.page(filter=filter)
     titles = {task["title"] for task in page["nodes"]}
     assert page["totalCount"] == len(page["nodes"]) == len(titles)
-    for field in ("CREATED_AT", "UPDATED_AT", "TITLE"):
+    for field in TaskOrderField.__members__:
         for direction in ("ASC", "DESC"):
             order = {"field": field, "direction": direction}
             paged, after = [], None

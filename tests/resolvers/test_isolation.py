@@ -17,9 +17,12 @@ from graphql import (
 )
 from psycopg.rows import dict_row
 from strawberry.printer import print_schema
+from strawberry.utils.str_converters import to_camel_case
 
 from app.database.pipeline import PipelinedDatabase
+from graphql_schema.filters import TaskOrderField
 from graphql_schema.schema import schema
+from models.fact import May
 from models.metadata import OWNED_TABLES
 from models.statement import Row, Statement
 from tests.api import (
@@ -39,6 +42,7 @@ from tests.api import (
 )
 from tests.counts import Count
 from tests.databases import Database
+from tests.facts import facts_with, sent, values_of
 
 NO_SUCH_ID = str(2**63 - 1)
 
@@ -73,8 +77,11 @@ ATTACKS = [
     ),
     Attack("Query.tasks", LIST, lambda id: {"filter": {"ids": [id]}}),
     Attack("Query.tasks", LIST, lambda id: {"filter": {"ids": [id], "search": "secret"}}),
-    _input("Mutation.updateTask", UPDATE, title="stolen"),
-    _input("Mutation.updateTask", UPDATE, description=None),
+    *(
+        _input("Mutation.updateTask", UPDATE, **{to_camel_case(fact.name): value})
+        for fact in facts_with(May.UPDATE)
+        for value in (sent(values_of(fact)[0]), *([None] if May.CLEAR in fact.may else []))
+    ),
     _input("Mutation.updateTask", UPDATE, completed=True, title="x", description="y"),
     _input("Mutation.updateTask", UPDATE),
     _input("Mutation.updateTask", UPDATE, expectedVersion=1),
@@ -213,7 +220,7 @@ def test_anothers_cursor_shows_the_callers_own_alone(layers: Server) -> None:
     for n in range(3):
         alice.create(f"Alice's {n}")
     bob.create("Bob's second")
-    for order in ("CREATED_AT", "UPDATED_AT", "TITLE"):
+    for order in TaskOrderField.__members__:
         arguments = {"orderBy": {"field": order, "direction": "ASC"}}
         for edge in alice.page(**arguments)["edges"]:
             for place in ("after", "before"):

@@ -7,8 +7,10 @@ from typing import Any
 
 import psycopg
 import pytest
+from strawberry.utils.str_converters import to_camel_case
 
 from graphql_schema.connections import PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX
+from graphql_schema.filters import OrderDirection, TaskOrderField
 from tests.api import LIST, Caller, Server
 
 
@@ -45,8 +47,8 @@ def add_ties(server: Server, user: Caller) -> None:
 
 ORDERS = [
     {"field": field, "direction": direction}
-    for field in ("CREATED_AT", "UPDATED_AT", "TITLE")
-    for direction in ("ASC", "DESC")
+    for field in TaskOrderField.__members__
+    for direction in OrderDirection.__members__
 ]
 
 
@@ -73,8 +75,7 @@ def test_each_order_is_what_it_says_with_ties_by_id(server: Server) -> None:
     add_ties(server, user)
 
     def key(node: dict[str, Any], field: str) -> tuple[Any, int]:
-        value = {"CREATED_AT": "createdAt", "UPDATED_AT": "updatedAt", "TITLE": "title"}[field]
-        return (node[value].lower(), int(node["id"]))
+        return (node[to_camel_case(field.lower())].lower(), int(node["id"]))
 
     for order in ORDERS:
         keys = [key(node, order["field"]) for node in user.page(orderBy=order)["nodes"]]

@@ -14,10 +14,13 @@ from uuid import uuid4
 import psycopg
 import pytest
 from psycopg.errors import ForeignKeyViolation, InsufficientPrivilege
+from sqlalchemy import Date
 
 from auth.identity import Identity
 from graphql_schema.connections import Cursor
 from graphql_schema.filters import OrderDirection, TaskOrderField, TaskStatus, TaskTrash
+from graphql_schema.inputs import CreateTaskInput
+from models.fact import May
 from models.instant import Instant
 from models.metadata import metadata
 from models.statement import Statement
@@ -27,6 +30,7 @@ from resolvers.statements import tasks
 from resolvers.statements.tasks import Conditions, Page
 from tests.counts import Count
 from tests.databases import Database
+from tests.facts import facts_with, values_of
 
 STATEMENTS: dict[str, Callable[..., Statement[Any]]] = {
     function.__name__: function
@@ -46,7 +50,7 @@ NOBODY = UserId(f"victim-{uuid4().hex}")
 """Has no row yet."""
 
 OF_VICTIMS = """
-    SELECT ROW(t.id, title, description, completed, updated_at, version)::text FROM tasks t
+    SELECT ROW(t.*)::text FROM tasks t
     WHERE user_id = $1 UNION ALL
     SELECT version::text FROM task_counters WHERE user_id = $1 UNION ALL
     SELECT ROW(key, request, outcome)::text FROM idempotency_keys WHERE user_id = $1 UNION ALL
@@ -63,7 +67,8 @@ class Places(NamedTuple):
     late: dict[TaskOrderField, Cursor]
 
 
-@pytest.fixture(scope="module")
+# Of the session, since a worker may come back to these tests after others.
+@pytest.fixture(scope="session")
 def places(database: Database) -> Places:
     """A victim with tasks, completed or not, in the trash or not, and an attacker with none."""
     with psycopg.connect(database.superuser_url) as connection:
@@ -107,12 +112,14 @@ def conditions(places: Places) -> Iterator[Conditions]:
     for status, trash in itertools.product(TaskStatus, TaskTrash):
         yield Conditions(status, trash)
     long_ago, in_a_while = datetime(2020, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
-    yield Conditions(values={"ids": places.keys})
-    yield Conditions(values={"created_from": long_ago, "created_until": in_a_while})
-    yield Conditions(values={"updated_from": long_ago, "updated_until": in_a_while})
-    yield Conditions(values={"search": "victim"})
+    yield Conditions(ids=places.keys)
+    for fact in facts_with(May.RANGE):
+        is_date = isinstance(fact.column.type, Date)
+        ends = [end.date() if is_date else end for end in (long_ago, in_a_while)]
+        yield Conditions(bounds=dict(zip(fact.bounds, ends, strict=True)))
+    yield Conditions(search="victim")
     yield Conditions(
-        TaskStatus.PENDING, values={"ids": places.keys, "created_from": long_ago, "search": "vic"}
+        TaskStatus.PENDING, ids=places.keys, search="vic", bounds={"created_from": long_ago}
     )
 
 
@@ -140,17 +147,23 @@ def shapes_of(name: str, owner: UserId, places: Places) -> Iterator[Statement[An
         "identity": [Identity(owner, None, None, 0.0)],
         "email": [None],
         "key": [places.key_in_trash if name == "restore_task" else places.key],
-        "title": ["stolen"],
         "statement": [
-            tasks.create_task(owner, title="stolen", description=None),
+            tasks.create_task(owner, CreateTaskInput(title="stolen").values()),
             tasks.toggle_task(owner, places.key, None),
             tasks.update_task(owner, places.key, {}, None),
             tasks.restore_task(owner, places.key_in_trash, None),
         ],
         "idempotency_key": ["used" if name == "replay" else "fresh"],
         "request": ["request"],
-        "description": [None],
-        "changes": [{}, {"title": "stolen"}, {"description": None, "completed": True}],
+        "values": (
+            [{fact.name: values_of(fact)[0] for fact in facts_with(May.CREATE)}]
+            if name == "create_task"
+            else [
+                *({fact.name: values_of(fact)[0]} for fact in facts_with(May.UPDATE)),
+                {},
+                {"description": None, "completed": True},
+            ]
+        ),
         "expected_version": [None, 1, 7],
         "conditions": list(conditions(places)),
         "search": ["victim"],

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import graphql
 import pytest
 from graphql import GraphQLField, GraphQLObjectType
-from sqlalchemy import Boolean, Column, DateTime, Integer, String, Text
+from sqlalchemy import Boolean, Column, Date, DateTime, Integer, String, Text
 from sqlalchemy.dialects.postgresql import TSVECTOR
 from strawberry.utils.str_converters import to_camel_case
 
@@ -53,7 +53,13 @@ INTERNAL = {
 
 SCHEMA = graphql.build_schema(build_schema().as_str())
 
-SCALARS = {Boolean: "Boolean", DateTime: "DateTime", Integer: "Int", TSVECTOR: "String"}
+SCALARS = {
+    Boolean: "Boolean",
+    Date: "Date",
+    DateTime: "DateTime",
+    Integer: "Int",
+    TSVECTOR: "String",
+}
 """What a column's type becomes; text becomes String, and a key ID."""
 
 

@@ -1,0 +1,100 @@
+"""The facts of a model's fields, as SQLModel's `Field` and the `info` of the columns tell them.
+
+A field is declared once, in its model, and says there what clients may do with it. What follows
+from that reads it here: descriptions, checks of inputs, parameters, conditions, constraints.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Flag, auto
+from typing import Any, Self
+
+from sqlalchemy import CheckConstraint, Column, String
+from sqlmodel import SQLModel
+
+
+class May(Flag):
+    """What clients may do with a field, apart from reading it: `info={May: ...}` of its column."""
+
+    CREATE = auto()
+    """Give its value when they create the thing."""
+    UPDATE = auto()
+    """Change its value."""
+    CLEAR = auto()
+    """Set it to null, or leave it out when they create the thing."""
+    RANGE = auto()
+    """Filter a list by a range of its values."""
+    ORDER = auto()
+    """Order a list by it. It must not be null."""
+    SEARCH = auto()
+    """Find the thing by its words."""
+
+
+WRITTEN = May.CREATE | May.UPDATE
+OPTIONAL = WRITTEN | May.CLEAR
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """A field of a model: a column, and what is said of it there."""
+
+    name: str
+    says: str
+    """What the field is: a phrase without a full stop; empty where no client sees the field."""
+    may: May
+    column: Column[Any]
+    default: object
+    """The value of a new thing where none is given; None as well where one must be given."""
+    may_be_blank: bool
+    """Whether a text may be empty, or white space alone."""
+    max_length: int | None
+    """The most Unicode code points of a text, as PostgreSQL counts them."""
+
+    @classmethod
+    def of(cls, model: type[SQLModel], name: str) -> Self:
+        field = model.model_fields[name]
+        column = model.metadata.tables[str(model.__tablename__)].c[name]
+        limits = {type(limit).__name__: limit for limit in field.metadata}
+        length = column.type.length if isinstance(column.type, String) else None
+        return cls(
+            name=name,
+            says=field.description or "",
+            may=column.info.get(May, May(0)),
+            column=column,
+            default=None if field.is_required() else field.default,
+            may_be_blank="MinLen" not in limits,
+            max_length=limits["MaxLen"].max_length if "MaxLen" in limits else length,
+        )
+
+    @property
+    def bounds(self) -> tuple[str, str]:
+        """The names of the values that a range of the field begins and ends with."""
+        stem = self.name.removesuffix("_at")
+        return f"{stem}_from", f"{stem}_until"
+
+    @property
+    def is_text(self) -> bool:
+        return isinstance(self.column.type, String)
+
+    @property
+    def order_key(self) -> Column[Any]:
+        """The column that lists are ordered by: of a text its lower case, kept by a trigger."""
+        table = self.column.table
+        return table.c[f"{self.name}_key"] if self.is_text else self.column
+
+    def check(self) -> CheckConstraint | None:
+        """Return the constraint for the limits that the column's type does not set, if any."""
+        conditions = []
+        if not self.may_be_blank:
+            # White space is named here: what \s matches depends on the database's locale.
+            conditions.append(rf"btrim({self.name}, E' \t\n\v\f\r') <> ''")
+        if self.max_length is not None and self.max_length != getattr(
+            self.column.type, "length", None
+        ):
+            conditions.append(f"char_length({self.name}) <= {self.max_length}")
+        return CheckConstraint(" AND ".join(conditions), name=self.name) if conditions else None
+
+
+def facts_of(model: type[SQLModel]) -> Mapping[str, Fact]:
+    """Return the facts of every field of a model, in their order."""
+    return {name: Fact.of(model, name) for name in model.model_fields}
