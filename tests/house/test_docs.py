@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -193,3 +194,13 @@ def test_every_page_that_is_linked_is_there() -> None:
     ]
     assert links == []
     assert len(README.splitlines()) <= 150
+
+
+def test_the_picture_of_the_imports_is_current() -> None:
+    code = "import draw; print(draw.drawn(draw.PAGE.read_text()), end='')"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT / "docs", capture_output=True, text=True
+    )
+    page = (ROOT / "docs" / "architecture.md").read_text()
+    assert done.stdout == page, f"{done.stderr}\nDraw it anew by: uv run python docs/draw.py"
+    assert "app_database[app.database] --> app_settings[app.settings]" in page
