@@ -4,6 +4,7 @@ import sys
 
 import typer
 
+from app.commands.database_url import database_url
 from app.commands.doctor import doctor
 from app.commands.documents import check_documents
 from app.commands.graphiql_files import graphiql_files
@@ -20,6 +21,7 @@ COMMANDS = (
     serve,
     token,
     migrate,
+    database_url,
     export_schema,
     check_documents,
     doctor,

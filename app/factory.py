@@ -14,6 +14,7 @@ import strawberry
 from fastapi import FastAPI, Request, Response
 from starlette.responses import RedirectResponse
 from starlette.routing import Route, WebSocketRoute
+from strawberry.printer import print_schema
 
 from app.database.embedded import EmbeddedUnavailable
 from app.database.listener import USUAL_INTERVALS, Intervals
@@ -26,7 +27,9 @@ from app.http.dispatch import Application
 from app.http.endpoint import METHODS, GraphQLEndpoint
 from app.http.middleware import Observed
 from app.http.openapi import describe_endpoint
+from app.http.origins import Origins, is_of_this_machine
 from app.http.pages import add_pages
+from app.http.schema_file import SchemaFile
 from app.http.startup import FromState, ReadableStartupFailure
 from app.http.websocket import GraphQLSocket
 from app.lifespan import run
@@ -55,6 +58,7 @@ class Unstarted:
     schema: strawberry.Schema
     documents: Documents
     persisted: PersistedQueries
+    origins: Origins
     graphiql: GraphiQL | None
 
 
@@ -77,9 +81,12 @@ def create_app(settings: Settings | None = None, intervals: Intervals = USUAL_IN
     )
     app.router.routes.append(WebSocketRoute(GRAPHQL_PATH, FromState("socket")))
     app.router.routes.append(Route(f"{GRAPHQL_PATH}/", _without_slash, methods=METHODS))
+    if parts.settings.allows_introspection:
+        file = make_schema_file(parts.settings, parts.schema)
+        app.router.routes.append(Route(f"{GRAPHQL_PATH}/schema.graphql", file.answer))
     if parts.graphiql is not None:
         app.router.routes += parts.graphiql.routes
-    add_pages(app, GRAPHQL_PATH, head)
+    add_pages(app, GRAPHQL_PATH, head, leads_browsers=parts.graphiql is not None)
     describe_endpoint(app, GRAPHQL_PATH)
     _add_middleware(app, parts)
     return app
@@ -99,14 +106,24 @@ def make_unstarted(settings: Settings, intervals: Intervals) -> Unstarted:
     )
     trusted = _trusted_or_exit(settings, documents)
     persisted = PersistedQueries(settings.graphql_persisted_queries, documents, trusted)
+    origins = Origins(settings.cors_origins, this_machine=settings.is_embedded)
     graphiql = make_graphiql(settings) if settings.shows_graphiql else None
-    return Unstarted(settings, intervals, requests, schema, documents, persisted, graphiql)
+    return Unstarted(settings, intervals, requests, schema, documents, persisted, origins, graphiql)
 
 
 def make_graphiql(settings: Settings) -> GraphiQL:
     """Make the page; on an embedded database it has a token of the demonstration user."""
-    is_embedded = settings.database_url is None
-    return GraphiQL(GRAPHQL_PATH, partial(demo_token, settings) if is_embedded else None)
+
+    def token_for(request: Request) -> str | None:
+        is_open = settings.is_embedded and is_of_this_machine(request.scope)
+        return demo_token(settings) if is_open else None
+
+    return GraphiQL(GRAPHQL_PATH, token_for)
+
+
+def make_schema_file(settings: Settings, schema: strawberry.Schema) -> SchemaFile:
+    """Make the schema's file; on an embedded database, programs of this machine need no token."""
+    return SchemaFile(print_schema(schema) + "\n", open_to_this_machine=settings.is_embedded)
 
 
 @asynccontextmanager
@@ -128,7 +145,7 @@ async def _lifespan(parts: Unstarted, _app: FastAPI) -> AsyncIterator[dict[str, 
             graphiql.page if graphiql else None,
         )
         socket = GraphQLSocket(
-            running.get_context, executor, parts.persisted, parts.requests, settings.cors_origins
+            running.get_context, executor, parts.persisted, parts.requests, parts.origins
         )
         # What is here now stays: the garbage collector need not look at it ever again.
         gc.collect()
@@ -141,10 +158,9 @@ async def _lifespan(parts: Unstarted, _app: FastAPI) -> AsyncIterator[dict[str, 
 def _add_middleware(app: Application, parts: Unstarted) -> None:
     app.add_middleware(
         StrictCORSMiddleware,
-        allow_origins=parts.settings.cors_origins,
-        allow_methods=METHODS,
-        allow_headers=["*"],
-        expose_headers=["Retry-After", "WWW-Authenticate", "X-Request-ID"],
+        origins=parts.origins,
+        methods=METHODS,
+        exposed=["Retry-After", "WWW-Authenticate", "X-Request-ID"],
     )
     app.add_middleware(Observed, log=parts.requests)
     app.add_middleware(

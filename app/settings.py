@@ -160,7 +160,8 @@ class Settings(BaseSettings):
     )
     cors_origins: Annotated[CommaList, AfterValidator(_origin)] = Field(
         default=["http://localhost:3000"],
-        description="The origins whose pages may call: a JSON list, or separated by commas.",
+        description="The origins whose pages may call: a JSON list, or separated by commas. On the "
+        "embedded database, pages of this machine may call as well.",
     )
     debug: bool = Field(
         default=False, description="Log more, for people. It never changes an answer."
@@ -320,12 +321,17 @@ class Settings(BaseSettings):
         )
 
     @property
+    def is_embedded(self) -> bool:
+        """Whether the server uses an embedded PostgreSQL, for development."""
+        return self.database_url is None
+
+    @property
     def logs_for_people(self) -> bool:
-        return self.debug or self.database_url is None
+        return self.debug or self.is_embedded
 
     @property
     def shows_graphiql(self) -> bool:
-        return self.database_url is None if self.graphiql is None else self.graphiql
+        return self.is_embedded if self.graphiql is None else self.graphiql
 
 
 class RemovedSettings(BaseSettings):

@@ -5,6 +5,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -61,15 +62,22 @@ def postgres() -> Iterator[EmbeddedPostgres]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-@pytest.fixture
-def data_folder() -> Iterator[Path]:
-    """An empty folder that a server may keep an embedded PostgreSQL in.
+@contextmanager
+def folder_for_postgres() -> Iterator[Path]:
+    """Make an empty folder that a server may keep an embedded PostgreSQL in.
 
     Not tmp_path, which pytest closes to others at the start of a run: as root, PostgreSQL is one.
     """
     folder = Path(tempfile.mkdtemp(prefix="todo-api-"))
     yield folder
     shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def data_folder() -> Iterator[Path]:
+    """A folder for the embedded PostgreSQL of one test."""
+    with folder_for_postgres() as folder:
+        yield folder
 
 
 @pytest.fixture(scope="session")

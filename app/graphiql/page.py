@@ -4,12 +4,10 @@ import asyncio
 import hashlib
 import json
 import logging
-import re
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict
 from importlib import resources
-from ipaddress import ip_address
 from string import Template
 
 from starlette.exceptions import HTTPException
@@ -28,8 +26,6 @@ CDN = f"https://unpkg.com/{PACKAGE}@{VERSION}/"
 PATIENCE = 10.0
 """Seconds that the page waits for files that are being fetched."""
 FOREVER = {"cache-control": "public, max-age=31536000, immutable"}
-
-THIS_MACHINE = re.compile(r"(localhost|127\.0\.0\.1|\[::1\])(:\d+)?", re.ASCII)
 
 OWN_FILES = {
     "graphiql.js": "text/javascript",
@@ -50,10 +46,10 @@ CDN_POLICY = POLICY.format(cdn=f" {CDN}", workers="blob:")
 class GraphiQL:
     """The page, and the files that it is made of."""
 
-    def __init__(self, endpoint: str, make_token: Callable[[], str] | None) -> None:
-        """`endpoint`: its path. `make_token`: of the user to try things out as; None: of none."""
+    def __init__(self, endpoint: str, token_for: Callable[[Request], str | None]) -> None:
+        """`endpoint`: its path. `token_for`: makes the token that the page of a request has."""
         self._endpoint = endpoint
-        self._make_token = make_token
+        self._token_for = token_for
         self._settled = asyncio.Event()
         """Set unless files are being fetched."""
         self._settled.set()
@@ -89,7 +85,7 @@ class GraphiQL:
             await asyncio.wait_for(self._settled.wait(), PATIENCE)
         is_local = graphiql_files.folder().exists()
         base = self._local_base if is_local else CDN
-        token = self._make_token() if self._make_token and _is_of_this_machine(request) else None
+        token = self._token_for(request)
         content = self._template.substitute(
             own=self._own_base,
             style=base + STYLE.path,
@@ -125,16 +121,6 @@ class GraphiQL:
             raise HTTPException(404)
         path = graphiql_files.folder() / file.name
         return FileResponse(path, media_type=file.media_type, headers=FOREVER)
-
-
-def _is_of_this_machine(request: Request) -> bool:
-    """Tell whether a browser on this machine asks, by a name that no other site can take on."""
-    if request.client is None or not THIS_MACHINE.fullmatch(request.headers.get("host", "")):
-        return False
-    try:
-        return ip_address(request.client.host).is_loopback
-    except ValueError:
-        return False
 
 
 def _json_in_html(value: object) -> str:

@@ -1,30 +1,41 @@
 """Cross-origin requests: answers to an origin that is not allowed have no CORS headers."""
 
-from starlette.datastructures import Headers
+from collections.abc import Sequence
+
 from starlette.middleware.cors import CORSMiddleware
-from starlette.responses import PlainTextResponse, Response
-from starlette.types import Receive, Scope, Send
+from starlette.responses import PlainTextResponse
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from app.http.origins import Origins
 
 
 class StrictCORSMiddleware(CORSMiddleware):
     """Starlette's middleware, without CORS headers for an origin that is not allowed."""
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if any(name == b"origin" for name, _ in scope.get("headers", ())):
-            await super().__call__(scope, receive, send)
-        else:
-            await self.app(scope, receive, send)
-
-    def preflight_response(self, request_headers: Headers) -> Response:
-        if self.is_allowed_origin(request_headers["origin"]):
-            return super().preflight_response(request_headers)
-        return PlainTextResponse("This origin is not allowed.", 400, {"vary": "Origin"})
-
-    async def simple_response(
-        self, scope: Scope, receive: Receive, send: Send, request_headers: Headers
+    def __init__(
+        self, app: ASGIApp, origins: Origins, methods: Sequence[str], exposed: Sequence[str]
     ) -> None:
-        origin = request_headers.get("origin")
-        if origin is None or self.is_allowed_origin(origin):
-            await super().simple_response(scope, receive, send, request_headers)
+        """`exposed`: the headers of an answer that a page may read."""
+        super().__init__(
+            app,
+            allow_origins=tuple(origins.named),
+            allow_methods=methods,
+            allow_headers=["*"],
+            expose_headers=exposed,
+        )
+        self._origins = origins
+
+    def is_allowed_origin(self, origin: str) -> bool:
+        return self._origins.allow_other(origin)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        headers = dict(scope.get("headers", ()))
+        if scope["type"] != "http" or b"origin" not in headers:
+            await self.app(scope, receive, send)
+        elif self._origins.allow(scope):
+            await super().__call__(scope, receive, send)
+        elif scope["method"] == "OPTIONS" and b"access-control-request-method" in headers:
+            refused = PlainTextResponse("This origin is not allowed.", 400, {"vary": "Origin"})
+            await refused(scope, receive, send)
         else:
             await self.app(scope, receive, send)

@@ -5,7 +5,9 @@ from typing import Protocol
 
 from fastapi import FastAPI, Request, Response
 from pydantic import BaseModel
+from starlette.responses import RedirectResponse
 
+from app.http.request import accepts_html
 from models.database import DatabaseUnavailable
 
 
@@ -35,14 +37,19 @@ class MigratedDatabase(Protocol):
         ...
 
 
-def add_pages(app: FastAPI, graphql_path: str, newest_revision: Callable[[], str]) -> None:
+def add_pages(
+    app: FastAPI, graphql_path: str, newest_revision: Callable[[], str], *, leads_browsers: bool
+) -> None:
     """Add the routes `/`, `/health` and `/ready`.
 
-    `/ready` takes the database from ASGI's lifespan state: `running.database`.
+    `/ready` takes the database from ASGI's lifespan state: `running.database`. `leads_browsers`:
+    whether a browser at `/` is redirected to GraphQL, where there is a page for it.
     """
 
-    @app.get("/", summary="What this is")
-    async def about() -> About:
+    @app.get("/", summary="What this is", response_model=About)
+    async def about(request: Request) -> About | Response:
+        if leads_browsers and accepts_html(request.headers.get("accept", "")):
+            return RedirectResponse(graphql_path)
         return About(name=app.title, version=app.version, graphql=graphql_path)
 
     @app.get("/health", summary="Whether the process is alive; asks nothing of the database")

@@ -11,6 +11,7 @@ import orjson
 from graphql import ExecutionResult, GraphQLError
 from starlette.types import Message, Receive, Scope, Send
 
+from app.http.origins import Origins
 from app.http.websocket_messages import (
     BAD_REQUEST,
     FORBIDDEN,
@@ -61,7 +62,7 @@ class GraphQLSocket:
         executor: Executor,
         persisted: PersistedQueries,
         log: RequestLog,
-        origins: Collection[str],
+        origins: Origins,
     ) -> None:
         self.get_context = get_context
         self.executor = executor
@@ -73,7 +74,7 @@ class GraphQLSocket:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await receive()
-        if not self._may_ask(scope):
+        if not self._origins.allow(scope):
             await send({"type": "websocket.close"})
         elif SUBPROTOCOL not in scope["subprotocols"]:
             await send({"type": "websocket.accept"})
@@ -83,15 +84,6 @@ class GraphQLSocket:
         else:
             await send({"type": "websocket.accept", "subprotocol": SUBPROTOCOL})
             await Connection(self, scope, receive, send).serve()
-
-    def _may_ask(self, scope: Scope) -> bool:
-        """Whether a page may ask: one of an allowed origin, or of this server itself."""
-        headers = dict(scope["headers"])
-        origin = headers.get(b"origin")
-        if origin is None or "*" in self._origins:
-            return True
-        own = origin.partition(b"://")[2] == headers.get(b"host")
-        return own or origin.decode("latin-1") in self._origins
 
 
 class Connection:

@@ -115,7 +115,7 @@ async def test_a_page_is_not_kept_waiting_for_npm(
 ) -> None:
     npm(script)
     monkeypatch.setattr(graphiql, "PATIENCE", 0.2)
-    page = GraphiQL("/graphql", None)
+    page = GraphiQL("/graphql", lambda _: None)
     async with fetching(page):
         response = await page.page(Request({"type": "http", "headers": [], "client": None}))
     assert f'src="{CDN}dist/yoga-graphiql.umd.js"' in bytes(response.body).decode()
@@ -125,7 +125,7 @@ async def test_a_page_is_not_kept_waiting_for_npm(
 async def test_a_server_that_stops_stops_npm(cache: Path, npm: FakeNpm, tmp_path: Path) -> None:
     pid = tmp_path / "pid"
     npm(f"echo $$ > {pid}.draft; mv {pid}.draft {pid}; exec sleep 60")
-    async with fetching(GraphiQL("/graphql", None)):
+    async with fetching(GraphiQL("/graphql", lambda _: None)):
         deadline = time.monotonic() + 30
         while not pid.exists():
             assert time.monotonic() < deadline
