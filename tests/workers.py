@@ -22,14 +22,29 @@ def notify(database: Database, *payloads: str) -> None:
             connection.execute("SELECT pg_notify(%s, %s)", [CHANNEL, payload])
 
 
+def cut_listeners(database: Database) -> int:
+    """Cut the connections that workers listen by; return how many there were."""
+    with psycopg.connect(database.superuser_url) as connection:
+        found = connection.execute(
+            "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity "
+            "WHERE datname = current_database() AND pid <> pg_backend_pid() "
+            "AND application_name = 'todo-api live'"
+        ).fetchone()
+    assert found is not None
+    return int(found[0])
+
+
 async def until_receiving(worker: Running, database: Database) -> None:
-    """Wait until the worker has received everything that was sent before, and is listening."""
-    marker = UserId(f"marker-{uuid4().hex}")
-    with worker.live.watch(marker) as woken:
+    """Wait until the worker is listening, and has received everything that was sent before."""
+    named, other = UserId(f"marker-{uuid4().hex}"), UserId("other")
+    with worker.live.watch(other) as all_woken, worker.live.watch(named) as woken:
         async with asyncio.timeout(PATIENCE):
-            while not woken.is_set():
-                notify(database, json.dumps({"by": "a test", "of": [marker]}))
-                await asyncio.sleep(0.01)
+            # Everybody is woken when the listener or the sweeper begins: that is no notification.
+            while not woken.is_set() or all_woken.is_set():
+                all_woken.clear()
+                woken.clear()
+                notify(database, json.dumps({"by": "a test", "of": [named]}))
+                await asyncio.sleep(0.02)
 
 
 async def until_set(*events: asyncio.Event) -> None:

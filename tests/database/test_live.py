@@ -20,7 +20,6 @@ import pytest
 from app.database import listener
 from app.database.changes import Live
 from app.database.listener import Intervals, Receiver, can_listen
-from app.database.notifications import CHANNEL
 from app.http import connection as protocol
 from app.http import websocket as socket
 from models.user import UserId
@@ -28,6 +27,7 @@ from tests.api import Caller, Server, nonempty, running_server, settings_for
 from tests.counts import Count
 from tests.databases import Database
 from tests.sockets import signed_in
+from tests.workers import cut_listeners, notify
 
 USERS = 10
 NEVER = 1e6
@@ -220,17 +220,6 @@ def test_a_cursor_that_is_too_old_is_an_error(server: Server, database: Database
         assert errors[0]["extensions"]["code"] == "CURSOR_EXPIRED"
 
 
-def cut_listeners(database: Database) -> int:
-    with psycopg.connect(database.superuser_url) as connection:
-        found = connection.execute(
-            "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity "
-            "WHERE datname = current_database() AND pid <> pg_backend_pid() "
-            "AND application_name = 'todo-api live'"
-        ).fetchone()
-    assert found is not None
-    return int(found[0])
-
-
 def test_what_changed_while_nothing_could_be_heard_is_told_afterwards(
     servers: tuple[Server, Server], migrated_database: Database
 ) -> None:
@@ -246,23 +235,19 @@ def test_what_changed_while_nothing_could_be_heard_is_told_afterwards(
             assert follower.event()["node"]["task"]["title"] == f"cut {number}"
 
 
-def until_it_hears(server: Server, database: Database) -> None:
-    """Wait until a server with watchers heeds what is said from now on."""
-    nobody = UserId("nobody")
-    with server.running.live.watch(nobody) as woken:
+def until_it_receives(server: Server, database: Database) -> None:
+    """Wait until a server receives what is sent from now on, and wakes nobody that is not named."""
+    named, other = UserId("named"), UserId("other")
+    with server.running.live.watch(other) as all_woken, server.running.live.watch(named) as woken:
 
-        def is_woken() -> bool:
-            say(database, json.dumps({"by": "a test", "of": [nobody]}))
-            return woken.is_set()
+        def receives() -> bool:
+            all_woken.clear()
+            woken.clear()
+            notify(database, json.dumps({"by": "a test", "of": [named]}))
+            time.sleep(0.02)
+            return woken.is_set() and not all_woken.is_set()
 
-        eventually(is_woken, True)
-
-
-def say(database: Database, *payloads: str) -> None:
-    """Notify whoever listens, as any role can."""
-    with psycopg.connect(database.server_url, autocommit=True) as connection:
-        for payload in payloads:
-            connection.execute("SELECT pg_notify(%s, %s)", [CHANNEL, payload])
+        eventually(receives, True)
 
 
 def write_unnoticed(database: Database, user: Caller) -> None:
@@ -289,8 +274,8 @@ def test_after_what_is_not_understood_changes_are_told_as_before(
     with signed_in(two, user.token) as follower:
         follower.follow()
         eventually(partial(watchers, two), 1)
-        until_it_hears(two, migrated_database)
-        say(migrated_database, *ODD)
+        until_it_receives(two, migrated_database)
+        notify(migrated_database, *ODD)
         user.create("after")
         assert follower.event()["node"]["task"]["title"] == "after"
     assert len(logged(caplog, "app.database.listener")) == len(ODD)
@@ -339,10 +324,10 @@ def test_a_listener_that_dies_is_logged_and_started_again(
     with signed_in(two, user.token) as follower:
         follower.follow()
         eventually(partial(watchers, two), 1)
-        until_it_hears(two, migrated_database)
+        until_it_receives(two, migrated_database)
         with monkeypatch.context() as faulty:
             faulty.delattr(Receiver, "receive")
-            say(migrated_database, '{"by": "x"}')
+            notify(migrated_database, '{"by": "x"}')
             eventually(lambda: len(logged(caplog, "app.supervisor")) > 0, True)
         user.create("after")
         assert follower.event()["node"]["task"]["title"] == "after"
@@ -353,6 +338,19 @@ def test_a_listener_that_dies_is_logged_and_started_again(
 
 async def test_a_direct_connection_can_listen(migrated_database: Database) -> None:
     assert await can_listen(settings_for(migrated_database.server_url))
+
+
+def test_the_sweep_finds_what_nobody_was_notified_of(migrated_database: Database) -> None:
+    settings = settings_for(migrated_database.server_url)
+    with running_server(settings, Intervals(sweep=0.1, poll=NEVER)) as server:
+        user = server.user()
+        user.create("before")
+        with signed_in(server, user.token) as follower:
+            follower.follow()
+            eventually(partial(watchers, server), 1)
+            until_it_receives(server, migrated_database)
+            write_unnoticed(migrated_database, user)
+            assert follower.event()["node"]["task"]["title"] == "unnoticed"
 
 
 def test_where_nothing_can_be_received_changes_are_looked_for(

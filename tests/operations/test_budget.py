@@ -4,9 +4,7 @@ import asyncio
 import hashlib
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from datetime import datetime
-from functools import partial
 from typing import Any
 
 import psycopg
@@ -17,7 +15,7 @@ from app.operations.budget import Budget, RateLimited
 from app.operations.documents import Documents
 from models.user import UserId
 from tests.api import Caller, Server, running_server, settings_for
-from tests.clock import Clock
+from tests.clock import Clock, stopped_clock
 from tests.database.test_live import eventually, watchers
 from tests.databases import Database
 from tests.sockets import signed_in
@@ -127,14 +125,6 @@ def still(database: Database) -> Iterator[Server]:
         running_server(settings_for(database.server_url, rate_limit=LIMIT)) as server,
     ):
         yield server
-
-
-@contextmanager
-def stopped_clock() -> Iterator[None]:
-    """Let no time pass for the budgets of servers that start meanwhile."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("app.lifespan.Budget", partial(Budget, clock=Clock()))
-        yield
 
 
 TOO_LONG = "{ me { " + "id " * 1000 + "} }"
