@@ -1,6 +1,7 @@
 """What a model says of its fields holds in the schema, the rights, the checks and the answers."""
 
 from typing import Any
+from uuid import uuid4
 
 import psycopg
 import pytest
@@ -177,9 +178,12 @@ def test_what_may_be_written_is_written_and_read_back(server: Server, fact: Fact
     written = 0
     for value in map(sent, values_of(fact)):
         for query, input in requests(user, fact, value):
-            (answer,) = user.data(query, input=input).values()
-            assert answer[named(fact)] == value
-            assert user.get(answer["id"])[named(fact)] == value
+            input["idempotencyKey"] = str(uuid4())
+            answer = user.data(query, input=input)
+            (task,) = answer.values()
+            assert task[named(fact)] == value
+            assert user.get(task["id"])[named(fact)] == value
+            assert user.data(query, input=input) == answer
             written += 1
     assert written
 
@@ -231,6 +235,33 @@ def test_the_database_holds_texts_to_their_limits_too(database: Database, fact: 
             pytest.raises((psycopg.errors.CheckViolation, psycopg.errors.DataError)),
         ):
             connection.execute(insert, list(row.values()))
+
+
+@pytest.mark.parametrize("fact", facts_with(May.RANGE), ids=named)
+def test_a_range_begins_at_a_value_and_ends_before_one(
+    server: Server, database: Database, fact: Fact
+) -> None:
+    user = server.user()
+    ids = [user.create()["id"] for _ in range(3)]
+    earlier, later = values_of(fact)
+    with psycopg.connect(database.superuser_url) as connection:
+        for id, value in zip(ids, (earlier, later, None), strict=True):
+            if value is not None:
+                connection.execute(
+                    f"UPDATE tasks SET {fact.name} = %s WHERE id = %s", [value, int(id)]
+                )
+
+    def found(**range_: object) -> set[str]:
+        tasks = user.page(filter={named(fact): range_, "ids": ids[:2]})["nodes"]
+        return {task["id"] for task in tasks}
+
+    assert found() == {ids[0], ids[1]}
+    assert found(**{"from": sent(later)}) == {ids[1]}
+    assert found(until=sent(later)) == {ids[0]}
+    assert found(**{"from": sent(earlier)}, until=sent(later)) == {ids[0]}
+    assert found(**{"from": sent(later)}, until=sent(later)) == set()
+    if fact.column.nullable:
+        assert user.page(filter={named(fact): {"from": sent(earlier)}})["totalCount"] == 2
 
 
 @pytest.mark.parametrize("fact", TEXTS, ids=named)

@@ -87,6 +87,11 @@ def places(database: Database) -> Places:
             "RETURNING id, title, created_at::text, updated_at::text",
             {"user": VICTIM},
         ).fetchall()
+        for fact in facts_with(May.CLEAR):
+            connection.execute(
+                f"UPDATE tasks SET {fact.name} = %s WHERE user_id = %s",
+                [values_of(fact)[0], VICTIM],
+            )
         connection.execute(
             "INSERT INTO idempotency_keys (user_id, key, request, outcome) "
             "VALUES (%s, 'used', 'request', jsonb_build_array(jsonb_build_array(%s::bigint, 1, "

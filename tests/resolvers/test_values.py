@@ -26,7 +26,14 @@ from tests.counts import Count
 SCHEMA = build_schema(print_schema(schema))
 
 INSTANT = "2026-01-31T12:00:00Z"
-FINE = {"String": "text", "ID": "1", "Int": 1, "Boolean": True, "DateTime": INSTANT}
+FINE = {
+    "String": "text",
+    "ID": "1",
+    "Int": 1,
+    "Boolean": True,
+    "DateTime": INSTANT,
+    "Date": "2026-01-31",
+}
 """A value of each scalar that is no trouble."""
 
 STRINGS = [
@@ -57,6 +64,19 @@ BAD: dict[str, list[Any]] = {
     "ID": [*IDS, *OTHERS],
     "Int": [*INTS, *OTHERS],
     "Boolean": [*OTHERS, "true", 0],
+    "Date": [
+        *(
+            *STRINGS,
+            *OTHERS,
+            0,
+            1e300,
+            INSTANT,
+            "2026-02-30",
+            "0000-01-01",
+            "9999-12-31",
+            "2026-W05",
+        ),
+    ],
     "DateTime": [
         *(*STRINGS, *OTHERS, 0, 1e300),
         *("2026-01-31", "2026-01-31T12:00:00", "2026-02-30T12:00:00Z", "2026-01-31T25:00:00Z"),
