@@ -1,0 +1,178 @@
+"""Two changes of the same tasks at once, in transactions that are held open: no edit is lost."""
+
+import inspect
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+from uuid import uuid4
+
+import psycopg
+import pytest
+from psycopg import Connection, RawCursor
+
+from models.statement import Statement
+from models.task import TaskRow
+from models.user import UserId
+from resolvers.statements import tasks
+from resolvers.statements.idempotency_keys import once
+from resolvers.statements.owned import Change
+from tests.databases import Database
+from tests.resolvers.test_statements import STATEMENTS
+
+Record = tuple[Any, ...]
+Keep = Callable[[UserId, Statement[Change[Any]]], Statement[Change[Any]]]
+
+VALUES: dict[str, Any] = {
+    "expected_version": 1,
+    "values": {"title": "changed"},
+    "completed": True,
+}
+"""What is given for the parameters of changes."""
+
+
+def changes_with(parameter: str) -> list[str]:
+    """Return the names of the statements that take a parameter."""
+    return [n for n, f in STATEMENTS.items() if parameter in inspect.signature(f).parameters]
+
+
+OF_ONE, OF_MANY = changes_with("expected_version"), changes_with("keys")
+
+
+class Owned(NamedTuple):
+    """A user with two tasks at version 1: one in the trash, one not."""
+
+    owner: UserId
+    live: int
+    in_trash: int
+
+    def change(self, name: str) -> Statement[Change[Any]]:
+        """Return a change of the task, or of the one in the trash where it restores."""
+        key = self.in_trash if name == "restore_task" else self.live
+        values = {**VALUES, "owner": self.owner, "key": key, "keys": [key]}
+        parameters = inspect.signature(STATEMENTS[name]).parameters
+        return STATEMENTS[name](**{parameter: values[parameter] for parameter in parameters})
+
+
+@pytest.fixture
+def owned(database: Database) -> Owned:
+    owner = UserId(f"user-{uuid4().hex}")
+    with psycopg.connect(database.superuser_url) as connection:
+        connection.execute("INSERT INTO users (id, name) VALUES (%s, '')", [owner])
+        connection.execute("INSERT INTO task_counters VALUES (%s, 1)", [owner])
+        ids = [
+            id
+            for (id,) in connection.execute(
+                "INSERT INTO tasks (user_id, title, version, deleted_at) "
+                "VALUES (%(owner)s, 'live', 1, NULL), (%(owner)s, 'in trash', 1, now()) "
+                "RETURNING id",
+                {"owner": owner},
+            )
+        ]
+    return Owned(owner, *ids)
+
+
+@contextmanager
+def transaction_of(database: Database, owner: UserId) -> Iterator[Connection[Any]]:
+    """Begin a transaction as the server does; it is undone unless the test commits it."""
+    with psycopg.connect(database.server_url) as connection:
+        connection.execute("SELECT set_config('app.user_id', %s, true)", [owner])
+        yield connection
+
+
+def run(connection: Connection[Any], statement: Statement[Any]) -> list[Record]:
+    values = {**statement.values, "owner": statement.owner}
+    parameters = [values[name] for name in statement.sql.parameters]
+    cursor = RawCursor(connection)
+    return cursor.execute(statement.sql.text, parameters).fetchall()
+
+
+def wait_for_a_lock(database: Database, connection: Connection[Any]) -> None:
+    """Return once the connection's statement waits for another transaction."""
+    with psycopg.connect(database.superuser_url, autocommit=True) as observer:
+        for _ in range(3000):
+            record = observer.execute(
+                "SELECT wait_event_type FROM pg_stat_activity WHERE pid = %s",
+                [connection.info.backend_pid],
+            ).fetchone()
+            if record == ("Lock",):
+                return
+            time.sleep(0.01)
+    pytest.fail("the second change does not wait for the first")
+
+
+def one_after_the_other(
+    database: Database, owned: Owned, first: Statement[Any], second: Statement[Any]
+) -> tuple[list[Record], list[Record]]:
+    """Begin both; commit the first while the second waits for it. Return what each answers."""
+    with (
+        transaction_of(database, owned.owner) as one,
+        transaction_of(database, owned.owner) as other,
+        ThreadPoolExecutor(1) as pool,
+    ):
+        answer = run(one, first)
+        waiting = pool.submit(run, other, second)
+        wait_for_a_lock(database, other)
+        one.commit()
+        return answer, waiting.result()
+
+
+def plain(_: UserId, statement: Statement[Any]) -> Statement[Any]:
+    return statement
+
+
+def keyed(owner: UserId, statement: Statement[Any]) -> Statement[Any]:
+    return once(owner, statement, uuid4().hex, "request")
+
+
+def row_of(database: Database, key: int) -> Record | None:
+    with psycopg.connect(database.superuser_url) as connection:
+        return connection.execute(
+            f"SELECT {', '.join(TaskRow._fields)} FROM tasks WHERE id = %s", [key]
+        ).fetchone()
+
+
+@pytest.mark.parametrize("keep", [plain, keyed])
+@pytest.mark.parametrize("name", OF_ONE)
+def test_of_two_changes_that_expect_the_same_version_the_second_is_refused(
+    database: Database, owned: Owned, name: str, keep: Keep
+) -> None:
+    first, second = (keep(owned.owner, owned.change(name)) for _ in range(2))
+    ((done, *changed),), answer = one_after_the_other(database, owned, first, second)
+    assert done is True
+    # What has been deleted meanwhile is not found.
+    assert answer == ([] if name == "delete_task" else [(False, *changed)])
+    version = changed[-1]
+    assert version == 2
+    with psycopg.connect(database.superuser_url) as connection:
+        counter = connection.execute(
+            "SELECT version FROM task_counters WHERE user_id = %s", [owned.owner]
+        ).fetchone()
+    assert counter == (version,)
+
+
+@pytest.mark.parametrize("keep", [plain, keyed])
+@pytest.mark.parametrize("deletion", ["delete_task", "delete_tasks"])
+@pytest.mark.parametrize("name", [name for name in OF_ONE + OF_MANY if name != "restore_task"])
+def test_a_change_does_not_find_what_is_deleted_while_it_waits(
+    database: Database, owned: Owned, name: str, deletion: str, keep: Keep
+) -> None:
+    change = owned.change(name)
+    if "expected_version" in change.values:
+        change = change._replace(values={**change.values, "expected_version": None})
+    first, second = (keep(owned.owner, each) for each in (owned.change(deletion), change))
+    ((done, *deleted),), answer = one_after_the_other(database, owned, first, second)
+    assert (done, answer) == (True, [])
+    assert row_of(database, owned.live) == tuple(deleted)
+
+
+@pytest.mark.parametrize("name", OF_MANY)
+def test_batches_of_the_same_tasks_wait_for_each_other(
+    database: Database, owned: Owned, name: str
+) -> None:
+    first = tasks.update_tasks(owned.owner, [owned.live], completed=False)
+    ((_, *before),), ((done, *after),) = one_after_the_other(
+        database, owned, first, owned.change(name)
+    )
+    assert (done, before[-1], after[-1]) == (True, 2, 3)
