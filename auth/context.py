@@ -1,6 +1,6 @@
-"""The context of a request: who is asking, and the door to the database.
+"""The context of a request: the user, and the database.
 
-The context getter is the only way in: no token, no context; no context, no resolver.
+Only ContextGetter makes one for a request, from its token; resolvers run with a context alone.
 """
 
 import asyncio
@@ -17,9 +17,9 @@ from models.user import UserId, UserRow
 
 
 class Unauthenticated(CodedError):
-    """The request carries no token, or one that is not good.
+    """The request has no token, or one that is refused.
 
-    The message is the same for every reason, so that it tells a forger nothing.
+    The message is the same for every reason, so that a forger learns nothing.
     """
 
     def __init__(self) -> None:
@@ -29,7 +29,7 @@ class Unauthenticated(CodedError):
 
 
 class Context:
-    """What resolvers are given as `info.context`."""
+    """The `info.context` of resolvers."""
 
     def __init__(
         self,
@@ -43,7 +43,7 @@ class Context:
         self.changes = changes
         self._read_viewer = read_viewer
         self.rate_limit: RateLimit | None = None
-        """What the operation has cost; None where nothing is limited."""
+        """The budget after the operation; None where nothing is limited."""
         self._viewer: asyncio.Future[UserRow] | None = None
 
     @property
@@ -51,11 +51,11 @@ class Context:
         return self.identity.user_id
 
     def anew(self) -> "Context":
-        """Return a context of the same user, that has read nothing yet."""
+        """Return a context of the same user that has read nothing yet."""
         return Context(self.identity, self.database, self.changes, self._read_viewer)
 
     async def viewer(self) -> UserRow:
-        """Return the row of the user who is asking, read at most once in a request."""
+        """Return the row of the user, read at most once in a request."""
         if self._viewer is None:
             self._viewer = asyncio.ensure_future(self._read_viewer(self))
         return await self._viewer
@@ -65,7 +65,7 @@ Info = strawberry.Info[Context, None]
 
 
 class ContextGetter:
-    """Makes the context of a request from its verified token, and of nothing else."""
+    """Makes the context of a request from its verified token, and from nothing else."""
 
     def __init__(
         self,
@@ -80,11 +80,11 @@ class ContextGetter:
         self._read_viewer = read_viewer
 
     async def __call__(self, authorization: Sequence[str]) -> Context:
-        """Return the context of whoever the values of the `Authorization` header name.
+        """Return the context of the user that the values of the `Authorization` header name.
 
         Raises:
-            Unauthenticated: there is not exactly one such value, or its token is not good.
-            KeysUnavailable: the keys to check it with could not be fetched.
+            Unauthenticated: there is not exactly one value, or its token is refused.
+            KeysUnavailable: the keys to verify it with cannot be fetched.
         """
         scheme, _, token = (
             authorization[0].partition(" ") if len(authorization) == 1 else ("", "", "")

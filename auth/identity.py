@@ -1,4 +1,4 @@
-"""Who somebody is, once a token has been verified."""
+"""The user that a verified token names."""
 
 from dataclasses import dataclass
 
@@ -7,10 +7,10 @@ from models.user import UserId
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """What a verified token says of its bearer."""
+    """The claims of a verified token about its user."""
 
     user_id: UserId
     email: str | None
     name: str | None
     expires_at: float
-    """When the token ends (`exp`), in seconds since the epoch."""
+    """The end of the token (`exp`), in seconds since the epoch."""

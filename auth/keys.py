@@ -1,4 +1,4 @@
-"""Where public keys come from: a JSON Web Key Set (RFC 7517), fetched, kept and refreshed."""
+"""Public keys: a JSON Web Key Set (RFC 7517), fetched, kept and refreshed."""
 
 import asyncio
 import json
@@ -28,7 +28,7 @@ _ALGORITHMS_OF_KEY = MappingProxyType(
         ("RSA", None): ("RS256", "PS256"),
     }
 )
-"""What a key may be for, by type and curve (RFC 7518, 3.1; RFC 8037, 3.1).
+"""The algorithms of a key, by its type and curve (RFC 7518, 3.1; RFC 8037, 3.1).
 
 A key that names no algorithm is for the first.
 """
@@ -36,7 +36,7 @@ A key that names no algorithm is for the first.
 RSA_MIN_BITS = 2048
 KEY_SET_MAX_BYTES = 256 * 1024
 PAUSE_WITHOUT_KEYS = 1.0
-"""Seconds between two tries while there are no keys: the servers may have been started together."""
+"""Seconds between two tries while there are no keys: both servers may just be starting."""
 
 
 class UnknownKey(Exception):
@@ -44,12 +44,12 @@ class UnknownKey(Exception):
 
 
 class KeysUnavailable(Exception):
-    """The key set cannot be fetched, and never could be since the start."""
+    """The key set has never been fetched since the start, or cannot be fetched now; says why."""
 
 
 @dataclass(frozen=True, slots=True)
 class VerificationKey:
-    """A key, and the one algorithm that it verifies; equal to what verifies the same."""
+    """A key and its one algorithm; equal to another of the same entry and algorithm."""
 
     key: jwt.PyJWK | str = field(compare=False)
     algorithm: str
@@ -60,11 +60,11 @@ class VerificationKey:
 class Jwks:
     """The public keys at a URL, by their `kid`.
 
-    Keys are fetched when the first is asked for. Once half their lifetime is over, whoever asks is
-    answered at once and `keep_fresh` fetches them again. An unknown `kid` may be a new key, so it
-    has them fetched at once, but no sooner than a cooldown after another unknown one did. Where
-    nobody has asked for a whole lifetime, the first who does waits for a fetch: a key may have been
-    taken away since. While the keys cannot be fetched, those at hand stay good.
+    The first request for a key fetches them. After half their lifetime, `keep_fresh` fetches them
+    again as soon as a key is asked for. An unknown `kid` may be a new key, so it starts a fetch at
+    once, but no sooner than a cooldown after the last unknown one did. After a whole lifetime
+    without a fetch, a request waits for one, for a key may have been removed since. While the keys
+    cannot be fetched, the kept ones stay valid.
     """
 
     def __init__(
@@ -87,7 +87,7 @@ class Jwks:
         self._failure: str | None = "they have not been fetched yet"
         self._client: httpx2.AsyncClient | None = None
         self._fetching: asyncio.Task[None] | None = None
-        """The fetch under way, or the latest: everybody who needs one waits for the same."""
+        """The fetch under way, or the latest; all that need one wait for the same."""
         self._stale = asyncio.Event()
         """Set when `keep_fresh` is to fetch."""
 
@@ -98,7 +98,7 @@ class Jwks:
             UnknownKey: the set has none.
             KeysUnavailable: there is no set to look in.
         """
-        if key := self._key_at_hand(kid):
+        if key := self._kept_key(kid):
             return key
         if self._keys is None:
             await self._refresh(is_due=self._is_over(PAUSE_WITHOUT_KEYS, self._tried_at))
@@ -116,17 +116,17 @@ class Jwks:
         return self._keys[kid]
 
     def holds(self, key: VerificationKey) -> bool:
-        """Tell whether the set has this very key, as far as is known without waiting.
+        """Tell whether the set has this very key; False where the answer needs a fetch.
 
-        As asking for a key does, it has `keep_fresh` fetch the keys once it is time.
+        As `key` does, it has `keep_fresh` fetch the keys when that is due.
         """
-        return self._key_at_hand(key.entry["kid"]) == key
+        return self._kept_key(key.entry["kid"]) == key
 
     async def fetch(self) -> int:
-        """Fetch the keys now, whatever the cooldown, and return how many there are.
+        """Fetch the keys now, cooldown or not, and return their number.
 
         Raises:
-            KeysUnavailable: they cannot be fetched; says why.
+            KeysUnavailable: they cannot be fetched.
         """
         await self._refresh(is_due=True)
         if self._keys is None or self._failure is not None:
@@ -134,7 +134,7 @@ class Jwks:
         return len(self._keys)
 
     async def keep_fresh(self) -> None:
-        """Fetch the keys again whenever half their lifetime is over and somebody asks for one.
+        """Fetch the keys again whenever a key is asked for after half their lifetime.
 
         It never returns: it is to run in the background for as long as the keys are used.
         """
@@ -144,15 +144,15 @@ class Jwks:
             await self._refresh(is_due=self._is_over(self._cooldown, self._tried_at))
 
     async def aclose(self) -> None:
-        """Cancel the fetch that is under way, and close the connections."""
+        """Stop a fetch under way, and close the connections."""
         if self._fetching is not None:
             self._fetching.cancel()
             await asyncio.gather(self._fetching, return_exceptions=True)
         if self._client is not None:
             await self._client.aclose()
 
-    def _key_at_hand(self, kid: str) -> VerificationKey | None:
-        """Return the key of this id; None when it is unknown, or a fetch is to be waited for."""
+    def _kept_key(self, kid: str) -> VerificationKey | None:
+        """Return the key of this id; None when it is unknown, or the keys are overdue."""
         age = self._clock() - self._fetched_at
         is_overdue = age > self._lifetime and self._failure is None
         if self._keys is None or kid not in self._keys or is_overdue:
@@ -165,12 +165,12 @@ class Jwks:
         return self._clock() - since >= pause
 
     async def _refresh(self, *, is_due: bool) -> None:
-        """Wait for the fetch that is under way; start one first if there is none and it is due."""
+        """Wait for the fetch under way; start one first if none is and it is due."""
         if self._fetching is None or self._fetching.done():
             if not is_due:
                 return
             self._fetching = asyncio.create_task(self._fetch())
-        # Whoever stops waiting must not cancel the fetch that others wait for.
+        # One caller that is cancelled must not cancel the fetch of the others.
         await asyncio.shield(self._fetching)
 
     async def _fetch(self) -> None:
@@ -179,7 +179,7 @@ class Jwks:
             self._keys = _keys_of(await self._download())
         except TimeoutError:
             self._fail(f"no whole answer within {self._timeout:g} seconds")
-        except Exception as error:  # noqa: BLE001 -- whatever went wrong, the keys at hand stay good
+        except Exception as error:  # noqa: BLE001 -- whatever went wrong, the kept keys stay valid
             self._fail(f"{type(error).__name__}: {error}")
         else:
             self._fetched_at, self._failure = self._tried_at, None
@@ -209,7 +209,7 @@ class Jwks:
 
 
 def _keys_of(document: Mapping[str, Any]) -> dict[str, VerificationKey]:
-    """Return the keys that can verify signatures; a useless one costs the others nothing."""
+    """Return the keys that can verify signatures; an unusable one is left out."""
     keys = {}
     for entry in document["keys"]:
         if not isinstance(entry, dict) or not isinstance(entry.get("kid"), str):
@@ -233,7 +233,7 @@ def _keys_of(document: Mapping[str, Any]) -> dict[str, VerificationKey]:
 
 
 def _algorithm_of(entry: Mapping[str, Any]) -> str | None:
-    """Return the algorithm that the key is for; None when it is for no signature of ours."""
+    """Return the algorithm of the key; None when it verifies no signature of ours."""
     if entry.get("use", "sig") != "sig":
         return None
     kind, curve = entry.get("kty"), entry.get("crv")

@@ -1,110 +1,36 @@
 """Tokens: a battery of forged ones is refused, and so is everything that proves nothing."""
 
 import asyncio
-import base64
 import json
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any
 
 import jwt
 import pytest
-from cryptography.hazmat.primitives import hashes, hmac, serialization
 from hypothesis import given
 from hypothesis import strategies as st
-from jwt.algorithms import RSAAlgorithm
 
 from auth.identity import Identity
-from auth.keys import ASYMMETRIC_ALGORITHMS, Jwks
-from auth.tokens import (
-    CLOCK_LEEWAY,
-    REMEMBERED_MAX_LENGTH,
-    TOKEN_MAX_LENGTH,
-    InvalidToken,
-    TokenVerifier,
-    make_token,
-)
-from models.user import USER_ID_MAX_LENGTH
+from auth.keys import ASYMMETRIC_ALGORITHMS
+from auth.tokens import InvalidToken, TokenVerifier, make_token
 from tests.api import SECRET, Server, running_server, settings_for
-from tests.auth_server import AuthServer, kept_fresh, settled
+from tests.auth.forging import (
+    OTHER_SECRET,
+    SET_SECRET,
+    Forge,
+    b64,
+    cut,
+    hs256,
+    hs256_of_parts,
+    payload_with,
+    unsigned,
+    verify,
+)
+from tests.auth_server import AuthServer
 from tests.counts import Count
 from tests.databases import Database
-
-OTHER_SECRET = "another-secret-that-is-at-least-as-long-as-it-must-be"
-SET_SECRET = b"a-shared-secret-that-somebody-put-into-the-key-set"
-
-
-def b64(raw: bytes | str) -> str:
-    data = raw.encode() if isinstance(raw, str) else raw
-    return base64.urlsafe_b64encode(data).decode().rstrip("=")
-
-
-def hs256(header: bytes | str, payload: bytes | str, secret: bytes = SECRET.encode()) -> str:
-    """Sign whatever it is, as no library would."""
-    signed = f"{b64(header)}.{b64(payload)}"
-    mac = hmac.HMAC(secret, hashes.SHA256())
-    mac.update(signed.encode())
-    return f"{signed}.{b64(mac.finalize())}"
-
-
-@dataclass
-class Forge:
-    """What a forger has to work with: a good token's claims, and the public keys."""
-
-    auth_server: AuthServer
-    kids: dict[str, str]
-
-    @property
-    def claims(self) -> dict[str, Any]:
-        base = self.auth_server.url
-        now = int(time.time())
-        return {"sub": "ada", "iat": now, "exp": now + 60, "iss": base, "aud": base}
-
-    def hs(self, secret: str = SECRET, headers: dict[str, Any] | None = None, **claims: Any) -> str:
-        """Return a token signed with the secret; claims given as ... are left out."""
-        return jwt.encode(self._with(claims), secret, "HS256", headers)
-
-    def by(self, algorithm: str = "EdDSA", headers: Any = None, **claims: Any) -> str:
-        """Return a token signed with the key of an algorithm."""
-        kid = self.kids[algorithm]
-        return self.auth_server.sign(self._with(claims), kid, **(headers or {}))
-
-    def raw(self, payload: bytes | str) -> str:
-        return hs256('{"alg":"HS256"}', payload)
-
-    def public(self, algorithm: str) -> bytes:
-        key = self.auth_server.private_keys[self.kids[algorithm]][1].public_key()
-        pem: bytes = key.public_bytes(
-            serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
-        )
-        return pem
-
-    def public_bytes_of_ed25519(self) -> bytes:
-        key = self.auth_server.private_keys[self.kids["EdDSA"]][1].public_key()
-        raw: bytes = key.public_bytes_raw()
-        return raw
-
-    def _with(self, claims: dict[str, Any]) -> dict[str, Any]:
-        return {name: v for name, v in {**self.claims, **claims}.items() if v is not ...}
-
-
-def unsigned(forge: Forge, alg: str, signature: str = "") -> str:
-    return f"{b64(json.dumps({'alg': alg}))}.{b64(json.dumps(forge.claims))}.{signature}"
-
-
-def payload_with(forge: Forge, name: str, value: str) -> str:
-    """Return the payload with a claim of this JSON text."""
-    rest = {key: v for key, v in forge.claims.items() if key != name}
-    return json.dumps(rest)[:-1] + f', "{name}": {value}}}'
-
-
-def cut(token: str, part: int) -> str:
-    parts = token.split(".")
-    parts[part] = parts[part][:-3]
-    return ".".join(parts)
-
 
 FORGERIES: dict[str, Callable[[Forge], str]] = {
     "empty": lambda f: "",
@@ -115,7 +41,7 @@ FORGERIES: dict[str, Callable[[Forge], str]] = {
     "only dots": lambda f: "..",
     "not ASCII": lambda f: "é.é.é",
     "a lone surrogate": lambda f: "\ud800.a.b",
-    "giant": lambda f: f.hs(junk="x" * TOKEN_MAX_LENGTH),
+    "giant": lambda f: f.hs(junk="x" * 8192),
     "header cut": lambda f: cut(f.hs(), 0),
     "payload cut": lambda f: cut(f.hs(), 1),
     "signature cut": lambda f: cut(f.hs(), 2),
@@ -181,6 +107,12 @@ FORGERIES: dict[str, Callable[[Forge], str]] = {
     "alg twice": lambda f: hs256('{"alg":"none","alg":"HS256"}', json.dumps(f.claims)),
     "a claim that is no JSON": lambda f: f.raw(payload_with(f, "junk", "NaN")),
     "payload in UTF-16": lambda f: f.raw(json.dumps(f.claims).encode("utf-16")),
+    "header with a character too many": lambda f: hs256_of_parts(
+        b64('{"alg":"HS256"}')[:4] + "!" + b64('{"alg":"HS256"}')[4:], b64(json.dumps(f.claims))
+    ),
+    "payload with a character too many": lambda f: hs256_of_parts(
+        b64('{"alg":"HS256"}'), b64(json.dumps(f.claims)) + "!"
+    ),
     "header in UTF-16": lambda f: hs256('{"alg":"HS256"}'.encode("utf-16"), json.dumps(f.claims)),
     "sub missing": lambda f: f.hs(sub=...),
     "sub null": lambda f: f.raw(payload_with(f, "sub", "null")),
@@ -190,7 +122,7 @@ FORGERIES: dict[str, Callable[[Forge], str]] = {
     "sub with NUL": lambda f: f.hs(sub="a\0da"),
     "sub with a newline": lambda f: f.hs(sub="a\nda"),
     "sub with half a surrogate": lambda f: f.raw(payload_with(f, "sub", '"a\\ud800"')),
-    "sub too long": lambda f: f.hs(sub="x" * (USER_ID_MAX_LENGTH + 1)),
+    "sub too long": lambda f: f.hs(sub="x" * 256),
     "exp missing": lambda f: f.hs(exp=...),
     "exp a second ago": lambda f: f.hs(exp=int(time.time()) - 1),
     "exp long ago": lambda f: f.by(exp=1),
@@ -203,8 +135,8 @@ FORGERIES: dict[str, Callable[[Forge], str]] = {
     "exp of 400 digits": lambda f: f.raw(payload_with(f, "exp", "9" * 400)),
     "exp of 5000 digits": lambda f: f.raw(payload_with(f, "exp", "9" * 5000)),
     "exp a list": lambda f: f.raw(payload_with(f, "exp", "[9999999999]")),
-    "nbf in the future": lambda f: f.hs(nbf=int(time.time()) + CLOCK_LEEWAY + 60),
-    "iat in the future": lambda f: f.hs(iat=int(time.time()) + CLOCK_LEEWAY + 60),
+    "nbf in the future": lambda f: f.hs(nbf=int(time.time()) + 90),
+    "iat in the future": lambda f: f.hs(iat=int(time.time()) + 90),
     "iat text": lambda f: f.raw(payload_with(f, "iat", '"now"')),
     "iss missing": lambda f: f.hs(iss=...),
     "iss wrong": lambda f: f.hs(iss="https://evil.example"),
@@ -235,6 +167,7 @@ HARMLESS: dict[str, Callable[[Forge], str]] = {
     "aud with a slash": lambda f: f.by(aud=f.auth_server.url + "/"),
     "aud a list": lambda f: f.by(aud=["https://other.example", f.auth_server.url]),
     "a clock that is slow": lambda f: f.hs(nbf=int(time.time()) + 25, iat=int(time.time()) + 25),
+    "jti a number, which nothing reads": lambda f: f.raw(payload_with(f, "jti", "7")),
     "more claims": lambda f: f.by(emailVerified=True, image=None, id="eve", user_id="eve"),
     **{
         algorithm: lambda f, algorithm=algorithm: f.by(algorithm)  # type: ignore[misc]
@@ -244,41 +177,11 @@ HARMLESS: dict[str, Callable[[Forge], str]] = {
 
 
 @pytest.fixture(scope="module")
-def forge() -> Iterator[Forge]:
-    server = AuthServer()
-    kids = {algorithm: server.add_key(algorithm) for algorithm in ASYMMETRIC_ALGORITHMS}
-    kids["stranger"] = server.add_key("EdDSA")
-    server.remove_key(kids["stranger"])
-    kids["leaked"] = server.add_key("RS256")
-    leaked = RSAAlgorithm.to_jwk(server.private_keys[kids["leaked"]][1], as_dict=True)
-    server.public_keys[-1] |= leaked
-    server.public_keys.append({"kty": "oct", "kid": "shared", "k": b64(SET_SECRET)})
-    yield Forge(server, kids)
-    server.stop()
-
-
-@pytest.fixture(scope="module")
 def both_server(forge: Forge, database: Database) -> Iterator[Server]:
     """A server that takes tokens by the secret and by the key set."""
     settings = settings_for(database.server_url, better_auth_url=forge.auth_server.url)
     with running_server(settings) as server:
         yield server
-
-
-async def verify(forge: Forge, token: str, **changes: Any) -> Identity:
-    jwks = Jwks(forge.auth_server.jwks_url)
-    given = {
-        "secret": SECRET,
-        "jwks": jwks,
-        "issuer": forge.auth_server.url,
-        "audience": forge.auth_server.url,
-        "algorithms": frozenset({"HS256", *ASYMMETRIC_ALGORITHMS}),
-        **changes,
-    }
-    try:
-        return await TokenVerifier(**given).verify(token)
-    finally:
-        await jwks.aclose()
 
 
 @pytest.mark.parametrize("name", FORGERIES)
@@ -294,11 +197,6 @@ async def test_a_forged_token_is_refused(forge: Forge, name: str) -> None:
 @pytest.mark.parametrize("name", HARMLESS)
 async def test_a_good_token_is_accepted(forge: Forge, name: str) -> None:
     assert (await verify(forge, HARMLESS[name](forge))).user_id == "ada"
-
-
-async def test_a_subject_may_be_as_long_as_a_user_id(forge: Forge) -> None:
-    longest = "x" * USER_ID_MAX_LENGTH
-    assert (await verify(forge, forge.hs(sub=longest))).user_id == longest
 
 
 def test_over_http_a_forged_token_is_a_401_and_nothing_else(
@@ -320,7 +218,7 @@ def test_over_http_a_forged_token_is_a_401_and_nothing_else(
     assert b"UNAUTHENTICATED" in answers.pop()
 
 
-def test_over_http_a_good_token_opens_the_door(forge: Forge, both_server: Server) -> None:
+def test_over_http_a_good_token_is_accepted(forge: Forge, both_server: Server) -> None:
     for make in HARMLESS.values():
         assert both_server.bearer(make(forge)).data("{ me { id } }") == {"me": {"id": "ada"}}
 
@@ -354,7 +252,6 @@ async def test_claims_about_the_user_are_taken_when_they_are_sane(forge: Forge) 
         {"email": 7, "name": ["Ada"]},
         {"email": "", "name": ""},
         {"email": "a\0@example.com", "name": "A\0da"},
-        {"email": "x" * 321, "name": "x" * 256},
     ):
         odd = await verify(forge, forge.hs(**claims))
         assert (odd.email, odd.name) == (None, None)
@@ -379,155 +276,6 @@ async def test_a_token_made_for_development_says_what_it_was_told(forge: Forge) 
     )
     claims = jwt.decode(bare, options={"verify_signature": False})
     assert claims.keys() == {"sub", "iat", "exp"}
-
-
-@dataclass
-class Remembering:
-    """A verifier, the keys it has, and a clock to let them grow old by."""
-
-    verifier: TokenVerifier
-    jwks: Jwks
-    auth_server: AuthServer
-    kid: str
-    now: float = 1000.0
-
-    def token(self, kid: str | None = None, **claims: Any) -> str:
-        given = {"sub": "ada", "exp": time.time() + 60, **claims}
-        return self.auth_server.sign(given, kid or self.kid)
-
-
-@pytest.fixture
-async def remembering() -> AsyncIterator[Remembering]:
-    server = AuthServer()
-    jwks = Jwks(server.jwks_url, lifetime=600, cooldown=30, clock=lambda: case.now)
-    verifier = TokenVerifier(
-        secret=SECRET,
-        jwks=jwks,
-        issuer=None,
-        audience=None,
-        algorithms=frozenset({"HS256", *ASYMMETRIC_ALGORITHMS}),
-    )
-    case = Remembering(verifier, jwks, server, server.add_key())
-    async with kept_fresh(jwks):
-        yield case
-    server.stop()
-
-
-async def test_a_verified_token_is_remembered(remembering: Remembering) -> None:
-    verifier = remembering.verifier
-    for token in (remembering.token(), hs256('{"alg":"HS256"}', '{"sub":"eve","exp":9999999999}')):
-        assert verifier.remembered(token) is None
-        identity = await verifier.verify(token)
-        assert verifier.remembered(token) is identity
-        assert await verifier.verify(token) is identity
-
-
-async def test_a_remembered_token_is_refused_once_it_is_over(remembering: Remembering) -> None:
-    end = time.time() + 0.5
-    short, long = remembering.token(exp=end), remembering.token()
-    await remembering.verifier.verify(short)
-    await remembering.verifier.verify(long)
-    await asyncio.sleep(end - time.time() + 0.01)
-    assert remembering.verifier.remembered(short) is None
-    with pytest.raises(InvalidToken):
-        await remembering.verifier.verify(short)
-    assert remembering.verifier.remembered(long)
-
-
-@pytest.mark.parametrize("change", ["taken away", "changed"])
-async def test_a_remembered_token_is_refused_once_its_key_is(
-    remembering: Remembering, change: str
-) -> None:
-    server, kept = remembering.auth_server, remembering.auth_server.add_key("ES256")
-    of_old, of_kept = remembering.token(), remembering.token(kept)
-    await remembering.verifier.verify(of_old)
-    await remembering.verifier.verify(of_kept)
-    server.remove_key(remembering.kid)
-    if change == "changed":
-        server.add_key()
-        server.public_keys[-1]["kid"] = remembering.kid
-    await remembering.jwks.fetch()
-    assert remembering.verifier.remembered(of_old) is None
-    with pytest.raises(InvalidToken):
-        await remembering.verifier.verify(of_old)
-    assert remembering.verifier.remembered(of_kept), "its key was fetched again, and is the same"
-
-
-async def test_who_only_ever_sends_remembered_tokens_has_the_keys_refreshed_too(
-    remembering: Remembering,
-) -> None:
-    token = remembering.token()
-    await remembering.verifier.verify(token)
-    remembering.auth_server.remove_key(remembering.kid)
-    remembering.now += 301
-    assert remembering.verifier.remembered(token), "it is half of the keys' lifetime old"
-    await settled(remembering.jwks)
-    assert remembering.verifier.remembered(token) is None
-
-
-async def test_nothing_is_remembered_by_keys_that_are_overdue(remembering: Remembering) -> None:
-    token = remembering.token()
-    await remembering.verifier.verify(token)
-    remembering.auth_server.remove_key(remembering.kid)
-    remembering.now += 601
-    with pytest.raises(InvalidToken):
-        await remembering.verifier.verify(token)
-
-
-async def test_remembered_tokens_stay_good_while_the_auth_server_is_away(
-    remembering: Remembering,
-) -> None:
-    token = remembering.token()
-    identity = await remembering.verifier.verify(token)
-    remembering.auth_server.answer = (500, b"")
-    for _ in range(3):
-        remembering.now += 601
-        assert await remembering.verifier.verify(token) == identity
-
-
-async def test_no_variant_of_a_remembered_token_is_accepted(remembering: Remembering) -> None:
-    token = remembering.token()
-    header, payload, signature = token.split(".")
-    await remembering.verifier.verify(token)
-    eve = b64(json.dumps({"sub": "eve", "exp": time.time() + 60}))
-    for variant in (
-        f"{header}.{eve}.{signature}",
-        f"{header}.{payload}.",
-        f"{header}.{payload}",
-        f"{header}.{payload}.{'A' * len(signature)}",
-        f"{b64(json.dumps({'alg': 'none'}))}.{payload}.{signature}",
-        f"{b64(json.dumps({'alg': 'HS256'}))}.{payload}.{signature}",
-        f" {token}",
-        f"{token}.",
-        token.swapcase(),
-        token[:-2] + token[-2:].swapcase(),
-    ):
-        assert variant != token
-        assert remembering.verifier.remembered(variant) is None
-        with pytest.raises(InvalidToken):
-            await remembering.verifier.verify(variant)
-
-
-async def test_what_is_refused_is_not_remembered(remembering: Remembering) -> None:
-    for token in ("a.b.c", remembering.token(sub=""), remembering.token(exp=1)):
-        with pytest.raises(InvalidToken):
-            await remembering.verifier.verify(token)
-        assert remembering.verifier.remembered(token) is None
-
-
-async def test_no_more_is_remembered_than_there_is_room_for(
-    remembering: Remembering, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("auth.tokens.REMEMBERED_TOKENS", 3)
-    verifier = remembering.verifier
-    tokens = [remembering.token(sub=f"user-{n}") for n in range(5)]
-    for token in tokens:
-        await verifier.verify(token)
-        verifier.remembered(tokens[0])
-    assert [n for n, token in enumerate(tokens) if verifier.remembered(token)] == [0, 3, 4]
-    long = remembering.token(junk="x" * REMEMBERED_MAX_LENGTH)
-    assert await verifier.verify(long)
-    assert verifier.remembered(long) is None
 
 
 JSON = st.recursive(
