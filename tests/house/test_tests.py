@@ -1,6 +1,7 @@
 """The tests themselves: each asserts something, whatever its loops find."""
 
 import ast
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -116,3 +117,19 @@ def may_assert_nothing(file: Path) -> list[str]:
 def test_no_test_asserts_nothing_where_a_loop_is_empty() -> None:
     """Let such a loop go over `nonempty(rows)`, or assert how many there are before it."""
     assert {name for file in FILES for name in may_assert_nothing(file)} == OWED
+
+
+LIMIT = re.compile(r"[A-Z_]*(MAX|MIN|LEEWAY|DEFAULT|KEPT|REMEMBERED)[A-Z_]*")
+
+
+def test_a_limit_stands_in_the_tests_as_a_number() -> None:
+    """A test that imports it would agree with any other number."""
+    imported = {
+        f"{file}: {alias.name}"
+        for file in FILES
+        for node in ast.walk(ast.parse((ROOT / file).read_text()))
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+        if LIMIT.fullmatch(alias.name)
+    }
+    assert imported == set()

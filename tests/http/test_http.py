@@ -7,9 +7,10 @@ import httpx2
 import pytest
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from app.http.request import BODY_MAX_BYTES
 from tests.api import CREATE, Server, settings_for
 from tests.databases import Database
+
+BODY_MAX_BYTES = 100 * 1024
 
 RESPONSE_JSON = "application/graphql-response+json"
 

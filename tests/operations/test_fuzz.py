@@ -22,7 +22,6 @@ from hypothesis_graphql import from_schema
 from strawberry.printer import print_schema
 
 from graphql_schema.schema import schema
-from models.task import DESCRIPTION_MAX_LENGTH, TITLE_MAX_LENGTH
 from tests.api import (
     CREATE,
     DELETE,
@@ -38,6 +37,8 @@ from tests.api import (
 )
 from tests.counts import Count
 from tests.repository import ROOT
+
+TITLE_MAX_LENGTH, DESCRIPTION_MAX_LENGTH = 200, 1000
 
 SCHEMA_FILE = ROOT / "schema.graphql"
 ORDERS = ("CREATED_AT", "UPDATED_AT", "TITLE")

@@ -6,12 +6,14 @@ from collections.abc import Callable, Iterator
 import pytest
 from graphql import Node, get_introspection_query
 
-from app.operations.documents import INTEGER_DIGITS_MAX, TOKENS_KEPT, Documents
+from app.operations.documents import Documents
 from graphql_schema.limits import Limits
 from graphql_schema.schema import schema
 from tests.api import Server, running_server, settings_for
 from tests.databases import Database
 from tests.sockets import signed_in
+
+INTEGER_DIGITS_MAX, TOKENS_KEPT = 100, 50_000
 
 LIMITS = Limits(tokens=400, depth=6, aliases=5, directives=4, root_fields=7, nodes=230)
 

@@ -9,9 +9,10 @@ from uuid import uuid4
 import httpx2
 import pytest
 
-from app.operations.persisted import BYTES_MAX
 from tests.api import CREATE, Caller, Server, running_server, settings_for
 from tests.databases import Database
+
+BYTES_MAX = 4 * 1024 * 1024
 
 NOT_FOUND = {
     "errors": [

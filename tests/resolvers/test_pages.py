@@ -9,9 +9,10 @@ import psycopg
 import pytest
 from strawberry.utils.str_converters import to_camel_case
 
-from graphql_schema.connections import PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX
 from graphql_schema.filters import OrderDirection, TaskOrderField
 from tests.api import LIST, Caller, Server
+
+PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX = 50, 100
 
 
 def walk(user: Caller, size: int, *, forward: bool, **arguments: Any) -> list[str]:

@@ -5,8 +5,9 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from models.task import DESCRIPTION_MAX_LENGTH, TITLE_MAX_LENGTH
 from tests.api import CREATE, UPDATE, Server
+
+TITLE_MAX_LENGTH, DESCRIPTION_MAX_LENGTH = 200, 1000
 
 BIGGEST = str(2**63 - 1)
 NO_ID_OF_OURS = [
