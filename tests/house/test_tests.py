@@ -1,9 +1,13 @@
 """The tests themselves: each asserts something, whatever its loops find."""
 
 import ast
+import random
 import re
 from collections.abc import Sequence
 from pathlib import Path
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from tests.repository import ROOT
 
@@ -133,3 +137,10 @@ def test_a_limit_stands_in_the_tests_as_a_number() -> None:
         if LIMIT.fullmatch(alias.name)
     }
     assert imported == set()
+
+
+@settings(max_examples=5)
+@given(st.builds(random.random))
+def test_the_random_numbers_of_servers_fail_no_property_test(number: float) -> None:
+    """Servers run in threads of the tests, and draw numbers while Hypothesis does."""
+    assert 0 <= number < 1
