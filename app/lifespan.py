@@ -14,7 +14,7 @@ from app.database.listener import (
     keep_sweeping,
 )
 from app.database.notifications import Notifier
-from app.database.pipeline import PipelinedDatabase
+from app.database.pipelined import PipelinedDatabase
 from app.database.purge import keep_purging
 from app.operations.budget import Budget
 from app.settings import Settings

@@ -1,12 +1,11 @@
 """A session: what a new connection is checked and prepared for."""
 
-from typing import Any
-
 from psycopg import AsyncConnection
 from psycopg.types.string import TextLoader
 
 from app.database.protection import objections
 from app.settings import Settings
+from pipelined_postgres.client import UnusableConnection
 
 APPLICATION_NAME = "todo-api"
 
@@ -14,7 +13,7 @@ CONNECTION_LIFETIME = 240.0
 """Seconds. Neon suspends a database after 300 idle ones; no connection should outlive that."""
 
 
-class UnsafeRole(Exception):
+class UnsafeRole(UnusableConnection):
     """Row security would not bind the server's role: a sentence for each reason."""
 
 
@@ -41,10 +40,3 @@ async def prepare_session(
     await connection.execute("SET TimeZone TO 'UTC'")
     await connection.execute("SET DateStyle TO 'ISO'")
     connection.adapters.register_loader("timestamptz", TextLoader)
-
-
-async def is_pooled(connection: AsyncConnection[Any]) -> bool:
-    """Return whether a pooler is in between: a session then is not what it was said to be."""
-    cursor = await connection.execute("SELECT pg_backend_pid()")
-    record = await cursor.fetchone()
-    return record is None or record[0] != connection.info.backend_pid

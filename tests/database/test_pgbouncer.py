@@ -18,7 +18,7 @@ import psycopg
 import pytest
 
 from app.database.listener import can_listen
-from app.database.pipeline import PipelinedDatabase
+from app.database.pipelined import PipelinedDatabase
 from models.statement import Sql, Statement
 from models.user import UserId
 from tests.api import running_server, settings_for
@@ -129,7 +129,7 @@ async def test_through_a_pooler_no_call_is_torn_apart(
     # Longer than what PgBouncer reads at once, so that it has parts of calls in its hands.
     echo = Sql("SELECT current_setting('app.user_id'), $1", ("said",), tuple, writes=False)
     url = bouncer("todo_api")
-    door = PipelinedDatabase(
+    shared = PipelinedDatabase(
         url, settings_for(url, database_prepared_statements=False, database_pool_timeout=60)
     )
 
@@ -139,15 +139,15 @@ async def test_through_a_pooler_no_call_is_torn_apart(
         dice = random.Random(n)
         for _ in range(200):
             said = str(n) * dice.randrange(100, 900)
-            found = await door.fetch(Statement(echo, UserId(f"user {n}"), {"said": said}))
+            found = await shared.fetch(Statement(echo, UserId(f"user {n}"), {"said": said}))
             assert found == [(f"user {n}", said)]
             answered[n] += 1
 
-    await door.open()
+    await shared.open()
     try:
         await asyncio.gather(*(ask(n) for n in range(100, 164)))
     finally:
-        await door.close()
+        await shared.close()
     assert answered == dict.fromkeys(range(100, 164), 200)
 
 

@@ -10,7 +10,7 @@ from psycopg import AsyncConnection
 from app.commands.doctor import examine
 from app.commands.migrate import migrate_at
 from app.database.migration import head
-from app.database.pipeline import PipelinedDatabase
+from app.database.pipelined import PipelinedDatabase
 from app.database.protection import EXPECTED, HOW_TO_MEND, NOT_MIGRATED, REVISION, objections
 from app.database.roles import SERVER_ROLE
 from app.database.session import UnsafeRole

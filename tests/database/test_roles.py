@@ -8,7 +8,7 @@ import pytest
 from psycopg import AsyncConnection, sql
 
 from app.database.migration import MigrationFailed
-from app.database.pipeline import PipelinedDatabase
+from app.database.pipelined import PipelinedDatabase
 from app.database.roles import SERVER_ROLE, RoleFacts, ensure_server_role, inspect_role
 from app.database.session import UnsafeRole
 from tests.api import running_server, settings_for

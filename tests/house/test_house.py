@@ -20,7 +20,8 @@ PACKAGES: list[str] = PYPROJECT["tool"]["hatch"]["build"]["targets"]["wheel"]["p
 
 
 def modules() -> list[Path]:
-    return [file.relative_to(ROOT) for room in PACKAGES for file in (ROOT / room).rglob("*.py")]
+    files = [file.relative_to(ROOT) for room in PACKAGES for file in (ROOT / room).rglob("*.py")]
+    return [file for file in files if "tests" not in file.parts]
 
 
 def test_the_contracts_of_imports_are_kept() -> None:
@@ -109,7 +110,7 @@ def test_only_statements_name_the_owner_column() -> None:
 
 
 def test_only_statements_are_sql() -> None:
-    """The doctor reads the version of the migrations."""
+    """The doctor reads the version of the migrations; pipelined_postgres knows no tables."""
 
     def is_sql(node: ast.AST) -> bool:
         match node:
@@ -119,7 +120,8 @@ def test_only_statements_are_sql() -> None:
                 return True
         return False
 
-    assert outside(places(is_sql), STATEMENTS, "app/database/", "app/commands/doctor.py") == []
+    rooms = (STATEMENTS, "app/database/", "app/commands/doctor.py", "pipelined_postgres/")
+    assert outside(places(is_sql), *rooms) == []
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from psycopg.rows import dict_row
 from strawberry.printer import print_schema
 from strawberry.utils.str_converters import to_camel_case
 
-from app.database.pipeline import PipelinedDatabase
+from app.database.pipelined import PipelinedDatabase
 from graphql_schema.filters import TaskOrderField
 from graphql_schema.schema import schema
 from models.fact import May

@@ -1,4 +1,4 @@
-"""What is written in one turn of the event loop goes out at once, and nothing stays behind."""
+"""What is written in one turn of the event loop leaves at once, and nothing stays behind."""
 
 import asyncio
 import socket
@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from app.database.cork import Cork
+from pipelined_postgres.coalescing import Coalescing
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux has TCP_CORK")
@@ -17,16 +17,16 @@ async def test_what_is_written_in_one_turn_arrives_in_one_piece() -> None:
         receiver, _ = listening.accept()
     with sender, receiver:
         receiver.setblocking(False)
-        cork = Cork(loop, sender.fileno())
+        coalescing = Coalescing(loop, sender.fileno())
         for piece in (b"a", b"b", b"c"):
-            cork.hold()
+            coalescing.hold()
             sender.sendall(piece)
-        assert cork.holds
+        assert coalescing.holds
         with pytest.raises(BlockingIOError):
             receiver.recv(10)
         assert await loop.sock_recv(receiver, 10) == b"abc"
-        assert not cork.holds
-        cork.close()
+        assert not coalescing.holds
+        coalescing.close()
         sender.sendall(b"d")
         assert await loop.sock_recv(receiver, 10) == b"d"
 
@@ -34,6 +34,6 @@ async def test_what_is_written_in_one_turn_arrives_in_one_piece() -> None:
 async def test_a_unix_socket_holds_nothing() -> None:
     sender, receiver = socket.socketpair()
     with sender, receiver:
-        cork = Cork(asyncio.get_running_loop(), sender.fileno())
-        cork.hold()
-        assert not cork.holds
+        coalescing = Coalescing(asyncio.get_running_loop(), sender.fileno())
+        coalescing.hold()
+        assert not coalescing.holds

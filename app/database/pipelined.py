@@ -1,0 +1,100 @@
+"""The database of the resolvers, on connections that all requests share."""
+
+from typing import Any
+
+import psycopg
+from psycopg import AsyncConnection
+
+from app.database.retry import Attempts
+from app.database.session import (
+    APPLICATION_NAME,
+    CONNECTION_LIFETIME,
+    GRACE,
+    SET_LOCALS,
+    prepare_session,
+)
+from app.database.urls import libpq_url
+from app.settings import Settings
+from models.database import DatabaseUnavailable
+from models.statement import Row, Statement
+from pipelined_postgres.calls import statement as statement_of
+from pipelined_postgres.client import Client
+from pipelined_postgres.options import Options
+
+LOCALS = statement_of(SET_LOCALS)
+REVISION = statement_of("SELECT version_num FROM alembic_version")
+
+
+class PipelinedDatabase:
+    """Runs each statement as a transaction of its owner's."""
+
+    def __init__(self, url: str, settings: Settings) -> None:
+        self._settings = settings
+        self._timeout = b"%d" % (settings.database_statement_timeout * 1000)
+        self.client = Client(
+            libpq_url(url),
+            options_of(settings),
+            prepare=self._prepare,
+            application_name=APPLICATION_NAME,
+        )
+
+    async def open(self) -> None:
+        """Check the role and connect. A database that is not up yet is waited for later.
+
+        Raises:
+            UnsafeRole: the database is up, and row security would not bind the role.
+        """
+        await self.client.open()
+
+    async def close(self) -> None:
+        """Close the connections. Statements under way fail."""
+        await self.client.close()
+
+    async def fetch(self, statement: Statement[Row]) -> list[Row]:
+        """Run the statement, as `models.database.Database` has it."""
+        sql, owner = statement.sql, statement.owner
+        text = self.client.text
+        values = {**statement.values, "owner": owner}
+        queries = (
+            (LOCALS, (text(owner), self._timeout)),
+            (statement_of(sql.text), [text(values[name]) for name in sql.parameters]),
+        )
+        attempts = None
+        while True:
+            try:
+                return await self.client.run(queries, sql.make_row, repeatable=not sql.writes)
+            except (psycopg.Error, TimeoutError) as error:
+                attempts = attempts or Attempts(statement)
+                attempts.failed(error)
+
+    async def revision(self) -> str | None:
+        """Return the migration that the database is at; None when there has been none.
+
+        Raises:
+            DatabaseUnavailable: the database cannot be reached.
+        """
+        queries = ((LOCALS, (b"", self._timeout)), (REVISION, ()))
+        try:
+            records = await self.client.run(queries, tuple, repeatable=True)
+        except psycopg.errors.UndefinedTable:
+            return None
+        except (psycopg.OperationalError, TimeoutError) as error:
+            raise DatabaseUnavailable("The database cannot be reached.") from error
+        return str(records[0][0]) if records else None
+
+    async def _prepare(self, connection: AsyncConnection[Any]) -> None:
+        await prepare_session(connection, self._settings)
+
+
+def options_of(settings: Settings) -> Options:
+    """Return the client's options that the settings ask for."""
+    return Options(
+        connections_max=settings.database_pool_max_size,
+        wait_timeout=settings.database_pool_timeout,
+        connect_timeout=settings.database_connect_timeout,
+        statement_timeout=settings.database_statement_timeout,
+        grace=GRACE,
+        lifetime=CONNECTION_LIFETIME,
+        prepared_statements=settings.database_prepared_statements,
+        advice_without_prepared_statements="Say so by DATABASE_PREPARED_STATEMENTS=false.",
+    )

@@ -1,0 +1,99 @@
+"""A call: one transaction, and where its rows go."""
+
+from collections.abc import Callable, Sequence
+from hashlib import sha256
+from typing import Any, Protocol
+
+
+class Busy(TimeoutError):
+    """No connection had room for a call in time, or a call before it took too long."""
+
+
+class Statement:
+    """SQL as PostgreSQL reads it, and the name that it is prepared under."""
+
+    __slots__ = ("name", "text")
+
+    def __init__(self, text: str) -> None:
+        self.text = text.encode()
+        self.name = b"pipelined_" + sha256(self.text).hexdigest()[:24].encode()
+
+
+_STATEMENTS: dict[str, Statement] = {}
+
+
+def statement(text: str) -> Statement:
+    """Return the one statement of this text.
+
+    It is kept for ever, here and where it is prepared: values belong in parameters, not in texts.
+    """
+    found = _STATEMENTS.get(text)
+    if found is None:
+        found = _STATEMENTS[text] = Statement(text)
+    return found
+
+
+Query = tuple[Statement, Sequence[bytes | None]]
+"""A statement with its parameters as PostgreSQL's text."""
+
+
+class Answer(Protocol):
+    """Where a call's rows go: an asyncio.Future."""
+
+    def done(self) -> bool: ...
+
+    def cancelled(self) -> bool: ...
+
+    def set_result(self, rows: list[Any], /) -> None: ...
+
+    def set_exception(self, error: Exception, /) -> None: ...
+
+
+class Call:
+    """One transaction: its queries in order. The rows of the last one are its answer."""
+
+    __slots__ = (
+        "answer",
+        "began",
+        "make_row",
+        "parses",
+        "queries",
+        "repeatable",
+        "sent_twice",
+        "tried_again",
+    )
+
+    def __init__(
+        self,
+        queries: Sequence[Query],
+        make_row: Callable[[Sequence[Any]], Any],
+        answer: Answer,
+        began: float,
+        *,
+        repeatable: bool,
+    ) -> None:
+        self.queries = queries
+        self.make_row = make_row
+        self.answer = answer
+        self.began = began
+        self.repeatable = repeatable
+        """It may run more than once, as a read may."""
+        self.parses = 0
+        """How many statements were sent to be parsed before its queries."""
+        self.sent_twice = False
+        """There is another call with the same queries and the same answer."""
+        self.tried_again = False
+        """It was undone once, and sent again."""
+
+    def fail(self, error: Exception) -> None:
+        if not self.answer.done():
+            self.answer.set_exception(error)
+
+    def twice(self) -> "Call":
+        """Return another call that gives the same answer: whichever ends first gives it."""
+        self.sent_twice = True
+        twin = Call(
+            self.queries, self.make_row, self.answer, self.began, repeatable=self.repeatable
+        )
+        twin.sent_twice = True
+        return twin

@@ -1,0 +1,205 @@
+"""A connection as psycopg has it: the wire of a pipeline.
+
+psycopg has a pipeline mode of its own, in which one task waits for all the answers. Here calls of
+many tasks share a connection, so this drives libpq by `psycopg.pq`, and `Transformer` turns its
+results into rows; neither is promised to stay as it is. Nothing else here uses them.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any, cast
+
+import psycopg
+from psycopg import AsyncConnection
+from psycopg.adapt import PyFormat, Transformer
+from psycopg.pq import ConnStatus, DiagnosticField, ExecStatus
+from psycopg.pq.abc import PGresult
+
+from pipelined_postgres.calls import Call, Statement
+from pipelined_postgres.coalescing import Coalescing
+from pipelined_postgres.options import Options
+from pipelined_postgres.protocol import Failure, Owner, Pipeline
+
+logger = logging.getLogger(__name__)
+
+# Up to Python 3.11 it takes a while to look up a member of an enumeration.
+COMMAND_OK, TUPLES_OK = ExecStatus.COMMAND_OK, ExecStatus.TUPLES_OK
+FATAL_ERROR, PIPELINE_SYNC = ExecStatus.FATAL_ERROR, ExecStatus.PIPELINE_SYNC
+
+
+class Connection:
+    """Reads and writes the socket of one connection, and tells its pipeline what comes."""
+
+    def __init__(
+        self,
+        connection: AsyncConnection[Any],
+        owner: Owner,
+        options: Options,
+        *,
+        window: int,
+        opened: float,
+        run: Callable[[Coroutine[Any, Any, None]], asyncio.Task[None]],
+    ) -> None:
+        """Begin to use an idle connection. `run` runs a cancellation as a task, to its end."""
+        self._loop = asyncio.get_running_loop()
+        self._connection = connection
+        self._pgconn = connection.pgconn
+        self._transformer = Transformer.from_context(connection)
+        self._grace = options.grace
+        self._run = run
+        self._cancelling: asyncio.Task[None] | None = None
+        self._results: list[PGresult] = []
+        """What has come of the first call so far."""
+        self._socket = self._pgconn.socket
+        self.coalescing = Coalescing(self._loop, self._socket)
+        self.pipeline = Pipeline(
+            owner,
+            self,
+            window=window,
+            statement_timeout=options.statement_timeout,
+            opened=opened,
+        )
+        self._pgconn.nonblocking = 1
+        self._pgconn.enter_pipeline_mode()
+        self._loop.add_reader(self._socket, self._read)
+
+    # What a pipeline sends by, as `protocol.Wire` has it.
+
+    def send(self, call: Call, unparsed: Sequence[Statement] | None) -> None:
+        pgconn = self._pgconn
+        try:
+            if unparsed is None:
+                for statement, parameters in call.queries:
+                    pgconn.send_query_params(statement.text, parameters)
+            else:
+                for statement in unparsed:
+                    pgconn.send_prepare(statement.name, statement.text)
+                for statement, parameters in call.queries:
+                    pgconn.send_query_prepared(statement.name, parameters)
+            self.coalescing.hold()
+            # What stands between two of these is one implicit transaction.
+            pgconn.pipeline_sync()
+            if pgconn.flush():
+                self._loop.add_writer(self._socket, self._write)
+        except psycopg.OperationalError as error:
+            self._lost(error)
+
+    def rows(self, call: Call, result: PGresult) -> list[Any]:
+        if not result.ntuples:
+            return []
+        self._transformer.set_pgresult(result)
+        return self._transformer.load_rows(0, result.ntuples, call.make_row)
+
+    def cancel(self) -> None:
+        if self._cancelling is None:
+            self._cancelling = self._run(self._cancel())
+
+    def close(self) -> None:
+        if self._socket >= 0:
+            self._loop.remove_reader(self._socket)
+            self._loop.remove_writer(self._socket)
+            self._socket = -1
+            self.coalescing.close()
+            self._pgconn.finish()
+
+    async def _cancel(self) -> None:
+        try:
+            await self._connection.cancel_safe(timeout=self._grace)
+        except psycopg.Error as error:
+            logger.warning("A statement could not be cancelled: %s", error)
+        finally:
+            self._cancelling = None
+
+    def _write(self) -> None:
+        try:
+            if not self._pgconn.flush():
+                self._loop.remove_writer(self._socket)
+        except psycopg.OperationalError as error:
+            self._lost(error)
+
+    def _read(self) -> None:
+        pgconn, pipeline, results = self._pgconn, self.pipeline, self._results
+        try:
+            pgconn.consume_input()
+            now = self._loop.time()
+            while pipeline.calls and not pgconn.is_busy():
+                result = pgconn.get_result()
+                if result is None:
+                    continue
+                status = result.status
+                if status == PIPELINE_SYNC:
+                    # Only now it is committed.
+                    last = results[-1]
+                    if last.status in (TUPLES_OK, COMMAND_OK):
+                        results.clear()
+                        pipeline.answered(last, now)
+                    else:
+                        failure = _failure_of(results, pipeline.calls[0].parses)
+                        results.clear()
+                        pipeline.failed(failure, now)
+                else:
+                    results.append(result)
+                    if status == FATAL_ERROR and pgconn.status == ConnStatus.BAD:
+                        raise _error_of(result)
+        except psycopg.Error as error:
+            self._lost(error)
+
+    def _lost(self, error: psycopg.Error) -> None:
+        first = next(filter(_is_error, self._results), None)
+        self.pipeline.lost(error, None if first is None else _error_of(first))
+
+
+def _is_error(result: PGresult) -> bool:
+    return result.status == FATAL_ERROR
+
+
+def _failure_of(results: Sequence[PGresult], parses: int) -> Failure:
+    """Return the first error. What came after it was not run, unless it came with the commit."""
+    place, result = next(
+        ((n, each) for n, each in enumerate(results) if _is_error(each)),
+        (len(results) - 1, results[-1]),
+    )
+    return Failure(_state_of(result), _error_of(result), parsed=place >= parses)
+
+
+def _state_of(result: PGresult) -> str:
+    return (result.error_field(DiagnosticField.SQLSTATE) or b"").decode()
+
+
+def _error_of(result: PGresult) -> psycopg.Error:
+    message = result.error_field(DiagnosticField.MESSAGE_PRIMARY) or result.error_message
+    try:
+        kind = psycopg.errors.lookup(_state_of(result))
+    except KeyError:
+        kind = psycopg.OperationalError
+    return kind(message.decode(errors="replace"))
+
+
+class Texts:
+    """Turns values into PostgreSQL's text."""
+
+    def __init__(self) -> None:
+        self._transformer = Transformer()
+
+    def of(self, value: object) -> bytes | None:
+        """Return a value as a query's parameter.
+
+        Raises:
+            psycopg.Error: it has no such text.
+        """
+        kind = value.__class__
+        if value is None:
+            return None
+        if kind is str:
+            raw = cast("str", value).encode()
+            # A C string ends there: libpq would silently send less than was given.
+            if b"\0" in raw:
+                raise psycopg.DataError("PostgreSQL text cannot contain NUL.")
+            return raw
+        if kind is int:
+            return b"%d" % cast("int", value)
+        if kind is bool:
+            return b"t" if value else b"f"
+        dumped = self._transformer.get_dumper(value, PyFormat.TEXT).dump(value)
+        return None if dumped is None else bytes(dumped)

@@ -1,0 +1,42 @@
+"""The options of a client: how many connections, and how long anything may take, in seconds."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What a client is told once. All times are in seconds."""
+
+    connections_max: int = 8
+    """Connections that are opened at most, each when it is needed."""
+    wait_timeout: float = 2.0
+    """How long a call may wait for a place, or behind another call that takes too long."""
+    connect_timeout: float = 10.0
+    """How long opening a connection may take, its preparation included."""
+    statement_timeout: float = 5.0
+    """How long PostgreSQL lets a statement run. It must be set there: this does not set it."""
+    grace: float = 1.0
+    """How much later PostgreSQL must have said that it ended a statement."""
+    lifetime: float = 240.0
+    """How old a connection becomes at most; then it takes no more calls, and is closed."""
+    prepared_statements: bool = True
+    """Prepare each statement once on each connection."""
+    advice_without_prepared_statements: str = "Turn the option prepared_statements off."
+    """A sentence for the log, where prepared statements turn out to get lost on the way."""
+    window: int = 64
+    """Calls sent on one connection and not answered; those beyond wait here."""
+    window_behind_pooler: int = 1
+    """The same where a pooler hands out PostgreSQL's connections.
+
+    PgBouncer gives one back as soon as it is idle, though part of the client's next transaction may
+    have gone there: the rest then goes elsewhere (https://github.com/pgbouncer/pgbouncer/issues/759).
+    """
+    waiting_max: int = 1000
+    """Calls that wait for a place in a window; those beyond are refused at once."""
+    coalesced_max: int = 8
+    """Calls not answered on a connection up to which it is sent more reads in the same turn."""
+    stalled_after: float = 0.2
+    """After so long a call holds up its connection: new calls avoid it, reads go elsewhere."""
+    reconnect_pause: float = 0.1
+    """How long to wait after a connection could not be had; each further time twice as long."""
+    reconnect_pause_max: float = 2.0
