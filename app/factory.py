@@ -133,7 +133,9 @@ async def _lifespan(parts: Unstarted, _app: FastAPI) -> AsyncIterator[dict[str, 
     async with AsyncExitStack() as stack:
         stack.callback(parts.requests.flush)
         complete = await stack.enter_async_context(completed(settings))
-        running = await stack.enter_async_context(run(complete, parts.intervals))
+        running = await stack.enter_async_context(
+            run(complete, parts.intervals, explains=settings.is_embedded)
+        )
         if graphiql is not None:
             running.supervisor.run("fetch of GraphiQL's files", graphiql.fetch, returns=True)
         executor = Executor(parts.schema, parts.documents, running.budget)

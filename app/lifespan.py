@@ -39,8 +39,11 @@ class Running:
     supervisor: Supervisor
 
 
-def make_parts(settings: Settings) -> Running:
-    """Make all parts, each after those that it needs. Nothing is opened or started yet."""
+def make_parts(settings: Settings, *, explains: bool = False) -> Running:
+    """Make all parts, each after those that it needs. Nothing is opened or started yet.
+
+    `explains`: whether refused tokens are told all reasons, as in development.
+    """
     keys = make_keys(settings)
     verifier = make_verifier(settings, keys)
     database = make_database(settings)
@@ -49,7 +52,7 @@ def make_parts(settings: Settings) -> Running:
     budget = make_budget(settings, notifier)
     receiver = Receiver(notifier.worker, live, budget.count if budget else None)
     notifying = NotifyingDatabase(database, live, notifier)
-    get_context = ContextGetter(verifier, notifying, live, read_viewer)
+    get_context = ContextGetter(verifier, notifying, live, read_viewer, explains=explains)
     return Running(
         keys, database, live, notifier, budget, receiver, get_context, supervisor=Supervisor()
     )
@@ -88,13 +91,15 @@ def make_budget(settings: Settings, notifier: Notifier) -> Budget | None:
 
 
 @asynccontextmanager
-async def run(settings: Settings, intervals: Intervals = USUAL_INTERVALS) -> AsyncIterator[Running]:
+async def run(
+    settings: Settings, intervals: Intervals = USUAL_INTERVALS, *, explains: bool = False
+) -> AsyncIterator[Running]:
     """Make, open and keep at work the parts that settings describe; close them at the end.
 
     Raises:
         UnsafeRole: row security would not bind the database role.
     """
-    parts = make_parts(settings)
+    parts = make_parts(settings, explains=explains)
     async with AsyncExitStack() as stack:
         if parts.keys is not None:
             stack.push_async_callback(parts.keys.aclose)

@@ -9,23 +9,11 @@ from collections.abc import Awaitable, Callable, Sequence
 import strawberry
 
 from auth.identity import Identity
+from auth.refusals import Reason, reason_of, refusal
 from auth.tokens import InvalidToken, TokenVerifier
-from graphql_schema.errors import CodedError, ErrorCode
 from graphql_schema.types import RateLimit
 from models.database import Changes, Database
 from models.user import UserId, UserRow
-
-
-class Unauthenticated(CodedError):
-    """The request has no token, or one that is refused.
-
-    The message is the same for every reason, so that a forger learns nothing.
-    """
-
-    def __init__(self) -> None:
-        super().__init__(
-            ErrorCode.UNAUTHENTICATED, "Sign in: send a valid token as `Authorization: Bearer …`."
-        )
 
 
 class Context:
@@ -73,7 +61,11 @@ class ContextGetter:
         database: Database,
         changes: Changes,
         read_viewer: Callable[[Context], Awaitable[UserRow]],
+        *,
+        explains: bool = False,
     ) -> None:
+        """`explains`: whether a refusal says its reason whatever that is, as in development."""
+        self._explains = explains
         self._verifier = verifier
         self._database = database
         self._changes = changes
@@ -86,16 +78,19 @@ class ContextGetter:
             Unauthenticated: there is not exactly one value, or its token is refused.
             KeysUnavailable: the keys to verify it with cannot be fetched.
         """
+        if not any(authorization):
+            raise refusal(Reason.MISSING, explains=self._explains)
         scheme, _, token = (
             authorization[0].partition(" ") if len(authorization) == 1 else ("", "", "")
         )
         if scheme.lower() != "bearer":
-            raise Unauthenticated
+            raise refusal(Reason.NOT_BEARER, explains=self._explains)
         token = token.strip(" ")
         identity = self._verifier.remembered(token)
         if identity is None:
             try:
                 identity = await self._verifier.verify(token)
             except InvalidToken as error:
-                raise Unauthenticated from error
+                reason = reason_of(token, error)
+                raise refusal(reason, token, explains=self._explains) from error
         return Context(identity, self._database, self._changes, self._read_viewer)

@@ -174,6 +174,17 @@ def make_token(
     return jwt.encode(given, secret, algorithm="HS256")
 
 
+def unverified_claims(token: str) -> dict[str, Any]:
+    """Return the claims of a token that nobody has verified, to explain its refusal by.
+
+    Raises:
+        ValueError, IndexError, RecursionError: it has no such part.
+    """
+    if len(token) > TOKEN_MAX_LENGTH:
+        raise ValueError("too long")
+    return _json_part(token, 1)
+
+
 def _json_part(token: str, index: int) -> dict[str, Any]:
     """Return the JSON object of a part of the token: 0 is the header, 1 the payload.
 

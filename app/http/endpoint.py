@@ -30,6 +30,7 @@ from app.operations.persisted import PersistedQueries
 from app.telemetry.records import RequestRecord, digest
 from auth.context import Context, ContextGetter
 from auth.keys import KeysUnavailable
+from auth.refusals import Unauthenticated
 from graphql_schema.errors import CodedError, ErrorCode
 
 logger = logging.getLogger(__name__)
@@ -181,8 +182,8 @@ def _failure(
     record.code = code.value
     status = STATUS.get(code, 400)
     headers = {}
-    if code is ErrorCode.UNAUTHENTICATED:
-        headers["www-authenticate"] = "Bearer"
+    if isinstance(errors[0], Unauthenticated):
+        headers["www-authenticate"] = errors[0].challenge
     elif code is ErrorCode.METHOD_NOT_ALLOWED:
         headers["allow"] = allow
     elif code is ErrorCode.SERVICE_UNAVAILABLE:

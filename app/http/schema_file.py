@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
 from app.http.origins import is_of_this_machine
-from auth.context import Unauthenticated
+from auth.refusals import Unauthenticated
 
 
 class SchemaFile:
@@ -25,7 +25,7 @@ class SchemaFile:
             try:
                 await request.state.running.get_context(request.headers.getlist("authorization"))
             except Unauthenticated as error:
-                headers = {"www-authenticate": "Bearer"}
+                headers = {"www-authenticate": error.challenge}
                 raise HTTPException(401, error.message, headers) from None
         headers = {"etag": self._etag, "cache-control": "no-cache"}
         if request.headers.get("if-none-match") == self._etag:

@@ -32,8 +32,9 @@ from app.operations.documents import RequestFailed
 from app.operations.execution import Executor, GraphQLRequest, coded
 from app.operations.persisted import PersistedQueries
 from app.telemetry.records import RequestLog, RequestRecord, digest
-from auth.context import Context, ContextGetter, Unauthenticated
+from auth.context import Context, ContextGetter
 from auth.keys import KeysUnavailable
+from auth.refusals import Unauthenticated
 from graphql_schema.errors import CodedError, ErrorCode
 from models.user import UserId
 

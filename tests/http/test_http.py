@@ -37,13 +37,16 @@ def test_a_stranger_is_told_nothing_but_to_sign_in(
     encoded = [(name.encode(), value.encode("latin-1")) for name, value in headers.items()]
     response = server.bearer(None).http.post("/graphql", content=body, headers=encoded)
     assert response.status_code == 401
-    assert response.headers["www-authenticate"] == "Bearer"
+    challenge, reason = ('Bearer error="invalid_token"', {})
+    if not authorization:
+        challenge, reason = "Bearer", {"reason": "MISSING"}
+    assert response.headers["www-authenticate"] == challenge
     assert response.headers["content-type"] == f"{RESPONSE_JSON}; charset=utf-8"
     assert response.json() == {
         "errors": [
             {
                 "message": "Sign in: send a valid token as `Authorization: Bearer …`.",
-                "extensions": {"code": "UNAUTHENTICATED"},
+                "extensions": {"code": "UNAUTHENTICATED", **reason},
             }
         ]
     }

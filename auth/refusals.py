@@ -1,0 +1,105 @@
+"""Why a request is refused with 401, and what its sender can do about it."""
+
+import time
+from datetime import UTC, datetime
+from enum import StrEnum
+
+import jwt
+
+from auth.tokens import InvalidToken, unverified_claims
+from graphql_schema.errors import CodedError, ErrorCode
+
+
+class Reason(StrEnum):
+    """Why there is no user. The names are `extensions.reason` of the error."""
+
+    MISSING = "MISSING"
+    NOT_BEARER = "NOT_BEARER"
+    MALFORMED = "MALFORMED"
+    EXPIRED = "EXPIRED"
+    SIGNATURE = "SIGNATURE"
+    ISSUER = "ISSUER"
+    AUDIENCE = "AUDIENCE"
+
+
+SIGN_IN = "Sign in: send a valid token as `Authorization: Bearer …`."
+
+SENTENCES = {
+    Reason.MISSING: SIGN_IN,
+    Reason.NOT_BEARER: "The `Authorization` header does not start with `Bearer `. " + SIGN_IN,
+    Reason.MALFORMED: (
+        "The token is not one that this server accepts: look for quotes around it, for a missing "
+        "part, and at `alg`, `typ`, `kid`, `sub` and `exp`."
+    ),
+    Reason.EXPIRED: "The token has expired: get a new one.",
+    Reason.SIGNATURE: (
+        "The token's signature is not valid: it was signed with another secret or key than "
+        "BETTER_AUTH_SECRET or the keys at JWKS_URL."
+    ),
+    Reason.ISSUER: "The token's `iss` is not JWT_ISSUER (by default BETTER_AUTH_URL).",
+    Reason.AUDIENCE: "The token's `aud` is not JWT_AUDIENCE (by default BETTER_AUTH_URL).",
+}
+
+VISIBLE = {Reason.MISSING, Reason.EXPIRED}
+"""What a client can see by itself. Whatever else is told would help a forger."""
+
+
+class Unauthenticated(CodedError):
+    """The request has no token, or one that is refused.
+
+    Without a reason the message is the same for all, so that a forger learns nothing.
+    """
+
+    def __init__(self, reason: Reason | None = None, sentence: str | None = None) -> None:
+        super().__init__(ErrorCode.UNAUTHENTICATED, sentence or SIGN_IN)
+        self.reason = reason
+        if reason is not None:
+            assert self.extensions is not None
+            self.extensions["reason"] = reason.value
+
+    @property
+    def challenge(self) -> str:
+        """The value of the `WWW-Authenticate` header (RFC 6750, 3)."""
+        if self.reason is Reason.MISSING:
+            return "Bearer"
+        if self.reason is Reason.EXPIRED:
+            return 'Bearer error="invalid_token", error_description="The token has expired"'
+        return 'Bearer error="invalid_token"'
+
+
+def refusal(reason: Reason, token: str = "", *, explains: bool) -> Unauthenticated:
+    """Return the error for a reason; one that a client cannot see is told where all are."""
+    if reason not in VISIBLE and not explains:
+        return Unauthenticated()
+    sentence = SENTENCES[reason]
+    if reason is Reason.EXPIRED:
+        ended = datetime.fromtimestamp(unverified_claims(token)["exp"], UTC)
+        sentence = f"The token expired at {ended:%Y-%m-%dT%H:%M:%SZ}: get a new one."
+    return Unauthenticated(reason, sentence)
+
+
+def reason_of(token: str, error: InvalidToken) -> Reason:
+    """Return why a token is refused. Whether it has expired is looked at first, and unverified."""
+    if _has_expired(token):
+        return Reason.EXPIRED
+    match error.__cause__:
+        case jwt.InvalidSignatureError():
+            return Reason.SIGNATURE
+        case jwt.InvalidIssuerError():
+            return Reason.ISSUER
+        case jwt.InvalidAudienceError():
+            return Reason.AUDIENCE
+        case jwt.MissingRequiredClaimError(claim="iss"):
+            return Reason.ISSUER
+        case jwt.MissingRequiredClaimError(claim="aud"):
+            return Reason.AUDIENCE
+    return Reason.MALFORMED
+
+
+def _has_expired(token: str) -> bool:
+    try:
+        end = unverified_claims(token)["exp"]
+        datetime.fromtimestamp(end, UTC)
+    except (ValueError, KeyError, TypeError, IndexError, OverflowError, RecursionError, OSError):
+        return False
+    return type(end) in (int, float) and end <= time.time()
