@@ -56,11 +56,11 @@ class Call:
         "answer",
         "began",
         "make_row",
-        "parses",
         "queries",
         "repeatable",
         "sent_twice",
         "tried_again",
+        "unparsed",
     )
 
     def __init__(
@@ -78,8 +78,8 @@ class Call:
         self.began = began
         self.repeatable = repeatable
         """It may run more than once, as a read may."""
-        self.parses = 0
-        """How many statements were sent to be parsed before its queries."""
+        self.unparsed: Sequence[Statement] = ()
+        """The statements that were sent to be parsed before its queries."""
         self.sent_twice = False
         """There is another call with the same queries and the same answer."""
         self.tried_again = False

@@ -135,7 +135,7 @@ class Connection:
                         results.clear()
                         pipeline.answered(last, now)
                     else:
-                        failure = _failure_of(results, pipeline.calls[0].parses)
+                        failure = _failure_of(results)
                         results.clear()
                         pipeline.failed(failure, now)
                 else:
@@ -154,13 +154,13 @@ def _is_error(result: PGresult) -> bool:
     return result.status == FATAL_ERROR
 
 
-def _failure_of(results: Sequence[PGresult], parses: int) -> Failure:
+def _failure_of(results: Sequence[PGresult]) -> Failure:
     """Return the first error. What came after it was not run, unless it came with the commit."""
     place, result = next(
         ((n, each) for n, each in enumerate(results) if _is_error(each)),
         (len(results) - 1, results[-1]),
     )
-    return Failure(_state_of(result), _error_of(result), parsed=place >= parses)
+    return Failure(_state_of(result), _error_of(result), parsed=place)
 
 
 def _state_of(result: PGresult) -> str:

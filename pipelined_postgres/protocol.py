@@ -22,8 +22,8 @@ class Failure(NamedTuple):
     state: str
     """SQLSTATE, see https://www.postgresql.org/docs/current/errcodes-appendix.html."""
     error: Exception
-    parsed: bool
-    """All statements that were to be parsed had been."""
+    parsed: int
+    """How many of the call's unparsed statements were parsed before."""
 
 
 class Coalescing(Protocol):
@@ -113,7 +113,7 @@ class Pipeline:
             self.head_since = now
         self.calls.append(call)
         if not self._owner.prepares:
-            call.parses = 0
+            call.unparsed = ()
             self.wire.send(call, None)
             return
         unparsed: Sequence[Statement] = ()
@@ -122,7 +122,7 @@ class Pipeline:
                 # Parsing comes first and outlives the transaction, however that ends.
                 self._prepared.add(statement)
                 unparsed = (*unparsed, statement)
-        call.parses = len(unparsed)
+        call.unparsed = unparsed
         self.wire.send(call, unparsed)
 
     def answered(self, result: Any, now: float) -> None:  # noqa: ANN401 -- the wire's own
@@ -152,11 +152,10 @@ class Pipeline:
         call = self.calls.popleft()
         lasted, self.head_since = now - self.head_since, now
         self.stalled = False
-        if not failure.parsed:
-            self._prepared.difference_update(statement for statement, _ in call.queries)
+        self._prepared.difference_update(call.unparsed[failure.parsed :])
         if call.answer.done():
             pass
-        elif call.tried_again or not self._is_innocent(failure, lasted):
+        elif call.tried_again or not self._is_innocent(call, failure.state, lasted):
             call.fail(failure.error)
         else:
             call.tried_again = True
@@ -166,18 +165,24 @@ class Pipeline:
         else:
             self._owner.has_room(self, now)
 
-    def _is_innocent(self, failure: Failure, lasted: float) -> bool:
+    def _is_innocent(self, call: Call, state: str, lasted: float) -> bool:
         """Return whether a failed call may do well next time; see to it that it can."""
-        state = failure.state
         if state == QUERY_CANCELED:
             # It was meant for the call before, which had ended by then.
             return lasted < self._statement_timeout
-        if state == DUPLICATE_STATEMENT or (state == UNKNOWN_STATEMENT and failure.parsed):
+        if state == DUPLICATE_STATEMENT or (state == UNKNOWN_STATEMENT and self._knows(call)):
             self._owner.stop_preparing()
         elif state == CHANGED_PLAN:
             # A migration has changed a table: what was planned for it cannot be run any more.
             self._owner.retire(self)
         return state in (DUPLICATE_STATEMENT, UNKNOWN_STATEMENT, CHANGED_PLAN)
+
+    def _knows(self, call: Call) -> bool:
+        """Return whether its statements were parsed, as far as anybody here knows.
+
+        One that a call before was to have parsed, and could not, is not.
+        """
+        return all(statement in self._prepared for statement, _ in call.queries)
 
     def _close_if_idle(self) -> None:
         if not self.calls:

@@ -119,9 +119,11 @@ class Wire:
         self.pipeline.answered(name, self.world.now)
 
     def fail(self, state: str, *, parsed: bool = True) -> None:
-        self.world.undone[name_of(self.sent.popleft())] += 1
+        call = self.sent.popleft()
+        self.world.undone[name_of(call)] += 1
         error = psycopg.errors.lookup(state)(state)
-        self.pipeline.failed(Failure(state, error, parsed), self.world.now)
+        failure = Failure(state, error, len(call.unparsed) if parsed else 0)
+        self.pipeline.failed(failure, self.world.now)
 
     def cancel_first(self) -> None:
         """A cancellation arrives, which may be another call's by now."""

@@ -123,7 +123,9 @@ async def test_what_does_not_fit_into_the_socket_is_sent_when_it_does(make: Make
     async with make(connections_max=1) as client:
         calls = [client.fetch("SELECT length($1::text)", [said + str(n)]) for n in range(200)]
         answers = await asyncio.gather(*calls)
-    assert [length for ((length,),) in answers] == [len(said + str(n)) for n in range(200)]
+        assert [length for ((length,),) in answers] == [len(said + str(n)) for n in range(200)]
+        # Nothing is answered before all of it was sent.
+        assert await client.fetch("SELECT length($1)", ["x" * 20_000_000]) == [(20_000_000,)]
 
 
 async def test_what_finds_no_room_waits_or_is_refused_at_once(make: Make) -> None:
@@ -143,6 +145,18 @@ async def test_prepared_statements_that_get_lost_are_not_missed(
         assert not client.prepares
         assert await echo(client, "third") == "third"
     assert "Turn the option prepared_statements off." in caplog.text
+
+
+async def test_a_statement_that_cannot_be_parsed_has_the_others_stay_prepared(make: Make) -> None:
+    async with make(connections_max=1) as client:
+        good = (statement("SELECT 'good'"), ())
+        wrong = (statement("SELECT wrong"), ())
+        for _ in range(2):
+            calls = [client.run(each, tuple, repeatable=True) for each in 2 * [[good, wrong]]]
+            for answer in await asyncio.gather(*calls, return_exceptions=True):
+                assert isinstance(answer, psycopg.errors.UndefinedColumn)
+        assert await client.run([good], tuple, repeatable=True) == [("good",)]
+        assert client.prepares
 
 
 async def test_a_table_may_change(make: Make) -> None:
@@ -193,28 +207,34 @@ async def test_connections_grow_old_unnoticed_and_are_not_kept_for_nothing(
         assert await echo(client, "again") == "again"
 
 
-async def test_what_is_under_way_at_the_end_fails_and_leaves_nothing(
-    make: Make, url: str, name: str
+async def test_what_is_under_way_at_the_end_fails_and_leaves_no_task(
+    make: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = asyncio.all_tasks()
-    client = make(connections_max=2, window=1)
+    client = make(connections_max=2, window=2)
     await client.open()
-    calls = [asyncio.ensure_future(client.fetch(SLEEP, [60])) for _ in range(3)]
-    calls.append(asyncio.ensure_future(client.fetch(SLEEP, [60])))
-    await asyncio.sleep(0.05)
-    # One cancellation and one try to connect are on their way.
+    begun: list[str] = []
+
+    def never_ends(what: str) -> Callable[..., Any]:
+        async def never_end(*_: Any, **__: Any) -> None:
+            begun.append(what)
+            await asyncio.Event().wait()
+
+        return never_end
+
+    monkeypatch.setattr(AsyncConnection, "connect", never_ends("connect"))
+    monkeypatch.setattr(AsyncConnection, "cancel_safe", never_ends("cancel"))
+    calls = [asyncio.ensure_future(client.fetch(SLEEP, [60])) for _ in range(4)]
+    await asyncio.sleep(0)
     calls.pop(0).cancel()
+    while sorted(begun) != ["cancel", "connect"]:
+        await asyncio.sleep(0.01)
     await client.close()
     for answer in await asyncio.gather(*calls, return_exceptions=True):
         assert isinstance(answer, psycopg.OperationalError)
     with pytest.raises(psycopg.OperationalError, match="closed"):
         await client.fetch(SLEEP, [0])
-    await asyncio.sleep(0)
     assert asyncio.all_tasks() == before
-    # PostgreSQL notices when it has something to send.
-    pids = await on_connections(url, name, "pg_cancel_backend(pid)")
-    while pids:
-        pids = await on_connections(url, name, "pid")
 
 
 async def test_a_connection_that_is_refused_is_not_used(url: str, name: str) -> None:
