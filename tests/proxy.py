@@ -1,6 +1,7 @@
 """A proxy before PostgreSQL that does what networks do: cuts, hangs, delays, loses answers."""
 
 import asyncio
+import math
 import threading
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
@@ -24,6 +25,8 @@ class Proxy:
     """Whoever sends these bytes is cut off when their statement is committed, without a word."""
     chance = 1.0
     """How likely that is."""
+    losses_left = math.inf
+    """How often that may happen yet."""
 
     def __init__(self, socket_path: str) -> None:
         self._upstream = socket_path
@@ -114,7 +117,9 @@ class Proxy:
     ) -> None:
         while True:
             data = await self._read(reader)
-            if self.lose is not None and self.lose in data and random() < self.chance:
+            is_asked = self.lose is not None and self.lose in data
+            if is_asked and self.losses_left > 0 and random() < self.chance:
+                self.losses_left -= 1
                 lose()
             writer.write(data)
             await writer.drain()

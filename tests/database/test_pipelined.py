@@ -54,10 +54,11 @@ def echo(owner: UserId, said: str, seconds: float = 0) -> Statement[Any]:
 
 def cut_all(database: Database) -> None:
     with psycopg.connect(database.superuser_url, autocommit=True) as connection:
-        connection.execute(
+        cut = connection.execute(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
             "WHERE application_name = 'todo-api' AND datname = current_database()"
-        )
+        ).fetchall()
+    assert (True,) in cut
 
 
 async def ask(shared: PipelinedDatabase, dice: random.Random, n: int) -> str:

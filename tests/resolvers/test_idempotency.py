@@ -399,6 +399,30 @@ def test_lost_answers_duplicate_nothing(migrated_database: Database, count: Coun
     assert sorted(stored) == sorted(titles)
 
 
+@pytest.mark.parametrize("has_key", [True, False])
+def test_a_lost_answer_is_noticed_by_those_alone_who_sent_no_key(
+    migrated_database: Database, has_key: bool
+) -> None:
+    with (
+        proxy_before(migrated_database) as proxy,
+        running_server(settings_for(proxy.url(SERVER_ROLE, migrated_database))) as server,
+    ):
+        user = server.user()
+        assert user.data("{ me { id } }")
+        proxy.losses_left, proxy.lose = 1, b"lose this"
+        key = {"idempotencyKey": str(uuid4())} if has_key else {}
+        result = user.execute(CREATE, {"input": {"title": "lose this", **key}})
+        assert proxy.lost == 1
+        # It was committed, which nobody could know.
+        assert user.titles() == ["lose this"]
+    if has_key:
+        assert "errors" not in result
+        assert result["data"]["createTask"]["title"] == "lose this"
+    else:
+        (error,) = result["errors"]
+        assert error["extensions"]["code"] == "SERVICE_UNAVAILABLE"
+
+
 @dataclass
 class Actor:
     """A user whose client sends each change again and again, sometimes several times at once."""
