@@ -17,6 +17,19 @@ from resolvers.statements.idempotency_keys import once
 from resolvers.statements.owned import Change
 from resolvers.users import fetch_as_known
 
+ATTEMPTS = 3
+"""How often a mutation is run whose key is there, and then is not."""
+
+
+class InUse(CodedError):
+    """Another request with the same key is at work."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            ErrorCode.IDEMPOTENCY_CONCURRENT_REQUEST,
+            "A request with this idempotency key has not ended yet; send it again later.",
+        )
+
 
 async def changes(
     context: Context, input: MutationInput, statement: Statement[Change[TaskRow]]
@@ -27,28 +40,29 @@ async def changes(
     commits, and the changes of the other are undone.
 
     Raises:
-        CodedError: the key was used for something else, or is in use for too long.
+        InUse: the key is in use for too long.
+        CodedError: the key was used with another input.
     """
     key = idempotency_key(input)
     if key is None:
         return await fetch_as_known(context, statement)
     owner, request = context.user_id, _digest(input)
-    try:
-        return await fetch_as_known(context, once(owner, statement, key, request))
-    except AlreadyThere:
-        pass
-    except DatabaseTooSlow as error:
-        raise CodedError(
-            ErrorCode.IDEMPOTENCY_CONCURRENT_REQUEST,
-            "A request with this idempotency key has not ended yet; send it again later.",
-        ) from error
-    replays = await context.database.fetch(statements.replay(owner, key))
-    if any(replay.request != request for replay in replays):
-        raise CodedError(
-            ErrorCode.IDEMPOTENCY_KEY_PARAMETER_MISMATCH,
-            "This idempotency key was used with another input: take a new one for each action.",
-        )
-    return [replay.change for replay in replays if replay.found]
+    for _ in range(ATTEMPTS):
+        try:
+            return await fetch_as_known(context, once(owner, statement, key, request))
+        except AlreadyThere:
+            replays = await context.database.fetch(statements.replay(owner, key))
+        except DatabaseTooSlow as error:
+            raise InUse from error
+        if any(replay.request != request for replay in replays):
+            raise CodedError(
+                ErrorCode.IDEMPOTENCY_KEY_PARAMETER_MISMATCH,
+                "This idempotency key was used with another input: take a new one for each action.",
+            )
+        if replays:
+            return [replay.change for replay in replays if replay.found]
+        # Between the two statements the key was removed, for it was a day old: it is free.
+    raise InUse
 
 
 def _digest(input: MutationInput) -> str:

@@ -6,6 +6,7 @@ from typing import Annotated
 import strawberry
 
 from auth.context import Info
+from graphql_schema.errors import BadUserInput
 from graphql_schema.inputs import (
     CreateTaskInput,
     DeleteTaskInput,
@@ -42,7 +43,13 @@ async def create_task(
     if issues:
         return InvalidInput(issues=issues)
     statement = statements.create_task(info.context.user_id, input.values())
-    return (await changes(info.context, input, statement))[0].row
+    made = await changes(info.context, input, statement)
+    if not made:
+        raise BadUserInput(
+            "The task that was created with this `idempotencyKey` has been removed since: take a "
+            "new key to create another."
+        )
+    return made[0].row
 
 
 async def update_task(

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
+from itertools import permutations
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -17,7 +18,13 @@ import psutil
 import psycopg
 import pytest
 import strawberry
-from graphql import GraphQLInputObjectType, GraphQLNonNull, build_schema
+from graphql import (
+    GraphQLInputField,
+    GraphQLInputObjectType,
+    build_schema,
+    get_named_type,
+    is_required_input_field,
+)
 from strawberry import ID, UNSET
 
 from app.database.purge import purge
@@ -36,6 +43,7 @@ from graphql_schema.inputs import (
 )
 from graphql_schema.schema import build_schema as schema_of_the_code
 from resolvers.idempotency import _digest
+from resolvers.statements import tasks
 from tests.api import (
     CREATE,
     DELETE,
@@ -203,14 +211,59 @@ def mutation(request: pytest.FixtureRequest, server: Server) -> tuple[Caller, st
     return user, mutation.document, input
 
 
-def test_every_mutation_takes_a_key() -> None:
+def input_fields() -> dict[str, dict[str, GraphQLInputField]]:
+    """Return the fields of each mutation's input."""
     schema = build_schema(schema_of_the_code().as_str())
     assert schema.mutation_type is not None
+    found = {}
     for name, mutation_field in schema.mutation_type.fields.items():
-        assert isinstance(mutation_field.args["input"].type, GraphQLNonNull)
-        input_type = mutation_field.args["input"].type.of_type
+        input_type = get_named_type(mutation_field.args["input"].type)
         assert isinstance(input_type, GraphQLInputObjectType)
-        assert "idempotencyKey" in input_type.fields, name
+        found[name] = input_type.fields
+    return found
+
+
+INPUTS = input_fields()
+
+
+def required(name: str) -> set[str]:
+    return {n for n, each in INPUTS[name].items() if is_required_input_field(each)}
+
+
+ALIKE = [
+    (one, other)
+    for one, other in permutations(INPUTS, 2)
+    if required(one) <= INPUTS[other].keys() and required(other) <= INPUTS[one].keys()
+]
+"""Mutations that take the same values, in both orders."""
+
+
+def test_every_mutation_takes_a_key() -> None:
+    assert INPUTS.keys() == MUTATIONS.keys()
+    for fields in INPUTS.values():
+        assert "idempotencyKey" in fields
+
+
+@pytest.mark.parametrize(("one", "other"), ALIKE)
+def test_a_key_is_not_taken_for_another_mutation_with_the_same_values(
+    server: Server, one: str, other: str
+) -> None:
+    user = server.user()
+    id = user.create()["id"]
+    values = {"id": id, "ids": [id], "title": "Milk", "completed": True}
+    input = {name: values[name] for name in required(one) | required(other)}
+    input["idempotencyKey"] = str(uuid4())
+    assert user.data(MUTATIONS[one].document, input=input)[one]["__typename"] in TAKEN
+    before = user.changes()
+    result = user.execute(MUTATIONS[other].document, {"input": input})
+    assert [error["extensions"]["code"] for error in result["errors"]] == [
+        ErrorCode.IDEMPOTENCY_KEY_PARAMETER_MISMATCH
+    ]
+    assert user.changes() == before
+
+
+def test_ticking_and_deleting_are_among_those_that_take_the_same_values() -> None:
+    assert ("toggleTask", "deleteTask") in ALIKE
 
 
 def test_what_is_sent_again_happens_once_and_gets_the_same_answer(
@@ -277,6 +330,55 @@ def test_a_deletion_keeps_its_version(server: Server) -> None:
     user.restore(id=task["id"])
     assert user.delete(id=task["id"], idempotencyKey=key) == deleted
     assert user.get(task["id"]) is not None
+
+
+def test_a_key_that_is_removed_while_it_is_looked_up_is_free_again(
+    server: Server, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    user, key = server.user(), str(uuid4())
+    first = user.create("Milk", idempotencyKey=key)
+    fetch = server.app.state.database.fetch
+
+    async def remove_first(statement: Any) -> Any:
+        if statement.sql is tasks.replay(statement.owner, key).sql:
+            with psycopg.connect(database.superuser_url) as connection:
+                connection.execute("DELETE FROM idempotency_keys WHERE key = %s", [key])
+        return await fetch(statement)
+
+    monkeypatch.setattr(server.app.state.database, "fetch", remove_first)
+    again = user.create("Milk", idempotencyKey=key)
+    assert (again["title"], again["version"]) == ("Milk", first["version"] + 1)
+
+
+def test_a_key_that_is_there_and_is_not_has_an_end(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    user, key = server.user(), str(uuid4())
+    user.create(idempotencyKey=key)
+    fetch = server.app.state.database.fetch
+
+    async def find_nothing(statement: Any) -> Any:
+        rows = await fetch(statement)
+        return [] if statement.sql is tasks.replay(statement.owner, key).sql else rows
+
+    monkeypatch.setattr(server.app.state.database, "fetch", find_nothing)
+    result = user.execute(CREATE, {"input": {"title": "Milk", "idempotencyKey": key}})
+    assert [error["extensions"]["code"] for error in result["errors"]] == [
+        ErrorCode.IDEMPOTENCY_CONCURRENT_REQUEST
+    ]
+
+
+def test_a_creation_whose_task_has_been_removed_is_not_answered_by_a_failure_of_ours(
+    server: Server, database: Database
+) -> None:
+    user, key = server.user(), str(uuid4())
+    id = user.create("Milk", idempotencyKey=key)["id"]
+    with psycopg.connect(database.superuser_url) as connection:
+        connection.execute("DELETE FROM tasks WHERE id = %s", [int(id)])
+    result = user.execute(CREATE, {"input": {"title": "Milk", "idempotencyKey": key}})
+    (error,) = result["errors"]
+    assert error["extensions"] == {"code": "BAD_USER_INPUT"}
+    assert user.titles() == []
 
 
 def test_a_failure_stays_one(server: Server) -> None:
