@@ -115,6 +115,7 @@ def test_what_orders_lists_is_in_the_enum_and_never_null() -> None:
 def test_every_description_begins_with_what_the_model_says(
     type_: str, facts: dict[str, Fact], row: type[TaskRow | UserRow]
 ) -> None:
+    described = set()
     places = [type_, *(["CreateTaskInput", "UpdateTaskInput"] if type_ == "Task" else [])]
     for fact in facts.values():
         assert (fact.says != "") is (fact.name in row._fields)
@@ -125,6 +126,8 @@ def test_every_description_begins_with_what_the_model_says(
                 assert description is not None
                 assert description.startswith(fact.says)
                 assert fact.max_length is None or str(fact.max_length) in description
+                described.add(fact.name)
+    assert described == set(row._fields)
 
 
 @pytest.mark.parametrize(("right", "may"), [("insert", May.CREATE), ("update", May.UPDATE)])

@@ -1,0 +1,86 @@
+"""Cursors with one member changed are refused, whichever it is and whatever it becomes."""
+
+import json
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from graphql_schema.connections import VERSION_MAX
+from graphql_schema.filters import TaskOrderField
+from graphql_schema.inputs import TASK_ID_MAX
+from tests.api import CHANGES, LIST, Server, nonempty
+from tests.counts import Count
+
+Parts = list[Any]
+
+OTHER_TYPES: list[Any] = [None, True, False, 1.0, 1e300, [], ["x"], {}, {"x": 1}]
+NO_TIMES = [
+    *("", "x", "\0", "2026-01-31", "12:00:00+00", "2026-02-30 12:00:00+00", "now"),
+    # Without an offset it might mean any of a day's instants.
+    *("2026-01-31 12:00:00", "2026-01-31T12:00:00.25"),
+    # In UTC these are before the year 1, and after 9999.
+    *("0001-01-01 00:00:00+14:00", "9999-12-31 23:59:59-14:00"),
+]
+NO_TITLES = ["\0", "half \ud800", "x" * 201]
+NO_IDS = [0, -1, TASK_ID_MAX + 1, 10**30, "7", "x"]
+NO_VERSIONS = [-1, VERSION_MAX + 1, 10**30, "7", "x"]
+
+
+def decoded(cursor: str) -> Parts:
+    parts: Parts = json.loads(urlsafe_b64decode(cursor + "=="))
+    return parts
+
+
+def encoded(parts: Parts) -> str:
+    return urlsafe_b64encode(json.dumps(parts).encode()).decode().rstrip("=")
+
+
+def mutants(parts: Parts, values: list[list[Any]]) -> Iterator[Parts]:
+    """Yield the parts with one that is missing, one too many, and each of the values in turn."""
+    for place, wrong in enumerate(values):
+        yield parts[:place] + parts[place + 1 :]
+        for value in [*OTHER_TYPES, *wrong]:
+            yield [*parts[:place], value, *parts[place + 1 :]]
+        yield [*parts[: place + 1], *parts[place:]]
+
+
+def refused(server: Server, query: str, cursors: list[str], **arguments: Any) -> None:
+    user = server.user()
+    for cursor in nonempty(cursors):
+        result = user.execute(query, {**arguments, "after": cursor})
+        assert "errors" in result, decoded(cursor)
+        codes = [error["extensions"] for error in result["errors"]]
+        assert codes == [{"code": "BAD_USER_INPUT"}], decoded(cursor)
+
+
+@pytest.mark.parametrize("field", TaskOrderField)
+def test_a_changed_cursor_of_a_list_is_refused(
+    server: Server, count: Count, field: TaskOrderField
+) -> None:
+    user = server.user()
+    user.create()
+    order = {"field": field.name}
+    cursor = user.page(orderBy=order)["edges"][0]["cursor"]
+    parts = decoded(cursor)
+    assert user.page(orderBy=order, after=encoded(parts))["nodes"] == []
+
+    others = [name for name in (*TaskOrderField.__members__, "CHANGES") if name != field.name]
+    values = NO_TITLES if field.fact.is_text else NO_TIMES
+    changed = [encoded(each) for each in mutants(parts, [[*others, "x", 7], [*values, 7], NO_IDS])]
+    refused(server, LIST, changed, orderBy=order)
+    count("cursors with a member changed", len(changed))
+
+
+def test_a_changed_cursor_of_the_changes_is_refused(server: Server, count: Count) -> None:
+    user = server.user()
+    user.create()
+    cursor = user.changes()["pageInfo"]["endCursor"]
+    parts = decoded(cursor)
+    assert user.changes(after=encoded(parts))["nodes"] == []
+
+    wrong = [[*TaskOrderField.__members__, "x", 7], NO_VERSIONS, NO_VERSIONS]
+    changed = [encoded(each) for each in mutants(parts, wrong)]
+    refused(server, CHANGES, changed)
+    count("cursors with a member changed", len(changed))
