@@ -1,4 +1,4 @@
-"""Pages of tasks and of changes, after Relay's Cursor Connections, and their cursors."""
+"""Pages of tasks and of changes, by Relay's Cursor Connections specification, and their cursors."""
 
 import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
@@ -23,13 +23,13 @@ VERSION_MAX = 2**31 - 1
 CURSOR_MAX_LENGTH = 2048
 """Characters in a cursor: over what the longest title needs."""
 CHANGES = "CHANGES"
-"""What a cursor of the feed begins with, where one of a list has its order."""
+"""The first member of a cursor of the feed. A cursor of a list has its order there."""
 
 
 class Cursor(NamedTuple):
-    """A position between the rows of an order: the value ordered by, and the id that breaks ties.
+    """A position in an order: the value that is ordered by, and the id, which breaks ties.
 
-    It marks a place, not a row, so it stays good when the row is changed or deleted.
+    It is a position, not a row, so it stays valid when the row is changed or deleted.
     """
 
     field: TaskOrderField
@@ -48,7 +48,7 @@ class Cursor(NamedTuple):
         """Return the cursor that `encode` made.
 
         Raises:
-            BadUserInput: it is no cursor of ours, or one of another order.
+            BadUserInput: the text is no cursor of ours, or one of another order.
         """
         try:
             named, plain, id = _decode_parts(text)
@@ -66,11 +66,11 @@ class Cursor(NamedTuple):
 
 
 class ChangeCursor(NamedTuple):
-    """A place in the feed of changes: all of them up to a version have been seen."""
+    """A position in the feed of changes: the client has seen all changes up to a version."""
 
     version: int
     purged_version: int
-    """What had been purged when the reading began, of which nothing has been shown."""
+    """The counter's `purged_version` when the client began to read from the beginning."""
 
     def encode(self) -> str:
         return _encode_parts(CHANGES, *self)
@@ -80,7 +80,7 @@ class ChangeCursor(NamedTuple):
         """Return the cursor that `encode` made.
 
         Raises:
-            BadUserInput: it is no cursor of ours, or one of a list of tasks.
+            BadUserInput: the text is no cursor of ours, or one of a list of tasks.
         """
         try:
             named, *versions = _decode_parts(text)
@@ -122,7 +122,7 @@ def _ordered_value(field: TaskOrderField, plain: object) -> Instant | str:
     return Instant(moment.astimezone(UTC).isoformat(" "))
 
 
-@strawberry.type(description="Where a page stands in the whole list.")
+@strawberry.type(description="The position of a page in the whole list.")
 class PageInfo:
     next: strawberry.Private[Callable[[], bool | Awaitable[bool]]]
     previous: strawberry.Private[Callable[[], bool | Awaitable[bool]]]
@@ -137,7 +137,7 @@ class PageInfo:
 
     @strawberry.field(
         description="The cursor of the page's last task; null when the page is empty. "
-        "Of a page of changes: where to go on, which is never null."
+        "Of a page of changes it is never null: the next page comes after it."
     )
     def end_cursor(self) -> str | None:
         return None if self.end is None else self.end.encode()
@@ -151,9 +151,9 @@ class PageInfo:
         return self.previous()
 
 
-@strawberry.type(description="A task and its place in the list.")
+@strawberry.type(description="A task and its position in the list.")
 class TaskEdge:
-    cursor: str = strawberry.field(description="Marks this place, for `after` and `before`.")
+    cursor: str = strawberry.field(description="The position, for `after` and `before`.")
     node: TaskRow = strawberry.field(graphql_type=Task, description="The task.")
 
 
@@ -173,7 +173,7 @@ class TaskConnection:
     def edges(self) -> list[TaskEdge]:
         return [TaskEdge(cursor=Cursor.of(row, self.order).encode(), node=row) for row in self.rows]
 
-    @strawberry.field(description="Where this page stands in the whole list.")
+    @strawberry.field(description="The position of this page in the whole list.")
     def page_info(self) -> PageInfo:
         rows, order = self.rows, self.order
         return PageInfo(
@@ -184,21 +184,20 @@ class TaskConnection:
         )
 
     @strawberry.field(
-        description="How many tasks the filter lets through, on all pages. "
-        "Counted only when it is asked for."
+        description="The number of tasks that meet the filter, on all pages. "
+        "It is counted only when it is selected."
     )
     async def total_count(self) -> int:
         return await self.count()
 
 
-@strawberry.type(
-    description="That a task of the caller's has changed. Only its latest change counts."
-)
+@strawberry.type(description="The latest change of one of the caller's tasks.")
 class TaskChange:
-    task_id: strawberry.ID = strawberry.field(description="Which task.")
+    task_id: strawberry.ID = strawberry.field(description="The id of the task.")
     version: int = strawberry.field(description="The number of the change.")
     task: TaskRow | None = strawberry.field(
-        graphql_type=Task | None, description="The task as it is now; null when it is deleted."
+        graphql_type=Task | None,
+        description="The task as it is now; null if it is deleted.",
     )
 
     @classmethod
@@ -210,9 +209,9 @@ class TaskChange:
         )
 
 
-@strawberry.type(description="A change, and its place among the changes.")
+@strawberry.type(description="A change and its position among the changes.")
 class TaskChangeEdge:
-    cursor: str = strawberry.field(description="Marks this place, for `after`.")
+    cursor: str = strawberry.field(description="The position, for `after`.")
     node: TaskChange = strawberry.field(description="The change.")
 
 
@@ -222,8 +221,9 @@ class TaskChangeConnection:
     end: strawberry.Private[ChangeCursor]
     more: strawberry.Private[bool]
     reset: bool = strawberry.field(
-        description="Whether these pages are the whole set: drop the local copy before applying "
-        "them. It is so when `after` is left out, or when deletions since then may be forgotten."
+        description="Whether these pages are the whole set. If so, drop the local copy before you "
+        "apply them. It is true when `after` is left out, and when deletions since then may have "
+        "been purged."
     )
 
     @strawberry.field(description="The changes of this page, in order.")
@@ -237,7 +237,7 @@ class TaskChangeConnection:
             for row in self.rows
         ]
 
-    @strawberry.field(description="Where this page stands among the changes.")
+    @strawberry.field(description="The position of this page among the changes.")
     def page_info(self) -> PageInfo:
         return PageInfo(
             next=lambda: self.more,
@@ -251,7 +251,7 @@ class TaskChangeConnection:
 
 
 def page_size(first: int | None, last: int | None) -> int:
-    """Return how many tasks a page is to have.
+    """Return the number of tasks that a page may have.
 
     Raises:
         BadUserInput: both are given, or one is out of range.

@@ -149,7 +149,7 @@ MutationInput = (
 
 
 def idempotency_key(input: MutationInput) -> str | None:
-    """Return the key that the client gave, if it did.
+    """Return the key that the client gave, if any.
 
     Raises:
         BadUserInput: it cannot be used.
@@ -167,12 +167,12 @@ def idempotency_key(input: MutationInput) -> str | None:
 
 
 def given(value: Value | None) -> Value | None:
-    """Return the value, or None where the client left it out."""
+    """Return the value, or None if the client left it out."""
     return None if value is UNSET else value
 
 
 def task_key(id: strawberry.ID) -> int | None:
-    """Return the key that an id stands for, or None where no task can have this id.
+    """Return the key of an id, or None if no task can have this id.
 
     Only the form that the server itself writes counts: no sign, no leading zero, ASCII digits.
     """
@@ -183,7 +183,7 @@ def task_key(id: strawberry.ID) -> int | None:
 
 
 def is_storable(value: str) -> bool:
-    """Tell whether PostgreSQL can store the text: no NUL, no lone surrogate."""
+    """Return whether PostgreSQL can store the text: it has no NUL and no lone surrogate."""
     if "\0" in value:
         return False
     try:

@@ -1,4 +1,4 @@
-"""How large a document may be: one pass over it counts everything, and looks at a fragment once."""
+"""The limits of documents: one pass counts everything, and measures each fragment once."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -36,7 +36,7 @@ hundreds of milliseconds for a document of 2 KB.
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """The most that a document may have of each. Fragments count wherever they are spread."""
+    """The most that a document may have of each. A fragment counts at each of its spreads."""
 
     tokens: int = 1000
     depth: int = 15
@@ -45,16 +45,16 @@ class Limits:
     directives: int = 50
     root_fields: int = 50
     nodes: int = 5000
-    """Tasks that all pages together could hold; a size in a variable counts as the greatest."""
+    """Tasks that all pages together may hold; a size in a variable counts as the greatest."""
 
 
 Size = int | str
-"""What `first` or `last` says: a number, or the variable that says it."""
+"""The value of `first` or `last`: a number, or the name of a variable."""
 
 
 @dataclass(slots=True)
 class Measure:
-    """What one operation, or one part of it, comes to."""
+    """The counts of an operation, or of a part of it."""
 
     depth: int = 0
     aliases: int = 0
@@ -62,10 +62,10 @@ class Measure:
     root_fields: int = 0
     nodes: int = 0
     pages: Counter[tuple[Size, ...]] = field(default_factory=Counter)
-    """How many pages there are, by what is said of their size."""
+    """The number of pages for each way to give their size."""
 
     def add(self, part: "Measure") -> None:
-        """Count a part that stands beside what is counted already."""
+        """Add the counts of a part beside those that are counted."""
         self.depth = max(self.depth, part.depth)
         self.aliases += part.aliases
         self.directives += part.directives
@@ -75,7 +75,7 @@ class Measure:
 
 
 class LimitExceeded(GraphQLError):
-    """A document is over a limit; says over which, and by how much."""
+    """A document is over a limit. The message names the limit and the count."""
 
     def __init__(self, name: str, limit: int, count: int) -> None:
         code = (
@@ -101,7 +101,7 @@ class TooMuchOverlap(ValidationAbortedError):
 
 
 class LimitedOverlapRule(OverlappingFieldsCanBeMergedRule):
-    """graphql-core's rule, that goes no further than `OVERLAP_MAX`."""
+    """graphql-core's rule with a limit of `OVERLAP_MAX` steps."""
 
     def __init__(self, context: ValidationContext) -> None:
         super().__init__(context)
@@ -117,7 +117,7 @@ class LimitedOverlapRule(OverlappingFieldsCanBeMergedRule):
         """Compare the fields of one selection set.
 
         Raises:
-            TooMuchOverlap: the document's steps are used up.
+            TooMuchOverlap: the document has used up its steps.
             ValidationAbortedError: it has too many errors.
         """
         try:
@@ -129,7 +129,7 @@ class LimitedOverlapRule(OverlappingFieldsCanBeMergedRule):
 
 
 def paged_fields(schema: GraphQLSchema) -> frozenset[str]:
-    """Return the names of the fields that answer in pages."""
+    """Return the names of the fields that return pages."""
     return frozenset(
         name
         for type_ in schema.type_map.values()
@@ -157,7 +157,7 @@ def check_limits(document: DocumentNode, limits: Limits, paged: frozenset[str]) 
 
 
 class Measuring:
-    """Measures the selections of one document; what a fragment comes to is worked out once."""
+    """Measures the selections of one document, and each fragment once."""
 
     def __init__(self, document: DocumentNode, paged: frozenset[str]) -> None:
         self._fragments = {
@@ -206,7 +206,7 @@ class Measuring:
 
 
 def _sizes(node: FieldNode) -> Iterator[Size]:
-    """Yield what `first` and `last` say, numbers within bounds; null says nothing."""
+    """Yield the values of `first` and `last` that are not null, numbers within bounds."""
     for argument in node.arguments or ():
         if argument.name.value in ("first", "last"):
             match argument.value:
@@ -222,5 +222,5 @@ def _sizes(node: FieldNode) -> Iterator[Size]:
 
 
 def within_page_bounds(size: int) -> int:
-    """Return how many tasks a page of this size may hold at most."""
+    """Return the size of a page within its bounds."""
     return min(max(size, 0), PAGE_SIZE_MAX)

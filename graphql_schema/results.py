@@ -1,4 +1,4 @@
-"""What mutations answer: the entity, or the failure that the client can act on."""
+"""The results of mutations: the task, or a failure that the client can act on."""
 
 from typing import Annotated
 
@@ -8,21 +8,21 @@ from graphql_schema.inputs import InputIssue
 from graphql_schema.types import Task
 from models.task import TaskRow
 
-_MESSAGE = "What happened, in a sentence for people."
+_MESSAGE = "A sentence about what happened, for people."
 
 
-@strawberry.interface(description="Why a mutation did nothing.")
+@strawberry.interface(description="The reason why a mutation did nothing.")
 class UserError:
     message: str = strawberry.field(description=_MESSAGE)
 
 
-@strawberry.type(description="Values in the input cannot be used. Nothing was written.")
+@strawberry.type(description="Some values in the input cannot be used. Nothing was written.")
 class InvalidInput(UserError):
     message: str = strawberry.field(
         default="Some values in the input cannot be used.", description=_MESSAGE
     )
     issues: list[InputIssue] = strawberry.field(
-        description="Everything that is wrong, not just the first."
+        description="Everything that is wrong, not only the first thing."
     )
 
 
@@ -42,36 +42,40 @@ class VersionConflict(UserError):
     current: TaskRow = strawberry.field(graphql_type=Task, description="The task as it is now.")
 
 
-@strawberry.type(description="The task is in the trash, where `restoreTask` finds it.")
+@strawberry.type(
+    description="The task has been moved into the trash, from which it can be restored."
+)
 class DeleteTaskSuccess:
     deleted_task_id: strawberry.ID = strawberry.field(description="The id of the task.")
     version: int = strawberry.field(
-        description="The number of the deletion, in line with the `version` of tasks."
+        description="The number of the deletion, as the `version` of tasks counts."
     )
 
 
 _MISSING = (
-    "The ids of those asked for that the caller has no task with, or has it in the trash. Nothing "
-    "was written for them."
+    "The given ids for which the caller has no task, or only one in the trash. Nothing was "
+    "written for them."
 )
 
 
-@strawberry.type(description="What has become of the tasks, each with a version of its own.")
+@strawberry.type(description="The tasks have been changed. Each has a version of its own.")
 class UpdateTasksSuccess:
     tasks: list[TaskRow] = strawberry.field(
-        graphql_type=list[Task], description="The tasks as changed, in the order asked for."
+        graphql_type=list[Task], description="The changed tasks, in the order of the given ids."
     )
     missing_ids: list[strawberry.ID] = strawberry.field(description=_MISSING)
 
 
-@strawberry.type(description="The tasks are in the trash, where `restoreTask` finds each.")
+@strawberry.type(
+    description="The tasks have been moved into the trash, from which they can be restored."
+)
 class DeleteTasksSuccess:
     deleted_task_ids: list[strawberry.ID] = strawberry.field(
-        description="The ids of the tasks, in the order asked for."
+        description="The ids of the tasks, in the order of the given ids."
     )
     tasks: list[TaskRow] = strawberry.field(
         graphql_type=list[Task],
-        description="The tasks as they are in the trash, in the order asked for.",
+        description="The tasks as they are in the trash, in the order of the given ids.",
     )
     missing_ids: list[strawberry.ID] = strawberry.field(description=_MISSING)
 
@@ -82,25 +86,28 @@ CreateTaskResult = Annotated[
 ]
 UpdateTaskResult = Annotated[
     Task | InvalidInput | TaskNotFound | VersionConflict,
-    strawberry.union("UpdateTaskResult", description="The task as changed, or why it was not."),
+    strawberry.union("UpdateTaskResult", description="The changed task, or why nothing changed."),
 ]
 ToggleTaskResult = Annotated[
     Task | TaskNotFound | VersionConflict,
-    strawberry.union("ToggleTaskResult", description="The task as changed, or why it was not."),
+    strawberry.union("ToggleTaskResult", description="The changed task, or why nothing changed."),
 ]
 RestoreTaskResult = Annotated[
     Task | TaskNotFound | VersionConflict,
-    strawberry.union("RestoreTaskResult", description="The task as it is again, or why it is not."),
+    strawberry.union("RestoreTaskResult", description="The restored task, or why nothing changed."),
 ]
 UpdateTasksResult = Annotated[
     UpdateTasksSuccess | InvalidInput,
-    strawberry.union("UpdateTasksResult", description="The tasks as changed, or why none is."),
+    strawberry.union("UpdateTasksResult", description="The changed tasks, or why nothing changed."),
 ]
 DeleteTasksResult = Annotated[
     DeleteTasksSuccess | InvalidInput,
-    strawberry.union("DeleteTasksResult", description="The ids that are gone, or why none is."),
+    strawberry.union(
+        "DeleteTasksResult",
+        description="The deleted tasks, or why nothing changed.",
+    ),
 ]
 DeleteTaskResult = Annotated[
     DeleteTaskSuccess | TaskNotFound | VersionConflict,
-    strawberry.union("DeleteTaskResult", description="The id that is gone, or why it is not."),
+    strawberry.union("DeleteTaskResult", description="The deleted task, or why nothing changed."),
 ]

@@ -1,4 +1,4 @@
-"""The roof: types and resolvers make the schema. The one file here that imports resolvers."""
+"""The schema, made of types and resolvers. The one module here that imports resolvers."""
 
 from datetime import datetime
 
@@ -21,43 +21,40 @@ from resolvers import changes, mutations, queries, subscriptions
 
 DATE_TIME = strawberry.scalar(
     name="DateTime",
-    description="An instant as RFC 3339 has it, always with an offset, to the microsecond.",
+    description="An instant in the form of RFC 3339, always with an offset, to the microsecond.",
     specified_by_url="https://scalars.graphql.org/andimarek/date-time.html",
     serialize=rfc_3339,
     parse_value=parse_rfc_3339,
 )
 
 
-@strawberry.type(description="What can be read. Everything here is the caller's own.")
+@strawberry.type(description="The queries. Each shows the caller's own data only.")
 class Query:
-    me = strawberry.field(
-        resolver=queries.me, graphql_type=User, description="The user who is asking."
-    )
+    me = strawberry.field(resolver=queries.me, graphql_type=User, description="The caller.")
     rate_limit = strawberry.field(
         resolver=queries.rate_limit,
-        description="What the caller may spend, and has; null where nothing is limited.",
+        description="The points that the caller may spend; null where there is no limit.",
     )
     task = strawberry.field(
         resolver=queries.task,
         graphql_type=Task | None,
-        description="One task; null when the caller has none with this id.",
+        description="The task with this id; null when the caller has none.",
     )
-    tasks = strawberry.field(
-        resolver=queries.tasks, description="The caller's tasks, a page at a time."
-    )
+    tasks = strawberry.field(resolver=queries.tasks, description="A page of the caller's tasks.")
     task_changes = strawberry.field(
         resolver=changes.task_changes,
-        description="What has changed in the caller's tasks, oldest first. Who applies the pages "
-        "in order, and goes on from the last `endCursor` whenever it likes, has what `tasks` has.",
+        description="The changes of the caller's tasks, oldest first. A client that applies the "
+        "pages in order, and later goes on after the last `endCursor`, has the same tasks as "
+        "`tasks`.",
     )
 
 
-@strawberry.type(description="What can be changed. Each field is one transaction.")
+@strawberry.type(description="The mutations. Each field is one transaction.")
 class Mutation:
     create_task = strawberry.field(
         resolver=mutations.create_task,
         graphql_type=CreateTaskResult | None,
-        description="Add a task.",
+        description="Create a task.",
     )
     update_task = strawberry.field(
         resolver=mutations.update_task,
@@ -67,17 +64,17 @@ class Mutation:
     toggle_task = strawberry.field(
         resolver=mutations.toggle_task,
         graphql_type=ToggleTaskResult | None,
-        description="Tick a task, or untick it.",
+        description="Mark a task as completed, or as not completed if it is.",
     )
     delete_task = strawberry.field(
         resolver=mutations.delete_task,
         graphql_type=DeleteTaskResult | None,
-        description="Move a task into the trash. It is as good as gone; after a time, it is.",
+        description="Move a task into the trash. After a time it is removed from there.",
     )
     update_tasks = strawberry.field(
         resolver=mutations.update_tasks,
         graphql_type=UpdateTasksResult | None,
-        description="Tick many tasks, or untick them.",
+        description="Mark many tasks as completed, or as not completed.",
     )
     delete_tasks = strawberry.field(
         resolver=mutations.delete_tasks,
@@ -87,22 +84,23 @@ class Mutation:
     restore_task = strawberry.field(
         resolver=mutations.restore_task,
         graphql_type=RestoreTaskResult | None,
-        description="Take a task back out of the trash. One that is not there stays as it is.",
+        description="Restore a task from the trash. A task that is not there stays as it is.",
     )
 
 
-@strawberry.type(description="What can be followed, over a WebSocket (graphql-transport-ws).")
+@strawberry.type(description="The subscriptions, over a WebSocket (graphql-transport-ws).")
 class Subscription:
     task_changes = strawberry.subscription(
         resolver=subscriptions.task_changes,
-        description="What has changed in the caller's tasks, and then what changes, in order. To "
-        "miss nothing, go on from the last cursor: that of `taskChanges` or of an event. A change "
-        "may come twice; of several changes to a task the latest may come alone.",
+        description="The changes of the caller's tasks, first the past ones and then each new one, "
+        "in order. To miss none, subscribe after the last cursor of the query `taskChanges` or of "
+        "an event. A change may come twice. Of several changes of a task, only the latest may "
+        "come.",
     )
 
 
 def build_schema() -> strawberry.Schema:
-    """Return the schema; its SDL is the contract that `schema.graphql` keeps."""
+    """Return the schema; its SDL is the contract in `schema.graphql`."""
     return strawberry.Schema(
         query=Query,
         mutation=Mutation,

@@ -1,4 +1,4 @@
-"""Task and User as clients see them. Their values are rows; each field reads a column."""
+"""The types of tasks, users and budgets. The values of tasks and users are rows."""
 
 from datetime import UTC, datetime
 from typing import Protocol
@@ -19,7 +19,7 @@ class ViewerContext(Protocol):
         ...
 
 
-@strawberry.type(description="A person who signs in and has tasks of their own.")
+@strawberry.type(description="A user, who has tasks of their own.")
 class User:
     id: strawberry.ID = read(USER_FACTS["id"])
     email: str | None = read(USER_FACTS["email"])

@@ -1,4 +1,4 @@
-"""The port: what resolvers ask of a database, and how it fails."""
+"""The port to the database: what resolvers need of it, and how it fails."""
 
 import asyncio
 from contextlib import AbstractContextManager
@@ -9,24 +9,27 @@ from models.user import UserId
 
 
 class Database(Protocol):
-    """Runs statements, each in a transaction of its own in which `app.user_id` is its owner."""
+    """Runs statements, each in its own transaction, in which `app.user_id` is its owner."""
 
     async def fetch(self, statement: Statement[Row]) -> list[Row]:
         """Return every row of the statement, committed.
 
         Raises:
-            DatabaseUnavailable: no connection could be had, or it broke, within the time allowed.
+            DatabaseUnavailable: there was no connection within the time allowed, or it broke.
             OwnerUnknown: the owner has no row in users.
-            AlreadyThere: a row that was to be added is there already; nothing was written.
+            AlreadyThere: a row with the key of a new one exists; nothing was written.
         """
         ...
 
 
 class Changes(Protocol):
-    """Tells those who wait for it that an owner's rows may have changed."""
+    """Reports that an owner's rows may have changed."""
 
     def watch(self, owner: UserId) -> AbstractContextManager[asyncio.Event]:
-        """Set an event whenever that is so, in the block; whoever waits for it clears it."""
+        """Return an event that is set whenever the owner's rows may have changed, in the block.
+
+        The code that waits for it clears it.
+        """
         ...
 
 
@@ -35,12 +38,12 @@ class DatabaseUnavailable(Exception):
 
 
 class DatabaseTooSlow(DatabaseUnavailable):
-    """The database was still at the statement when its time was over, and undid it."""
+    """The statement took longer than it may, and the database undid it."""
 
 
 class AlreadyThere(Exception):
-    """A row was to be added under a key that another one has. Nothing was written."""
+    """A row with the key of a new one exists. Nothing was written."""
 
 
 class OwnerUnknown(Exception):
-    """A row was to be written for an owner who has no row in users. Nothing was written."""
+    """The owner of a new row has no row in users. Nothing was written."""

@@ -1,7 +1,7 @@
-"""The facts of a model's fields, as SQLModel's `Field` and the `info` of the columns tell them.
+"""The facts of a model's fields, read from SQLModel's `Field` and from the `info` of the columns.
 
-A field is declared once, in its model, and says there what clients may do with it. What follows
-from that reads it here: descriptions, checks of inputs, parameters, conditions, constraints.
+A field is declared once, in its model, with what clients may do with it. Descriptions, checks of
+inputs, parameters, conditions and constraints are made of these facts.
 """
 
 from collections.abc import Mapping
@@ -36,7 +36,7 @@ OPTIONAL = WRITTEN | May.CLEAR
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """A field of a model: a column, and what is said of it there."""
+    """A field of a model: its column, and what the model says of it."""
 
     name: str
     says: str

@@ -1,4 +1,4 @@
-"""The idempotency_keys table: what came of mutations that a client may send again."""
+"""The idempotency_keys table: the outcomes of mutations that a client may send again."""
 
 from datetime import datetime
 from typing import Any
@@ -14,9 +14,9 @@ IDEMPOTENCY_KEY_MAX_LENGTH = 255
 
 
 class IdempotencyKey(SQLModel, table=True):
-    """A mutation that was run, under the name that its user gave it.
+    """A mutation that was run, under the key that its user gave it.
 
-    Written in the transaction of the change itself: it is there if and only if the change is.
+    It is written in the transaction of the change: it exists if and only if the change does.
     """
 
     __tablename__ = "idempotency_keys"
@@ -28,9 +28,9 @@ class IdempotencyKey(SQLModel, table=True):
     )
     key: str = Field(sa_column=Column(Text, primary_key=True))
     request: str = Field(sa_column=Column(Text, nullable=False))
-    """The SHA-256 of the mutation's name and input."""
+    """The SHA-256 of the input and its type."""
     outcome: list[list[Any]] = Field(sa_column=Column(JSONB, nullable=False))
-    """Of each task: its id, its version then, and whether it was changed."""
+    """For each task: its id, its version at that time, and whether it was changed."""
     created_at: datetime = Field(
         sa_column=Column(DateTime(timezone=True), nullable=False, server_default=func.now())
     )

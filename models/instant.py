@@ -1,4 +1,4 @@
-"""Points in time, as rows hold them: text, since clients are only ever shown it."""
+"""Instants as rows hold them: as text, since they are only passed on to clients."""
 
 from datetime import UTC, datetime
 from typing import NewType
@@ -16,10 +16,10 @@ def rfc_3339(instant: Instant) -> str:
 
 
 def parse_rfc_3339(text: str) -> datetime:
-    """Return the instant that a text means, in UTC, for PostgreSQL does not know every offset.
+    """Return the instant of a text, in UTC, since PostgreSQL does not know every offset.
 
     Raises:
-        ValueError: it means none; without an offset, it might mean many.
+        ValueError: it is no instant, or has no offset.
         OverflowError: it is before the year 1 or after 9999 in UTC.
     """
     moment = datetime.fromisoformat(text)

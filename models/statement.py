@@ -1,4 +1,4 @@
-"""A statement: SQL, whose it is, and its values."""
+"""A statement: SQL, its owner, and its values."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,14 +16,14 @@ class Sql(Generic[Row]):
     text: str
     parameters: tuple[str, ...]
     make_row: Callable[[Sequence[object]], Row]
-    """Makes a named row of one record, whose values stand in the order of the text's columns."""
+    """Makes a named row of one record, whose values are in the order of the text's columns."""
     writes: bool
     repeatable: bool = False
-    """Whether it cannot take effect twice, so that it may be sent again where nobody knows."""
+    """Whether it cannot take effect twice, and so may be sent again if its outcome is unknown."""
 
 
 class Statement(NamedTuple, Generic[Row]):
-    """SQL, whose it is, and its values: it cannot be made without an owner."""
+    """SQL, its owner, and its values. There is none without an owner."""
 
     sql: Sql[Row]
     owner: UserId

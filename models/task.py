@@ -111,8 +111,8 @@ class Task(SQLModel, table=True):
         "tasks; send it back as `expectedVersion` to change only what you have seen",
         sa_column=Column(Integer, nullable=False),
     )
-    # A trigger makes them of the columns above. Only a plain column can be compared where row
-    # security binds: no function of one is trusted to tell nothing of other rows.
+    # A trigger computes them from the columns above. An index of an expression would not be used
+    # under row security, since its functions are not leakproof.
     title_key: str = Field(sa_column=Column(Text, nullable=False))
     words: str = Field(sa_column=Column(TSVECTOR, nullable=False))
 
@@ -148,8 +148,8 @@ _check_and_index()
 class TaskCounter(SQLModel, table=True):
     """The number of the latest change to any of a user's tasks.
 
-    A change advances it in its own transaction and so holds its row until it commits: the order of
-    the numbers is the order of the commits, and who has seen `n` can miss no change before it.
+    A change advances it in its own transaction, and so locks its row until it commits. The order of
+    the numbers is the order of the commits: a client that has seen `n` misses no change before it.
     """
 
     __tablename__ = "task_counters"
@@ -159,7 +159,7 @@ class TaskCounter(SQLModel, table=True):
         sa_column=Column(Text, ForeignKey("users.id", ondelete="CASCADE"), primary_key=True)
     )
     version: int = Field(sa_column=Column(Integer, nullable=False))
-    # The greatest number of a change that nothing is left of, for its task is gone for good.
+    # The greatest number of a change whose task has been purged.
     purged_version: int = Field(
         default=0, sa_column=Column(Integer, nullable=False, server_default=text("0"))
     )

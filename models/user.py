@@ -1,4 +1,4 @@
-"""The users table. Its rows belong to Better Auth; the server only adds a missing one."""
+"""The users table. Its rows belong to Better Auth; the server only adds those that are missing."""
 
 from datetime import datetime
 from typing import NamedTuple, NewType
@@ -11,7 +11,7 @@ from models.instant import Instant
 from models.naming import metadata
 
 UserId = NewType("UserId", str)
-"""The `sub` of a verified token. Only `auth.tokens` makes one, so holding it proves the check."""
+"""The `sub` of a verified token. Only `auth.tokens` makes one, so having it proves the check."""
 
 USER_ID_MAX_LENGTH = 255
 """Characters in a user id. Better Auth makes 32 by default."""

@@ -1,4 +1,4 @@
-"""The feed of changes: what a client that was away must apply to have what the server has."""
+"""The feed of changes, by which a client that was away brings its copy up to date."""
 
 from typing import Annotated
 
@@ -26,13 +26,13 @@ async def task_changes(
     info: Info,
     after: Annotated[
         str | None,
-        strawberry.argument(description="Only what comes after this cursor; all when left out."),
+        strawberry.argument(description="Only changes after this cursor; all of them if left out."),
     ] = UNSET,
     first: Annotated[
         int | None,
         strawberry.argument(
-            description=f"At most this many: 0 to {PAGE_SIZE_MAX}; {PAGE_SIZE_DEFAULT} when left "
-            "out. Without `after`, 0 asks for nothing but the `endCursor` of all there are."
+            description=f"At most this many changes: 0 to {PAGE_SIZE_MAX}; {PAGE_SIZE_DEFAULT} if "
+            "left out. 0 without `after` returns only the `endCursor` of all changes."
         ),
     ] = UNSET,
 ) -> TaskChangeConnection:
@@ -44,9 +44,9 @@ async def task_changes(
 async def read_changes(
     database: Database, owner: UserId, after: ChangeCursor | None, size: int
 ) -> TaskChangeConnection:
-    """Return the owner's next `size` changes, from the beginning where `after` is too old.
+    """Return the owner's next `size` changes, from the beginning if `after` is too old.
 
-    Without `after`, a size of 0 asks where the changes end.
+    Without `after`, a size of 0 returns only where the changes end.
     """
     if after is None and size == 0:
         end = await read_end(database, owner)
@@ -58,7 +58,7 @@ async def read_changes(
         reset, start = True, ChangeCursor(0, 0)
         rows = await database.fetch(statements.task_changes(owner, start.version, size + 1))
     if reset:
-        # Of what is purged by now these pages show nothing, so it does not make them too old.
+        # These pages show no task that is purged by now, so its purge does not make them too old.
         start = start._replace(purged_version=_counter(rows)[1])
     tasks = [row.row for row in rows if row.row is not None]
     page = tasks[:size]
@@ -77,5 +77,5 @@ def _counter(rows: list[FeedRow[TaskRow]]) -> tuple[int, int]:
 
 
 def _is_too_old(cursor: ChangeCursor, version: int, purged_version: int) -> bool:
-    """Whether deletions after the cursor may be forgotten, or the database is older than it."""
+    """Return whether deletions after the cursor may be purged, or the database is older than it."""
     return not purged_version <= max(cursor) <= version

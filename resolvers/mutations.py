@@ -1,4 +1,4 @@
-"""The mutations: each is one statement of the caller's, and so one transaction."""
+"""The mutations. Each runs one statement of the caller's, and so one transaction."""
 
 from collections.abc import Mapping, Sequence
 from typing import Annotated
@@ -31,8 +31,8 @@ from resolvers.idempotency import changes
 from resolvers.statements import tasks as statements
 from resolvers.statements.owned import Change
 
-_Inputs = strawberry.argument(description="What to do, and to which tasks.")
-_Input = strawberry.argument(description="What to do, and to which task.")
+_Inputs = strawberry.argument(description="The tasks, and what to do with them.")
+_Input = strawberry.argument(description="The task, and what to do with it.")
 
 
 async def create_task(
@@ -129,7 +129,7 @@ async def delete_tasks(
 
 
 Keys = Mapping[strawberry.ID, int | None]
-"""The keys that ids stand for, each id once, in the order in which they were asked for."""
+"""The keys of ids, each id once, in the order in which they were given."""
 
 
 def _keys(ids: Sequence[strawberry.ID]) -> Keys:
@@ -141,7 +141,7 @@ def _asked(keys: Keys) -> list[int]:
 
 
 def _found(keys: Keys, found: list[Change[TaskRow]]) -> tuple[list[TaskRow], list[strawberry.ID]]:
-    """Return the tasks in the order of their ids, and the ids that are left over."""
+    """Return the tasks in the order of their ids, and the ids that have none."""
     tasks = {change.row.id: change.row for change in found}
     there = [tasks[key] for key in _asked(keys) if key in tasks]
     return there, [id for id, key in keys.items() if key not in tasks]

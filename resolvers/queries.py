@@ -1,4 +1,4 @@
-"""The queries: each turns its arguments into a statement of the caller's."""
+"""The queries. Each makes a statement of the caller's from its arguments."""
 
 from collections.abc import Awaitable
 from typing import Annotated
@@ -24,7 +24,7 @@ from resolvers.statements import tasks as statements
 from resolvers.statements.tasks import Conditions, Page
 
 FOUND_MAX = 1000
-"""Tasks that a search looks up; where there are more, it looks at one after another."""
+"""Tasks that a search looks up. If there are more, the list is searched task by task."""
 
 NEWEST_FIRST = TaskOrder()
 EVERY_TASK = Conditions()
@@ -39,7 +39,7 @@ async def me(info: Info) -> UserRow:
 
 
 async def task(
-    info: Info, id: Annotated[strawberry.ID, strawberry.argument(description="Which task.")]
+    info: Info, id: Annotated[strawberry.ID, strawberry.argument(description="The id of the task.")]
 ) -> TaskRow | None:
     key = task_key(id)
     if key is None:
@@ -52,27 +52,29 @@ async def task(
 async def tasks(
     info: Info,
     filter: Annotated[
-        TaskFilter | None, strawberry.argument(description="Which tasks; all when left out.")
+        TaskFilter | None,
+        strawberry.argument(description="Conditions on the tasks."),
     ] = UNSET,
     order_by: Annotated[
-        TaskOrder | None, strawberry.argument(description="Newest first when left out.")
+        TaskOrder | None,
+        strawberry.argument(description="The order; newest first if left out."),
     ] = UNSET,
     first: Annotated[
         int | None,
         strawberry.argument(
             description=f"At most this many, from the start: 0 to {PAGE_SIZE_MAX}; "
-            f"{PAGE_SIZE_DEFAULT} when neither `first` nor `last` is given."
+            f"{PAGE_SIZE_DEFAULT} if neither `first` nor `last` is given."
         ),
     ] = UNSET,
     after: Annotated[
-        str | None, strawberry.argument(description="Only what comes after this cursor.")
+        str | None, strawberry.argument(description="Only tasks after this cursor.")
     ] = UNSET,
     last: Annotated[
         int | None,
         strawberry.argument(description=f"At most this many, from the end: 0 to {PAGE_SIZE_MAX}."),
     ] = UNSET,
     before: Annotated[
-        str | None, strawberry.argument(description="Only what comes before this cursor.")
+        str | None, strawberry.argument(description="Only tasks before this cursor.")
     ] = UNSET,
 ) -> TaskConnection:
     first, after, last, before = given(first), given(after), given(last), given(before)

@@ -1,4 +1,4 @@
-"""The subscriptions: each reads the feed of changes, and waits where it ends."""
+"""The subscriptions. Each reads the feed of changes, and waits at its end."""
 
 from collections.abc import AsyncGenerator
 from typing import Annotated
@@ -18,8 +18,8 @@ async def task_changes(
     after: Annotated[
         str | None,
         strawberry.argument(
-            description="First what comes after this cursor; when left out, only what changes "
-            "from now on."
+            description="Begin with the changes after this cursor; if left out, with those from "
+            "now on."
         ),
     ] = UNSET,
 ) -> AsyncGenerator[TaskChangeEdge, None]:
@@ -29,7 +29,7 @@ async def task_changes(
         if cursor is None:
             cursor = await read_end(context.database, context.user_id)
         while True:
-            # What changes from here on is either read now or tells us once more.
+            # A change from here on is either read now, or sets the event again.
             changed.clear()
             page = await read_changes(context.database, context.user_id, cursor, PAGE_SIZE_MAX)
             if page.reset:
