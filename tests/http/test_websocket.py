@@ -11,6 +11,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.frames import OP_BINARY, OP_CONT, OP_PING, OP_PONG, OP_TEXT, Frame
@@ -18,8 +19,9 @@ from websockets.server import ServerProtocol
 
 from app.http import websocket as socket_module
 from app.http import websocket_connection
-from tests.api import CREATE, SECRET, Server
-from tests.database.test_live import HANDSHAKE
+from models.user import UserId
+from tests.api import CREATE, SECRET, Caller, Server
+from tests.database.test_live import HANDSHAKE, eventually
 from tests.databases import Database
 from tests.http.test_observability import talk
 from tests.http.test_serving import started
@@ -403,3 +405,26 @@ def test_a_server_that_stops_says_so_and_does_not_wait(
             process.process.send_signal(signal.SIGTERM)
             assert socket.closed()[0] == 1012
         assert process.process.wait(20) == 0
+
+
+def rename(database: Database, user: Caller, name: str) -> None:
+    with psycopg.connect(database.superuser_url) as connection:
+        connection.execute("UPDATE users SET name = %s WHERE id = %s", [name, user.user_id])
+
+
+def test_each_operation_on_a_socket_reads_the_user_anew(server: Server, database: Database) -> None:
+    user, name = server.user(), "{ me { name } }"
+    user.data(name)
+    with signed_in(server, user.token) as socket:
+        for number in range(3):
+            rename(database, user, f"Ada {number}")
+            socket.subscribe(name)
+            answer, _ = answers(socket, 2)
+            assert answer["payload"] == {"data": {"me": {"name": f"Ada {number}"}}}
+
+
+def test_a_user_whose_sockets_are_gone_is_forgotten(server: Server) -> None:
+    user = server.user()
+    with signed_in(server, user.token), signed_in(server, user.token):
+        assert server.socket.of_users[UserId(str(user.user_id))] == 2
+    eventually(lambda: user.user_id in server.socket.of_users, False)
