@@ -107,7 +107,7 @@ def _development_secret(path: Path) -> str:
     draft.touch(mode=0o600)
     draft.write_text(secrets.token_urlsafe(32))
     try:
-        # A link, not a rename: whoever comes second keeps the first one's secret.
+        # A link, not a rename: of two processes, the second uses the first one's secret.
         os.link(draft, path)
     except FileExistsError:
         pass

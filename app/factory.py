@@ -45,7 +45,7 @@ from graphql_schema.schema import build_schema
 GRAPHQL_PATH = "/graphql"
 
 GARBAGE_THRESHOLD = 20_000
-"""Objects made beyond those deleted before the garbage collector looks at the young ones."""
+"""Allocations less deallocations after which the garbage collector visits the young objects."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,7 @@ def create_app(settings: Settings | None = None, intervals: Intervals = USUAL_IN
         version=version("todo-api"),
         description="A multi-user task API over GraphQL. The schema describes itself in GraphQL.",
         lifespan=partial(_lifespan, parts),
-        # It would name the scheme that a proxy in front asks by, which is not the client's.
+        # The redirect would name the scheme that a proxy uses here, which is not the client's.
         redirect_slashes=False,
     )
     app.router.routes.append(WebSocketRoute(GRAPHQL_PATH, FromState("socket")))
@@ -94,7 +94,7 @@ def create_app(settings: Settings | None = None, intervals: Intervals = USUAL_IN
 
 def make_unstarted(settings: Settings, intervals: Intervals) -> Unstarted:
     """Make what needs no database, each part after those that it needs."""
-    # Before the server says its first line.
+    # First, so that whatever is logged from here on has one form.
     requests = RequestLog()
     configure_logging(requests, readable=settings.logs_for_people, debug=settings.debug)
     schema = build_schema()
@@ -149,7 +149,7 @@ async def _lifespan(parts: Unstarted, _app: FastAPI) -> AsyncIterator[dict[str, 
         socket = GraphQLSocket(
             running.get_context, executor, parts.persisted, parts.requests, parts.origins
         )
-        # What is here now stays: the garbage collector need not look at it ever again.
+        # These objects live as long as the server: the garbage collector need not visit them.
         gc.collect()
         gc.freeze()
         # Requests leave next to no cycles: to look for some every 700 objects is a waste.

@@ -103,7 +103,7 @@ CommaList = Annotated[list[str], NoDecode, BeforeValidator(_comma_list)]
 
 
 class Settings(BaseSettings):
-    """What the server is told from outside. With nothing set, it is a server for development."""
+    """The configuration of the server. With nothing set, it is a server for development."""
 
     model_config = SettingsConfigDict(
         env_file=".env", env_ignore_empty=True, extra="ignore", frozen=True

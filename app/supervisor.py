@@ -80,7 +80,7 @@ async def _end_of(work: Work) -> BaseException | None:
     """Work until that ends; return the error that it ended by."""
     try:
         await work()
-    except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 -- whoever asks logs it
+    except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 -- the caller logs it
         return error
     return None
 

@@ -1,4 +1,4 @@
-"""The doctor: says in plain words what is configured, what can be reached, and what is wrong."""
+"""The command that examines a server: its configuration, its database, and its keys."""
 
 import asyncio
 import sys
@@ -26,7 +26,7 @@ class Finding:
     good: bool
     sentence: str
     open: bool = False
-    """It is as somebody has it, and lets in more than need be in production."""
+    """It is as it was configured, and allows more than production needs."""
 
     def __str__(self) -> str:
         mark = "WRONG" if not self.good else "open" if self.open else "ok"
@@ -44,7 +44,7 @@ def examine(settings: Settings) -> bool:
     if settings.database_url is not None:
         return asyncio.run(_print_findings(settings))
     with development(settings) as started:
-        # With a database GraphiQL would be off, where nothing is said of it.
+        # With a database GraphiQL would be off unless it is set.
         graphiql = {"graphiql": settings.shows_graphiql}
         return asyncio.run(_print_findings(started.settings.model_copy(update=graphiql)))
 
@@ -76,11 +76,12 @@ async def _configuration(settings: Settings) -> AsyncIterator[Finding]:
     yield Finding(True, f"Pages of {origins} may call.", open=everybody)
     shown = settings.shows_graphiql
     yield Finding(True, f"GraphiQL is {'on' if shown else 'off'}.", open=shown)
-    told = settings.allows_introspection
+    introspection = settings.allows_introspection
     yield Finding(
         True,
-        f"Who is signed in {'may' if told else 'may not'} ask for the schema; nobody else may.",
-        open=told,
+        f"Signed-in users {'may' if introspection else 'may not'} ask for the schema; nobody else "
+        "may.",
+        open=introspection,
     )
     debug = "on: the log says more, for people" if settings.debug else "off"
     yield Finding(True, f"DEBUG is {debug}.", open=settings.debug)
@@ -120,19 +121,19 @@ async def _database(settings: Settings) -> AsyncIterator[Finding]:
             yield Finding(False, sentence)
         if not sentences:
             yield Finding(True, "Row security keeps users apart: all is as the migrations make it.")
-    yield await _hearing(settings)
+    yield await _listening(settings)
 
 
-async def _hearing(settings: Settings) -> Finding:
+async def _listening(settings: Settings) -> Finding:
     try:
         if await can_listen(settings):
-            return Finding(True, "Changes that other workers make are heard of at once.")
+            return Finding(True, "Other workers' notifications of changes arrive at once.")
     except (psycopg.Error, TimeoutError) as error:
         return Finding(False, f"Changes cannot be listened to: {error}")
     return Finding(
         True,
-        "Changes that other workers make are looked for every few seconds: there is a pooler in "
-        "the way. Set LISTEN_DATABASE_URL to a direct connection to hear of them at once.",
+        "Changes that other workers make are looked for every few seconds: through a pooler no "
+        "notifications arrive. Set LISTEN_DATABASE_URL to a direct connection.",
         open=True,
     )
 

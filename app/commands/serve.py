@@ -51,7 +51,7 @@ def _run_server(settings: Settings, host: str, port: int, workers: int, *, reloa
         log_config=LOGGING_CONFIG if settings.logs_for_people else UVICORN_LOGS_JSON,
         log_level="debug" if settings.debug else "info",
         server_header=False,
-        # Nothing here depends on who a proxy says that it is asking for.
+        # Nothing here depends on the client's address, which a proxy would give.
         proxy_headers=False,
         access_log=False,
         http="app.http.connection:GuardedProtocol",
@@ -74,8 +74,8 @@ def _require_free(host: str, port: int) -> None:
 
 
 def _exit(_signal: int, _frame: FrameType | None) -> None:
-    # uvicorn has stopped by now and hands the signal on: leave through every `with`, and let nobody
-    # who signals again, as programs that start several others do, cut that short.
+    # uvicorn has stopped by now and raises the signal again: leave through every `with`. A further
+    # signal, as process managers send, must not interrupt that.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
     sys.exit(0)

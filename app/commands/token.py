@@ -17,7 +17,7 @@ def token(
     name: Annotated[str | None, typer.Option(help="The `name` claim.")] = None,
     minutes: Annotated[
         int | None,
-        typer.Option(min=1, help="How long it lives; JWT_EXPIRATION_MINUTES if not said."),
+        typer.Option(min=1, help="How long it lives; JWT_EXPIRATION_MINUTES if not given."),
     ] = None,
 ) -> None:
     """Print a token of a user, signed with the configured secret, to try things out with."""

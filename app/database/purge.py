@@ -1,4 +1,4 @@
-"""What nobody needs any more is removed for good, a few rows at a time: old trash, old keys."""
+"""The purge: rows of old trash and old idempotency keys are deleted, some hundred at a time."""
 
 import asyncio
 import logging
@@ -19,15 +19,15 @@ INTERVAL = 3600.0
 """Seconds between two purges of one worker, on average."""
 
 BATCH = 500
-"""Rows removed in one transaction, so that their owners hardly wait."""
+"""Rows deleted in one transaction, so that their owners hardly wait."""
 
 PURGE_TRASH = "SELECT purge_trash(%s, %s)"
 PURGE_KEYS = "SELECT purge_idempotency_keys(%s)"
-"""The functions see everybody's old rows, and nothing else; the server's role sees none."""
+"""The functions see the old rows of all users, and no others; the server's role sees none."""
 
 
 async def purge(url: str, settings: Settings) -> int:
-    """Remove what is old enough, unless somebody else is at it; return how many tasks that were.
+    """Delete what is old enough, unless another worker is doing so; return the number of tasks.
 
     Raises:
         psycopg.Error: the database cannot be reached, or is not migrated.
@@ -56,9 +56,9 @@ async def _in_batches(connection: AsyncConnection[Any], statement: LiteralString
 
 
 async def keep_purging(url: str, settings: Settings) -> None:
-    """Purge now and then."""
+    """Purge every hour, on average, for as long as the server runs."""
     while True:
-        # Many workers that start at once do not all come at once.
+        # At random, so that workers that start together do not purge together.
         await asyncio.sleep(INTERVAL * chance.uniform(0.5, 1.5))
         try:
             purged = await purge(url, settings)
@@ -66,4 +66,4 @@ async def keep_purging(url: str, settings: Settings) -> None:
             logger.warning("The trash could not be purged: %s", error)
         else:
             if purged:
-                logger.info("Removed from the trash for good: %d tasks", purged)
+                logger.info("Deleted from the trash: %d tasks", purged)

@@ -1,4 +1,4 @@
-"""GraphiQL, as a page of this server: nothing is asked of others where its files could be had."""
+"""GraphiQL, as a page of this server: its files come from here, or from a CDN if that fails."""
 
 import asyncio
 import hashlib
@@ -80,7 +80,7 @@ class GraphiQL:
             self._settled.set()
 
     async def page(self, request: Request) -> Response:
-        """Return the page for whoever asks."""
+        """Return the page; to a browser on this machine with a token, if tokens can be made."""
         with suppress(TimeoutError):
             await asyncio.wait_for(self._settled.wait(), PATIENCE)
         is_local = graphiql_files.folder().exists()

@@ -119,7 +119,7 @@ class Budget:
 
     def _count(self, user: UserId, points: int) -> None:
         bucket = self._bucket(user)
-        # Whatever others have spent, or say so, it is gone after two minutes.
+        # However much other workers count, it has leaked away after two minutes.
         bucket.level = min(bucket.level + points, 2 * self.limit)
 
     def _bucket(self, user: UserId) -> Bucket:

@@ -1,4 +1,4 @@
-"""Documents: parsed, validated, measured and compiled once, and kept while they are used."""
+"""Documents: parsed, validated, measured and compiled once, and kept for the next request."""
 
 import gc
 from collections import OrderedDict
@@ -49,7 +49,7 @@ INTEGER_DIGITS_MAX = 100
 """Digits of an integer in a document. Ids have up to 19; Python refuses to read thousands."""
 
 TOKENS_A_POINT = 50
-"""Tokens of a document for which whoever sends it first pays a point."""
+"""Tokens of a document for which the user who sends it first pays a point."""
 
 
 class RequestFailed(Exception):
@@ -71,7 +71,7 @@ class Asked:
 
 
 class Document:
-    """What came of a text: its operations by name, or why there are none."""
+    """A text, parsed and validated: its operations by name, or the errors in it."""
 
     def __init__(
         self,
@@ -84,7 +84,7 @@ class Document:
         self.digest = digest(text)
         self.tokens = tokens
         self.unpaid = tokens // TOKENS_A_POINT
-        """Points for the first look at it, until somebody has paid them."""
+        """Points for parsing and validating it, until a user has paid them."""
         self._errors = parsed if isinstance(parsed, list) else []
         self._operations: dict[str | None, Asked] = {}
         if isinstance(parsed, list):
@@ -103,7 +103,7 @@ class Document:
 
     @property
     def complaints(self) -> list[str]:
-        """What is wrong with it, in sentences."""
+        """The messages of the errors in it."""
         return [error.message for error in self._errors]
 
     def operation(self, name: str | None) -> Asked:
@@ -131,7 +131,7 @@ class Document:
 
 
 class Documents:
-    """The documents that clients send, each looked into once."""
+    """The documents that clients send, each parsed and validated once while it is kept."""
 
     def __init__(
         self,
@@ -156,7 +156,7 @@ class Documents:
         self._permanent: dict[str, Document] = {}
 
     def document(self, text: str) -> Document:
-        """Return what came of a text, worked out now or before."""
+        """Return the document of a text: a kept one, or one parsed and validated now."""
         kept = self._kept.get(text)
         if kept is not None:
             self._kept.move_to_end(text)
@@ -176,7 +176,7 @@ class Documents:
         return document
 
     def keep(self, text: str) -> Document:
-        """Return what came of a text, and keep it for as long as the server runs."""
+        """Return the document of a text, and keep it for as long as the server runs."""
         document = self._permanent[text] = self.document(text)
         return document
 
@@ -231,8 +231,8 @@ def _check_integers(document: DocumentNode) -> None:
 def _unlinked_tokens(document: DocumentNode) -> Iterator[Token]:
     """Yield a document's tokens, freed from each other, which nothing here needs in a row.
 
-    They are cycles, some thousand objects a document, and all that would be freed by the garbage
-    collector only: once in a while, for seconds, if somebody sends ever new documents.
+    Linked, they are cycles of some thousand objects a document, which only the garbage collector
+    frees: that takes seconds where clients send ever new documents.
     """
     token = document.loc.start_token if document.loc else None
     while token:

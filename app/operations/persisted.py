@@ -25,8 +25,8 @@ STRINGS = (TokenKind.STRING, TokenKind.BLOCK_STRING)
 class PersistedQueries:
     """The documents asked for last, by the SHA-256 of their text.
 
-    All users share them, so a document is remembered only if it can be executed, and if nobody's
-    text stands in it: else a hash could be used to find out what somebody else has written.
+    All users share them, so a document is remembered only if it can be executed and holds no text
+    of a user: otherwise a hash could be used to test what another user has written.
     """
 
     def __init__(self, most: int, documents: Documents, trusted: TrustedDocuments) -> None:

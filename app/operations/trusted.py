@@ -1,4 +1,4 @@
-"""Trusted documents: the operations that shipped clients send, known before anybody asks."""
+"""Trusted documents: the operations of shipped clients, read from manifests at the start."""
 
 import hashlib
 import json
@@ -12,7 +12,7 @@ from app.settings import TrustedDocumentsMode
 from graphql_schema.errors import CodedError, ErrorCode
 
 OPERATION = re.compile(r"\b(?:query|mutation|subscription)\s+(\w+)")
-"""An operation's name, to tell people by; the document may not even be one."""
+"""An operation's name, for messages; the text may not be a document at all."""
 
 APOLLO_FORMAT = "apollo-persisted-query-manifest"
 
@@ -42,7 +42,7 @@ class TrustedDocuments:
     def document(
         self, query: str | None, document_id: str | None, extensions: Mapping[str, Any] | None
     ) -> str | None:
-        """Return the trusted document that is asked for; None where another may be, and is.
+        """Return the trusted document that is requested; None for another, where those are allowed.
 
         Raises:
             CodedError: there is none of this id, or nothing else is allowed.
@@ -91,7 +91,7 @@ def read_manifests(paths: Sequence[Path]) -> dict[str, str]:
 
 
 def check_documents(texts: Mapping[str, str], documents: Documents) -> None:
-    """Look into each document, and keep those that are good for as long as the server runs.
+    """Parse and validate each document, and keep it for as long as the server runs.
 
     Raises:
         ManifestError: some do not fit the schema, or go beyond a limit.

@@ -220,7 +220,7 @@ def test_the_doctor_says_what_is_open(
         "Their audience must be anything.",
         "Pages of every origin may call.",
         "GraphiQL is on.",
-        "Who is signed in may ask for the schema; nobody else may.",
+        "Signed-in users may ask for the schema; nobody else may.",
         "DEBUG is on: the log says more, for people.",
     ]
     (wrong,) = marked("WRONG", opened, capsys)
