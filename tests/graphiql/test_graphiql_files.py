@@ -122,6 +122,29 @@ async def test_a_page_is_not_kept_waiting_for_npm(
     assert f"script-src 'self' {CDN};" in response.headers["content-security-policy"]
 
 
+async def test_a_page_waits_for_files_that_are_being_fetched(
+    cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    may_end = asyncio.Event()
+
+    async def fetch_later() -> None:
+        await may_end.wait()
+        cache.mkdir(parents=True)
+
+    monkeypatch.setattr(graphiql_files, "fetch", fetch_later)
+    monkeypatch.setattr(graphiql, "PATIENCE", 1e6)
+    page = GraphiQL("/graphql", None)
+    async with fetching(page), asyncio.timeout(20):
+        request = Request({"type": "http", "headers": [], "client": None})
+        waiting = asyncio.create_task(page.page(request))
+        for _ in range(5):
+            await asyncio.sleep(0)
+        assert not waiting.done()
+        may_end.set()
+        response = await waiting
+    assert CDN not in bytes(response.body).decode()
+
+
 async def test_a_server_that_stops_stops_npm(cache: Path, npm: FakeNpm, tmp_path: Path) -> None:
     pid = tmp_path / "pid"
     npm(f"echo $$ > {pid}.draft; mv {pid}.draft {pid}; exec sleep 60")
