@@ -80,17 +80,13 @@ class ContextGetter:
         """
         if not any(authorization):
             raise refusal(Reason.MISSING, explains=self._explains)
-        scheme, _, token = (
-            authorization[0].partition(" ") if len(authorization) == 1 else ("", "", "")
-        )
-        if scheme.lower() != "bearer":
+        scheme, _, token = authorization[0].partition(" ")
+        if scheme.lower() != "bearer" or len(authorization) != 1:
             raise refusal(Reason.NOT_BEARER, explains=self._explains)
         token = token.strip(" ")
-        identity = self._verifier.remembered(token)
-        if identity is None:
-            try:
-                identity = await self._verifier.verify(token)
-            except InvalidToken as error:
-                reason = reason_of(token, error)
-                raise refusal(reason, token, explains=self._explains) from error
+        try:
+            identity = await self._verifier.verify(token)
+        except InvalidToken as error:
+            reason = reason_of(token, error)
+            raise refusal(reason, token, explains=self._explains) from error
         return Context(identity, self._database, self._changes, self._read_viewer)

@@ -1,0 +1,102 @@
+"""The context of a request: from one token, in one header, and from nothing else."""
+
+import asyncio
+from typing import Any, cast
+
+import pytest
+
+from auth.context import Context, ContextGetter, Unauthenticated
+from auth.identity import Identity
+from auth.tokens import InvalidToken, TokenVerifier
+from graphql_schema.errors import ErrorCode
+from models.database import Changes, Database
+from models.user import UserId, UserRow
+
+ADA = Identity(UserId("ada"), "ada@example.com", "Ada", 9e9)
+DATABASE, CHANGES = cast("Database", object()), cast("Changes", object())
+
+
+class OneToken(TokenVerifier):
+    """Takes one text for a token, and no other."""
+
+    def __init__(self, token: str) -> None:
+        self.token = token
+
+    async def verify(self, token: str) -> Identity:
+        if token != self.token:
+            raise InvalidToken(repr(token))
+        return ADA
+
+
+class Viewers:
+    """Reads the row of a user, and counts how often."""
+
+    def __init__(self) -> None:
+        self.read: list[Context] = []
+
+    async def __call__(self, context: Context) -> UserRow:
+        self.read.append(context)
+        await asyncio.sleep(0)
+        return cast("UserRow", object())
+
+
+def getter(token: str = "t", viewers: Any = None) -> ContextGetter:
+    return ContextGetter(OneToken(token), DATABASE, CHANGES, viewers or Viewers())
+
+
+@pytest.mark.parametrize(
+    ("header", "token"),
+    [
+        ("Bearer t", "t"),
+        ("bearer t", "t"),
+        ("BEARER   t  ", "t"),
+        ("Bearer XtX", "XtX"),
+        ("Bearer \tt", "\tt"),
+        ("Bearer t t", "t t"),
+    ],
+)
+async def test_the_token_is_what_follows_the_scheme_without_spaces(header: str, token: str) -> None:
+    context = await getter(token)([header])
+    assert context.identity is ADA
+    assert context.user_id == "ada"
+    assert (context.database, context.changes) == (DATABASE, CHANGES)
+    assert context.rate_limit is None
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        [],
+        ["Bearer t", "Bearer t"],
+        [""],
+        ["t"],
+        ["Basic t"],
+        ["Bearert"],
+        ["Bearer\tt"],
+        ["Bearer u"],
+    ],
+    ids=str,
+)
+async def test_without_one_good_token_there_is_no_context(headers: list[str]) -> None:
+    with pytest.raises(Unauthenticated) as caught:
+        await getter()(headers)
+    assert caught.value.code is ErrorCode.UNAUTHENTICATED
+    assert str(caught.value) == "Sign in: send a valid token as `Authorization: Bearer …`."
+
+
+async def test_the_viewer_is_read_once_in_a_request() -> None:
+    viewers = Viewers()
+    context = await getter(viewers=viewers)(["Bearer t"])
+    one, two = await asyncio.gather(context.viewer(), context.viewer())
+    assert one is two is await context.viewer()
+    assert viewers.read == [context]
+
+
+async def test_a_context_anew_is_the_same_users_and_has_read_nothing() -> None:
+    viewers = Viewers()
+    context = await getter(viewers=viewers)(["Bearer t"])
+    await context.viewer()
+    anew = context.anew()
+    assert (anew.identity, anew.database, anew.changes) == (ADA, DATABASE, CHANGES)
+    assert await anew.viewer() is not await context.viewer()
+    assert viewers.read == [context, anew]
