@@ -10,7 +10,15 @@ import grimp
 
 PAGE = Path(__file__).with_name("architecture.md")
 START, END = "<!-- imports -->\n", "<!-- /imports -->"
-PACKAGES = ["models", "graphql_schema", "auth", "resolvers", "compiled_graphql", "app"]
+PACKAGES = [
+    "models",
+    "graphql_schema",
+    "auth",
+    "resolvers",
+    "compiled_graphql",
+    "pipelined_postgres",
+    "app",
+]
 ROOMS_OF_APP = {"telemetry", "database", "operations", "http", "graphiql", "commands"}
 
 Arrows = Mapping[str, set[str]]
