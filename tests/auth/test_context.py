@@ -5,8 +5,9 @@ from typing import Any, cast
 
 import pytest
 
-from auth.context import Context, ContextGetter, Unauthenticated
+from auth.context import Context, ContextGetter
 from auth.identity import Identity
+from auth.refusals import Unauthenticated
 from auth.tokens import InvalidToken, TokenVerifier
 from graphql_schema.errors import ErrorCode
 from models.database import Changes, Database

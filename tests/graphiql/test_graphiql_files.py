@@ -133,7 +133,7 @@ async def test_a_page_waits_for_files_that_are_being_fetched(
 
     monkeypatch.setattr(graphiql_files, "fetch", fetch_later)
     monkeypatch.setattr(graphiql, "PATIENCE", 1e6)
-    page = GraphiQL("/graphql", None)
+    page = GraphiQL("/graphql", lambda _: None)
     async with fetching(page), asyncio.timeout(20):
         request = Request({"type": "http", "headers": [], "client": None})
         waiting = asyncio.create_task(page.page(request))
