@@ -1,0 +1,112 @@
+"""The hashes beside idempotency keys: the same for ever, and different for different inputs."""
+
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+import strawberry
+from strawberry import ID, UNSET
+
+from graphql_schema.inputs import (
+    CreateTaskInput,
+    DeleteTaskInput,
+    DeleteTasksInput,
+    MutationInput,
+    RestoreTaskInput,
+    ToggleTaskInput,
+    UpdateTaskInput,
+    UpdateTasksInput,
+)
+from resolvers.idempotency import _digest
+
+DAY_OLD: list[tuple[MutationInput, str]] = [
+    (
+        CreateTaskInput(title="Milk"),
+        "e714046787891a9aa17ca3c6761861ffd3c428ef7956afd76398c5d0df1776ab",
+    ),
+    (
+        CreateTaskInput(title="Milk", idempotency_key="not part of it"),
+        "e714046787891a9aa17ca3c6761861ffd3c428ef7956afd76398c5d0df1776ab",
+    ),
+    (
+        CreateTaskInput(title="Milk", description=None),
+        "041474ca153d03bb621a8e81b00abcb4b9fb5207df7a4f77ae61d9bf8c9536de",
+    ),
+    (
+        CreateTaskInput(title="Milk", description="é 😀"),
+        "6d062a64f65220913c78d1ba1336cccc26e4fd4352d87f6cae02248ddde4a0d6",
+    ),
+    (
+        UpdateTaskInput(id=ID("7")),
+        "bb9119f0ff70e4b9b4796ac4fa986e997f5f2f0672a06a157e18b39da3ebbe70",
+    ),
+    (
+        UpdateTaskInput(
+            id=ID("7"), title="Milk", description=None, completed=True, expected_version=3
+        ),
+        "8f91afac6c7446942a875c9a8b863041f31825a94c06e1197ea609c11e58b1fb",
+    ),
+    (
+        ToggleTaskInput(id=ID("7")),
+        "3bc9e07fff7b34de5f10959644b0308007e938a7cacef12791d12e8a4584a585",
+    ),
+    (
+        ToggleTaskInput(id=ID("7"), expected_version=None),
+        "8b2ec6ec6e3517b979dbaf381e300b6a28bc80a2edf13b63e860bf936e8c0d30",
+    ),
+    (
+        DeleteTaskInput(id=ID("7"), expected_version=1),
+        "515b3ac6e8657558786d9981b39d1b81de84ff436d1edc864cae955b568443d3",
+    ),
+    (
+        RestoreTaskInput(id=ID("7")),
+        "67adf09a316f8cbfaa58d5a18f1b46bb924e333e3cfbfae7102fc3b0df55c3ca",
+    ),
+    (
+        UpdateTasksInput(ids=[ID("7"), ID("8")], completed=False),
+        "01363a20934b2973edcf553671ddd190ca34a5fe9fef7871275f5196d81aabba",
+    ),
+    (
+        DeleteTasksInput(ids=[]),
+        "0037c5695c403be6facad297080f4e842fbd92e61dc244670ebaf1ca9b22aa46",
+    ),
+]
+"""Inputs, and the hashes that stand in databases beside the keys of the last 24 hours."""
+
+
+@pytest.mark.parametrize(("input", "digest"), DAY_OLD)
+def test_the_hash_of_an_input_never_changes(input: MutationInput, digest: str) -> None:
+    assert _digest(input) == digest
+
+
+@strawberry.input
+class WithNewFields(ToggleTaskInput):
+    """What an input may become, with a field of each kind that can be added."""
+
+    due_on: date | None = UNSET
+    remind_at: datetime | None = UNSET
+    urgent: bool = False
+    tags: list[str] = strawberry.field(default_factory=list)
+
+
+# The name is in the hash.
+WithNewFields.__name__ = ToggleTaskInput.__name__
+
+
+def test_a_new_field_that_is_left_out_changes_no_hash() -> None:
+    assert _digest(WithNewFields(id=ID("7"))) == _digest(ToggleTaskInput(id=ID("7")))
+
+
+def test_every_value_that_is_given_changes_the_hash() -> None:
+    day, moment = date(2026, 1, 31), datetime(2026, 1, 31, tzinfo=UTC)
+    inputs = [
+        WithNewFields(id=ID("7")),
+        WithNewFields(id=ID("8")),
+        WithNewFields(id=ID("7"), due_on=None),
+        WithNewFields(id=ID("7"), due_on=day),
+        WithNewFields(id=ID("7"), due_on=day + timedelta(days=1)),
+        WithNewFields(id=ID("7"), remind_at=moment),
+        WithNewFields(id=ID("7"), remind_at=moment + timedelta(microseconds=1)),
+        WithNewFields(id=ID("7"), urgent=True),
+        WithNewFields(id=ID("7"), tags=["urgent"]),
+    ]
+    assert len({_digest(input) for input in inputs}) == len(inputs)
