@@ -26,6 +26,9 @@ ODD_SETTINGS = ("DateStyle = 'SQL, DMY'", "TimeZone = 'Asia/Kathmandu'")
 `CREATE DATABASE … TEMPLATE` copies no settings, so each copy gets them.
 """
 
+AS_THE_SERVER = "-c DateStyle=ISO -c TimeZone=UTC"
+"""The `options` of a test's own session that is to be as the server prepares its own."""
+
 
 @dataclass(frozen=True)
 class Database:

@@ -206,7 +206,7 @@ def test_a_key_that_is_removed_while_it_is_looked_up_is_free_again(
 ) -> None:
     user, key = server.user(), str(uuid4())
     first = user.create("Milk", idempotencyKey=key)
-    fetch = server.app.state.database.fetch
+    fetch = server.running.database.fetch
 
     async def remove_first(statement: Any) -> Any:
         if statement.sql is tasks.replay(statement.owner, key).sql:
@@ -214,7 +214,7 @@ def test_a_key_that_is_removed_while_it_is_looked_up_is_free_again(
                 connection.execute("DELETE FROM idempotency_keys WHERE key = %s", [key])
         return await fetch(statement)
 
-    monkeypatch.setattr(server.app.state.database, "fetch", remove_first)
+    monkeypatch.setattr(server.running.database, "fetch", remove_first)
     again = user.create("Milk", idempotencyKey=key)
     assert (again["title"], again["version"]) == ("Milk", first["version"] + 1)
 
@@ -224,13 +224,13 @@ def test_a_key_that_is_there_and_is_not_has_an_end(
 ) -> None:
     user, key = server.user(), str(uuid4())
     user.create(idempotencyKey=key)
-    fetch = server.app.state.database.fetch
+    fetch = server.running.database.fetch
 
     async def find_nothing(statement: Any) -> Any:
         rows = await fetch(statement)
         return [] if statement.sql is tasks.replay(statement.owner, key).sql else rows
 
-    monkeypatch.setattr(server.app.state.database, "fetch", find_nothing)
+    monkeypatch.setattr(server.running.database, "fetch", find_nothing)
     result = user.execute(CREATE, {"input": {"title": "Milk", "idempotencyKey": key}})
     assert [error["extensions"]["code"] for error in result["errors"]] == [
         ErrorCode.IDEMPOTENCY_CONCURRENT_REQUEST

@@ -18,7 +18,7 @@ from models.user import UserId
 from resolvers.statements import tasks
 from resolvers.statements.idempotency_keys import once
 from resolvers.statements.owned import Change
-from tests.databases import Database
+from tests.databases import AS_THE_SERVER, Database
 from tests.resolvers.test_statements import STATEMENTS
 
 Record = tuple[Any, ...]
@@ -76,7 +76,7 @@ def owned(database: Database) -> Owned:
 @contextmanager
 def transaction_of(database: Database, owner: UserId) -> Iterator[Connection[Any]]:
     """Begin a transaction as the server does; it is undone unless the test commits it."""
-    with psycopg.connect(database.server_url) as connection:
+    with psycopg.connect(database.server_url, options=AS_THE_SERVER) as connection:
         connection.execute("SELECT set_config('app.user_id', %s, true)", [owner])
         yield connection
 

@@ -30,7 +30,7 @@ from resolvers.statements import tasks
 from resolvers.statements.tasks import Conditions, Page
 from tests.api import nonempty
 from tests.counts import Count
-from tests.databases import Database
+from tests.databases import AS_THE_SERVER, Database
 from tests.facts import facts_with, values_of
 
 STATEMENTS: dict[str, Callable[..., Statement[Any]]] = {
@@ -251,7 +251,7 @@ def test_a_statement_that_forgets_or_mistakes_its_owner_finds_nothing_of_others(
 ) -> None:
     tried, too_far = 0, []
     with (
-        psycopg.connect(database.server_url) as server,
+        psycopg.connect(database.server_url, options=AS_THE_SERVER) as server,
         psycopg.connect(database.superuser_url) as superuser,
     ):
         for statement, *mistaken in zip(
@@ -288,7 +288,7 @@ def test_a_search_finds_tasks_of_whom_the_session_names_whoever_is_asked_for(
 ) -> None:
     victims_words = "SELECT owner FROM search_tasks('victim', 100)"
     for url in (database.server_url, database.superuser_url):
-        with psycopg.connect(url) as connection:
+        with psycopg.connect(url, options=AS_THE_SERVER) as connection:
             for user, found in ((ATTACKER, 0), (VICTIM, len(places.keys)), ("", 0)):
                 connection.execute("SELECT set_config('app.user_id', %s, true)", [user])
                 owners = connection.execute(victims_words).fetchall()
