@@ -23,7 +23,7 @@ from models.fact import Fact, May
 from models.metadata import metadata
 from models.task import TASK_FACTS, TaskRow
 from models.user import USER_FACTS, UserRow
-from tests.api import CREATE, UPDATE, Caller, Server
+from tests.api import CREATE, UPDATE, Caller, Server, nonempty
 from tests.databases import Database
 from tests.facts import facts_with, sent, values_of
 
@@ -117,9 +117,9 @@ def test_every_description_begins_with_what_the_model_says(
 ) -> None:
     described = set()
     places = [type_, *(["CreateTaskInput", "UpdateTaskInput"] if type_ == "Task" else [])]
-    for fact in facts.values():
+    for fact in nonempty(facts.values()):
         assert (fact.says != "") is (fact.name in row._fields)
-        for place in places:
+        for place in nonempty(places):
             fields = fields_of(place) if place == type_ else inputs_of(place)
             if named(fact) in fields:
                 description = fields[named(fact)].description
@@ -179,8 +179,8 @@ def requests(user: Caller, fact: Fact, value: object) -> list[tuple[str, dict[st
 def test_what_may_be_written_is_written_and_read_back(server: Server, fact: Fact) -> None:
     user = server.user()
     written = 0
-    for value in map(sent, values_of(fact)):
-        for query, input in requests(user, fact, value):
+    for value in nonempty(map(sent, values_of(fact))):
+        for query, input in nonempty(requests(user, fact, value)):
             input["idempotencyKey"] = str(uuid4())
             answer = user.data(query, input=input)
             (task,) = answer.values()
@@ -220,7 +220,7 @@ def test_a_text_has_the_limits_that_the_model_says(server: Server, fact: Fact) -
         ("\0", ["INVALID"]),
         (" \t\n", [] if fact.may_be_blank else ["TOO_SHORT"]),
     ):
-        for query, input in requests(user, fact, value):
+        for query, input in nonempty(requests(user, fact, value)):
             assert codes(user, query, **input) == [(named(fact), code) for code in wanted]
 
 

@@ -254,9 +254,8 @@ def test_a_statement_that_forgets_or_mistakes_its_owner_finds_nothing_of_others(
         psycopg.connect(database.server_url, options=AS_THE_SERVER) as server,
         psycopg.connect(database.superuser_url) as superuser,
     ):
-        for statement, *mistaken in zip(
-            *(shapes_of(name, owner, places) for owner in (ATTACKER, VICTIM, NOBODY)), strict=True
-        ):
+        shapes = (shapes_of(name, owner, places) for owner in (ATTACKER, VICTIM, NOBODY))
+        for statement, *mistaken in nonempty(zip(*shapes, strict=True)):
             usual, writes = attempt(server, statement), statement.sql.writes
             assert isinstance(usual, Attempt)
             wrong = [*stripped(statement), *mistaken]
