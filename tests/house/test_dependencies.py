@@ -50,14 +50,12 @@ DOCUMENTS = ("app/operations/documents.py",)
 PIPELINE = ("pipelined_postgres/connection.py",)
 
 PARTS = [
-    Part("uvicorn._types", CONNECTION, "the types of what it overrides"),
     Part("uvicorn.protocols.http", CONNECTION, "the protocol that it adds deadlines and limits to"),
     Part(
         "uvicorn.protocols.websockets",
         ("app/http/websocket_connection.py",),
         "the protocol that it adds limits to",
     ),
-    Part("._start_asgi_task", CONNECTION, "where a request starts"),
     Part(
         "uvicorn.config",
         ("app/commands/serve.py",),

@@ -240,6 +240,25 @@ def test_an_idle_connection_is_closed_and_one_in_use_is_not(database: Database) 
             assert read_all(used) == b""
 
 
+@pytest.mark.parametrize(
+    "rest", [b"", b"\r\n", b"ab"], ids=["nothing", "an empty line", "some of the body"]
+)
+def test_what_comes_after_the_answer_keeps_no_connection_open(
+    database: Database, rest: bytes
+) -> None:
+    is_body = rest == b"ab"
+    head = b"POST /graphql HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % (5 * is_body)
+    with running_server(settings_for(database.server_url)) as server:
+        server.config.timeout_keep_alive = 1
+        with closing(talk(server)) as line:
+            line.sendall(head)
+            assert line.recv(65536).startswith(b"HTTP/1.1 401 ")
+            if rest:
+                line.sendall(rest)
+            # It ends by the timeout of the test if nobody closes it.
+            assert read_all(line) == b""
+
+
 @pytest.mark.parametrize("earlier", [0, 1], ids=["first", "second"])
 @pytest.mark.parametrize(
     "head",
