@@ -4,7 +4,7 @@ import base64
 import json
 import time
 from collections import OrderedDict
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any, NoReturn
 from unicodedata import category
 
@@ -104,7 +104,7 @@ class TokenVerifier:
             return
         self._proofs[token] = identity, key
         if len(self._proofs) > REMEMBERED_TOKENS:
-            self._proofs.popitem(last=False)
+            self._proofs.popitem(last=False)  # pragma: no mutate -- None is as false
 
     def _still_has(self, key: VerificationKey) -> bool:
         return key is self._secret or (self._jwks is not None and self._jwks.holds(key))
@@ -160,18 +160,18 @@ def make_token(
     name: str | None = None,
 ) -> str:
     """Return a token of the user, signed with HS256, for development."""
-    now = datetime.now(UTC)
+    now = int(time.time())
     claims = {
         "sub": user_id,
         "iat": now,
-        "exp": now + lifetime,
+        "exp": now + lifetime // timedelta(seconds=1),
         "iss": issuer,
         "aud": audience,
         "email": email,
         "name": name,
     }
     given = {name: value for name, value in claims.items() if value is not None}
-    return jwt.encode(given, secret, algorithm="HS256")
+    return jwt.encode(given, secret, "HS256")  # pragma: no mutate -- PyJWT's default is the same
 
 
 def unverified_claims(token: str) -> dict[str, Any]:
@@ -245,7 +245,7 @@ def _identity(claims: dict[str, Any]) -> Identity:
     """
     for claim in ("exp", "iat", "nbf"):
         # PyJWT takes true and "1" for numbers.
-        if type(claims.get(claim, 0)) not in (int, float):
+        if claim in claims and type(claims[claim]) not in (int, float):
             raise InvalidToken(f"its {claim} is no number")
     if claims["exp"] <= time.time():
         raise InvalidToken("it is over")

@@ -1,4 +1,4 @@
-"""What a forger has: good claims, public keys, and a hand that signs what no library would."""
+"""Forged tokens: good claims, public keys, and ways to sign what no library would."""
 
 import base64
 import json

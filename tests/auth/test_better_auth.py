@@ -1,4 +1,4 @@
-"""Real Better Auth: its tokens open the door, its tables and ours are one, and it may be away."""
+"""Real Better Auth: its tokens are accepted, its tables and ours are one, and it may be away."""
 
 import json
 import os

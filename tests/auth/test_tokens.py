@@ -194,6 +194,30 @@ async def test_a_forged_token_is_refused(forge: Forge, name: str) -> None:
     assert 0 < len(reason) < 200
 
 
+REASONS = {
+    "giant": "too long",
+    "header is no object": "ValueError: 'it is no JSON object'",
+    "critical extension": "it has critical extensions, and none is understood",
+    "typ of a logout token": "it is of another type",
+    "HS384 with the secret": "its algorithm is not accepted",
+    "kid missing": "it names no key, or there are none",
+    "unknown kid": "its key is unknown",
+    "sub twice": "ValueError: 'a name comes twice'",
+    "a claim that is no JSON": "ValueError: 'NaN is no JSON'",
+    "exp text": "its exp is no number",
+    "iat text": "InvalidIssuedAtError: 'Issued At claim (iat) must be an integer.'",
+    "exp a second ago": "it is over",
+    "sub empty": "its subject is no user id",
+}
+
+
+@pytest.mark.parametrize("name", REASONS)
+async def test_the_log_is_told_why_a_token_is_refused(forge: Forge, name: str) -> None:
+    with pytest.raises(InvalidToken) as caught:
+        await verify(forge, FORGERIES[name](forge))
+    assert str(caught.value) == REASONS[name]
+
+
 @pytest.mark.parametrize("name", HARMLESS)
 async def test_a_good_token_is_accepted(forge: Forge, name: str) -> None:
     assert (await verify(forge, HARMLESS[name](forge))).user_id == "ada"
@@ -237,15 +261,34 @@ async def test_only_the_algorithms_that_are_set_are_accepted(forge: Forge) -> No
 
 
 async def test_without_a_secret_or_without_keys_the_other_kind_is_refused(forge: Forge) -> None:
-    with pytest.raises(InvalidToken):
+    with pytest.raises(InvalidToken, match="there is no shared secret"):
         await verify(forge, forge.hs(), secret=None)
-    with pytest.raises(InvalidToken):
+    with pytest.raises(InvalidToken, match="it names no key, or there are none"):
         await verify(forge, forge.by(), jwks=None)
 
 
 async def test_where_neither_is_set_issuer_and_audience_are_not_looked_at(forge: Forge) -> None:
     token = forge.hs(iss="https://any.example", aud=["https://any.example"])
     assert await verify(forge, token, issuer=None, audience=None)
+
+
+@pytest.mark.parametrize("configured", ["https://auth.example/X", "https://auth.example/X/"])
+async def test_issuer_and_audience_may_end_with_a_slash_or_not(
+    forge: Forge, configured: str
+) -> None:
+    async def is_accepted(**claims: str) -> bool:
+        given: Any = {"iss": configured, "aud": configured, **claims}
+        try:
+            await verify(forge, forge.hs(**given), issuer=configured, audience=configured)
+        except InvalidToken:
+            return False
+        return True
+
+    for name in ("iss", "aud"):
+        for url in ("https://auth.example/X", "https://auth.example/X/"):
+            assert await is_accepted(**{name: url})
+        for url in ("https://auth.example/", "https://auth.example/X//", "/auth.example/X"):
+            assert not await is_accepted(**{name: url})
 
 
 async def test_claims_about_the_user_are_taken_when_they_are_sane(forge: Forge) -> None:
@@ -280,7 +323,8 @@ async def test_a_token_made_for_development_says_what_it_was_told(forge: Forge) 
         SECRET, user_id="ada", lifetime=timedelta(minutes=1), issuer=None, audience=None
     )
     claims = jwt.decode(bare, options={"verify_signature": False})
-    assert claims.keys() == {"sub", "iat", "exp"}
+    assert claims == {"sub": "ada", "iat": claims["iat"], "exp": claims["iat"] + 60}
+    assert abs(claims["iat"] - time.time()) < 60
 
 
 JSON = st.recursive(
