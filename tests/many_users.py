@@ -1,4 +1,4 @@
-"""A crowd of users who all reach for each other's tasks, and what they got hold of."""
+"""A users of users who all reach for each other's tasks, and what they got hold of."""
 
 import asyncio
 import random
@@ -20,7 +20,7 @@ BATCH = 30
 
 CONNECTIONS = 12
 TASKS = 2
-"""Tasks that each of the crowd has."""
+"""Tasks that each of the users has."""
 
 PATIENT = {
     "request_timeout": 120,
@@ -89,7 +89,7 @@ PAGES = {
 
 @dataclass
 class Member:
-    """One of the crowd. Each title begins with its owner's id, so that a foreign one is seen."""
+    """One of the users. Each title begins with its owner's id, so that a foreign one is seen."""
 
     user_id: str
     token: str
@@ -102,12 +102,12 @@ class Member:
 
 
 @dataclass
-class Crowd:
+class ManyUsers:
     """Users with tasks, and the count of what they tried and of what they should not have got."""
 
     server: Server
     http: httpx2.AsyncClient
-    name: str = field(default_factory=lambda: f"crowd-{uuid4().hex[:12]}")
+    name: str = field(default_factory=lambda: f"users-{uuid4().hex[:12]}")
     members: list[Member] = field(default_factory=list)
     tries: Counter[str] = field(default_factory=Counter)
     leaks: list[str] = field(default_factory=list)
@@ -183,7 +183,7 @@ class Crowd:
         self._note_errors(result)
 
     def changed(self, database: Database) -> int:
-        """Return how many of the crowd's rows are not as their owners alone have left them."""
+        """Return how many of the users's rows are not as their owners alone have left them."""
         with psycopg.connect(database.superuser_url) as connection:
             counted: dict[str, int] = dict(
                 connection.execute(
@@ -233,7 +233,7 @@ def _targets(values: Iterable[str]) -> dict[str, str]:
 
 
 def client_of(server: Server) -> httpx2.AsyncClient:
-    """Return a client for all of the crowd: who asks is said with each request."""
+    """Return a client for all of the users: who asks is said with each request."""
     return httpx2.AsyncClient(
         base_url=server.url,
         headers={"Accept": "application/graphql-response+json"},

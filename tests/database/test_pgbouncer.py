@@ -24,7 +24,7 @@ from models.user import UserId
 from tests.api import running_server, settings_for
 from tests.counts import Count
 from tests.databases import Database
-from tests.many_users import PATIENT, Crowd, client_of
+from tests.many_users import PATIENT, ManyUsers, client_of
 
 PGBOUNCER = shutil.which("pgbouncer", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
 
@@ -110,17 +110,17 @@ async def test_through_a_pooler_everybody_gets_their_own(
     )
     with running_server(settings) as server:
         async with client_of(server) as http:
-            crowd = Crowd(server, http)
-            await crowd.gather(USERS)
-            await crowd.press(TRIES)
-    changed = crowd.changed(database)
-    count("tries of a crowd through PgBouncer", crowd.tries.total())
+            users = ManyUsers(server, http)
+            await users.gather(USERS)
+            await users.press(TRIES)
+    changed = users.changed(database)
+    count("tries of many users through PgBouncer", users.tries.total())
     count(
-        "tries of a crowd through PgBouncer that told or changed something",
-        len(crowd.leaks) + changed,
+        "tries of many users through PgBouncer that told or changed something",
+        len(users.leaks) + changed,
     )
-    assert (crowd.leaks[:3], changed, crowd.failures) == ([], 0, {})
-    assert crowd.tries.total() >= TRIES
+    assert (users.leaks[:3], changed, users.failures) == ([], 0, {})
+    assert users.tries.total() >= TRIES
 
 
 async def test_through_a_pooler_no_call_is_torn_apart(

@@ -14,7 +14,7 @@ import pytest
 from tests.api import Server, running_server, settings_for
 from tests.counts import Count
 from tests.databases import Database
-from tests.many_users import BATCH, FAILING, PATIENT, READ, TOGGLE, Crowd, Member, client_of
+from tests.many_users import BATCH, FAILING, PATIENT, READ, TOGGLE, ManyUsers, Member, client_of
 from tests.resolvers.test_isolation import forget_owners
 
 USERS = 200
@@ -38,14 +38,14 @@ async def test_twenty_thousand_tries_reach_nothing_of_others(
     patient_server: Server, database: Database, count: Count
 ) -> None:
     async with client_of(patient_server) as http:
-        crowd = Crowd(patient_server, http)
-        await crowd.gather(USERS)
-        await crowd.press(TRIES)
-    changed = crowd.changed(database)
-    count("tries of a crowd to reach others' tasks", crowd.tries.total())
-    count("tries of a crowd that told or changed something", len(crowd.leaks) + changed)
-    assert (crowd.leaks[:3], changed, crowd.failures) == ([], 0, {})
-    assert crowd.tries.total() >= TRIES
+        users = ManyUsers(patient_server, http)
+        await users.gather(USERS)
+        await users.press(TRIES)
+    changed = users.changed(database)
+    count("tries of many users to reach others' tasks", users.tries.total())
+    count("tries of many users that told or changed something", len(users.leaks) + changed)
+    assert (users.leaks[:3], changed, users.failures) == ([], 0, {})
+    assert users.tries.total() >= TRIES
 
 
 async def test_without_both_layers_a_crowd_gets_hold_of_everything(database: Database) -> None:
@@ -55,13 +55,13 @@ async def test_without_both_layers_a_crowd_gets_hold_of_everything(database: Dat
         forget_owners(patch)
         with running_server(settings) as server:
             async with client_of(server) as http:
-                crowd = Crowd(server, http)
-                await crowd.gather(10)
-                for kind in (crowd.read, crowd.page, crowd.write):
-                    crowd.leaks.clear()
+                users = ManyUsers(server, http)
+                await users.gather(10)
+                for kind in (users.read, users.page, users.write):
+                    users.leaks.clear()
                     await kind(random.Random(0))
-                    assert crowd.leaks
-    assert crowd.changed(database)
+                    assert users.leaks
+    assert users.changed(database)
 
 
 # Python warns of a resolver that is cancelled before it begins, when it is collected.
@@ -70,8 +70,8 @@ async def test_what_ends_early_leaves_nothing_to_the_next_request(
     patient_server: Server, database: Database, count: Count
 ) -> None:
     async with client_of(patient_server) as http:
-        crowd = Crowd(patient_server, http)
-        await crowd.gather(20)
+        users = ManyUsers(patient_server, http)
+        await users.gather(20)
     settings = settings_for(
         database.server_url,
         database_pool_max_size=2,
@@ -79,39 +79,39 @@ async def test_what_ends_early_leaves_nothing_to_the_next_request(
         request_timeout=1.0,
     )
     with (
-        running_server(settings) as crowd.server,
+        running_server(settings) as users.server,
         psycopg.connect(database.superuser_url) as connection,
     ):
         # As long as this transaction lasts, nobody can change the task.
-        locked = crowd.members[0].task_ids[1]
+        locked = users.members[0].task_ids[1]
         connection.execute("SELECT FROM tasks WHERE id = %s FOR UPDATE", [locked])
-        async with client_of(crowd.server) as crowd.http:
-            ended, _ = await asyncio.gather(end_early(crowd), crowd.press(1500))
+        async with client_of(users.server) as users.http:
+            ended, _ = await asyncio.gather(end_early(users), users.press(1500))
     gc.collect()
-    leaks = len(crowd.leaks) + crowd.changed(database)
-    count("requests aborted, cancelled or failed amid a crowd", ended.total())
-    count("tries of a crowd amid aborted requests", crowd.tries.total())
-    count("tries of a crowd amid aborted requests that told or changed something", leaks)
-    assert leaks == 0, crowd.leaks[:3]
-    assert set(crowd.failures) <= {"SERVICE_UNAVAILABLE", "TIMEOUT", "REQUEST_TIMEOUT"}
+    leaks = len(users.leaks) + users.changed(database)
+    count("requests aborted, cancelled or failed amid many users", ended.total())
+    count("tries of many users amid aborted requests", users.tries.total())
+    count("tries of many users amid aborted requests that told or changed something", leaks)
+    assert leaks == 0, users.leaks[:3]
+    assert set(users.failures) <= {"SERVICE_UNAVAILABLE", "TIMEOUT", "REQUEST_TIMEOUT"}
     assert ended.total() >= ENDED_EARLY
     assert ended.keys() == {"hung up", "BAD_USER_INPUT", "SERVICE_UNAVAILABLE", "TIMEOUT"}
 
 
-async def end_early(crowd: Crowd) -> Counter[str]:
+async def end_early(users: ManyUsers) -> Counter[str]:
     """Send requests that are aborted, cancelled or fail; return how often each came about."""
     chance, ended = random.Random(0), Counter[str]()
-    blocked, *others = crowd.members[:8]
+    blocked, *others = users.members[:8]
 
     async def fail(query: str, member: Member) -> None:
         member.unsure += query.count("toggleTask")
-        answer = await crowd.ask(member, query, {"id": member.task_ids[1]})
+        answer = await users.ask(member, query, {"id": member.task_ids[1]})
         ended.update({error["extensions"]["code"] for error in answer["errors"]})
 
     async def any_kind() -> None:
         match chance.choices(["hang up", "fail", "wait"], [12, 7, 1]):
             case ["hang up"]:
-                await hang_up(crowd, chance.choice(others), chance)
+                await hang_up(users, chance.choice(others), chance)
                 ended["hung up"] += 1
             case ["fail"]:
                 await fail(FAILING, chance.choice(others))
@@ -125,7 +125,7 @@ async def end_early(crowd: Crowd) -> Counter[str]:
     return ended
 
 
-async def hang_up(crowd: Crowd, member: Member, chance: random.Random) -> None:
+async def hang_up(users: ManyUsers, member: Member, chance: random.Random) -> None:
     """Send a request, or nearly all of it, and go."""
     query, variables = READ, {f"x{n}": member.task_ids[0] for n in range(BATCH)}
     if chance.random() < 0.5:
@@ -136,7 +136,7 @@ async def hang_up(crowd: Crowd, member: Member, chance: random.Random) -> None:
         f"POST /graphql HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {member.token}\r\n"
         f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
     )
-    url = urlsplit(crowd.server.url)
+    url = urlsplit(users.server.url)
     _, writer = await asyncio.open_connection(url.hostname, url.port)
     writer.write(head.encode() + (body[:-1] if chance.random() < 0.2 else body))
     await writer.drain()
