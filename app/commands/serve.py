@@ -87,9 +87,9 @@ def _print_banner(started: Development, url: str) -> None:
   Todo API
   GraphiQL   {url}
   Database   embedded PostgreSQL, kept in {started.settings.data_dir}
-             its URL: todo-api database-url
+             its URL: ./todo database-url
   Token      {started.token}
-             of the user "{DEMO_USER}"; another's: todo-api token NAME
+             of the user "{DEMO_USER}"; another's: ./todo token NAME
   Stop       Ctrl-C
 """
     )
