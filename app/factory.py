@@ -115,7 +115,9 @@ def make_graphiql(settings: Settings) -> GraphiQL:
     """Make the page; on an embedded database it has a token of the demonstration user."""
 
     def token_for(request: Request) -> str | None:
-        is_open = settings.is_embedded and is_of_this_machine(request.scope)
+        # A request with an origin comes from a script, which may be another page's.
+        is_page = "origin" not in request.headers
+        is_open = settings.is_embedded and is_page and is_of_this_machine(request.scope)
         return demo_token(settings) if is_open else None
 
     return GraphiQL(GRAPHQL_PATH, token_for)

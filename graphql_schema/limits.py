@@ -139,21 +139,31 @@ def paged_fields(schema: GraphQLSchema) -> frozenset[str]:
     )
 
 
+OPERATIONS_MAX = 20
+"""Operations in one document. Each that is asked for is compiled, and kept with the document."""
+
+
 def check_limits(document: DocumentNode, limits: Limits, paged: frozenset[str]) -> None:
     """Refuse a document that is over a limit. It need not be a valid one.
 
     Raises:
-        LimitExceeded: some operation in it has too much of something.
+        LimitExceeded: it has too many operations, or one of them has too much of something.
     """
+    operations = [
+        definition
+        for definition in document.definitions
+        if isinstance(definition, OperationDefinitionNode)
+    ]
+    if len(operations) > OPERATIONS_MAX:
+        raise LimitExceeded("operations", OPERATIONS_MAX, len(operations))
     measuring = Measuring(document, paged)
-    for definition in document.definitions:
-        if isinstance(definition, OperationDefinitionNode):
-            measure = measuring.selections(definition.selection_set)
-            measure.directives += len(definition.directives or ())
-            for name in ("depth", "aliases", "directives", "root_fields", "nodes"):
-                count, limit = getattr(measure, name), getattr(limits, name)
-                if count > limit:
-                    raise LimitExceeded(name, limit, count)
+    for definition in operations:
+        measure = measuring.selections(definition.selection_set)
+        measure.directives += len(definition.directives or ())
+        for name in ("depth", "aliases", "directives", "root_fields", "nodes"):
+            count, limit = getattr(measure, name), getattr(limits, name)
+            if count > limit:
+                raise LimitExceeded(name, limit, count)
 
 
 class Measuring:

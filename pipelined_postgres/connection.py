@@ -84,6 +84,10 @@ class Connection:
                 self._loop.add_writer(self._socket, self._write)
         except psycopg.OperationalError as error:
             self._lost(error)
+        except BaseException:
+            # A call without its sync would be answered by the sync of the next one.
+            self._lost(psycopg.OperationalError("a call could not be sent"))
+            raise
 
     def rows(self, call: Call, result: PGresult) -> list[Any]:
         if not result.ntuples:

@@ -113,7 +113,7 @@ async def _database(settings: Settings) -> AsyncIterator[Finding]:
             yield Finding(False, NOT_MIGRATED)
             return
         else:
-            current = revision is not None and revision[0] == head()
+            current = revision is not None and revision[0] >= head()
             hint = "" if current else " Run `todo-api migrate`."
             yield Finding(current, f"Its migrations are {'' if current else 'not '}current.{hint}")
         sentences = await objections(connection)

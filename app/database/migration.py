@@ -4,6 +4,7 @@ import io
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 
 import psycopg
@@ -39,8 +40,9 @@ class MigrationFailed(Exception):
     """The database was left as it was; says why."""
 
 
+@cache
 def head() -> str:
-    """Return the newest revision that the code knows."""
+    """Return the newest revision that the code knows; revisions are ordered as texts."""
     revision = ScriptDirectory.from_config(_config()).get_current_head()
     assert revision is not None
     return revision

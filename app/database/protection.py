@@ -170,8 +170,9 @@ SELECT '', 'function ' || proname,
        concat_ws(' ', CASE WHEN prosecdef THEN 'as its owner' END,
                  CASE WHEN has_function_privilege(role.oid, functions.oid, 'execute')
                       THEN 'callable' END,
-                 'set ' || replace(array_to_string(proconfig, ', '), schema, 'SCHEMA'),
-                 md5(replace(prosrc, schema || '.', ''))),
+                 'set ' || replace(array_to_string(proconfig, ', '), ', ' || schema || ', ',
+                                   ', SCHEMA, '),
+                 md5(replace(prosrc, schema || '.words_of(', 'words_of('))),
        false
 FROM functions, role
 """

@@ -13,6 +13,9 @@ from app.http.transport import CoalescedTransport
 HEAD_TIMEOUT = 10.0
 """Seconds from a connection, or from a request's first byte, to the end of the request's head."""
 
+UNREAD_TIMEOUT = 30.0
+"""Seconds that a client may leave what is sent to it unread."""
+
 HEAD_MAX_BYTES = 16 * 1024
 """Bytes of a request's URL, and of the names and values of its headers and trailers."""
 
@@ -38,6 +41,9 @@ class GuardedProtocol(HttpToolsProtocol):
     """Bytes that came since the request began and are no body, less what its body allows for."""
     _is_refused = False
     """Whether nothing more is parsed, whatever still comes."""
+    _is_upgraded = False
+    """Whether a WebSocket has taken the connection over."""
+    _unread_timer: asyncio.TimerHandle | None = None
     _answered_at = 0.0
     """When the latest request was answered, on the event loop's clock."""
 
@@ -48,13 +54,29 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_waiting()
+        self._stop_unread_timer()
         super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._unread_timer = self.loop.call_later(UNREAD_TIMEOUT, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        self._stop_unread_timer()
+        super().resume_writing()
+
+    def handle_websocket_upgrade(self) -> None:
+        self._is_upgraded = True
+        super().handle_websocket_upgrade()
 
     def data_received(self, data: bytes) -> None:
         if self._is_refused:
             return
         self._framing += len(data)
         super().data_received(data)
+        if self._is_upgraded:
+            self._stop_waiting()
+            return
         if self._framing > HEAD_MAX_BYTES and not self._is_refused:
             self.send_400_response("The request's head, or what frames its body, is too large.")
         if not self._in_head:
@@ -121,6 +143,11 @@ class GuardedProtocol(HttpToolsProtocol):
             self.timeout_keep_alive_task = self.loop.call_at(
                 self._answered_at + self.timeout_keep_alive, self.timeout_keep_alive_handler
             )
+
+    def _stop_unread_timer(self) -> None:
+        if self._unread_timer is not None:
+            self._unread_timer.cancel()
+            self._unread_timer = None
 
     def _wait_for_head(self) -> None:
         self._head_timer = self.loop.call_later(HEAD_TIMEOUT, self.timeout_keep_alive_handler)

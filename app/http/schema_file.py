@@ -7,6 +7,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
 from app.http.origins import is_of_this_machine
+from auth.keys import KeysUnavailable
 from auth.refusals import Unauthenticated
 
 
@@ -27,6 +28,9 @@ class SchemaFile:
             except Unauthenticated as error:
                 headers = {"www-authenticate": error.challenge}
                 raise HTTPException(401, error.message, headers) from None
+            except KeysUnavailable:
+                message = "Tokens cannot be verified right now; try again."
+                raise HTTPException(503, message, {"retry-after": "1"}) from None
         headers = {"etag": self._etag, "cache-control": "no-cache"}
         if request.headers.get("if-none-match") == self._etag:
             return Response(status_code=304, headers=headers)

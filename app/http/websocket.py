@@ -172,7 +172,10 @@ class Connection:
                 await self._initiate(message.get("payload") or {})
             case "ping":
                 payload = message.get("payload")
-                await self._say({"type": "pong"} | ({"payload": payload} if payload else {}))
+                try:
+                    await self._say({"type": "pong"} | ({"payload": payload} if payload else {}))
+                except TypeError:
+                    raise Closed(BAD_REQUEST, "Invalid message: nested too deeply") from None
             case "pong":
                 pass
             case "subscribe":

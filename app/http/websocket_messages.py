@@ -23,7 +23,8 @@ class Closed(Exception):
     def __init__(self, code: int, reason: str) -> None:
         super().__init__(code, reason)
         self.code = code
-        self.reason = reason
+        # RFC 6455, 5.5: a control frame has at most 125 bytes, the code among them.
+        self.reason = reason.encode()[:123].decode(errors="ignore")
 
 
 def id_of(message: Mapping[str, Any]) -> str:

@@ -71,7 +71,10 @@ class Asked:
 
 
 class Document:
-    """A text, parsed and validated: its operations by name, or the errors in it."""
+    """A text, parsed and validated: its operations by name, or the errors in it.
+
+    An operation is compiled when it is first asked for: a document may hold many that nobody runs.
+    """
 
     def __init__(
         self,
@@ -85,17 +88,16 @@ class Document:
         self.tokens = tokens
         self.unpaid = tokens // TOKENS_A_POINT
         """Points for parsing and validating it, until a user has paid them."""
+        self._compiler = compiler
+        self._paged = paged
         self._errors = parsed if isinstance(parsed, list) else []
+        self._parsed = None if isinstance(parsed, list) else parsed
+        self._nodes = {
+            node.name.value if node.name else None: node
+            for node in (self._parsed.definitions if self._parsed else ())
+            if isinstance(node, OperationDefinitionNode)
+        }
         self._operations: dict[str | None, Asked] = {}
-        if isinstance(parsed, list):
-            return
-        for node in parsed.definitions:
-            if isinstance(node, OperationDefinitionNode):
-                name = node.name.value if node.name else None
-                compiled = compiler.compile(parsed, node) if compiler else None
-                self._operations[name] = Asked(
-                    parsed, node, compiled, price_of(parsed, node, paged)
-                )
 
     @property
     def can_be_executed(self) -> bool:
@@ -112,21 +114,25 @@ class Document:
         Raises:
             RequestFailed: there is no such operation, or the document cannot be executed.
         """
-        if self._errors:
+        if self._parsed is None:
             raise RequestFailed(self._errors)
-        operations = self._operations
-        if name is None and len(operations) == 1:
-            return next(iter(operations.values()))
-        found = operations.get(name) if name is not None else None
-        if found is None:
+        if name is None and len(self._nodes) == 1:
+            name = next(iter(self._nodes))
+        elif name is None or name not in self._nodes:
             message = (
                 f"The document has no operation named {name!r}."
                 if name
                 else "The document has several operations: say which by `operationName`."
-                if operations
+                if self._nodes
                 else "The document has no operation."
             )
             raise RequestFailed([CodedError(ErrorCode.BAD_REQUEST, message)])
+        found = self._operations.get(name)
+        if found is None:
+            node = self._nodes[name]
+            compiled = self._compiler.compile(self._parsed, node) if self._compiler else None
+            price = price_of(self._parsed, node, self._paged)
+            found = self._operations[name] = Asked(self._parsed, node, compiled, price)
         return found
 
 

@@ -212,3 +212,8 @@ def test_who_waits_no_more_is_forgotten() -> None:
     with live.watch(owner), live.watch(owner):
         pass
     assert live._events == {}
+
+
+def test_a_notification_is_not_repeated_for_points_would_count_twice() -> None:
+    assert NOTIFY.writes
+    assert not NOTIFY.repeatable

@@ -185,6 +185,13 @@ async def test_only_this_machine_is_given_the_token(
     assert (token is not None) is has_token
 
 
+async def test_a_script_of_another_page_gets_no_token() -> None:
+    request = request_from("127.0.0.1", "localhost")
+    request.scope["headers"].append((b"origin", b"http://localhost:5173"))
+    response = await make_graphiql(settings_for(None)).page(request)
+    assert json.loads(Scripts(bytes(response.body).decode()).configuration)["token"] is None
+
+
 async def test_nothing_that_is_put_into_the_page_ends_its_element() -> None:
     token = "</script><script>alert(1)</script><!-- $own &quot;"
     page = GraphiQL("/graphql", lambda _: token)

@@ -7,7 +7,7 @@ import socket
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 import psycopg
@@ -257,6 +257,24 @@ def test_what_comes_after_the_answer_keeps_no_connection_open(
                 line.sendall(rest)
             # It ends by the timeout of the test if nobody closes it.
             assert read_all(line) == b""
+
+
+def test_a_client_that_reads_no_answers_is_let_go(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(protocol, "UNREAD_TIMEOUT", 0.5)
+    many = b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n" * 500
+    with running_server(settings_for(database.server_url)) as server, socket.socket() as line:
+        line.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        line.connect(("127.0.0.1", int(server.url.rpartition(":")[2])))
+        line.settimeout(1)
+        with suppress(TimeoutError, ConnectionError):
+            for _ in range(1000):
+                line.sendall(many)
+        deadline = time.monotonic() + 20
+        while connections := len(server._server.server_state.connections):
+            assert time.monotonic() < deadline, connections
+            time.sleep(0.05)
 
 
 @pytest.mark.parametrize("earlier", [0, 1], ids=["first", "second"])

@@ -20,7 +20,7 @@ from websockets.server import ServerProtocol
 from app.http import websocket as socket_module
 from app.http import websocket_connection
 from models.user import UserId
-from tests.api import CREATE, SECRET, Caller, Server
+from tests.api import CREATE, SECRET, Caller, Server, running_server, settings_for
 from tests.database.test_live import HANDSHAKE, eventually
 from tests.databases import Database
 from tests.http.test_observability import talk
@@ -428,3 +428,41 @@ def test_a_user_whose_sockets_are_gone_is_forgotten(server: Server) -> None:
     with signed_in(server, user.token), signed_in(server, user.token):
         assert server.socket.of_users[UserId(str(user.user_id))] == 2
     eventually(lambda: user.user_id in server.socket.of_users, False)
+
+
+def test_a_socket_on_a_connection_that_was_used_before_stays_open(database: Database) -> None:
+    with running_server(settings_for(database.server_url)) as server:
+        server.config.timeout_keep_alive = 1
+        with closing(talk(server)) as line:
+            line.sendall(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n")
+            while not line.recv(65536).endswith(b"}"):
+                pass
+            line.sendall(HANDSHAKE)
+            assert line.recv(65536).startswith(b"HTTP/1.1 101 ")
+            time.sleep(1.5)
+            line.settimeout(0)
+            with pytest.raises(BlockingIOError):
+                line.recv(1)
+
+
+def test_what_is_nested_too_deeply_to_be_sent_back_ends_the_socket(server: Server) -> None:
+    deep: Any = 1
+    for _ in range(300):
+        deep = [deep]
+    with socket_to(server.url) as socket:
+        socket.say({"type": "ping", "payload": {"a": deep}})
+        with pytest.raises(ConnectionClosed) as closed:
+            socket.hear()
+    assert closed.value.rcvd is not None
+    assert closed.value.rcvd.code == 4400
+
+
+def test_a_reason_that_has_long_characters_fits_into_a_close(server: Server) -> None:
+    id = "\u00e4" * 64
+    with signed_in(server, server.user().token) as socket:
+        for _ in range(2):
+            socket.follow(id=id)
+        with pytest.raises(ConnectionClosed) as closed:
+            socket.hear()
+    assert closed.value.rcvd is not None
+    assert closed.value.rcvd.code == 4409

@@ -2,6 +2,7 @@
 
 import gc
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 from graphql import Node, get_introspection_query
@@ -257,3 +258,26 @@ def test_a_document_no_longer_kept_is_freed_at_once(document: str) -> None:
 
 def nodes_alive() -> int:
     return sum(isinstance(thing, Node) for thing in gc.get_objects())
+
+
+def test_a_document_has_at_most_twenty_operations_and_compiles_those_that_are_asked_for(
+    server: Server,
+) -> None:
+    user = server.user()
+
+    def execute(count: int) -> dict[str, Any]:
+        text = " ".join(f"query Q{n} {{ __typename }}" for n in range(count))
+        asked = {"query": text, "operationName": "Q1"}
+        answer: dict[str, Any] = user.http.post("/graphql", json=asked).json()
+        return answer
+
+    assert execute(20) == {"data": {"__typename": "Query"}}
+    (error,) = execute(21)["errors"]
+    assert error["extensions"]["code"] == "QUERY_TOO_COMPLEX"
+    assert (error["extensions"]["maximum"], error["extensions"]["count"]) == (20, 21)
+
+    documents = Documents(schema, Limits(), allow_introspection=False, compiles=True)
+    document = documents.document("query A { me { id } } query B { me { name } }")
+    assert not document._operations
+    assert document.operation("B") is document.operation("B")
+    assert list(document._operations) == ["B"]
