@@ -30,6 +30,8 @@ class AuthServer:
         self.private_keys: dict[str, tuple[str, Any]] = {}
         self.public_keys: list[dict[str, Any]] = []
         self.fetches = 0
+        self.accepted: str | None = None
+        """The header `Accept` of the last fetch."""
         self.answer: tuple[int, bytes] | None = None
         """What to answer in the place of the key set."""
         self._port = 0
@@ -50,6 +52,7 @@ class AuthServer:
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 owner.fetches += 1
+                owner.accepted = self.headers["Accept"]
                 body = json.dumps({"keys": owner.public_keys}).encode()
                 status, content = owner.answer or (200, body)
                 self.send_response(status if self.path == "/api/auth/jwks" else 404)

@@ -91,24 +91,39 @@ async def test_a_key_that_is_of_no_use_costs_the_others_nothing(
 
 
 @pytest.mark.parametrize(
-    "make",
+    ("make", "warnings"),
     [
-        lambda: {"kty": "oct", "k": "c2VjcmV0" * 8},
-        lambda: {"kty": "oct", "k": "c2VjcmV0" * 8, "alg": "HS256"},
-        lambda: RSAAlgorithm.to_jwk(rsa.generate_private_key(65537, 2040).public_key(), True),
-        lambda: RSAAlgorithm.to_jwk(rsa.generate_private_key(65537, 2048), True),
+        (lambda: {"kty": "oct", "k": "c2VjcmV0" * 8}, []),
+        (lambda: {"kty": "oct", "k": "c2VjcmV0" * 8, "alg": "HS256"}, []),
+        (lambda: {"kty": "EC", "crv": "P-256", "x": "AA", "y": "AA"}, ["malformed"]),
+        (
+            lambda: RSAAlgorithm.to_jwk(rsa.generate_private_key(65537, 2040).public_key(), True),
+            ["too short"],
+        ),
+        (
+            lambda: RSAAlgorithm.to_jwk(rsa.generate_private_key(65537, 2048), True),
+            ["a private one"],
+        ),
     ],
-    ids=["shared secret", "shared secret for HS256", "short", "private"],
+    ids=["shared secret", "shared secret for HS256", "malformed", "short", "private"],
 )
 async def test_a_key_that_proves_nothing_is_not_used(
-    auth_server: AuthServer, jwks: Jwks, make: Callable[[], dict[str, Any]]
+    auth_server: AuthServer,
+    jwks: Jwks,
+    make: Callable[[], dict[str, Any]],
+    warnings: list[str],
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     useful = auth_server.add_key()
     auth_server.public_keys.append({**make(), "kid": "useless"})
-    assert await jwks.fetch() == 1
+    also_useful = auth_server.add_key("ES256")
+    assert await jwks.fetch() == 2
     assert (await jwks.key(useful)).algorithm == "EdDSA"
+    assert (await jwks.key(also_useful)).algorithm == "ES256"
     with pytest.raises(UnknownKey):
         await jwks.key("useless")
+    told = {record.getMessage() for record in caplog.records if record.name == "auth.keys"}
+    assert told == {f"The key 'useless' of the key set is {warning}." for warning in warnings}
 
 
 async def test_the_other_curve_of_edwards_is_for_the_same_algorithm(
@@ -136,6 +151,51 @@ ENTRIES = st.fixed_dictionaries(
 def test_no_entry_loses_the_others(entries: list[Any]) -> None:
     good = OKPAlgorithm.to_jwk(ed448.Ed448PrivateKey.generate().public_key(), as_dict=True)
     assert "good" in _keys_of({"keys": [*entries, {**good, "kid": "good"}]})
+
+
+async def test_json_is_asked_for(auth_server: AuthServer, jwks: Jwks) -> None:
+    auth_server.add_key()
+    await jwks.fetch()
+    assert auth_server.accepted == "application/json"
+
+
+async def test_keys_are_fetched_again_after_300_seconds_and_waited_for_after_600(
+    auth_server: AuthServer, clock: Clock
+) -> None:
+    jwks = Jwks(auth_server.jwks_url, clock=clock)
+    kid = auth_server.add_key()
+    await jwks.key(kid)
+    clock.now += 300
+    await jwks.key(kid)
+    await settled(jwks)
+    assert auth_server.fetches == 1
+    clock.now += 0.25
+    await jwks.key(kid)
+    await settled(jwks)
+    assert auth_server.fetches == 2
+    clock.now += 600
+    assert await jwks.key(kid), "in the background, still"
+    await settled(jwks)
+    assert auth_server.fetches == 3
+    auth_server.remove_key(kid)
+    clock.now += 600.25
+    with pytest.raises(UnknownKey, match=kid):
+        await jwks.key(kid)
+    await jwks.aclose()
+
+
+async def test_an_unknown_key_has_them_fetched_again_after_30_seconds(
+    auth_server: AuthServer, clock: Clock
+) -> None:
+    jwks = Jwks(auth_server.jwks_url, clock=clock)
+    auth_server.add_key()
+    await jwks.fetch()
+    for seconds, fetches in ((0, 2), (29.75, 2), (0.25, 3)):
+        clock.now += seconds
+        with pytest.raises(UnknownKey, match="unknown"):
+            await jwks.key("unknown")
+        assert auth_server.fetches == fetches
+    await jwks.aclose()
 
 
 async def test_fifty_who_come_at_once_cost_one_fetch(auth_server: AuthServer, jwks: Jwks) -> None:
@@ -319,17 +379,36 @@ async def test_keys_that_never_were_there_are_told_from_unknown_ones(
         ((500, b""), "the answer has the status 500"),
         ((302, b""), "the answer has the status 302"),
         ((200, b"{}"), "the answer is no JSON Web Key Set"),
-        ((200, b" " * 262_145), "more than 262144 bytes"),
+        ((200, b" " * 262_145), "the answer has more than 262144 bytes"),
     ],
     ids=["500", "302", "no set", "giant"],
 )
 async def test_why_keys_cannot_be_fetched_is_said_in_a_line(
-    auth_server: AuthServer, jwks: Jwks, answer: tuple[int, bytes], reason: str
+    auth_server: AuthServer,
+    jwks: Jwks,
+    answer: tuple[int, bytes],
+    reason: str,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     auth_server.answer = answer
-    with pytest.raises(KeysUnavailable, match=reason) as caught:
+    with pytest.raises(KeysUnavailable) as caught:
         await jwks.fetch()
-    assert "\n" not in str(caught.value)
+    assert str(caught.value) == f"ValueError: {reason}"
+    [record] = [each for each in caplog.records if each.name == "auth.keys"]
+    assert record.getMessage() == (
+        f"The keys at {auth_server.jwks_url} cannot be fetched: {caught.value}"
+    )
+
+
+async def test_a_fetch_that_fails_is_told_although_the_keys_stay_good(
+    auth_server: AuthServer, jwks: Jwks
+) -> None:
+    kid = auth_server.add_key()
+    assert await jwks.fetch() == 1
+    auth_server.answer = (500, b"")
+    with pytest.raises(KeysUnavailable, match="500"):
+        await jwks.fetch()
+    assert (await jwks.key(kid)).algorithm == "EdDSA"
 
 
 async def test_a_key_set_may_have_262144_bytes(auth_server: AuthServer, jwks: Jwks) -> None:
@@ -385,5 +464,7 @@ async def test_a_fetch_under_way_is_given_up_at_the_end(auth_server: AuthServer)
     waiting = asyncio.create_task(jwks.key("any"))
     await asyncio.sleep(0)
     await jwks.aclose()
+    assert jwks._fetching is not None
+    assert jwks._fetching.cancelled()
     with pytest.raises(asyncio.CancelledError):
         await waiting
