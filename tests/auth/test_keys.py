@@ -163,25 +163,25 @@ async def test_keys_are_fetched_again_after_300_seconds_and_waited_for_after_600
     auth_server: AuthServer, clock: Clock
 ) -> None:
     jwks = Jwks(auth_server.jwks_url, clock=clock)
-    kid = auth_server.add_key()
-    await jwks.key(kid)
-    clock.now += 300
-    await jwks.key(kid)
-    await settled(jwks)
-    assert auth_server.fetches == 1
-    clock.now += 0.25
-    await jwks.key(kid)
-    await settled(jwks)
-    assert auth_server.fetches == 2
-    clock.now += 600
-    assert await jwks.key(kid), "in the background, still"
-    await settled(jwks)
-    assert auth_server.fetches == 3
-    auth_server.remove_key(kid)
-    clock.now += 600.25
-    with pytest.raises(UnknownKey, match=kid):
+    async with kept_fresh(jwks):
+        kid = auth_server.add_key()
         await jwks.key(kid)
-    await jwks.aclose()
+        clock.now += 300
+        await jwks.key(kid)
+        await settled(jwks)
+        assert auth_server.fetches == 1
+        clock.now += 0.25
+        await jwks.key(kid)
+        await settled(jwks)
+        assert auth_server.fetches == 2
+        clock.now += 600
+        assert await jwks.key(kid), "in the background, still"
+        await settled(jwks)
+        assert auth_server.fetches == 3
+        auth_server.remove_key(kid)
+        clock.now += 600.25
+        with pytest.raises(UnknownKey, match=kid):
+            await jwks.key(kid)
 
 
 async def test_an_unknown_key_has_them_fetched_again_after_30_seconds(
