@@ -18,7 +18,7 @@ from strawberry.printer import print_schema
 
 from app.database.embedded import EmbeddedUnavailable
 from app.database.listener import USUAL_INTERVALS, Intervals
-from app.database.migration import MigrationFailed, head
+from app.database.migration import MigrationFailed
 from app.database.session import UnsafeRole
 from app.development import completed, demo_token
 from app.graphiql.page import GraphiQL
@@ -86,7 +86,7 @@ def create_app(settings: Settings | None = None, intervals: Intervals = USUAL_IN
         app.router.routes.append(Route(f"{GRAPHQL_PATH}/schema.graphql", file.answer))
     if parts.graphiql is not None:
         app.router.routes += parts.graphiql.routes
-    add_pages(app, GRAPHQL_PATH, head, leads_browsers=parts.graphiql is not None)
+    add_pages(app, GRAPHQL_PATH, leads_browsers=parts.graphiql is not None)
     describe_endpoint(app, GRAPHQL_PATH)
     _add_middleware(app, parts)
     return app

@@ -13,9 +13,11 @@ from app.database.listener import (
     keep_listening,
     keep_sweeping,
 )
+from app.database.migration import head
 from app.database.notifications import Notifier
 from app.database.pipelined import PipelinedDatabase
 from app.database.purge import keep_purging
+from app.http.readiness import Readiness
 from app.operations.budget import Budget
 from app.settings import Settings
 from app.supervisor import Supervisor
@@ -35,6 +37,7 @@ class Running:
     notifier: Notifier
     budget: Budget | None
     receiver: Receiver
+    readiness: Readiness
     get_context: ContextGetter
     supervisor: Supervisor
 
@@ -53,8 +56,17 @@ def make_parts(settings: Settings, *, explains: bool = False) -> Running:
     receiver = Receiver(notifier.worker, live, budget.count if budget else None)
     notifying = NotifyingDatabase(database, live, notifier)
     get_context = ContextGetter(verifier, notifying, live, read_viewer, explains=explains)
+    readiness = Readiness(database, head, ready_when_read_only=settings.ready_when_read_only)
     return Running(
-        keys, database, live, notifier, budget, receiver, get_context, supervisor=Supervisor()
+        keys,
+        database,
+        live,
+        notifier,
+        budget,
+        receiver,
+        readiness,
+        get_context,
+        supervisor=Supervisor(),
     )
 
 

@@ -224,6 +224,11 @@ class Settings(BaseSettings):
     database_statement_timeout: float = Field(
         default=5.0, gt=0, le=60, description="How long a statement may take, in seconds."
     )
+    ready_when_read_only: bool = Field(
+        default=False,
+        description="Whether `/ready` answers 200 while the database takes no changes, for "
+        "frontends that can live on reads.",
+    )
     database_prepared_statements: bool = Field(
         default=True,
         description="Prepare statements on the server. Turn it off behind a PgBouncer older than "

@@ -16,6 +16,9 @@ from pipelined_postgres.protocol import Pipeline
 
 logger = logging.getLogger(__name__)
 
+READ_ONLY_PAUSE = 1.0
+"""Seconds between two times that all connections are given up for a read-only database."""
+
 
 class Balance:
     """The connections, the calls that wait for a place on one, and the tries to connect."""
@@ -41,6 +44,8 @@ class Balance:
         self._connecting = False
         self._connect_at = 0.0
         self._pause = options.reconnect_pause
+        self._renewed_at = -READ_ONLY_PAUSE
+        """When all connections were given up because the database took no changes."""
         self._closed = False
         self.prepares = options.prepared_statements
 
@@ -112,6 +117,13 @@ class Balance:
             self.retiring.add(pipeline)
         else:
             pipeline.close()
+
+    def found_read_only(self, now: float) -> None:
+        """Give up all connections: after a failover, new ones may lead to the primary."""
+        if now - self._renewed_at >= READ_ONLY_PAUSE:
+            self._renewed_at = now
+            for pipeline in list(self.pipelines):
+                self.retire(pipeline)
 
     def forget(self, pipeline: Pipeline) -> None:
         self.retiring.discard(pipeline)

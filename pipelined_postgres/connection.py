@@ -144,8 +144,11 @@ class Connection:
                         pipeline.failed(failure, now)
                 else:
                     results.append(result)
-                    if status == FATAL_ERROR and pgconn.status == ConnStatus.BAD:
-                        raise _error_of(result)
+                    if status == FATAL_ERROR:
+                        if _ends_session(result):
+                            raise _error_of(result)
+                        if pgconn.status == ConnStatus.BAD:
+                            raise psycopg.OperationalError("the connection broke")
         except psycopg.Error as error:
             self._lost(error)
 
@@ -156,6 +159,12 @@ class Connection:
 
 def _is_error(result: PGresult) -> bool:
     return result.status == FATAL_ERROR
+
+
+def _ends_session(result: PGresult) -> bool:
+    """Return whether PostgreSQL itself said that it ends the session, and executes nothing more."""
+    severity = result.error_field(DiagnosticField.SEVERITY_NONLOCALIZED)
+    return severity in (b"FATAL", b"PANIC")
 
 
 def _failure_of(results: Sequence[PGresult]) -> Failure:

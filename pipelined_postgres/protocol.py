@@ -14,6 +14,7 @@ QUERY_CANCELED = "57014"
 UNKNOWN_STATEMENT = "26000"
 DUPLICATE_STATEMENT = "42P05"
 CHANGED_PLAN = "0A000"
+READ_ONLY = "25006"
 
 
 class Failure(NamedTuple):
@@ -76,6 +77,10 @@ class Owner(Protocol):
 
     def retire(self, pipeline: "Pipeline") -> None:
         """A connection is to take no more calls."""
+        ...
+
+    def found_read_only(self, now: float) -> None:
+        """A connection leads to a database that takes no changes."""
         ...
 
     def forget(self, pipeline: "Pipeline") -> None:
@@ -155,7 +160,7 @@ class Pipeline:
         self._prepared.difference_update(call.unparsed[failure.parsed :])
         if call.answer.done():
             pass
-        elif call.tried_again or not self._is_innocent(call, failure.state, lasted):
+        elif call.tried_again or not self._is_innocent(call, failure.state, lasted, now):
             call.fail(failure.error)
         else:
             call.tried_again = True
@@ -165,7 +170,7 @@ class Pipeline:
         else:
             self._owner.has_room(self, now)
 
-    def _is_innocent(self, call: Call, state: str, lasted: float) -> bool:
+    def _is_innocent(self, call: Call, state: str, lasted: float, now: float) -> bool:
         """Return whether a failed call may do well next time; see to it that it can."""
         if state == QUERY_CANCELED:
             # It was meant for the call before, which had ended by then.
@@ -175,7 +180,9 @@ class Pipeline:
         elif state == CHANGED_PLAN:
             # A migration has changed a table: what was planned for it cannot be run any more.
             self._owner.retire(self)
-        return state in (DUPLICATE_STATEMENT, UNKNOWN_STATEMENT, CHANGED_PLAN)
+        elif state == READ_ONLY:
+            self._owner.found_read_only(now)
+        return state in (DUPLICATE_STATEMENT, UNKNOWN_STATEMENT, CHANGED_PLAN, READ_ONLY)
 
     def _knows(self, call: Call) -> bool:
         """Return whether its statements were parsed, as far as anybody here knows.
@@ -189,7 +196,11 @@ class Pipeline:
             self.close()
 
     def lost(self, error: Exception, first: Exception | None = None) -> None:
-        """The connection broke: all calls fail, the first by an error that it was told of."""
+        """The connection broke: all calls fail, the first by an error that it was told of.
+
+        `error` has an SQLSTATE where PostgreSQL said that it ends the session: then none of the
+        calls was executed. `first` has one where the first call is undone.
+        """
         calls, self.calls = self.calls, deque()
         self.close()
         for call in calls:

@@ -290,3 +290,14 @@ def running_server(settings: Settings, intervals: Intervals = USUAL_INTERVALS) -
         yield server
     finally:
         server.stop()
+
+
+def status_in_the_end(server: Server, path: str, status: int) -> bool:
+    """Wait until a page has the status; return whether it ever had."""
+    http = server.bearer(None).http
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        if http.get(path).status_code == status:
+            return True
+        time.sleep(0.05)
+    return False

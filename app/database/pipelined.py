@@ -1,5 +1,8 @@
 """The database of the resolvers, on connections that all requests share."""
 
+import logging
+import math
+import time
 from typing import Any
 
 import psycopg
@@ -15,14 +18,19 @@ from app.database.session import (
 )
 from app.database.urls import libpq_url
 from app.settings import Settings
+from app.telemetry.repeated import Repeated
 from models.database import DatabaseUnavailable
 from models.statement import Row, Statement
 from pipelined_postgres.calls import statement as statement_of
 from pipelined_postgres.client import Client
 from pipelined_postgres.options import Options
 
+logger = logging.getLogger(__name__)
+
 LOCALS = statement_of(SET_LOCALS)
-REVISION = statement_of("SELECT version_num FROM alembic_version")
+PROBE = statement_of(
+    "SELECT version_num, NOT current_setting('transaction_read_only')::boolean FROM alembic_version"
+)
 
 
 class PipelinedDatabase:
@@ -30,6 +38,8 @@ class PipelinedDatabase:
 
     def __init__(self, url: str, settings: Settings) -> None:
         self._settings = settings
+        self._repeated = Repeated(logger)
+        self.answered_at = -math.inf
         self._timeout = b"%d" % (settings.database_statement_timeout * 1000)
         self.client = Client(
             libpq_url(url),
@@ -62,25 +72,28 @@ class PipelinedDatabase:
         attempts = None
         while True:
             try:
-                return await self.client.run(queries, sql.make_row, repeatable=not sql.writes)
+                rows = await self.client.run(queries, sql.make_row, repeatable=not sql.writes)
             except (psycopg.Error, TimeoutError) as error:
-                attempts = attempts or Attempts(statement)
+                attempts = attempts or Attempts(statement, self._repeated)
                 attempts.failed(error)
+            else:
+                self.answered_at = time.monotonic()
+                return rows
 
-    async def revision(self) -> str | None:
-        """Return the migration that the database is at; None when there has been none.
+    async def probe(self) -> tuple[str | None, bool]:
+        """Return the migration that it is at, None when there is none, and if it takes changes.
 
         Raises:
             DatabaseUnavailable: the database cannot be reached.
         """
-        queries = ((LOCALS, (b"", self._timeout)), (REVISION, ()))
+        queries = ((LOCALS, (b"", self._timeout)), (PROBE, ()))
         try:
             records = await self.client.run(queries, tuple, repeatable=True)
-        except psycopg.errors.UndefinedTable:
-            return None
-        except (psycopg.OperationalError, TimeoutError) as error:
+        except (psycopg.errors.UndefinedTable, psycopg.errors.InsufficientPrivilege):
+            return None, False
+        except (psycopg.Error, TimeoutError) as error:
             raise DatabaseUnavailable("The database cannot be reached.") from error
-        return str(records[0][0]) if records else None
+        return records[0] if records else (None, False)
 
     async def _prepare(self, connection: AsyncConnection[Any]) -> None:
         await prepare_session(connection, self._settings)
@@ -91,6 +104,8 @@ def options_of(settings: Settings) -> Options:
     return Options(
         connections_max=settings.database_pool_max_size,
         wait_timeout=settings.database_pool_timeout,
+        # Well below it, so that an outage shorter than requests wait fails none.
+        reconnect_pause_max=settings.database_pool_timeout / 4,
         connect_timeout=settings.database_connect_timeout,
         statement_timeout=settings.database_statement_timeout,
         grace=GRACE,

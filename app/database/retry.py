@@ -1,14 +1,15 @@
-"""When a statement that failed may be tried again."""
+"""What follows from a statement that failed: whether it may be tried again, and what is told.
+
+The codes are PostgreSQL's: https://www.postgresql.org/docs/current/errcodes-appendix.html.
+"""
+
+import logging
+from typing import NoReturn
 
 import psycopg
-from psycopg.errors import (
-    DeadlockDetected,
-    ForeignKeyViolation,
-    QueryCanceled,
-    SerializationFailure,
-    UniqueViolation,
-)
+from psycopg.errors import ForeignKeyViolation, QueryCanceled, UniqueViolation
 
+from app.telemetry.repeated import Repeated
 from models.database import (
     AlreadyThere,
     DatabaseTooSlow,
@@ -23,12 +24,39 @@ CLASHES_MAX = 3
 BREAKS_MAX = 3
 """How often a read is tried again after its connection broke: others may be broken as well."""
 
+CLASHES = {"40001", "40P01"}
+"""The transaction was undone because of others: even a write may be tried again."""
+
+ENDED = {"57P01", "57P02", "57P03", "25P03", "53300"}
+"""The session ended before the statement was executed: a write may be tried again once."""
+
+READ_ONLY = "25006"
+"""The database takes no changes: a standby, or a primary that was switched so."""
+
+OUT_OF_ORDER = {
+    "53100": "its disk is full",
+    "53200": "it is out of memory",
+    "53400": "a limit of its configuration is reached",
+    "58030": "it cannot read or write a file",
+    "XX001": "its data are damaged",
+    "XX002": "an index is damaged",
+    "42501": "a right is missing, run `todo-api migrate`",
+    "42P01": "a table is missing, run `todo-api migrate`",
+    "42703": "a column is missing, run `todo-api migrate`",
+    "42883": "a function is missing, run `todo-api migrate`",
+}
+"""Somebody has to mend the database; the statement was undone."""
+
+TOO_SLOW = "The database took too long."
+
 
 class Attempts:
     """Counts a statement's failed attempts, and says whether there may be another."""
 
-    def __init__(self, statement: Statement[Row]) -> None:
+    def __init__(self, statement: Statement[Row], repeated: Repeated) -> None:
+        """`repeated`: where the reasons are logged for which statements were given up."""
         self._statement = statement
+        self._repeated = repeated
         self._breaks = 0
         self._clashes = 0
 
@@ -46,19 +74,39 @@ class Attempts:
             case UniqueViolation():
                 raise AlreadyThere from error
             case QueryCanceled():
-                raise DatabaseTooSlow("The database took too long.") from error
+                self._repeated.log(logging.WARNING, TOO_SLOW)
+                raise DatabaseTooSlow(TOO_SLOW) from error
             case TimeoutError():
-                raise DatabaseUnavailable("The database took too long.") from error
-            case DeadlockDetected() | SerializationFailure():
-                # PostgreSQL has undone the transaction, so even a write may be tried again.
-                self._clashes += 1
-                if self._clashes > CLASHES_MAX:
-                    raise DatabaseUnavailable("Too many others were at the same rows.") from error
-            case psycopg.OperationalError():
-                # Nobody knows whether a write was committed before its connection broke.
-                self._breaks += 1
-                sql = self._statement.sql
-                if self._breaks > BREAKS_MAX or (sql.writes and not sql.repeatable):
-                    raise DatabaseUnavailable("The database cannot be reached.") from error
-            case _:
-                raise error
+                self._give_up(error, logging.WARNING, TOO_SLOW)
+            case psycopg.Error():
+                self._failed_with(error, error.sqlstate or "")
+
+    def _failed_with(self, error: psycopg.Error, state: str) -> None:
+        if state in CLASHES:
+            self._clashes += 1
+            if self._clashes > CLASHES_MAX:
+                sentence = "Too many others were at the same rows."
+                self._give_up(error, logging.WARNING, sentence)
+        elif state == READ_ONLY:
+            sentence = "The database takes no changes: it is read-only."
+            self._give_up(error, logging.WARNING, sentence)
+        elif state in OUT_OF_ORDER:
+            sentence = f"The database cannot do its work: {OUT_OF_ORDER[state]}."
+            self._give_up(error, logging.ERROR, sentence)
+        elif state in ENDED or isinstance(error, psycopg.OperationalError):
+            self._breaks += 1
+            if self._breaks > self._breaks_max(state):
+                self._give_up(error, logging.WARNING, "The database cannot be reached.")
+        else:
+            raise error
+
+    def _breaks_max(self, state: str) -> int:
+        sql = self._statement.sql
+        if not sql.writes or sql.repeatable:
+            return BREAKS_MAX
+        # Without a word from PostgreSQL nobody knows whether the write was committed.
+        return 1 if state in ENDED else 0
+
+    def _give_up(self, error: Exception, level: int, sentence: str) -> NoReturn:
+        self._repeated.log(level, sentence)
+        raise DatabaseUnavailable(sentence) from error

@@ -166,9 +166,18 @@ def _success(record: RequestRecord, result: ExecutionResult, media_type: str) ->
     body = {"errors": [error.formatted for error in result.errors], "data": result.data}
     codes = {(error.extensions or {}).get("code") for error in result.errors}
     record.code = ",".join(sorted(str(code) for code in codes))
-    if result.data is None and codes == {ErrorCode.SERVICE_UNAVAILABLE}:
+    if codes == {ErrorCode.SERVICE_UNAVAILABLE} and _is_empty(result):
         return _json(503, body, RESPONSE_JSON, {"retry-after": str(RETRY_AFTER)})
     return _json(200, body, media_type)
+
+
+def _is_empty(result: ExecutionResult) -> bool:
+    """Return whether every root field of an operation failed.
+
+    What asks again by the status alone, such as a balancer, then knows that it may.
+    """
+    failed = {error.path[0] for error in result.errors or () if error.path}
+    return result.data is None or (failed == set(result.data) and not any(result.data.values()))
 
 
 def _failure(

@@ -8,16 +8,12 @@ from ipaddress import ip_address
 
 from starlette.types import Scope
 
+from app.telemetry.repeated import Repeated
+
 logger = logging.getLogger(__name__)
 
 THIS_MACHINE = re.compile(r"(localhost|127\.0\.0\.1|\[::1\])(:\d+)?", re.ASCII)
 """Names of this machine that no other site can take on, with any port."""
-
-LOG_INTERVAL = 60.0
-"""Seconds between two lines in the log about one refused origin."""
-
-LOGGED_MAX = 1000
-"""Refused origins that are remembered; if there are more, they are logged again sooner."""
 
 
 class Origins:
@@ -33,8 +29,7 @@ class Origins:
         """`clock`: in seconds."""
         self.named = named
         self._this_machine = this_machine
-        self._clock = clock
-        self._logged: dict[str, float] = {}
+        self._repeated = Repeated(logger, clock)
 
     def allow(self, scope: Scope) -> bool:
         """Return whether a request may be answered to the page that sent it; log a refusal.
@@ -48,7 +43,10 @@ class Origins:
         origin, host = given.decode("latin-1"), headers.get(b"host", b"").decode("latin-1")
         if origin.partition("://")[2] == host or self.allow_other(origin):
             return True
-        self._log(origin)
+        self._repeated.log(
+            logging.WARNING,
+            f"Refused a page of {origin[:200]!a}: it is not in CORS_ORIGINS.",
+        )
         return False
 
     def allow_other(self, origin: str) -> bool:
@@ -57,14 +55,6 @@ class Origins:
             return True
         scheme, _, host = origin.partition("://")
         return self._this_machine and scheme == "http" and bool(THIS_MACHINE.fullmatch(host))
-
-    def _log(self, origin: str) -> None:
-        now = self._clock()
-        if now - self._logged.get(origin, -LOG_INTERVAL) >= LOG_INTERVAL:
-            if len(self._logged) >= LOGGED_MAX:
-                self._logged.clear()
-            self._logged[origin] = now
-            logger.warning("Refused a page of %s: it is not in CORS_ORIGINS.", ascii(origin[:200]))
 
 
 def is_of_this_machine(scope: Scope) -> bool:

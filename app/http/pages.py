@@ -1,14 +1,11 @@
 """The pages beside GraphQL: what this is, whether it is alive, whether it is ready."""
 
-from collections.abc import Callable
-from typing import Protocol
-
 from fastapi import FastAPI, Request, Response
 from pydantic import BaseModel
 from starlette.responses import RedirectResponse
 
+from app.http.readiness import Readiness
 from app.http.request import accepts_html
-from models.database import DatabaseUnavailable
 
 
 class About(BaseModel):
@@ -25,24 +22,23 @@ class Health(BaseModel):
     status: str
 
 
-class MigratedDatabase(Protocol):
-    """A database that knows which migration it is at."""
+class Ready(Health):
+    """Whether requests can be served."""
 
-    async def revision(self) -> str | None:
-        """Return the migration; None when there has been none.
+    reason: str | None
+    """Why not: `database`, `migrations` or `writes`."""
+    message: str
+    database: bool
+    migrations: bool | None
+    writes: bool | None
+    age: float
+    """Seconds since the database was asked."""
 
-        Raises:
-            DatabaseUnavailable: the database cannot be reached.
-        """
-        ...
 
-
-def add_pages(
-    app: FastAPI, graphql_path: str, newest_revision: Callable[[], str], *, leads_browsers: bool
-) -> None:
+def add_pages(app: FastAPI, graphql_path: str, *, leads_browsers: bool) -> None:
     """Add the routes `/`, `/health` and `/ready`.
 
-    `/ready` takes the database from ASGI's lifespan state: `running.database`. `leads_browsers`:
+    `/ready` takes what it asks from ASGI's lifespan state: `running.readiness`. `leads_browsers`:
     whether a browser at `/` is redirected to GraphQL, where there is a page for it.
     """
 
@@ -58,18 +54,20 @@ def add_pages(
 
     @app.get(
         "/ready",
-        summary="Whether requests can be served: the database reached, its migrations current",
-        responses={503: {"model": Health, "description": "Not now."}},
+        summary="Whether requests can be served: the database reached, migrated, taking changes",
+        responses={503: {"model": Ready, "description": "Not now."}},
     )
-    async def ready(request: Request, response: Response) -> Health:
-        database: MigratedDatabase = request.state.running.database
-        try:
-            revision = await database.revision()
-        except DatabaseUnavailable as error:
+    async def ready(request: Request, response: Response) -> Ready:
+        readiness: Readiness = request.state.running.readiness
+        state = await readiness.state()
+        if state.lack is not None:
             response.status_code = 503
-            return Health(status=str(error))
-        # Newer code may have migrated the database: it still fits this one.
-        if revision is None or revision < newest_revision():
-            response.status_code = 503
-            return Health(status="The database is not migrated: run `todo-api migrate`.")
-        return Health(status="ok")
+        return Ready(
+            status="ok" if state.lack is None else "unavailable",
+            reason=state.lack and state.lack.value,
+            message=state.sentence,
+            database=state.database,
+            migrations=state.migrations,
+            writes=state.writes,
+            age=state.age,
+        )

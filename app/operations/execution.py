@@ -169,7 +169,6 @@ def coded(error: GraphQLError) -> GraphQLError:
         # graphql-core's own, about a variable or an argument.
         return with_code(error, ErrorCode.BAD_USER_INPUT)
     if isinstance(original, DatabaseUnavailable):
-        logger.warning("%s: %s", ErrorCode.SERVICE_UNAVAILABLE, original)
         return with_code(
             error, ErrorCode.SERVICE_UNAVAILABLE, message="The database is busy or away; try again."
         )

@@ -15,7 +15,15 @@ from psycopg import sql
 
 from app.database.roles import SERVER_ROLE
 from auth.tokens import make_token
-from tests.api import CREATE, SECRET, TOGGLE, Caller, Server, running_server, settings_for
+from tests.api import (
+    CREATE,
+    SECRET,
+    TOGGLE,
+    Caller,
+    running_server,
+    settings_for,
+    status_in_the_end,
+)
 from tests.counts import Count
 from tests.database.test_statement_counts import blocked
 from tests.databases import Database
@@ -106,17 +114,6 @@ def all_connections_blocked(url: str, token: str, database: Database) -> Iterato
         yield
         connection.rollback()
     caller.http.close()
-
-
-def status_in_the_end(server: Server, path: str, status: int) -> bool:
-    """Wait until a page has the status; return whether it ever had."""
-    http = server.bearer(None).http
-    deadline = time.monotonic() + 30
-    while time.monotonic() < deadline:
-        if http.get(path).status_code == status:
-            return True
-        time.sleep(0.05)
-    return False
 
 
 def admit(database: Database, connections: int) -> None:

@@ -224,10 +224,7 @@ def test_a_database_that_is_away_is_waited_for(data_folder: Path) -> None:
         base = f"http://127.0.0.1:{server.port}"
         assert httpx2.get(f"{base}/health").status_code == 200
         ready = httpx2.get(f"{base}/ready")
-        assert (ready.status_code, ready.json()["status"]) == (
-            503,
-            "The database cannot be reached.",
-        )
+        assert (ready.status_code, ready.json()["reason"]) == (503, "database")
 
 
 def test_a_port_that_is_taken_is_said_so(data_folder: Path) -> None:

@@ -1,0 +1,131 @@
+"""Whether requests can be served: the database is asked now and then, for all who ask here."""
+
+import asyncio
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+from typing import Protocol
+
+from models.database import DatabaseUnavailable
+
+INTERVAL = 5.0
+"""Seconds for which an answer of the database counts."""
+
+INTERVAL_WHILE_AWAY = 1.0
+"""Seconds after which a database that did not answer is asked again."""
+
+PATIENCE = 0.9
+"""Seconds that the database may take to answer."""
+
+
+class ProbedDatabase(Protocol):
+    """A database that can be asked how it is."""
+
+    answered_at: float
+    """When it last answered a statement, on the clock of `time.monotonic`."""
+
+    async def probe(self) -> tuple[str | None, bool]:
+        """Return the migration that it is at, None when there is none, and if it takes changes.
+
+        Raises:
+            DatabaseUnavailable: it cannot be reached.
+        """
+        ...
+
+
+class Lack(Enum):
+    """Why requests cannot be served."""
+
+    DATABASE = "database"
+    MIGRATIONS = "migrations"
+    WRITES = "writes"
+
+
+SENTENCES = {
+    None: "Requests can be served.",
+    Lack.DATABASE: "The database cannot be reached.",
+    Lack.MIGRATIONS: "The database is not migrated: run `todo-api migrate`.",
+    Lack.WRITES: "The database takes no changes: it is a standby, or was made read-only.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """Whether requests can be served, and what is known of the database."""
+
+    lack: Lack | None
+    database: bool
+    """It answers."""
+    migrations: bool | None
+    """It is at the code's migration or a later one; None where it does not answer."""
+    writes: bool | None
+    """It takes changes; None where it does not answer."""
+    age: float
+    """Seconds since that was asked."""
+
+    @property
+    def sentence(self) -> str:
+        return SENTENCES[self.lack]
+
+
+class Readiness:
+    """Asks the database when it is asked itself: once in an interval, and never twice at once."""
+
+    def __init__(
+        self,
+        database: ProbedDatabase,
+        newest_revision: Callable[[], str],
+        *,
+        ready_when_read_only: bool,
+        clock: Callable[[], float] = time.monotonic,
+        patience: float = PATIENCE,
+    ) -> None:
+        """`clock`, `patience`: in seconds."""
+        self._database = database
+        self._newest_revision = newest_revision
+        self._ready_when_read_only = ready_when_read_only
+        self._clock = clock
+        self._patience = patience
+        self._known: tuple[str | None, bool] | None = None
+        self._asked_at = self._until = -INTERVAL
+        self._asking: asyncio.Task[None] | None = None
+
+    async def state(self) -> State:
+        """Return how it is. It takes about as long as the database may take, at most."""
+        if self._asking is None and self._clock() >= self._until:
+            self._asking = asyncio.create_task(self._ask())
+        if self._asking is not None:
+            # Whoever asked first may leave; the others still wait for the same answer.
+            await asyncio.shield(self._asking)
+        age = round(self._clock() - self._asked_at, 1)
+        if self._known is None:
+            return State(Lack.DATABASE, False, None, None, age)
+        revision, writes = self._known
+        # Newer code may have migrated the database: it still fits this one.
+        migrated = revision is not None and revision >= self._newest_revision()
+        lack = None
+        if not migrated:
+            lack = Lack.MIGRATIONS
+        elif not writes and not self._ready_when_read_only:
+            lack = Lack.WRITES
+        return State(lack, True, migrated, writes, age)
+
+    async def _ask(self) -> None:
+        began = self._clock()
+        try:
+            async with asyncio.timeout(self._patience):
+                self._known = await self._database.probe()
+        except TimeoutError:
+            # Where it has answered others meanwhile, it is busy, and not away.
+            if self._database.answered_at < began:
+                self._known = None
+        except DatabaseUnavailable:
+            self._known = None
+        finally:
+            self._asking = None
+            self._asked_at = self._clock()
+            interval = INTERVAL if self._known is not None else INTERVAL_WHILE_AWAY
+            # Many servers that were started together need not ask together.
+            self._until = self._asked_at + interval * random.uniform(0.9, 1.1)  # noqa: S311
