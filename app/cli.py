@@ -1,53 +1,66 @@
-"""The command line: todo-api."""
+"""The command line: todo-api. Of the commands, it imports only the one that is run.
 
+Each worker imports this module first, for it starts by importing the main program again; until it
+is done, it does not answer the process that watches over it.
+"""
+
+import importlib
 import sys
+from types import MappingProxyType
 
 import typer
+from typer.core import TyperCommand, TyperGroup
+from typer.main import get_command
 
-from app.commands.database_url import database_url
-from app.commands.doctor import doctor
-from app.commands.documents import check_documents
-from app.commands.graphiql_files import graphiql_files
-from app.commands.migrate import migrate
-from app.commands.purge import purge
-from app.commands.schema import export_schema
-from app.commands.serve import serve
-from app.commands.token import token
-from app.database.embedded import EmbeddedUnavailable
-from app.database.migration import MigrationFailed
-from app.graphiql.files import FilesUnavailable
+from app.failure import Failure
 
-COMMANDS = (
-    serve,
-    token,
-    migrate,
-    database_url,
-    export_schema,
-    check_documents,
-    doctor,
-    purge,
-    graphiql_files,
+COMMANDS = MappingProxyType(
+    {
+        "serve": "Serve the API; with no DATABASE_URL, on an embedded PostgreSQL.",
+        "token": "Print a token of a user, signed with the configured secret, to try things out "
+        "with.",
+        "migrate": "Bring the database up to date, and make the role that the server connects as.",
+        "database-url": "Print the database's URL; of the embedded one while a server runs on it.",
+        "export-schema": "Print the schema in GraphQL's schema definition language.",
+        "check-documents": "Check that the operations clients ship fit the schema; exit 1 if one "
+        "does not.",
+        "doctor": "Say what is configured, can be reached, and is open; exit 1 if something is "
+        "wrong.",
+        "purge": "Remove for good what has been in the trash for TRASH_RETENTION_DAYS, as servers "
+        "do hourly.",
+        "graphiql-files": "Fetch GraphiQL's files by npm now, so that the page works without "
+        "internet later.",
+    }
 )
+"""The commands, each with the docstring of its function, which is not imported for a list."""
 
-cli = typer.Typer(
-    help="A multi-user task API over GraphQL.",
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    no_args_is_help=False,
-)
-for command in COMMANDS:
-    cli.command()(command)
+DEFAULT = "serve"
+"""The command that is run where none is named."""
 
 
 def main() -> None:
     """Run the command line; end with a sentence where a command cannot go on."""
+    arguments = sys.argv[1:] or [DEFAULT]
+    cli = TyperGroup(
+        name="todo-api",
+        help="A multi-user task API over GraphQL.",
+        commands=[TyperCommand(name, help=line) for name, line in COMMANDS.items()],
+    )
+    asked = next((word for word in arguments if not word.startswith("-")), "")
+    if asked in COMMANDS:
+        cli.add_command(imported(asked))
     try:
-        cli()
-    except (EmbeddedUnavailable, FilesUnavailable, MigrationFailed) as error:
+        cli(arguments)
+    except Failure as error:
         sys.exit(f"todo-api: {error}")
 
 
-@cli.callback(invoke_without_command=True)
-def _default(context: typer.Context) -> None:
-    if context.invoked_subcommand is None:
-        serve()
+def imported(name: str) -> TyperCommand:
+    """Return the command of this name: the function of this name in its module in app.commands."""
+    function = name.replace("-", "_")
+    module = importlib.import_module(f"app.commands.{function}")
+    app = typer.Typer(add_completion=False)
+    app.command(name)(getattr(module, function))
+    command = get_command(app)
+    assert isinstance(command, TyperCommand)
+    return command

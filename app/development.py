@@ -1,23 +1,21 @@
 """With nothing configured: an embedded database, migrated, and a user to try things out as."""
 
 import asyncio
-import os
-import secrets
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
-from pathlib import Path
 
 from app.database.embedded import DATABASE, embedded_postgres
 from app.database.migration import upgrade
-from app.database.roles import SERVER_ROLE
+from app.database.urls import SERVER_ROLE
 from app.lifespan import run
 from app.operations.documents import Documents
 from app.operations.execution import Executor, GraphQLRequest
+from app.secret import secret_of
 from app.settings import Settings
 from app.telemetry.records import RequestRecord
-from auth.tokens import make_token
+from auth.signing import make_token
 from graphql_schema.schema import build_schema
 
 DEMO_USER = "demo"
@@ -84,36 +82,6 @@ async def completed(settings: Settings) -> AsyncIterator[Settings]:
         yield started.settings
     finally:
         await asyncio.to_thread(embedded.__exit__, None, None, None)
-
-
-def secret_of(settings: Settings) -> str:
-    """Return the configured secret, or for development the one made at the first start."""
-    return settings.better_auth_secret or _development_secret(_secret_path(settings))
-
-
-def is_development_secret(settings: Settings) -> bool:
-    """Whether the configured secret is the one made for development here."""
-    path = _secret_path(settings)
-    return path.exists() and settings.better_auth_secret == path.read_text()
-
-
-def _secret_path(settings: Settings) -> Path:
-    return settings.data_dir / "secret"
-
-
-def _development_secret(path: Path) -> str:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f"{path.name}.{os.getpid()}")
-    draft.touch(mode=0o600)
-    draft.write_text(secrets.token_urlsafe(32))
-    try:
-        # A link, not a rename: of two processes, the second uses the first one's secret.
-        os.link(draft, path)
-    except FileExistsError:
-        pass
-    finally:
-        draft.unlink()
-    return path.read_text()
 
 
 def demo_token(settings: Settings) -> str:

@@ -13,9 +13,8 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from auth.keys import ASYMMETRIC_ALGORITHMS
-from auth.tokens import SECRET_MIN_BYTES
-from graphql_schema.limits import Limits
+from auth.algorithms import ASYMMETRIC_ALGORITHMS, SECRET_MIN_BYTES
+from graphql_schema.maximums import Limits
 
 JWKS_PATH = "/api/auth/jwks"
 """Where Better Auth's jwt plugin serves its keys, below BETTER_AUTH_URL."""

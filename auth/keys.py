@@ -17,9 +17,6 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
 logger = logging.getLogger(__name__)
 
-ASYMMETRIC_ALGORITHMS = ("EdDSA", "ES256", "ES512", "RS256", "PS256")
-"""The algorithms that keys may be bound to."""
-
 _ALGORITHMS_OF_KEY = MappingProxyType(
     {
         ("OKP", "Ed25519"): ("EdDSA",),

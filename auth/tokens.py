@@ -1,10 +1,9 @@
-"""Tokens: JSON Web Tokens (RFC 7519), verified into an Identity, or made for development."""
+"""Tokens: JSON Web Tokens (RFC 7519), verified into an Identity."""
 
 import base64
 import json
 import time
 from collections import OrderedDict
-from datetime import timedelta
 from typing import Any, NoReturn
 from unicodedata import category
 
@@ -13,9 +12,6 @@ import jwt
 from auth.identity import Identity
 from auth.keys import Jwks, UnknownKey, VerificationKey
 from models.user import USER_ID_MAX_LENGTH, UserId
-
-SECRET_MIN_BYTES = 32
-"""RFC 7518, 3.2: a key for HS256 is at least as long as the hash."""
 
 TOKEN_MAX_LENGTH = 8 * 1024
 TOKEN_TYPES = frozenset({"jwt", "at+jwt"})
@@ -147,31 +143,6 @@ class TokenVerifier:
         )
         # PyJWT takes more for JSON than JSON is.
         return _json_part(token, 1)
-
-
-def make_token(
-    secret: str,
-    *,
-    user_id: str,
-    lifetime: timedelta,
-    issuer: str | None,
-    audience: str | None,
-    email: str | None = None,
-    name: str | None = None,
-) -> str:
-    """Return a token of the user, signed with HS256, for development."""
-    now = int(time.time())
-    claims = {
-        "sub": user_id,
-        "iat": now,
-        "exp": now + lifetime // timedelta(seconds=1),
-        "iss": issuer,
-        "aud": audience,
-        "email": email,
-        "name": name,
-    }
-    given = {name: value for name, value in claims.items() if value is not None}
-    return jwt.encode(given, secret, "HS256")  # pragma: no mutate -- PyJWT's default is the same
 
 
 def unverified_claims(token: str) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import psycopg
 
 from app.database.embedded import EmbeddedPostgres, embedded_postgres
 from app.database.migration import upgrade
-from app.database.roles import SERVER_ROLE
+from app.database.urls import SERVER_ROLE
 from benchmarks.workload import TASKS_EACH
 
 USERS = """

@@ -7,7 +7,7 @@ from datetime import timedelta
 from functools import cache
 from typing import Any
 
-from auth.tokens import make_token
+from auth.signing import make_token
 from benchmarks.load import Request
 
 SECRET = "0123456789abcdef0123456789abcdef-peers"  # noqa: S105 -- it guards generated rows only

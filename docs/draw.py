@@ -26,7 +26,10 @@ Arrows = Mapping[str, set[str]]
 
 
 def room_of(module: str) -> str:
-    """Return the room of a module; the hall is the modules of `app` that lie in no folder."""
+    """Return the room of a module; the hall is the modules of `app` that lie in no folder.
+
+    What all of `app` may import is drawn as one: the settings, and how a failure is told.
+    """
     package, _, rest = module.partition(".")
     if package == "graphql_schema" and rest == "schema":
         return "graphql_schema.schema"
@@ -35,7 +38,7 @@ def room_of(module: str) -> str:
     room = "commands" if rest == "cli" else rest.partition(".")[0]
     if room in ROOMS_OF_APP:
         return f"app.{room}"
-    return "app.settings" if room == "settings" else "the hall"
+    return "app.settings" if room in ("settings", "failure") else "the hall"
 
 
 def arrows() -> Arrows:

@@ -25,6 +25,7 @@ from graphql.validation.validate import ValidationAbortedError
 
 from graphql_schema.connections import PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX
 from graphql_schema.errors import ErrorCode
+from graphql_schema.maximums import Limits
 
 OVERLAP_MAX = 20_000
 """Steps, as graphql-core counts them, in which fields of the same response name are compared.
@@ -32,20 +33,6 @@ OVERLAP_MAX = 20_000
 A document takes none where each name comes once. graphql-core itself would take 500,000, which is
 hundreds of milliseconds for a document of 2 KB.
 """
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """The most that a document may have of each. A fragment counts at each of its spreads."""
-
-    tokens: int = 1000
-    depth: int = 15
-    """Fields within fields; GraphiQL's introspection needs 14."""
-    aliases: int = 50
-    directives: int = 50
-    root_fields: int = 50
-    nodes: int = 5000
-    """Tasks that all pages together may hold; a size in a variable counts as the greatest."""
 
 
 Size = int | str

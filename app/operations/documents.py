@@ -28,10 +28,10 @@ from graphql_schema.errors import CodedError, ErrorCode, with_code
 from graphql_schema.limits import (
     LimitedOverlapRule,
     LimitExceeded,
-    Limits,
     check_limits,
     paged_fields,
 )
+from graphql_schema.maximums import Limits
 
 MAX_ERRORS = 5
 """Validation errors in one answer."""

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 from jwt.algorithms import RSAAlgorithm
 
-from auth.keys import ASYMMETRIC_ALGORITHMS
+from auth.algorithms import ASYMMETRIC_ALGORITHMS
 from tests.auth.forging import SET_SECRET, Forge, b64
 from tests.auth_server import AuthServer
 

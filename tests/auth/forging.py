@@ -9,8 +9,9 @@ from typing import Any
 import jwt
 from cryptography.hazmat.primitives import hashes, hmac, serialization
 
+from auth.algorithms import ASYMMETRIC_ALGORITHMS
 from auth.identity import Identity
-from auth.keys import ASYMMETRIC_ALGORITHMS, Jwks
+from auth.keys import Jwks
 from auth.tokens import TokenVerifier
 from tests.api import SECRET
 from tests.auth_server import AuthServer

@@ -11,13 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jwt.algorithms import OKPAlgorithm, RSAAlgorithm
 
-from auth.keys import (
-    ASYMMETRIC_ALGORITHMS,
-    Jwks,
-    KeysUnavailable,
-    UnknownKey,
-    _keys_of,
-)
+from auth.algorithms import ASYMMETRIC_ALGORITHMS
+from auth.keys import Jwks, KeysUnavailable, UnknownKey, _keys_of
 from tests.auth_server import AuthServer, kept_fresh, settled
 from tests.clock import Clock
 

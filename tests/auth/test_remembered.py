@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from auth.keys import ASYMMETRIC_ALGORITHMS, Jwks
+from auth.algorithms import ASYMMETRIC_ALGORITHMS
+from auth.keys import Jwks
 from auth.tokens import InvalidToken, TokenVerifier
 from tests.api import SECRET
 from tests.auth.forging import Forge, b64, hs256

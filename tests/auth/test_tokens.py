@@ -12,9 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from auth.algorithms import ASYMMETRIC_ALGORITHMS
 from auth.identity import Identity
-from auth.keys import ASYMMETRIC_ALGORITHMS
-from auth.tokens import InvalidToken, TokenVerifier, make_token
+from auth.signing import make_token
+from auth.tokens import InvalidToken, TokenVerifier
 from tests.api import SECRET, Server, running_server, settings_for
 from tests.auth.forging import (
     OTHER_SECRET,

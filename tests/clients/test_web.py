@@ -18,7 +18,7 @@ import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, Route, expect
 
 from app.database.embedded import DATABASE, embedded_postgres
-from app.database.roles import SERVER_ROLE
+from app.database.urls import SERVER_ROLE
 from tests.api import Caller
 from tests.http.test_serving import free_port, postgres_of
 from tests.repository import ROOT

@@ -1,5 +1,7 @@
 """The command line: tokens, migrations, the schema, the doctor."""
 
+import importlib
+import inspect
 import os
 import subprocess
 import sys
@@ -12,7 +14,10 @@ import pytest
 from graphql import build_schema
 from strawberry.printer import print_schema
 
+from app.cli import COMMANDS
 from app.commands.doctor import examine
+from app.database.embedded import DATABASE, embedded_postgres
+from app.database.urls import SERVER_ROLE
 from app.settings import Settings
 from graphql_schema.schema import schema
 from tests.api import SECRET, running_server, settings_for
@@ -83,6 +88,57 @@ def test_for_development_the_secret_is_made_once_and_kept_to_oneself(
     assert len(secret.read_text()) >= 32
     assert secret.stat().st_mode & 0o077 == 0
     assert [file.name for file in secret.parent.iterdir()] == ["secret"]
+
+
+SERVER_PARTS = {"alembic", "fastapi", "graphql", "httpx2", "sqlalchemy", "strawberry", "uvicorn"}
+
+PRINT_IMPORTED = """
+import sys
+from app.cli import main
+try:
+    if sys.argv[1:]:
+        main()
+finally:
+    print(*sys.modules)
+"""
+
+
+@pytest.mark.parametrize("words", ["", "--help", "token ada", "token --help", "database-url"])
+def test_a_small_command_imports_no_part_of_the_server(words: str, run: Run) -> None:
+    """Nor does the module itself, which each worker imports before it answers its supervisor."""
+    url = "postgresql://somewhere/todo"
+    environment = {"PYTHONPATH": str(ROOT), "DATABASE_URL": url, "BETTER_AUTH_SECRET": SECRET}
+    done = run("python", "-c", PRINT_IMPORTED, *words.split(), **environment)
+    assert done.returncode == 0, done.stderr
+    imported = set(done.stdout.splitlines()[-1].split())
+    assert "app.cli" in imported
+    assert imported & SERVER_PARTS == set()
+
+
+def test_the_list_of_commands_says_of_each_what_it_says_of_itself() -> None:
+    modules = {f.stem for f in (ROOT / "app" / "commands").glob("*.py") if f.stem != "__init__"}
+    said = {}
+    for name in modules:
+        function = getattr(importlib.import_module(f"app.commands.{name}"), name)
+        said[name.replace("_", "-")] = inspect.getdoc(function)
+    assert said == COMMANDS
+
+
+def test_what_cannot_be_done_is_said_in_one_sentence(run: Run) -> None:
+    done = run("todo-api", "migrate", DATABASE_URL="postgresql://nobody@127.0.0.1:9/nothing")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("todo-api: The database cannot be reached")
+    assert "Traceback" not in done.stderr
+
+
+def test_database_url_prints_the_url_of_the_embedded_database(run: Run, data_folder: Path) -> None:
+    with embedded_postgres(data_folder) as postgres:
+        for words, url in [
+            ([], postgres.url(SERVER_ROLE, DATABASE)),
+            (["--admin"], postgres.superuser_url(DATABASE)),
+        ]:
+            done = run("todo-api", "database-url", *words, DATA_DIR=str(data_folder))
+            assert (done.returncode, done.stdout) == (0, f"{url}\n"), done.stderr
 
 
 def test_export_schema_prints_the_committed_schema(run: Run) -> None:

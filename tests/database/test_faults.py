@@ -17,7 +17,7 @@ import pytest
 
 from app.database.embedded import EmbeddedPostgres, EmbeddedUnavailable, embedded_postgres
 from app.database.migration import upgrade
-from app.database.roles import SERVER_ROLE
+from app.database.urls import SERVER_ROLE
 from tests.api import CREATE, Server, running_server, settings_for
 from tests.counts import Count
 

@@ -27,7 +27,8 @@ from app.database.migration import (
     upgrade,
     upgrade_sql,
 )
-from app.database.roles import SERVER_ROLE, ensure_server_role
+from app.database.roles import ensure_server_role
+from app.database.urls import SERVER_ROLE
 from models.metadata import OWNED_TABLES, metadata
 from tests.api import running_server, settings_for
 from tests.databases import Database

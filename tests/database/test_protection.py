@@ -12,8 +12,8 @@ from app.commands.migrate import migrate_at
 from app.database.migration import head
 from app.database.pipelined import PipelinedDatabase
 from app.database.protection import EXPECTED, HOW_TO_MEND, NOT_MIGRATED, REVISION, objections
-from app.database.roles import SERVER_ROLE
 from app.database.session import UnsafeRole
+from app.database.urls import SERVER_ROLE
 from models.metadata import OWNED_TABLES, metadata
 from tests.api import running_server, settings_for
 from tests.databases import Database

@@ -9,8 +9,9 @@ from psycopg import AsyncConnection, sql
 
 from app.database.migration import MigrationFailed
 from app.database.pipelined import PipelinedDatabase
-from app.database.roles import SERVER_ROLE, RoleFacts, ensure_server_role, inspect_role
+from app.database.roles import RoleFacts, ensure_server_role, inspect_role
 from app.database.session import UnsafeRole
+from app.database.urls import SERVER_ROLE
 from tests.api import running_server, settings_for
 from tests.databases import Database
 

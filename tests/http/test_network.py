@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 import psycopg
 import pytest
 
-from app.database.roles import SERVER_ROLE
+from app.database.urls import SERVER_ROLE
 from tests.api import running_server, settings_for
 from tests.counts import Count
 from tests.database.test_faults import REQUEST_TIMEOUT, Load

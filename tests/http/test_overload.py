@@ -13,8 +13,8 @@ import psutil
 import psycopg
 from psycopg import sql
 
-from app.database.roles import SERVER_ROLE
-from auth.tokens import make_token
+from app.database.urls import SERVER_ROLE
+from auth.signing import make_token
 from tests.api import (
     CREATE,
     SECRET,

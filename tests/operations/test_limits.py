@@ -8,7 +8,7 @@ import pytest
 from graphql import Node, get_introspection_query
 
 from app.operations.documents import Documents
-from graphql_schema.limits import Limits
+from graphql_schema.maximums import Limits
 from graphql_schema.schema import schema
 from tests.api import Server, running_server, settings_for
 from tests.databases import Database

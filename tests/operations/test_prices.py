@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from app.operations.budget import Budget
 from app.operations.documents import Documents
-from graphql_schema.limits import Limits
+from graphql_schema.maximums import Limits
 from graphql_schema.schema import schema
 from models.user import UserId
 from tests.api import Caller, Server

@@ -1,0 +1,31 @@
+"""Tokens made for development, signed with the shared secret."""
+
+import time
+from datetime import timedelta
+
+import jwt
+
+
+def make_token(
+    secret: str,
+    *,
+    user_id: str,
+    lifetime: timedelta,
+    issuer: str | None,
+    audience: str | None,
+    email: str | None = None,
+    name: str | None = None,
+) -> str:
+    """Return a token of the user, signed with HS256, for development."""
+    now = int(time.time())
+    claims = {
+        "sub": user_id,
+        "iat": now,
+        "exp": now + lifetime // timedelta(seconds=1),
+        "iss": issuer,
+        "aud": audience,
+        "email": email,
+        "name": name,
+    }
+    given = {name: value for name, value in claims.items() if value is not None}
+    return jwt.encode(given, secret, "HS256")  # pragma: no mutate -- PyJWT's default is the same
