@@ -76,6 +76,9 @@ def create_app(settings: Settings | None = None, intervals: Intervals = USUAL_IN
         version=version("todo-api"),
         description="A multi-user task API over GraphQL. The schema describes itself in GraphQL.",
         lifespan=partial(_lifespan, parts),
+        # FastAPI's own pages of the API take scripts from a CDN, and say nothing of GraphQL.
+        docs_url=None,
+        redoc_url=None,
         # The redirect would name the scheme that a proxy uses here, which is not the client's.
         redirect_slashes=False,
     )

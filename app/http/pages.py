@@ -1,8 +1,11 @@
-"""The pages beside GraphQL: what this is, whether it is alive, whether it is ready."""
+"""The pages beside GraphQL: what this is, if it is alive, if it is ready, and a list of these."""
+
+from html import escape
+from typing import Any
 
 from fastapi import FastAPI, Request, Response
 from pydantic import BaseModel
-from starlette.responses import RedirectResponse
+from starlette.responses import HTMLResponse, RedirectResponse
 
 from app.http.readiness import Readiness
 from app.http.request import accepts_html
@@ -36,10 +39,10 @@ class Ready(Health):
 
 
 def add_pages(app: FastAPI, graphql_path: str, *, leads_browsers: bool) -> None:
-    """Add the routes `/`, `/health` and `/ready`.
+    """Add the routes `/`, `/health` and `/ready`, and `/docs` where browsers are led.
 
     `/ready` takes what it asks from ASGI's lifespan state: `running.readiness`. `leads_browsers`:
-    whether a browser at `/` is redirected to GraphQL, where there is a page for it.
+    whether a browser is led to GraphQL, where there is a page for it: from `/` by a redirect.
     """
 
     @app.get("/", summary="What this is", response_model=About)
@@ -71,3 +74,32 @@ def add_pages(app: FastAPI, graphql_path: str, *, leads_browsers: bool) -> None:
             writes=state.writes,
             age=state.age,
         )
+
+    if leads_browsers:
+
+        @app.get("/docs", include_in_schema=False, response_class=HTMLResponse)
+        async def docs() -> str:
+            return documentation(app.openapi(), graphql_path)
+
+
+def documentation(openapi: dict[str, Any], graphql_path: str) -> str:
+    """Return a page that lists the paths of an OpenAPI document; it needs no other file."""
+    title, path = escape(openapi["info"]["title"]), escape(graphql_path)
+    operations = "\n".join(
+        f"<li><code>{method.upper()} {escape(name)}</code>: {escape(operation['summary'])}.</li>"
+        for name, methods in openapi["paths"].items()
+        for method, operation in methods.items()
+    )
+    return f"""<!DOCTYPE html>
+<html lang="en">
+<head><meta charset="utf-8"><title>{title}</title></head>
+<body>
+<h1>{title}</h1>
+<p>This is a GraphQL API: <a href="{path}">GraphiQL</a> shows its schema, and sends it requests.</p>
+<ul>
+{operations}
+</ul>
+<p><a href="/openapi.json">The same as an OpenAPI document</a></p>
+</body>
+</html>
+"""

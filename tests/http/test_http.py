@@ -312,11 +312,32 @@ def test_the_pages_beside_graphql_answer_without_a_token(server: Server) -> None
     assert about["version"] == server.app.version
     assert http.get("/health").json() == {"status": "ok"}
     assert http.get("/ready").json()["status"] == "ok"
-    assert "Todo API" in http.get("/docs").text
     paths = http.get("/openapi.json").json()["paths"]
     assert set(paths) == {"/", "/health", "/ready", "/graphql"}
     assert set(paths["/graphql"]) == {"get", "post"}
     assert http.get("/nothing").status_code == 404
+
+
+def test_the_page_of_the_paths_leads_to_graphiql_and_is_off_where_that_is(
+    server: Server, graphiql_server: Server
+) -> None:
+    page = graphiql_server.bearer(None).http.get("/docs")
+    assert page.headers["content-type"].startswith("text/html")
+    assert '<a href="/graphql">GraphiQL</a>' in page.text
+    assert "<code>POST /graphql</code>" in page.text
+    assert "<code>GET /ready</code>" in page.text
+    assert server.bearer(None).http.get("/docs").status_code == 404
+
+
+@pytest.mark.parametrize("path", ["/docs", "/docs/oauth2-redirect", "/redoc", "/"])
+def test_no_page_beside_graphql_takes_anything_from_elsewhere(
+    server: Server, graphiql_server: Server, path: str
+) -> None:
+    for http in (server.bearer(None).http, graphiql_server.bearer(None).http):
+        page = http.get(path)
+        assert page.headers["content-security-policy"].startswith("default-src 'none';")
+        assert "//" not in page.text
+        assert "<script" not in page.text
 
 
 @pytest.mark.parametrize(

@@ -116,7 +116,7 @@ def test_every_answer_has_safe_headers(server: Server, path: str) -> None:
     assert headers["x-frame-options"] == "DENY"
     assert headers["referrer-policy"] == "no-referrer"
     assert headers["cache-control"] == "no-store"
-    assert "frame-ancestors 'none'" in headers["content-security-policy"]
+    assert headers["content-security-policy"] == "default-src 'none'; frame-ancestors 'none'"
     assert "server" not in headers or "uvicorn" in headers["server"]
 
 
