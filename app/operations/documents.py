@@ -7,7 +7,9 @@ from dataclasses import dataclass
 
 import strawberry
 from graphql import (
+    ASTValidationRule,
     DocumentNode,
+    FieldsOnCorrectTypeRule,
     GraphQLError,
     GraphQLSyntaxError,
     NoSchemaIntrospectionCustomRule,
@@ -22,6 +24,7 @@ from graphql import (
 from graphql.language.parser import Parser
 
 from app.operations.price import Price, price_of
+from app.operations.suggestions import SuggestingNodesRule
 from app.telemetry.records import digest
 from compiled_graphql.operation import Compiler, Operation
 from graphql_schema.errors import CodedError, ErrorCode, with_code
@@ -149,10 +152,13 @@ class Documents:
     ) -> None:
         self._schema = schema._schema  # noqa: SLF001 -- Strawberry has no public name for it
         self._limits = limits
-        self._rules = [
-            LimitedOverlapRule if rule is OverlappingFieldsCanBeMergedRule else rule
-            for rule in specified_rules
-        ]
+        self.hides_suggestions = not allow_introspection
+        """Whether errors name nothing of the schema that the request does not name itself."""
+        ours: dict[type[ASTValidationRule], type[ASTValidationRule]] = {
+            OverlappingFieldsCanBeMergedRule: LimitedOverlapRule,
+            FieldsOnCorrectTypeRule: SuggestingNodesRule,
+        }
+        self._rules = [ours.get(rule, rule) for rule in specified_rules]
         if not allow_introspection:
             self._rules.append(NoSchemaIntrospectionCustomRule)
         self._paged = paged_fields(self._schema)
@@ -202,7 +208,11 @@ class Documents:
             message = "Syntax Error: The document is nested too deeply."
             return [CodedError(ErrorCode.GRAPHQL_PARSE_FAILED, message)]
         errors = validate(
-            self._schema, document, self._rules, max_errors=MAX_ERRORS, hide_suggestions=True
+            self._schema,
+            document,
+            self._rules,
+            max_errors=MAX_ERRORS,
+            hide_suggestions=self.hides_suggestions,
         )
         if errors:
             invalid = {"code": ErrorCode.GRAPHQL_VALIDATION_FAILED.value}

@@ -128,7 +128,7 @@ class Executor:
             "operation_name": request.operation_name,
             "executor_class": self._executor_class,
             "max_coercion_errors": MAX_ERRORS,
-            "hide_suggestions": True,
+            "hide_suggestions": self._documents.hides_suggestions,
         }
 
     async def _result(

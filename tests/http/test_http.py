@@ -252,9 +252,46 @@ def test_a_request_at_fault_carries_its_code(
     assert response.headers["content-type"].startswith("application/json")
 
 
+CREATE = "mutation ($input: CreateTaskInput!) { createTask(input: $input) { __typename } }"
+MISSPELT = {"input": {"title": "Milk", "descripton": "Two"}}
+
+
 def test_no_suggestion_helps_to_guess_the_schema(server: Server) -> None:
-    for query in ("{ taks { id } }", "{ task(idd: 1) { id } }", "{ tasks { nodes { titel } } }"):
+    for query in (
+        "{ taks { id } }",
+        "{ task(idd: 1) { id } }",
+        "{ tasks { nodes { titel } } }",
+        "{ tasks { id } }",
+    ):
         assert "Did you mean" not in server.user().post(query).text
+    answer = server.user().post(CREATE, MISSPELT).text
+    assert "not to include unknown field 'descripton'" in answer
+    assert "Did you mean" not in answer
+
+
+@pytest.mark.parametrize(
+    ("query", "suggested"),
+    [
+        ("{ tasks { id title } }", ["'nodes { id }'", "'nodes { title }'"]),
+        ("{ tasks { nodse { id } } }", ["'nodes'"]),
+        ("{ taks { id } }", ["'task' or 'tasks'"]),
+        ('mutation { createTask(input: {title: "Milk"}) { id } }', ["inline fragment on 'Task'"]),
+        ("{ tasks { nothing } }", []),
+    ],
+)
+def test_where_the_schema_is_told_an_error_says_what_may_be_meant(
+    graphiql_server: Server, query: str, suggested: list[str]
+) -> None:
+    errors = graphiql_server.user().execute(query)["errors"]
+    messages = [error["message"] for error in errors if "Did you mean" in error["message"]]
+    assert len(messages) == len(suggested), errors
+    for message, meant in zip(messages, suggested, strict=True):
+        assert meant in message
+
+
+def test_where_the_schema_is_told_a_misspelt_variable_is_corrected(graphiql_server: Server) -> None:
+    (error,) = graphiql_server.user().execute(CREATE, MISSPELT)["errors"]
+    assert "Did you mean 'description'?" in error["message"]
 
 
 def test_an_answer_holds_a_handful_of_validation_errors(server: Server) -> None:
