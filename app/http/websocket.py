@@ -13,16 +13,8 @@ from starlette.types import Message, Receive, Scope, Send
 
 from app.http.origins import Origins
 from app.http.websocket_messages import (
-    BAD_REQUEST,
-    FORBIDDEN,
-    INIT_TIMED_OUT,
     MESSAGE_MAX_BYTES,
-    MESSAGE_TOO_BIG,
-    SUBPROTOCOL_NOT_ACCEPTABLE,
-    SUBSCRIBER_EXISTS,
-    TOO_MANY_INITS,
-    TRY_AGAIN_LATER,
-    UNAUTHORIZED,
+    CloseCode,
     Closed,
     id_of,
     is_request,
@@ -80,7 +72,7 @@ class GraphQLSocket:
         elif SUBPROTOCOL not in scope["subprotocols"]:
             await send({"type": "websocket.accept"})
             reason = f"Subprotocol not acceptable: speak {SUBPROTOCOL}"
-            close = {"type": "websocket.close", "code": SUBPROTOCOL_NOT_ACCEPTABLE}
+            close = {"type": "websocket.close", "code": CloseCode.SUBPROTOCOL_NOT_ACCEPTABLE}
             await send({**close, "reason": reason})
         else:
             await send({"type": "websocket.accept", "subprotocol": SUBPROTOCOL})
@@ -104,7 +96,9 @@ class Connection:
         """Done with whatever ends the socket from this side."""
 
     async def serve(self) -> None:
-        self._end_after(INIT_TIMEOUT, Closed(INIT_TIMED_OUT, "Connection initialisation timeout"))
+        self._end_after(
+            INIT_TIMEOUT, Closed(CloseCode.INIT_TIMED_OUT, "Connection initialisation timeout")
+        )
         reading = asyncio.create_task(self._read())
         try:
             await asyncio.wait({reading, self._end}, return_when=asyncio.FIRST_COMPLETED)
@@ -153,17 +147,17 @@ class Connection:
     def _parse(self, message: Message) -> Mapping[str, Any]:
         text = message.get("text")
         if text is None:
-            raise Closed(BAD_REQUEST, "Invalid message: not text")
+            raise Closed(CloseCode.BAD_REQUEST, "Invalid message: not text")
         if len(text) > MESSAGE_MAX_BYTES:
-            raise Closed(MESSAGE_TOO_BIG, "Message too big")
+            raise Closed(CloseCode.MESSAGE_TOO_BIG, "Message too big")
         try:
             parsed = orjson.loads(text)
         except orjson.JSONDecodeError:
-            raise Closed(BAD_REQUEST, "Invalid message: not JSON") from None
+            raise Closed(CloseCode.BAD_REQUEST, "Invalid message: not JSON") from None
         if not isinstance(parsed, dict) or not isinstance(parsed.get("type"), str):
-            raise Closed(BAD_REQUEST, "Invalid message: no object with a type")
+            raise Closed(CloseCode.BAD_REQUEST, "Invalid message: no object with a type")
         if not isinstance(parsed.get("payload"), dict | None):
-            raise Closed(BAD_REQUEST, "Invalid message: its payload is no object")
+            raise Closed(CloseCode.BAD_REQUEST, "Invalid message: its payload is no object")
         return parsed
 
     async def _heed(self, message: Mapping[str, Any]) -> None:
@@ -175,7 +169,9 @@ class Connection:
                 try:
                     await self._say({"type": "pong"} | ({"payload": payload} if payload else {}))
                 except TypeError:
-                    raise Closed(BAD_REQUEST, "Invalid message: nested too deeply") from None
+                    raise Closed(
+                        CloseCode.BAD_REQUEST, "Invalid message: nested too deeply"
+                    ) from None
             case "pong":
                 pass
             case "subscribe":
@@ -185,11 +181,11 @@ class Connection:
                 if task is not None:
                     task.cancel()
             case _:
-                raise Closed(BAD_REQUEST, "Invalid message: its type is unknown")
+                raise Closed(CloseCode.BAD_REQUEST, "Invalid message: its type is unknown")
 
     async def _initiate(self, payload: Mapping[str, Any]) -> None:
         if self._is_initiating:
-            raise Closed(TOO_MANY_INITS, "Too many initialisation requests")
+            raise Closed(CloseCode.TOO_MANY_INITS, "Too many initialisation requests")
         self._is_initiating = True
         given = [
             value
@@ -199,28 +195,31 @@ class Connection:
         try:
             context = await self._server.get_context(given)
         except Unauthenticated:
-            raise Closed(FORBIDDEN, "Forbidden") from None
+            raise Closed(CloseCode.FORBIDDEN, "Forbidden") from None
         except KeysUnavailable as error:
             logger.warning("%s: %s", ErrorCode.SERVICE_UNAVAILABLE, error)
-            raise Closed(TRY_AGAIN_LATER, "Try again later") from None
+            raise Closed(CloseCode.TRY_AGAIN_LATER, "Try again later") from None
         if self._server.of_users[context.user_id] >= SOCKETS_MAX:
-            raise Closed(TRY_AGAIN_LATER, "Too many sockets")
+            raise Closed(CloseCode.TRY_AGAIN_LATER, "Too many sockets")
         self._server.of_users[context.user_id] += 1
         self._context = context
         # Clients come back from this with a new token.
         self._end_after(
-            context.identity.expires_at - time.time(), Closed(FORBIDDEN, "The token is over")
+            context.identity.expires_at - time.time(),
+            Closed(CloseCode.FORBIDDEN, "The token is over"),
         )
         await self._say({"type": "connection_ack"})
 
     async def _subscribe(self, message: Mapping[str, Any]) -> None:
         id, payload = id_of(message), message.get("payload")
         if payload is None or not is_request(payload):
-            raise Closed(BAD_REQUEST, "Invalid message: its payload is no GraphQL request")
+            raise Closed(
+                CloseCode.BAD_REQUEST, "Invalid message: its payload is no GraphQL request"
+            )
         if self._context is None:
-            raise Closed(UNAUTHORIZED, "Unauthorized")
+            raise Closed(CloseCode.UNAUTHORIZED, "Unauthorized")
         if id in self._operations:
-            raise Closed(SUBSCRIBER_EXISTS, f"Subscriber for {id[:64]} already exists")
+            raise Closed(CloseCode.SUBSCRIBER_EXISTS, f"Subscriber for {id[:64]} already exists")
         if len(self._operations) >= OPERATIONS_MAX:
             text = f"At most {OPERATIONS_MAX} operations can be under way on one socket."
             await self._fail(id, [CodedError(ErrorCode.TOO_MANY_OPERATIONS, text)])
@@ -287,5 +286,5 @@ class Connection:
             async with asyncio.timeout(SEND_TIMEOUT):
                 await self._send({"type": "websocket.send", "text": orjson.dumps(message).decode()})
         except TimeoutError:
-            self._end_with(Closed(TRY_AGAIN_LATER, "Too slow"))
+            self._end_with(Closed(CloseCode.TRY_AGAIN_LATER, "Too slow"))
             raise OSError("too slow") from None

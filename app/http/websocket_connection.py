@@ -5,7 +5,9 @@ only, so it cannot count the others, and they cost as much.
 """
 
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
-from websockets.frames import CloseCode, Frame
+from websockets.frames import Frame
+
+from app.http.websocket_messages import CloseCode
 
 FRAMES_PER_SECOND = 100
 """Frames of any kind on one socket."""

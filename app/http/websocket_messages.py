@@ -1,26 +1,33 @@
 """Messages of graphql-transport-ws: which are well formed, and the codes of a close."""
 
 from collections.abc import Mapping
+from enum import IntEnum
 from typing import Any
 
 from graphql import ExecutionResult
 
 MESSAGE_MAX_BYTES = 64 * 1024
-BAD_REQUEST = 4400
-UNAUTHORIZED = 4401
-FORBIDDEN = 4403
-SUBPROTOCOL_NOT_ACCEPTABLE = 4406
-INIT_TIMED_OUT = 4408
-SUBSCRIBER_EXISTS = 4409
-TOO_MANY_INITS = 4429
-MESSAGE_TOO_BIG = 1009
-TRY_AGAIN_LATER = 1013
+
+
+class CloseCode(IntEnum):
+    """Why a socket is closed: codes of RFC 6455, 7.4 and, from 4400, of graphql-transport-ws."""
+
+    POLICY_VIOLATION = 1008
+    MESSAGE_TOO_BIG = 1009
+    TRY_AGAIN_LATER = 1013
+    BAD_REQUEST = 4400
+    UNAUTHORIZED = 4401
+    FORBIDDEN = 4403
+    SUBPROTOCOL_NOT_ACCEPTABLE = 4406
+    INIT_TIMED_OUT = 4408
+    SUBSCRIBER_EXISTS = 4409
+    TOO_MANY_INITS = 4429
 
 
 class Closed(Exception):
     """The socket is to be closed, with a code and a reason."""
 
-    def __init__(self, code: int, reason: str) -> None:
+    def __init__(self, code: CloseCode, reason: str) -> None:
         super().__init__(code, reason)
         self.code = code
         # RFC 6455, 5.5: a control frame has at most 125 bytes, the code among them.
@@ -30,7 +37,7 @@ class Closed(Exception):
 def id_of(message: Mapping[str, Any]) -> str:
     id = message.get("id")
     if not isinstance(id, str) or not id:
-        raise Closed(BAD_REQUEST, "Invalid message: it has no id")
+        raise Closed(CloseCode.BAD_REQUEST, "Invalid message: it has no id")
     return id
 
 

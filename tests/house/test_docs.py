@@ -10,9 +10,11 @@ from typing import Any
 
 import pytest
 from graphql import build_schema, parse, validate
+from websockets import frames
 
 from app.cli import COMMANDS, imported
 from app.development import DEMO_TASKS
+from app.http.websocket_messages import CloseCode
 from app.settings import Settings, SettingsError, read_settings
 from graphql_schema.errors import ErrorCode
 from tests.api import SECRET, Server
@@ -86,6 +88,17 @@ def test_the_example_file_can_be_used_as_it_is_but_for_its_secret(
 
 def test_every_error_code_is_listed() -> None:
     assert set(table("codes", API)) == {code.value for code in ErrorCode}
+
+
+def test_every_code_that_closes_a_socket_is_listed_with_its_reasons() -> None:
+    rows = table("closes", API)
+    by_uvicorn = frames.CloseCode.SERVICE_RESTART
+    assert [int(code) for code in rows] == sorted([*CloseCode, by_uvicorn])
+    code = "".join(file.read_text() for file in (ROOT / "app" / "http").glob("websocket*.py"))
+    for number, (reasons, *_) in rows.items():
+        parts = [part for reason in re.findall(r"`(.*?)`", reasons) for part in reason.split("…")]
+        assert all(part.strip() in code for part in parts), number
+        assert parts or int(number) == by_uvicorn
 
 
 def test_every_command_and_option_is_listed() -> None:
