@@ -8,7 +8,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from app.database.roles import SERVER_ROLE
+from app.database.urls import SERVER_ROLE
 from app.http.readiness import Lack, Readiness
 from models.database import DatabaseUnavailable
 from tests.api import CREATE, Server, running_server, settings_for
