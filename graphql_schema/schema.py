@@ -21,8 +21,9 @@ from resolvers import changes, mutations, queries, subscriptions
 
 DATE_TIME = strawberry.scalar(
     name="DateTime",
-    description="An instant in the form of RFC 3339, always with an offset, to the microsecond.",
-    specified_by_url="https://scalars.graphql.org/andimarek/date-time.html",
+    description="An instant in the form of RFC 3339. Results are in UTC, with `Z` and six digits "
+    "of a second. Inputs have `Z` or an offset, and at most six digits of a second.",
+    specified_by_url="https://scalars.graphql.org/chillicream/date-time.html",
     serialize=rfc_3339,
     parse_value=parse_rfc_3339,
 )
