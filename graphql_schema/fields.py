@@ -22,18 +22,22 @@ def read(fact: Fact) -> Any:  # noqa: ANN401 -- as strawberry.field
 def created(fact: Fact) -> Any:  # noqa: ANN401 -- as strawberry.field
     """Return the field of an input that creates a thing."""
     if May.CLEAR in fact.may:
-        description = f"{_phrase(fact)}. Null or left out: none."
+        blank = ", left out or blank" if fact.is_text else " or left out"
+        description = f"{_phrase(fact)}. Null{blank}: none."
         return strawberry.field(default=UNSET, description=description)
+    description = f"{_phrase(fact)}.{_tidying(fact)}"
     if fact.default is None:
-        return strawberry.field(description=f"{_phrase(fact)}.")
-    return strawberry.field(default=fact.default, description=f"{_phrase(fact)}.")
+        return strawberry.field(description=description)
+    return strawberry.field(default=fact.default, description=description)
 
 
 def updated(fact: Fact) -> Any:  # noqa: ANN401 -- as strawberry.field
     """Return the field of an input that changes a thing."""
-    null = "Null: cleared" if May.CLEAR in fact.may else "It cannot be null"
+    blank = " or blank" if fact.is_text else ""
+    null = f"Null{blank}: cleared" if May.CLEAR in fact.may else "It cannot be null"
     return strawberry.field(
-        default=UNSET, description=f"{_phrase(fact)}. Left out: unchanged. {null}."
+        default=UNSET,
+        description=f"{_phrase(fact)}. Left out: unchanged. {null}.{_tidying(fact)}",
     )
 
 
@@ -54,5 +58,15 @@ def _phrase(fact: Fact) -> str:
     if fact.max_length is None:
         return fact.says
     if fact.may_be_blank:
-        return f"{fact.says}: at most {fact.max_length} characters"
-    return f"{fact.says}: 1 to {fact.max_length} characters, not all of them white space"
+        return f"{fact.says}: at most {fact.max_length} Unicode code points"
+    return f"{fact.says}: 1 to {fact.max_length} Unicode code points, one of them visible at least"
+
+
+def _tidying(fact: Fact) -> str:
+    """Return a sentence about how a line is stored; nothing of a field that is none."""
+    if not fact.is_text or fact.may_be_blank:
+        return ""
+    return (
+        " White space around it is removed. Line breaks and control characters in it become a "
+        "space."
+    )

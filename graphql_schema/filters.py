@@ -65,8 +65,8 @@ class TaskFilter:
         default=UNSET,
         description=f"Only tasks with all these words in {_SEARCHED}, in any order. The beginning "
         "of a word is enough. Case and accents make no difference. Chinese and Japanese characters "
-        f"are found one by one. At most {SEARCH_MAX_LENGTH} characters; a blank search is the same "
-        "as none.",
+        f"are found one by one. At most {SEARCH_MAX_LENGTH} Unicode code points; a blank search "
+        "is the same as none.",
     )
 
     def bounds(self) -> Mapping[str, object]:

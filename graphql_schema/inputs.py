@@ -13,6 +13,7 @@ from graphql_schema.fields import created, updated
 from models.fact import Fact, May
 from models.idempotency_key import IDEMPOTENCY_KEY_MAX_LENGTH
 from models.task import TASK_FACTS
+from models.text import is_visible
 
 Value = TypeVar("Value")
 
@@ -29,10 +30,11 @@ _IDS = f"The ids of the tasks: at most {BATCH_MAX}. An id that is given twice co
 class InputIssueCode(Enum):
     REQUIRED = strawberry.enum_value("REQUIRED", description="The value is null and must not be.")
     TOO_SHORT = strawberry.enum_value(
-        "TOO_SHORT", description="The text has too few characters, not counting white space."
+        "TOO_SHORT", description="The text has too few characters that can be seen."
     )
     TOO_LONG = strawberry.enum_value(
-        "TOO_LONG", description="The text has too many characters, or the list too many values."
+        "TOO_LONG",
+        description="The text has too many Unicode code points, or the list too many values.",
     )
     INVALID = strawberry.enum_value(
         "INVALID", description="The text has characters that cannot be stored."
@@ -54,9 +56,9 @@ _EXPECTED_VERSION = (
     "The `version` last seen. If the task has changed since then, nothing is written."
 )
 _IDEMPOTENCY_KEY = (
-    f"A name of this action, such as a UUID: 1 to {IDEMPOTENCY_KEY_MAX_LENGTH} characters. A "
-    "mutation that is sent again within 24 hours, with the same key and input, happens only once "
-    "and gets the same answer."
+    f"A name of this action, such as a UUID: 1 to {IDEMPOTENCY_KEY_MAX_LENGTH} Unicode code "
+    "points. A mutation that is sent again within 24 hours, with the same key and input, happens "
+    "only once and gets the same answer."
 )
 
 
@@ -71,7 +73,7 @@ class CreateTaskInput:
         return list(_issues(self, May.CREATE))
 
     def values(self) -> Mapping[str, object]:
-        """Return a value for every column that may be given: the default where none is."""
+        """Return what is stored in every column that may be given: the default where none is."""
         return {fact.name: fact.default for fact in _facts(May.CREATE)} | _given(self, May.CREATE)
 
 
@@ -89,7 +91,7 @@ class UpdateTaskInput:
         return list(_issues(self, May.UPDATE))
 
     def values(self) -> Mapping[str, object]:
-        """Return the columns that were given, with their new values."""
+        """Return the columns that were given, with what is stored in them."""
         return _given(self, May.UPDATE)
 
 
@@ -198,8 +200,11 @@ def _facts(may: May) -> Iterator[Fact]:
 
 
 def _given(input: CreateTaskInput | UpdateTaskInput, may: May) -> dict[str, object]:
-    values = {fact.name: getattr(input, fact.name) for fact in _facts(may)}
-    return {name: value for name, value in values.items() if value is not UNSET}
+    return {
+        fact.name: fact.stored(value)
+        for fact in _facts(may)
+        if (value := getattr(input, fact.name)) is not UNSET
+    }
 
 
 def _issues(input: CreateTaskInput | UpdateTaskInput, may: May) -> Iterator[InputIssue]:
@@ -227,17 +232,20 @@ def _ids_issues(ids: list[strawberry.ID]) -> Iterator[InputIssue]:
 
 def _text_issues(fact: Fact, value: str) -> Iterator[InputIssue]:
     path, name = [to_camel_case(fact.name)], _words(fact)
-    if not fact.may_be_blank and not value.strip():
+    can_be_stored = is_storable(value)
+    text = fact.stored(value) if can_be_stored else value
+    length = len(text) if isinstance(text, str) else 0
+    if can_be_stored and not fact.may_be_blank and not is_visible(value):
         yield InputIssue(
             path=path, code=InputIssueCode.TOO_SHORT, message=f"The {name} must not be blank."
         )
-    if fact.max_length is not None and len(value) > fact.max_length:
+    if fact.max_length is not None and length > fact.max_length:
         yield InputIssue(
             path=path,
             code=InputIssueCode.TOO_LONG,
-            message=f"The {name} must have at most {fact.max_length} characters, not {len(value)}.",
+            message=f"The {name} must have at most {fact.max_length} characters, not {length}.",
         )
-    if not is_storable(value):
+    if not can_be_stored:
         yield InputIssue(
             path=path,
             code=InputIssueCode.INVALID,

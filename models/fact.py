@@ -12,6 +12,8 @@ from typing import Any, Self
 from sqlalchemy import CheckConstraint, Column, String
 from sqlmodel import SQLModel
 
+from models.text import is_visible, one_line
+
 
 class May(Flag):
     """What clients may do with a field, apart from reading it: `info={May: ...}` of its column."""
@@ -46,7 +48,7 @@ class Fact:
     default: object
     """The value of a new thing where none is given; None as well where one must be given."""
     may_be_blank: bool
-    """Whether a text may be empty, or white space alone."""
+    """Whether a text may be without a visible character. If not, it is a single line."""
     max_length: int | None
     """The most Unicode code points of a text, as PostgreSQL counts them."""
 
@@ -81,6 +83,17 @@ class Fact:
         """The column that lists are ordered by: of a text its lower case, kept by a trigger."""
         table = self.column.table
         return table.c[f"{self.name}_key"] if self.is_text else self.column
+
+    def stored(self, value: object) -> object:
+        """Return a value as it is stored: a line tidied, and null for a blank text that may be so.
+
+        Any other text is kept byte for byte.
+        """
+        if not isinstance(value, str):
+            return value
+        if not self.may_be_blank:
+            return one_line(value)
+        return value if May.CLEAR not in self.may or is_visible(value) else None
 
     def check(self) -> CheckConstraint | None:
         """Return the constraint for the limits that the column's type does not set, if any."""

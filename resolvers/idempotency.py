@@ -2,13 +2,15 @@
 
 import hashlib
 import json
-from dataclasses import MISSING, Field, fields
+from dataclasses import MISSING, Field, fields, replace
 from datetime import date
 from typing import Any
 
+from strawberry import UNSET
+
 from auth.context import Context
 from graphql_schema.errors import CodedError, ErrorCode
-from graphql_schema.inputs import MutationInput, idempotency_key
+from graphql_schema.inputs import CreateTaskInput, MutationInput, idempotency_key
 from models.database import AlreadyThere, DatabaseTooSlow
 from models.statement import Statement
 from models.task import TaskRow
@@ -46,7 +48,8 @@ async def changes(
     key = idempotency_key(input)
     if key is None:
         return await fetch_as_known(context, statement)
-    owner, request = context.user_id, _digest(input)
+    owner = context.user_id
+    request, *older = _digests(input)
     for _ in range(ATTEMPTS):
         try:
             return await fetch_as_known(context, once(owner, statement, key, request))
@@ -54,7 +57,7 @@ async def changes(
             replays = await context.database.fetch(statements.replay(owner, key))
         except DatabaseTooSlow as error:
             raise InUse from error
-        if any(replay.request != request for replay in replays):
+        if any(replay.request not in (request, *older) for replay in replays):
             raise CodedError(
                 ErrorCode.IDEMPOTENCY_KEY_PARAMETER_MISMATCH,
                 "This idempotency key was used with another input: take a new one for each action.",
@@ -63,6 +66,19 @@ async def changes(
             return [replay.change for replay in replays if replay.found]
         # Between the two statements the key was removed, for it was a day old: it is free.
     raise InUse
+
+
+def _digests(input: MutationInput) -> list[str]:
+    """Return the hash of the input, and then the one that code from before made of it, if another.
+
+    A null in a new task means the same as a value that is left out, and is not in its hash. Code
+    from before had it there, and its keys live for a day.
+    """
+    digests = [_digest(input)]
+    if isinstance(input, CreateTaskInput):
+        nulls = {field.name: UNSET for field in fields(input) if getattr(input, field.name) is None}
+        digests.insert(0, _digest(replace(input, **nulls)))
+    return list(dict.fromkeys(digests))
 
 
 def _digest(input: MutationInput) -> str:

@@ -22,6 +22,7 @@ from hypothesis_graphql import from_schema
 from strawberry.printer import print_schema
 
 from graphql_schema.schema import schema
+from models.task import TASK_FACTS
 from tests.api import (
     CREATE,
     DELETE,
@@ -231,6 +232,10 @@ titles = st.text(max_size=TITLE_MAX_LENGTH + 2)
 descriptions = st.none() | st.text(max_size=DESCRIPTION_MAX_LENGTH + 2)
 
 
+def as_stored(**values: Any) -> dict[str, Any]:
+    return {name: TASK_FACTS[name].stored(value) for name, value in values.items()}
+
+
 class Lives(RuleBasedStateMachine):
     """A user's tasks as the server has them, beside what they should be."""
 
@@ -282,11 +287,11 @@ class Lives(RuleBasedStateMachine):
     def create(self, title: str, description: str | None) -> None:
         kind, task = self.change(CREATE, {"title": title, "description": description})
         if kind == "Task":
-            assert (task["title"], task["description"]) == (title, description)
+            assert {**task, **as_stored(title=title, description=description)} == task
             assert task["completed"] is False
             assert task["id"] not in self.tasks
             self.tasks[task["id"]] = task
-        fits = title.strip() != "" and len(title) <= TITLE_MAX_LENGTH
+        fits = title.strip() != "" and len(title.strip()) <= TITLE_MAX_LENGTH
         assert fits or kind == "InvalidInput"
         if title.isascii() and title.isprintable() and fits and description is None:
             assert kind == "Task"
@@ -302,7 +307,7 @@ class Lives(RuleBasedStateMachine):
         id, task, expected = self.aim(data)
         kind, after = self.change(UPDATE, {"id": id, "expectedVersion": expected, **changes})
         if kind != "InvalidInput":
-            self.settle(task, expected, kind, after, changes)
+            self.settle(task, expected, kind, after, as_stored(**changes))
 
     @rule(data=st.data())
     def toggle(self, data: st.DataObject) -> None:

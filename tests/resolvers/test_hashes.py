@@ -16,7 +16,7 @@ from graphql_schema.inputs import (
     UpdateTaskInput,
     UpdateTasksInput,
 )
-from resolvers.idempotency import _digest
+from resolvers.idempotency import _digest, _digests
 
 DAY_OLD: list[tuple[MutationInput, str]] = [
     (
@@ -75,7 +75,27 @@ DAY_OLD: list[tuple[MutationInput, str]] = [
 
 @pytest.mark.parametrize(("input", "digest"), DAY_OLD)
 def test_the_hash_of_an_input_never_changes(input: MutationInput, digest: str) -> None:
-    assert _digest(input) == digest
+    assert digest in _digests(input)
+
+
+def test_a_null_in_a_new_task_is_as_if_it_were_left_out() -> None:
+    left_out, null = CreateTaskInput(title="Milk"), CreateTaskInput(title="Milk", description=None)
+    assert _digests(null)[0] == _digests(left_out)[0]
+    assert _digests(left_out) == [_digest(left_out)]
+    blank = CreateTaskInput(title="Milk", description="")
+    assert _digests(blank)[0] != _digests(left_out)[0]
+
+
+@pytest.mark.parametrize(
+    ("null", "left_out"),
+    [
+        (UpdateTaskInput(id=ID("7"), description=None), UpdateTaskInput(id=ID("7"))),
+        (ToggleTaskInput(id=ID("7"), expected_version=None), ToggleTaskInput(id=ID("7"))),
+    ],
+)
+def test_a_null_in_another_input_is_a_value(null: MutationInput, left_out: MutationInput) -> None:
+    assert len(_digests(null)) == 1
+    assert _digests(null) != _digests(left_out)
 
 
 @strawberry.input

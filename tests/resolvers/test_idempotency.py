@@ -174,6 +174,23 @@ def test_another_input_under_the_same_key_is_refused(
     assert user.changes() == before
 
 
+def test_a_null_in_a_new_task_is_as_if_it_were_left_out(server: Server, database: Database) -> None:
+    user, key = server.user(), str(uuid4())
+    task = user.create("Milk", idempotencyKey=key)
+    assert user.create("Milk", idempotencyKey=key, description=None) == task
+    # What code from before has written beside such a null.
+    older = "041474ca153d03bb621a8e81b00abcb4b9fb5207df7a4f77ae61d9bf8c9536de"
+    with psycopg.connect(database.superuser_url) as connection:
+        connection.execute(
+            "UPDATE idempotency_keys SET request = %s WHERE user_id = %s", [older, user.user_id]
+        )
+    assert user.create("Milk", idempotencyKey=key, description=None) == task
+    input = {"title": "Milk", "description": "two bottles", "idempotencyKey": key}
+    (error,) = user.execute(CREATE, {"input": input})["errors"]
+    assert error["extensions"]["code"] == ErrorCode.IDEMPOTENCY_KEY_PARAMETER_MISMATCH
+    assert user.titles() == ["Milk"]
+
+
 def test_a_key_is_its_users_own(server: Server) -> None:
     key = str(uuid4())
     ada, bob = server.user(), server.user()
