@@ -4,13 +4,14 @@ import base64
 import json
 import time
 from collections import OrderedDict
-from typing import Any, NoReturn
-from unicodedata import category
+from typing import Any, NoReturn, TypeGuard
+from unicodedata import category, normalize
 
 import jwt
 
 from auth.identity import Identity
 from auth.keys import Jwks, UnknownKey, VerificationKey
+from models.text import is_visible
 from models.user import USER_ID_MAX_LENGTH, UserId
 
 TOKEN_MAX_LENGTH = 8 * 1024
@@ -220,18 +221,26 @@ def _identity(claims: dict[str, Any]) -> Identity:
             raise InvalidToken(f"its {claim} is no number")
     if claims["exp"] <= time.time():
         raise InvalidToken("it is over")
-    subject, email, name = claims["sub"], claims.get("email"), claims.get("name")
+    subject, email = claims["sub"], claims.get("email")
     if not _is_plain(subject, USER_ID_MAX_LENGTH):
         raise InvalidToken("its subject is no user id")
     return Identity(
         user_id=UserId(subject),
         email=email if _is_plain(email, EMAIL_MAX_LENGTH) else None,
-        name=name if _is_plain(name, NAME_MAX_LENGTH) else None,
+        name=_name(claims.get("name")),
         expires_at=float(claims["exp"]),
     )
 
 
-def _is_plain(value: object, max_length: int) -> bool:
+def _name(value: object) -> str | None:
+    """Return a name to show, trimmed and in one normal form; None where it shows nothing."""
+    if not _is_plain(value, NAME_MAX_LENGTH):
+        return None
+    name = normalize("NFC", value.strip())
+    return name if is_visible(name) else None
+
+
+def _is_plain(value: object, max_length: int) -> TypeGuard[str]:
     """Tell whether it is text of 1 to so many characters, none a control or half a surrogate."""
     return (
         isinstance(value, str)

@@ -36,6 +36,17 @@ def test_a_token_with_nothing_but_a_subject_will_do(server: Server) -> None:
     assert user.data(ME)["me"] == {"id": user.user_id, "name": user.user_id, "email": None}
 
 
+@pytest.mark.parametrize("name", [" ", "\u200b", "\u3164", "\u0301", " \u00a0 ", "\u2800"])
+def test_a_name_that_nobody_can_see_counts_as_none(server: Server, name: str) -> None:
+    user = server.user(name=name)
+    assert user.data(ME)["me"]["name"] == user.user_id
+
+
+@pytest.mark.parametrize(("claimed", "kept"), [("  Ada ", "Ada"), ("Jose\u0301", "José")])
+def test_a_name_is_trimmed_and_in_one_normal_form(server: Server, claimed: str, kept: str) -> None:
+    assert server.user(name=claimed).data(ME)["me"]["name"] == kept
+
+
 @pytest.mark.parametrize("query", ["{ tasks { totalCount } }", '{ task(id: "1") { id } }'])
 def test_reading_alone_makes_no_row(server: Server, query: str) -> None:
     user = server.user()
