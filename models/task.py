@@ -108,7 +108,8 @@ class Task(SQLModel, table=True):
     )
     version: int = Field(
         description="The number of the task's last change. Numbers rise across all of the owner's "
-        "tasks; send it back as `expectedVersion` to change only what you have seen",
+        "tasks. What leaves a task as it was is no change. Send the number back as "
+        "`expectedVersion` to change only what you have seen",
         sa_column=Column(Integer, nullable=False),
     )
     # A trigger computes them from the columns above. An index of an expression would not be used

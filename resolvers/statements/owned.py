@@ -30,6 +30,7 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.sql.dml import ReturningUpdate
 from sqlalchemy.sql.elements import Label
 from sqlalchemy.sql.selectable import CTE
 
@@ -132,6 +133,15 @@ def change_one(kind: Kind[Thing], values: NewValues) -> Sql[Change[Thing]]:
     return _done_or_current(kind, changed, target, literal_column("false"))
 
 
+def set_one(kind: Kind[Thing], values: NewValues) -> Sql[Change[Thing]]:
+    """Set values in one thing, as `change_one`; where all are there already, nothing is written."""
+    target = _target(kind, kind.is_live)
+    as_expected = _is_as_expected(target.c.version)
+    counter = _advance_for(kind, target, as_expected, _differs(target, values))
+    changed = _changed(kind, target, counter, values)
+    return _done_or_current(kind, changed, target, as_expected)
+
+
 def delete_one(kind: Kind[Thing]) -> Sql[Change[Thing]]:
     """Move one thing into the trash."""
     return change_one(kind, {"deleted_at": func.now()})
@@ -149,24 +159,49 @@ def restore_one(kind: Kind[Thing]) -> Sql[Change[Thing]]:
 
 def change_many(kind: Kind[Thing], values: NewValues) -> Sql[Change[Thing]]:
     """Set values in all things that have one of the `keys` and are not in the trash."""
-    table = kind.table
-    keys = bindparam("keys", type_=ARRAY(BigInteger))
-    # Locked in one order, so that two batches never wait for each other.
-    target = (
-        select(table.c.id)
-        .where(kind.is_owned, table.c.id == any_(keys), kind.is_live)
-        .order_by(table.c.id)
+    target = _targets(kind, [kind.table.c.id])
+    return compiled(_many_changed(kind, target, values), _change_maker(kind), writes=True)
+
+
+def set_many(kind: Kind[Thing], values: NewValues) -> Sql[Change[Thing]]:
+    """Set values in all those things, as `change_many`; where all are there, nothing is written."""
+    target = _targets(kind, kind.columns)
+    differs = _differs(target, values)
+    changed = _many_changed(kind, target, values, differs).cte("changed")
+    statement = select(*changed.c).union_all(select(_DONE, *target.c).where(not_(differs)))
+    return compiled(statement, _change_maker(kind), writes=True)
+
+
+def _targets(kind: Kind[Any], columns: Sequence[Column[Any]]) -> CTE:
+    """Find the things that have one of the `keys`, and lock them.
+
+    They are locked in one order, so that two batches never wait for each other.
+    """
+    id, keys = kind.table.c.id, bindparam("keys", type_=ARRAY(BigInteger))
+    return (
+        select(*columns)
+        .where(kind.is_owned, id == any_(keys), kind.is_live)
+        .order_by(id)
         .with_for_update()
         .cte("target")
     )
-    # Each thing gets a number of its own: the last of them is the counter's.
+
+
+def _many_changed(
+    kind: Kind[Any], target: CTE, values: NewValues, *conditions: Condition
+) -> ReturningUpdate[*tuple[Any, ...]]:
+    """Set the values in the targets that meet the conditions, and give each a number of its own.
+
+    The last of the numbers is the counter's.
+    """
+    table = kind.table
     rank = func.row_number().over(order_by=target.c.id.desc()) - literal_column("1")
-    ranked = select(target.c.id, rank.label("rank")).cte("ranked")
+    ranked = select(target.c.id, rank.label("rank")).where(*conditions).cte("ranked")
     count = func.count()
     counter = _advance(
-        kind, select(OWNER, count).select_from(target).having(count > literal_column("0"))
+        kind, select(OWNER, count).select_from(ranked).having(count > literal_column("0"))
     )
-    changed = (
+    return (
         update(table)
         .where(
             kind.is_owned,
@@ -176,7 +211,6 @@ def change_many(kind: Kind[Thing], values: NewValues) -> Sql[Change[Thing]]:
         .values({**values, "updated_at": func.now(), "version": counter.c.version - ranked.c.rank})
         .returning(_DONE, *kind.columns)
     )
-    return compiled(changed, _change_maker(kind), writes=True)
 
 
 def delete_many(kind: Kind[Thing]) -> Sql[Change[Thing]]:
@@ -222,6 +256,11 @@ def _changed(kind: Kind[Any], target: CTE, counter: CTE, values: NewValues) -> C
 def _advance_for(kind: Kind[Any], target: CTE, *conditions: Condition) -> CTE:
     """Advance the counter if there is a target that meets the conditions."""
     return _advance(kind, _first_version().select_from(target).where(*conditions))
+
+
+def _differs(target: CTE, values: NewValues) -> Condition:
+    """Return whether a value of the target is another than the one that it is set to."""
+    return or_(*(target.c[name].is_distinct_from(value) for name, value in values.items()))
 
 
 def _is_as_expected(version: SQLColumnExpression[int]) -> Condition:

@@ -146,7 +146,7 @@ def create_task(owner: UserId, values: Mapping[str, object]) -> Statement[Change
 def update_task(
     owner: UserId, key: int, values: Mapping[str, object], expected_version: int | None
 ) -> Statement[Change[TaskRow]]:
-    """Set the columns that have values; where none has, the version stays too.
+    """Set the columns that have values; where they have them already, the version stays too.
 
     No row comes back where there is no such task.
     """
@@ -178,7 +178,10 @@ def restore_task(
 
 
 def update_tasks(owner: UserId, keys: Sequence[int], completed: bool) -> Statement[Change[TaskRow]]:
-    """Set all those tasks to completed or not; those that exist come back, in any order."""
+    """Set all those tasks to completed or not; those that exist come back, in any order.
+
+    Those that are so already keep their version.
+    """
     return Statement(_update_tasks(), owner, {"keys": keys, "completed": completed})
 
 
@@ -278,7 +281,7 @@ def _create_task() -> Sql[Change[TaskRow]]:
 def _update_task(columns: frozenset[str]) -> Sql[Change[TaskRow]]:
     if not columns:
         return owned.compare_one(TASK)
-    return owned.change_one(TASK, {name: _VALUES[name] for name in sorted(columns)})
+    return owned.set_one(TASK, {name: _VALUES[name] for name in sorted(columns)})
 
 
 @cache
@@ -298,7 +301,7 @@ def _restore_task() -> Sql[Change[TaskRow]]:
 
 @cache
 def _update_tasks() -> Sql[Change[TaskRow]]:
-    return owned.change_many(TASK, {"completed": _VALUES["completed"]})
+    return owned.set_many(TASK, {"completed": _VALUES["completed"]})
 
 
 @cache
