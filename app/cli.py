@@ -28,6 +28,8 @@ COMMANDS = MappingProxyType(
         "wrong.",
         "purge": "Remove for good what has been in the trash for TRASH_RETENTION_DAYS, as servers "
         "do hourly.",
+        "restored": "After a restore, before a server starts: no client goes on from before, no id "
+        "comes twice.",
         "graphiql-files": "Fetch GraphiQL's files by npm now, so that the page works without "
         "internet later.",
     }

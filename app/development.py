@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from app.database.embedded import DATABASE, embedded_postgres
+from app.database.installation import complete_migration
 from app.database.migration import upgrade
 from app.database.urls import SERVER_ROLE
 from app.lifespan import run
@@ -54,6 +55,7 @@ def development(settings: Settings) -> Iterator[Development]:
     with embedded_postgres(settings.data_dir) as postgres:
         is_new = postgres.create_database(DATABASE)
         upgrade(postgres.superuser_url(DATABASE))
+        complete_migration(postgres.superuser_url(DATABASE), settings.trash_retention_days)
         complete = settings.model_copy(
             update={
                 "database_url": postgres.url(SERVER_ROLE, DATABASE),

@@ -20,6 +20,8 @@ PAGE_SIZE_DEFAULT = 50
 PAGE_SIZE_MAX = 100
 VERSION_MAX = 2**31 - 1
 """The greatest value of PostgreSQL's integer."""
+ORIGIN_MAX = 2**53 - 1
+"""The greatest integer that every reader of JSON keeps whole."""
 CURSOR_MAX_LENGTH = 2048
 """Characters in a cursor: over what the longest title needs."""
 CHANGES = "CHANGES"
@@ -71,9 +73,15 @@ class ChangeCursor(NamedTuple):
     version: int
     purged_version: int
     """The counter's `purged_version` when the client began to read from the beginning."""
+    origin: int | None
+    """A number of the database and the account that it counts in; None: made before there was one.
+
+    It tells nothing of either, for it is a digest.
+    """
 
     def encode(self) -> str:
-        return _encode_parts(CHANGES, *self)
+        parts = self if self.origin is not None else self[:2]
+        return _encode_parts(CHANGES, *parts)
 
     @classmethod
     def decode(cls, text: str, argument: str) -> Self:
@@ -83,17 +91,22 @@ class ChangeCursor(NamedTuple):
             BadUserInput: the text is no cursor of ours, or one of a list of tasks.
         """
         try:
-            named, *versions = _decode_parts(text)
-            cursor = cls(*map(_version, versions))
+            named, version, purged_version, *origins = _decode_parts(text)
+            (origin,) = origins or (None,)
             if named != CHANGES:
                 raise ValueError(named)
+            cursor = cls(
+                _whole(version, VERSION_MAX),
+                _whole(purged_version, VERSION_MAX),
+                None if origin is None else _whole(origin, ORIGIN_MAX),
+            )
         except (ValueError, TypeError, OverflowError, RecursionError) as error:
             raise BadUserInput(f"`{argument}` is not a cursor of the changes.") from error
         return cursor
 
 
-def _version(plain: object) -> int:
-    if type(plain) is not int or not 0 <= plain <= VERSION_MAX:
+def _whole(plain: object, most: int) -> int:
+    if type(plain) is not int or not 0 <= plain <= most:
         raise ValueError(plain)
     return plain
 
@@ -102,11 +115,13 @@ def _encode_parts(*parts: object) -> str:
     return urlsafe_b64encode(orjson.dumps(parts)).rstrip(b"=").decode()
 
 
-def _decode_parts(text: str) -> tuple[object, object, object]:
+def _decode_parts(text: str) -> list[object]:
     if len(text) > CURSOR_MAX_LENGTH:
         raise ValueError(len(text))
-    named, plain, id = json.loads(urlsafe_b64decode(text.encode("ascii") + b"=="))
-    return named, plain, id
+    parts = json.loads(urlsafe_b64decode(text.encode("ascii") + b"=="))
+    if not isinstance(parts, list):
+        raise TypeError(parts)
+    return parts
 
 
 def _ordered_value(field: TaskOrderField, plain: object) -> Instant | str:
@@ -222,8 +237,9 @@ class TaskChangeConnection:
     more: strawberry.Private[bool]
     reset: bool = strawberry.field(
         description="Whether these pages are the whole set. If so, drop the local copy before you "
-        "apply them. It is true when `after` is left out, and when deletions since then may have "
-        "been purged."
+        "apply them. It is true when `after` is left out, when deletions since then may have been "
+        "purged, and when `after` is a cursor of another account, or of a database that was "
+        "restored since."
     )
 
     @strawberry.field(description="The changes of this page, in order.")

@@ -1,15 +1,19 @@
-"""All tables, and the names of those whose rows belong to users."""
+"""All tables of ours; any other belongs to Better Auth, or to somebody else."""
 
 from sqlmodel import SQLModel
 
 from models.idempotency_key import IdempotencyKey
+from models.installation import Installation
 from models.task import Task, TaskCounter
 from models.user import User
 
-MODELS: tuple[type[SQLModel], ...] = (User, Task, TaskCounter, IdempotencyKey)
-"""Every model. A table that is not among them belongs to Better Auth, or to somebody else."""
+OWNED: tuple[type[SQLModel], ...] = (User, Task, TaskCounter, IdempotencyKey)
+"""The models whose rows belong to users."""
 
 metadata = User.metadata
 
-OWNED_TABLES = tuple(sorted(str(model.__tablename__) for model in MODELS))
-"""The tables whose rows belong to users: all of ours."""
+OWNED_TABLES = tuple(sorted(str(model.__tablename__) for model in OWNED))
+"""The tables whose rows belong to users."""
+
+INSTALLATION = metadata.tables[str(Installation.__tablename__)]
+"""The one table of ours whose row belongs to no user."""

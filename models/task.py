@@ -146,6 +146,13 @@ def _check_and_index() -> None:
 _check_and_index()
 
 
+RANDOM_BEGINNING = (
+    "(((random() * ('9007199254740990'::bigint)::double precision) "
+    "+ (1)::double precision))::bigint"
+)
+"""1 to 2^53, as PostgreSQL writes it."""
+
+
 class TaskCounter(SQLModel, table=True):
     """The number of the latest change to any of a user's tasks.
 
@@ -163,6 +170,11 @@ class TaskCounter(SQLModel, table=True):
     # The greatest number of a change whose task has been purged.
     purged_version: int = Field(
         default=0, sa_column=Column(Integer, nullable=False, server_default=text("0"))
+    )
+    # What the numbers count from: another one when the row is made again, or numbered anew. It is
+    # 0 for rows that are older than the column.
+    beginning: int = Field(
+        sa_column=Column(BigInteger, nullable=False, server_default=text(RANDOM_BEGINNING))
     )
 
 

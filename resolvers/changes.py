@@ -1,5 +1,6 @@
 """The feed of changes, by which a client that was away brings its copy up to date."""
 
+import hashlib
 from typing import Annotated
 
 import strawberry
@@ -7,6 +8,7 @@ from strawberry import UNSET
 
 from auth.context import Info
 from graphql_schema.connections import (
+    ORIGIN_MAX,
     PAGE_SIZE_DEFAULT,
     PAGE_SIZE_MAX,
     VERSION_MAX,
@@ -51,15 +53,18 @@ async def read_changes(
     if after is None and size == 0:
         end = await read_end(database, owner)
         return TaskChangeConnection(rows=[], end=end, more=False, reset=True)
-    start = after or ChangeCursor(0, 0)
-    rows = await database.fetch(statements.task_changes(owner, start.version, size + 1))
-    reset = after is None
-    if after is not None and _is_too_old(after, *_counter(rows)):
-        reset, start = True, ChangeCursor(0, 0)
-        rows = await database.fetch(statements.task_changes(owner, start.version, size + 1))
-    if reset:
-        # These pages show no task that is purged by now, so its purge does not make them too old.
-        start = start._replace(purged_version=_counter(rows)[1])
+    version = 0 if after is None else after.version
+    rows = await database.fetch(statements.task_changes(owner, version, size + 1))
+    reset = after is None or not _goes_on(after, owner, rows)
+    if after is None or version == 0:
+        # Nothing was shown yet. These pages show no task that is purged by now, so its purge does
+        # not make them too old.
+        start = _place(owner, rows, version=0)
+    elif reset:
+        rows = await database.fetch(statements.task_changes(owner, 0, size + 1))
+        start = _place(owner, rows, version=0)
+    else:
+        start = after._replace(origin=_origin(owner, rows))
     tasks = [row.row for row in rows if row.row is not None]
     page = tasks[:size]
     end = start._replace(version=page[-1].version) if page else start
@@ -69,13 +74,37 @@ async def read_changes(
 async def read_end(database: Database, owner: UserId) -> ChangeCursor:
     """Return the place after the owner's latest change."""
     rows = await database.fetch(statements.task_changes(owner, VERSION_MAX, 0))
-    return ChangeCursor(*_counter(rows))
+    return _place(owner, rows, version=rows[0].version if rows else 0)
 
 
-def _counter(rows: list[FeedRow[TaskRow]]) -> tuple[int, int]:
-    return (rows[0].version, rows[0].purged_version) if rows else (0, 0)
+def _place(owner: UserId, rows: list[FeedRow[TaskRow]], version: int) -> ChangeCursor:
+    purged_version = rows[0].purged_version if rows else 0
+    return ChangeCursor(version, purged_version, _origin(owner, rows))
 
 
-def _is_too_old(cursor: ChangeCursor, version: int, purged_version: int) -> bool:
-    """Return whether deletions after the cursor may be purged, or the database is older than it."""
-    return not purged_version <= max(cursor) <= version
+def _goes_on(cursor: ChangeCursor, owner: UserId, rows: list[FeedRow[TaskRow]]) -> bool:
+    """Return whether what comes after the cursor is all that its copy lacks.
+
+    It is not where the cursor counts in another database or account, or where deletions after it
+    may be purged. Who has seen nothing yet lacks nothing but all.
+    """
+    if cursor.version == 0:
+        return True
+    if not rows:
+        return False
+    counter = rows[0]
+    if not counter.purged_version <= max(cursor.version, cursor.purged_version) <= counter.version:
+        return False
+    if cursor.origin is None:
+        return counter.installation_beginning == counter.beginning == 0
+    return cursor.origin == _origin(owner, rows)
+
+
+def _origin(owner: UserId, rows: list[FeedRow[TaskRow]]) -> int:
+    """Return the number of the account in its database; 0 where it has had no change."""
+    if not rows:
+        return 0
+    counter = rows[0]
+    text = f"{counter.installation_beginning} {counter.beginning} {owner}"
+    digest = hashlib.sha256(text.encode()).digest()
+    return int.from_bytes(digest[:8]) % ORIGIN_MAX + 1

@@ -35,8 +35,9 @@ async def task_changes(
             if page.reset:
                 raise CodedError(
                     ErrorCode.CURSOR_EXPIRED,
-                    "Deletions after this cursor may be forgotten: read `taskChanges` from the "
-                    "beginning, then subscribe after its `endCursor`.",
+                    "The changes after this cursor are not known: it is too old, or of another "
+                    "account or database. Read `taskChanges` from the beginning, then subscribe "
+                    "after its `endCursor`.",
                 )
             for edge in page.edges():
                 yield edge

@@ -1,11 +1,14 @@
 """The command that migrates the database, and makes the role that the server connects as."""
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Annotated
 
 import typer
 
 from app.database.embedded import DATABASE, embedded_postgres
+from app.database.installation import check_sequence, complete_migration
 from app.database.migration import pending, upgrade, upgrade_sql
 from app.database.protection import check_protection
 from app.database.roles import ensure_server_role
@@ -25,13 +28,20 @@ def migrate(
         typer.echo(upgrade_sql())
         return
     settings = settings_or_exit()
-    if settings.database_url is None and settings.migration_database_url is None:
-        with embedded_postgres(settings.data_dir) as postgres:
-            postgres.create_database(DATABASE)
-            migrate_at(postgres.superuser_url(DATABASE), settings, check=check)
-        return
+    with owner_url(settings) as url:
+        migrate_at(url, settings, check=check)
+
+
+@contextmanager
+def owner_url(settings: Settings) -> Iterator[str]:
+    """Yield the URL of the database as the role that owns it; start an embedded one if need be."""
     url = settings.migration_database_url or settings.database_url
-    migrate_at(str(url), settings, check=check)
+    if url is not None:
+        yield str(url)
+        return
+    with embedded_postgres(settings.data_dir) as postgres:
+        postgres.create_database(DATABASE)
+        yield postgres.superuser_url(DATABASE)
 
 
 def migrate_at(url: str, settings: Settings, *, check: bool) -> None:
@@ -40,6 +50,8 @@ def migrate_at(url: str, settings: Settings, *, check: bool) -> None:
         for revision in revisions:
             typer.echo(f"To be applied: {revision}")
         sentences = [] if revisions else check_protection(url)
+        if not revisions and (sequence := check_sequence(url)).is_behind:
+            sentences.append(f"{sequence} `todo-api migrate` moves it on.")
         for sentence in sentences:
             typer.echo(sentence)
         if revisions or sentences:
@@ -47,6 +59,9 @@ def migrate_at(url: str, settings: Settings, *, check: bool) -> None:
         typer.echo("The database is up to date.")
         return
     upgrade(url)
+    sequence = complete_migration(url, settings.trash_retention_days)
+    if sequence.is_behind:
+        typer.echo(f"{sequence} It was moved on.")
     server_url = ensure_server_role(url, settings.database_url)
     typer.echo(f"The database is up to date. Let the server connect by:\nDATABASE_URL={server_url}")
     if ":PASSWORD@" in server_url:

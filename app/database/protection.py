@@ -15,12 +15,15 @@ from psycopg import AsyncConnection
 from app.database.migration import MigrationFailed
 from app.database.roles import inspect_role
 from app.database.urls import SERVER_ROLE, libpq_url
-from models.metadata import OWNED_TABLES
+from models.metadata import INSTALLATION, OWNED_TABLES
 
-REVISION = "0005"
+REVISION = "0006"
 """The migration after which the database is as `EXPECTED` says."""
 
 ROW_SECURITY = "row security"
+
+OTHER_TABLES = ("alembic_version", INSTALLATION.name)
+"""Tables whose rows belong to no user."""
 
 Key = tuple[str, str]
 """A table and what is looked at in it; an empty table for what belongs to none."""
@@ -78,16 +81,17 @@ EXPECTED: dict[Key, str] = {
     ("idempotency_keys", "right to select"): "every column",
     ("idempotency_keys", "right to insert"): "key, outcome, request, user_id",
     ("alembic_version", "right to select"): "every column",
+    ("installation", "right to select"): "every column",
     ("", "function note_completion"): "callable da84451a09d0b32764303f2177a6cf4b",
     ("", "function note_what_is_gone"): (
         f"{_AS_OWNER} set {_SEARCH_PATH} 316dd99c48e7a5f71ae3d1d446719b22"
     ),
     ("", "function note_words"): "ab39ab1bad2117c50159456f19632010",
     ("", "function purge_idempotency_keys"): (
-        f"{_AS_OWNER} callable set {_SEARCH_PATH} f630a2bbf611c47ecef259d7b72a2e38"
+        f"{_AS_OWNER} callable set {_SEARCH_PATH} de673356f5a81c07ec579833863d3d33"
     ),
     ("", "function purge_trash"): (
-        f"{_AS_OWNER} callable set {_SEARCH_PATH} 7099de808b0aefc12d1c702e22859165"
+        f"{_AS_OWNER} callable set {_SEARCH_PATH} d05fd8289b9cacd76b2261196d526490"
     ),
     ("", "function query_for"): "callable 0183f866c3ad3eb420029c49be1d8536",
     ("", "function search_tasks"): (
@@ -125,7 +129,7 @@ SELECT name, 'row security',
                  -- Better Auth owns users, and may see all of them.
                  CASE WHEN relforcerowsecurity AND name <> 'users' THEN 'forced' END),
        true
-FROM tables WHERE name <> 'alembic_version'
+FROM tables WHERE name = ANY (%(owned)s)
 UNION ALL
 SELECT name, 'policy ' || polname,
        concat_ws(' ', CASE WHEN polpermissive THEN 'permissive' ELSE 'restrictive' END,
@@ -182,7 +186,12 @@ FROM functions, role
 def _parameters(role: str) -> dict[str, object]:
     """Return what `QUERY` takes: the names of the role whose rights count, tables and functions."""
     functions = [thing.split()[1] for _, thing in EXPECTED if thing.startswith("function ")]
-    return {"role": role, "tables": [*OWNED_TABLES, "alembic_version"], "functions": functions}
+    return {
+        "role": role,
+        "tables": [*OWNED_TABLES, *OTHER_TABLES],
+        "owned": list(OWNED_TABLES),
+        "functions": functions,
+    }
 
 
 NOT_MIGRATED = (

@@ -22,6 +22,7 @@ BATCH = 500
 """Rows deleted in one transaction, so that their owners hardly wait."""
 
 PURGE_TRASH = "SELECT purge_trash(%s, %s)"
+RETENTION = "SELECT trash_retention_days FROM installation"
 PURGE_KEYS = "SELECT purge_idempotency_keys(%s)"
 """The functions see the old rows of all users, and no others; the server's role sees none."""
 
@@ -40,6 +41,15 @@ async def purge(url: str, settings: Settings) -> int:
         prepare_threshold=None,
     ) as connection:
         await _in_batches(connection, PURGE_KEYS)
+        cursor = await connection.execute(RETENTION)
+        record = await cursor.fetchone()
+        if record is not None and record[0] != settings.trash_retention_days:
+            logger.warning(
+                "Trash is kept for %d days at the least, as the database says, and not for %d: "
+                "`todo-api migrate` writes TRASH_RETENTION_DAYS there.",
+                record[0],
+                settings.trash_retention_days,
+            )
         return await _in_batches(connection, PURGE_TRASH, settings.trash_retention_days)
 
 

@@ -20,6 +20,7 @@ from sqlalchemy import (
 
 from graphql_schema.connections import Cursor
 from models.fact import Fact
+from models.metadata import INSTALLATION
 from models.statement import Sql
 from resolvers.statements.compiling import compiled
 from resolvers.statements.owned import OWNER, Condition, Kind, Thing
@@ -33,6 +34,10 @@ class FeedRow(NamedTuple, Generic[Thing]):
 
     version: int
     purged_version: int
+    beginning: int
+    """The account's, see `models.task.TaskCounter`."""
+    installation_beginning: int
+    """The database's, see `models.installation.Installation`."""
     row: Thing | None
 
 
@@ -130,15 +135,16 @@ def feed(kind: Kind[Thing]) -> Sql[FeedRow[Thing]]:
         .limit(bindparam("limit", type_=Integer))
         .subquery("page")
     )
+    beginning = select(INSTALLATION.c.beginning).scalar_subquery()
     statement = (
-        select(counter.c.version, counter.c.purged_version, *page.c)
+        select(counter.c.version, counter.c.purged_version, counter.c.beginning, beginning, *page.c)
         .outerjoin_from(counter, page, true())
         .where(counter.c.user_id == OWNER)
         .order_by(page.c.version)
     )
 
     def make_row(record: Sequence[Any]) -> FeedRow[Thing]:
-        row = None if record[2] is None else kind.make_row(record[2:])
-        return FeedRow(record[0], record[1], row)
+        row = None if record[4] is None else kind.make_row(record[4:])
+        return FeedRow(record[0], record[1], record[2], record[3], row)
 
     return compiled(statement, make_row, writes=False)

@@ -205,11 +205,12 @@ def test_without_a_cursor_only_what_is_new_is_told(server: Server, is_known: boo
 
 def test_a_cursor_that_is_too_old_is_an_error(server: Server, database: Database) -> None:
     user = server.user()
+    user.create()
     cursor = user.changes()["pageInfo"]["endCursor"]
     user.create()
     with psycopg.connect(database.superuser_url) as connection:
         connection.execute(
-            "UPDATE task_counters SET purged_version = 1 WHERE user_id = %s", [user.user_id]
+            "UPDATE task_counters SET purged_version = 2 WHERE user_id = %s", [user.user_id]
         )
     with signed_in(server, user.token) as follower:
         follower.follow(cursor)

@@ -34,7 +34,7 @@ from tests.api import running_server, settings_for
 from tests.databases import Database
 from tests.repository import ROOT
 
-REVISIONS = ["0001", "0002", "0003", "0004", "0005"]
+REVISIONS = ["0001", "0002", "0003", "0004", "0005", "0006"]
 BETTER_AUTHS_USERS = """
 CREATE TABLE users (
     id text NOT NULL PRIMARY KEY, name text NOT NULL, email text NOT NULL UNIQUE,
@@ -224,8 +224,8 @@ def test_a_trash_that_was_there_is_adopted(fresh_database: Database) -> None:
         ada = server.user("ada")
         assert ada.titles() == ["first"]
         (second,) = ada.page(filter={"trash": "ONLY"})["nodes"]
-        assert second["deletedAt"] == "2026-01-05T12:00:00+00:00"
-        assert second["completedAt"] == "2026-01-04T12:00:00+00:00"
+        assert second["deletedAt"] == "2026-01-05T12:00:00.000000Z"
+        assert second["completedAt"] == "2026-01-04T12:00:00.000000Z"
         assert ada.create()["deletedAt"] is None
 
 
@@ -628,9 +628,10 @@ RIGHTS = {
         *("title", "description", "completed", "updated_at", "deleted_at", "version"),
     },
     ("tasks", "DELETE"): {""},
-    ("task_counters", "SELECT"): {"user_id", "version", "purged_version"},
+    ("task_counters", "SELECT"): {"user_id", "version", "purged_version", "beginning"},
     ("task_counters", "INSERT"): {"user_id", "version"},
     ("task_counters", "UPDATE"): {"version"},
+    ("installation", "SELECT"): set(metadata.tables["installation"].columns.keys()),
     ("idempotency_keys", "SELECT"): set(metadata.tables["idempotency_keys"].columns.keys()),
     ("idempotency_keys", "INSERT"): {"user_id", "key", "request", "outcome"},
     ("alembic_version", "SELECT"): {"version_num"},

@@ -107,7 +107,7 @@ def test_every_command_and_option_is_listed() -> None:
     for name in COMMANDS:
         parameters = imported(name).params
         options = {p.opts[0] for p in parameters if p.param_type_name == "option"}
-        assert set(re.findall(r"--\w+", listed[name])) == options, name
+        assert set(re.findall(r"--[\w-]+", listed[name])) == options, name
 
 
 ALWAYS = {"psycopg", "uvicorn"}

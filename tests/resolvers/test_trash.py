@@ -8,6 +8,7 @@ import psycopg
 import pytest
 
 from app.database import purge as trash
+from app.database.installation import complete_migration
 from app.database.purge import purge
 from tests.api import Caller, Server, running_server, settings_for
 from tests.databases import Database
@@ -158,7 +159,21 @@ def test_only_what_is_old_enough_is_purged(migrated_database: Database) -> None:
         assert counter(database, bob) == (2, 0)
         assert ada.restore(id=ids[0])["__typename"] == "TaskNotFound"
         assert purged(database) == 0
+        # The database says how long, whatever a server is told.
+        assert purged(database, trash_retention_days=7) == 0
+        complete_migration(database.superuser_url, 7)
+        assert purged(database) == 0
         assert purged(database, trash_retention_days=7) == 2
+
+
+def test_a_server_says_that_the_database_keeps_trash_for_another_time(
+    migrated_database: Database, caplog: pytest.LogCaptureFixture
+) -> None:
+    purged(migrated_database)
+    assert not caplog.records
+    purged(migrated_database, trash_retention_days=7)
+    (record,) = caplog.records
+    assert "for 30 days" in record.getMessage()
 
 
 def test_a_long_trash_is_purged_in_short_transactions(
@@ -179,16 +194,28 @@ def test_a_long_trash_is_purged_in_short_transactions(
     assert purged(migrated_database) == 1
 
 
-def test_one_purges_at_a_time(migrated_database: Database) -> None:
-    with psycopg.connect(migrated_database.server_url) as one:
-        assert one.execute("SELECT purge_trash(30, 10)").fetchone() == (0,)
-        with running_server(settings_for(migrated_database.server_url)) as server:
-            user = server.user()
-            id = user.create()["id"]
-            user.delete(id=id)
-        age(migrated_database, id, 31)
-        assert purged(migrated_database) == 0
-    assert purged(migrated_database) == 1
+def test_nobody_can_keep_the_trash_by_a_lock(migrated_database: Database) -> None:
+    with running_server(settings_for(migrated_database.server_url)) as server:
+        user = server.user()
+        id = user.create()["id"]
+        user.delete(id=id)
+    age(migrated_database, id, 31)
+    with psycopg.connect(migrated_database.server_url) as connection:
+        for name in ("purge_trash", "purge_idempotency_keys"):
+            connection.execute("SELECT pg_advisory_xact_lock(hashtext(%s))", [name])
+        assert purged(migrated_database) == 1
+
+
+def test_two_purges_at_once_delete_each_task_once(migrated_database: Database) -> None:
+    with running_server(settings_for(migrated_database.server_url)) as server:
+        for user in (server.user(), server.user()):
+            for _ in range(5):
+                id = user.create()["id"]
+                user.delete(id=id)
+                age(migrated_database, id, 31)
+    with ThreadPoolExecutor(4) as threads:
+        counts = list(threads.map(lambda _: purged(migrated_database), range(4)))
+    assert sum(counts) == 10
 
 
 def test_nobody_can_empty_the_trash_of_a_day(migrated_database: Database) -> None:

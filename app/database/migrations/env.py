@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 from app.database.embedded import DATABASE, embedded_postgres
 from app.database.migration import connect
 from app.settings import read_settings
-from models.metadata import OWNED_TABLES, metadata
+from models.metadata import metadata
 
 
 def is_ours(
@@ -17,7 +17,7 @@ def is_ours(
 ) -> bool:
     """Leave Better Auth's tables alone, and what it or anybody else has added to ours."""
     if kind == "table":
-        return name in OWNED_TABLES
+        return name in metadata.tables
     return not (reflected and compare_to is None)
 
 

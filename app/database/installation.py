@@ -1,0 +1,111 @@
+"""What the owner of the database writes about it as a whole: after a migration, after a restore."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg
+
+from app.database.migration import MigrationFailed
+from app.database.urls import libpq_url
+
+MARGIN = 1_000_000
+"""Ids that are left out after a restore: more than a database gives out in the time it lost."""
+
+GREATEST_ID = """
+SELECT pg_sequence_last_value(pg_get_serial_sequence('tasks', 'id')::regclass),
+       (SELECT max(id) FROM tasks)
+"""
+MOVE_SEQUENCE = "SELECT setval(pg_get_serial_sequence('tasks', 'id'), %s)"
+KEEP_TRASH_FOR = """
+UPDATE installation SET trash_retention_days = %(days)s WHERE trash_retention_days <> %(days)s
+"""
+DRAW_BEGINNING = """
+UPDATE installation SET beginning = (random() * 9007199254740990 + 1)::bigint
+"""
+DELETE_OLD_KEYS = "DELETE FROM idempotency_keys WHERE created_at < now() - interval '1 day'"
+
+
+@dataclass(frozen=True, slots=True)
+class Sequence:
+    """Where the sequence of ids stands, and what it must be beyond."""
+
+    last: int
+    """The last id that it gave out; 0 where it gave out none."""
+    greatest: int
+    """The greatest id that there is; 0 where there is none."""
+
+    @property
+    def is_behind(self) -> bool:
+        return self.last < self.greatest
+
+    def __str__(self) -> str:
+        return (
+            f"The sequence of task ids stands at {self.last}, and there is a task with id "
+            f"{self.greatest}."
+        )
+
+
+def check_sequence(url: str) -> Sequence:
+    """Return where the sequence of ids stands.
+
+    Raises:
+        MigrationFailed: it could not be asked.
+    """
+    try:
+        with psycopg.connect(libpq_url(url)) as connection:
+            return _sequence(connection)
+    except psycopg.Error as error:
+        raise MigrationFailed(f"The sequence of ids could not be looked at: {error}") from error
+
+
+def complete_migration(url: str, trash_retention_days: int) -> Sequence:
+    """Write how long trash is kept, and move a sequence on that is behind; return how it stood.
+
+    A restore of rows alone leaves the sequence behind, as does logical replication.
+
+    Raises:
+        MigrationFailed: it could not be done.
+    """
+    try:
+        with psycopg.connect(libpq_url(url)) as connection:
+            connection.execute(KEEP_TRASH_FOR, {"days": trash_retention_days})
+            sequence = _sequence(connection)
+            if sequence.is_behind:
+                connection.execute(MOVE_SEQUENCE, [sequence.greatest])
+            return sequence
+    except psycopg.Error as error:
+        raise MigrationFailed(
+            f"The tables are up to date, but not all could be written: "
+            f"{error.diag.message_primary or error}"
+        ) from error
+
+
+def begin_after_restore(url: str, margin: int = MARGIN, ids_from: int | None = None) -> int:
+    """Have every client read its tasks anew, and give out no id twice; return the next id.
+
+    `margin`: ids that are left out. `ids_from`: an id that is known to be the greatest given out.
+
+    Raises:
+        MigrationFailed: it could not be done.
+    """
+    try:
+        with psycopg.connect(libpq_url(url)) as connection:
+            connection.execute(DRAW_BEGINNING)
+            connection.execute(DELETE_OLD_KEYS)
+            sequence = _sequence(connection)
+            last = max(sequence.last, sequence.greatest) + margin
+            if ids_from is not None:
+                last = max(sequence.last, sequence.greatest, ids_from)
+            if last:
+                connection.execute(MOVE_SEQUENCE, [last])
+            return last + 1
+    except psycopg.Error as error:
+        raise MigrationFailed(
+            f"Nothing was written: {error.diag.message_primary or error}"
+        ) from error
+
+
+def _sequence(connection: psycopg.Connection[Any]) -> Sequence:
+    record = connection.execute(GREATEST_ID).fetchone()
+    assert record is not None
+    return Sequence(record[0] or 0, record[1] or 0)
