@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any
+from typing import Any, cast
 from uuid import uuid4
 
 import psycopg
@@ -54,6 +54,22 @@ async def test_an_error_stays_with_its_call(make: Make) -> None:
         answers = await asyncio.gather(*calls, return_exceptions=True)
     for n, answer in enumerate(answers):
         assert answer == [(1,)] if n % 2 else isinstance(answer, psycopg.errors.DivisionByZero)
+
+
+async def test_a_call_that_cannot_be_sent_whole_moves_no_answer(make: Make) -> None:
+    async with make(connections_max=1) as client:
+        begun = [client.fetch("SELECT $1::int", [n]) for n in range(3)]
+        await asyncio.sleep(0)
+        queries = [
+            (statement("SELECT $1::text"), [b"sent"]),
+            (statement("SELECT $1::text"), [cast("bytes", object())]),
+        ]
+        with pytest.raises(TypeError):
+            client.run(queries, tuple, repeatable=False)
+        answers = await asyncio.gather(*begun, return_exceptions=True)
+        for n, answer in enumerate(answers):
+            assert answer == [(n,)] or isinstance(answer, psycopg.OperationalError)
+        assert await client.fetch("SELECT 'next'") == [("next",)]
 
 
 async def test_an_error_that_comes_with_the_commit_is_one(make: Make) -> None:

@@ -374,9 +374,12 @@ def test_keys_that_cannot_be_fetched_are_the_servers_fault(
 ) -> None:
     away = AuthServer()
     away.stop()
-    settings = settings_for(database.server_url, jwks_url=away.jwks_url)
+    settings = settings_for(database.server_url, jwks_url=away.jwks_url, introspection=True)
     with running_server(settings) as server:
-        response = server.bearer(forge.by()).post("{ me { id } }")
+        stranger = server.bearer(forge.by())
+        schema = stranger.http.get("/graphql/schema.graphql")
+        assert (schema.status_code, schema.headers["retry-after"]) == (503, "1")
+        response = stranger.post("{ me { id } }")
         assert response.status_code == 503
         assert response.headers["retry-after"]
         assert response.json()["errors"][0]["extensions"]["code"] == "SERVICE_UNAVAILABLE"
