@@ -206,7 +206,7 @@ class Settings(BaseSettings):
     listen_database_url: PostgresUrl | None = Field(
         default=None,
         description="The server's database by a direct connection, where `DATABASE_URL` leads to a "
-        "pooler: by it workers hear of each other's changes at once.",
+        "pooler: by it workers are notified of each other's changes at once.",
     )
     database_pool_max_size: int = Field(
         default=8, ge=1, le=1000, description="Connections that each worker opens at most."
@@ -237,7 +237,7 @@ class Settings(BaseSettings):
         default=30,
         ge=2,
         le=3650,
-        description="How long a deleted task can be restored, in days; then it is gone for good.",
+        description="How long a deleted task can be restored, in days; then it is deleted for good.",
     )
     graphql_max_tokens: int = Field(
         default=1000, gt=0, description="The most tokens that a document may have."
