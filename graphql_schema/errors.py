@@ -17,7 +17,7 @@ class ErrorCode(StrEnum):
     GRAPHQL_VALIDATION_FAILED = "GRAPHQL_VALIDATION_FAILED"
     """The document does not fit the schema, or is nested too deeply."""
     QUERY_TOO_COMPLEX = "QUERY_TOO_COMPLEX"
-    """The document has too many tokens, aliases, directives, root fields, nodes or overlaps."""
+    """The document has too many tokens, aliases, directives, root fields or nodes."""
     BAD_USER_INPUT = "BAD_USER_INPUT"
     """A variable or an argument has a value that cannot be used."""
     IDEMPOTENCY_KEY_PARAMETER_MISMATCH = "IDEMPOTENCY_KEY_PARAMETER_MISMATCH"

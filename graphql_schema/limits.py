@@ -15,24 +15,14 @@ from graphql import (
     IntValueNode,
     NullValueNode,
     OperationDefinitionNode,
-    OverlappingFieldsCanBeMergedRule,
     SelectionSetNode,
-    ValidationContext,
     VariableNode,
     is_object_type,
 )
-from graphql.validation.validate import ValidationAbortedError
 
 from graphql_schema.connections import PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX
 from graphql_schema.errors import ErrorCode
 from graphql_schema.maximums import Limits
-
-OVERLAP_MAX = 20_000
-"""Steps, as graphql-core counts them, in which fields of the same response name are compared.
-
-A document takes none where each name comes once. graphql-core itself would take 500,000, which is
-hundreds of milliseconds for a document of 2 KB.
-"""
 
 
 Size = int | str
@@ -75,44 +65,6 @@ class LimitExceeded(GraphQLError):
             f"The document is too large: {label} {count}, and the limit is {limit}.",
             extensions={"code": code.value, "limit": name, "maximum": limit, "count": count},
         )
-
-
-class TooMuchOverlap(ValidationAbortedError):
-    """Too many fields of a document have the same response name for all to be compared."""
-
-    def __init__(self) -> None:
-        super().__init__(
-            "The document is too complex: its selections overlap too much. Select a field once.",
-            extensions={"code": ErrorCode.QUERY_TOO_COMPLEX.value},
-        )
-
-
-class LimitedOverlapRule(OverlappingFieldsCanBeMergedRule):
-    """graphql-core's rule with a limit of `OVERLAP_MAX` steps."""
-
-    def __init__(self, context: ValidationContext) -> None:
-        super().__init__(context)
-        self.rule_context.remaining_complexity_budget = OVERLAP_MAX
-
-    def enter_selection_set(
-        self,
-        selection_set: SelectionSetNode,
-        key: object,
-        parent: object,
-        *rest: object,
-    ) -> None:
-        """Compare the fields of one selection set.
-
-        Raises:
-            TooMuchOverlap: the document has used up its steps.
-            ValidationAbortedError: it has too many errors.
-        """
-        try:
-            super().enter_selection_set(selection_set, key, parent, *rest)
-        except ValidationAbortedError:
-            if self.rule_context.remaining_complexity_budget < 0:
-                raise TooMuchOverlap from None
-            raise
 
 
 def paged_fields(schema: GraphQLSchema) -> frozenset[str]:

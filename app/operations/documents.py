@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import strawberry
 from graphql import (
-    ASTValidationRule,
     DocumentNode,
     FieldsOnCorrectTypeRule,
     GraphQLError,
@@ -23,13 +22,13 @@ from graphql import (
 )
 from graphql.language.parser import Parser
 
+from app.operations.field_merging import merging_errors
 from app.operations.price import Price, price_of
 from app.operations.suggestions import SuggestingNodesRule
 from app.telemetry.records import digest
 from compiled_graphql.operation import Compiler, Operation
 from graphql_schema.errors import CodedError, ErrorCode, with_code
 from graphql_schema.limits import (
-    LimitedOverlapRule,
     LimitExceeded,
     check_limits,
     paged_fields,
@@ -154,11 +153,11 @@ class Documents:
         self._limits = limits
         self.hides_suggestions = not allow_introspection
         """Whether errors name nothing of the schema that the request does not name itself."""
-        ours: dict[type[ASTValidationRule], type[ASTValidationRule]] = {
-            OverlappingFieldsCanBeMergedRule: LimitedOverlapRule,
-            FieldsOnCorrectTypeRule: SuggestingNodesRule,
-        }
-        self._rules = [ours.get(rule, rule) for rule in specified_rules]
+        # Fields that cannot be merged are looked for in another way.
+        rules = [rule for rule in specified_rules if rule is not OverlappingFieldsCanBeMergedRule]
+        self._rules = [
+            SuggestingNodesRule if rule is FieldsOnCorrectTypeRule else rule for rule in rules
+        ]
         if not allow_introspection:
             self._rules.append(NoSchemaIntrospectionCustomRule)
         self._paged = paged_fields(self._schema)
@@ -213,7 +212,7 @@ class Documents:
             self._rules,
             max_errors=MAX_ERRORS,
             hide_suggestions=self.hides_suggestions,
-        )
+        ) or merging_errors(self._schema, document, MAX_ERRORS)
         if errors:
             invalid = {"code": ErrorCode.GRAPHQL_VALIDATION_FAILED.value}
             return [
