@@ -22,6 +22,7 @@ from app.database.migration import MigrationFailed
 from app.database.session import UnsafeRole
 from app.development import completed, demo_token
 from app.graphiql.page import GraphiQL
+from app.http.connections import Connections
 from app.http.cors import StrictCORSMiddleware
 from app.http.dispatch import Application
 from app.http.endpoint import METHODS, GraphQLEndpoint
@@ -154,12 +155,19 @@ async def _lifespan(parts: Unstarted, _app: FastAPI) -> AsyncIterator[dict[str, 
         socket = GraphQLSocket(
             running.get_context, executor, parts.persisted, parts.requests, parts.origins
         )
+        connections = Connections()
+        running.supervisor.run("watch over connections", connections.watch)
         # These objects live as long as the server: the garbage collector need not visit them.
         gc.collect()
         gc.freeze()
         # Requests leave next to no cycles: to look for some every 700 objects is a waste.
         gc.set_threshold(GARBAGE_THRESHOLD)
-        yield {"running": running, "endpoint": endpoint, "socket": socket}
+        yield {
+            "running": running,
+            "endpoint": endpoint,
+            "socket": socket,
+            "connections": connections,
+        }
 
 
 def _add_middleware(app: Application, parts: Unstarted) -> None:

@@ -24,7 +24,6 @@ from graphql_schema.connections import PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX
 from graphql_schema.errors import ErrorCode
 from graphql_schema.maximums import Limits
 
-
 Size = int | str
 """The value of `first` or `last`: a number, or the name of a variable."""
 

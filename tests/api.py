@@ -18,6 +18,7 @@ from strawberry.utils.str_converters import to_camel_case
 from app.database.listener import USUAL_INTERVALS, Intervals
 from app.factory import create_app
 from app.http.connection import GuardedProtocol
+from app.http.connections import Connections
 from app.http.websocket import GraphQLSocket
 from app.http.websocket_connection import GuardedWebSocket
 from app.http.websocket_messages import MESSAGE_MAX_BYTES
@@ -234,6 +235,11 @@ class Server:
     def socket(self) -> GraphQLSocket:
         socket: GraphQLSocket = self._server.lifespan.state["socket"]
         return socket
+
+    @property
+    def connections(self) -> Connections:
+        connections: Connections = self._server.lifespan.state["connections"]
+        return connections
 
     def start(self) -> None:
         self._thread.start()

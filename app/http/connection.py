@@ -1,23 +1,28 @@
-"""uvicorn's HTTP protocol, with limits on heads, trailers, the framing of bodies, and idle time.
+"""uvicorn's HTTP protocol, with limits on each state of a connection.
 
-The application limits the bodies themselves.
+The application limits the bodies themselves, and the time to an answer.
 """
 
 import asyncio
+from math import inf
 from typing import cast
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from app.http.connections import Connections
+from app.http.states import (
+    ANSWERING,
+    BODY,
+    CLOSING,
+    HANDSHAKE,
+    HEAD,
+    IDLE,
+    NEW,
+    REST,
+    UNREAD,
+    State,
+)
 from app.http.transport import CoalescedTransport
-
-HEAD_TIMEOUT = 10.0
-"""Seconds from a connection, or from a request's first byte, to the end of the request's head."""
-
-UNREAD_TIMEOUT = 30.0
-"""Seconds that a client may leave what is sent to it unread."""
-
-HEAD_MAX_BYTES = 16 * 1024
-"""Bytes of a request's URL, and of the names and values of its headers and trailers."""
 
 HEADERS_MAX = 100
 """Headers and trailers of a request."""
@@ -26,89 +31,105 @@ FRAMING_PER_BYTE = 8
 """Bytes that may frame each byte of a body; a chunk of one byte is framed by five."""
 
 
-class HeadTooLarge(Exception):
-    """A request has too many headers and trailers, or too many bytes in them."""
+class HeadRefused(Exception):
+    """A request has too much in its head or trailers."""
 
 
 class GuardedProtocol(HttpToolsProtocol):
-    """Closes connections that stay idle or in a head for too long; refuses what is too large."""
+    """Ends each state of a connection that lasts too long, or in which too much comes."""
 
-    _head_timer: asyncio.TimerHandle | None = None
-    _in_head = True
+    state = NEW
+    deadline = inf
+    """When the state ends, on the event loop's clock."""
+    _taken = 0
+    """Bytes that came in this state; in a body, those that are none of it."""
     _head_bytes = 0
     """Bytes of the names and values of the headers and trailers that came with the request."""
-    _framing = 0
-    """Bytes that came since the request began and are no body, less what its body allows for."""
-    _is_refused = False
+    _is_over = False
     """Whether nothing more is parsed, whatever still comes."""
-    _is_upgraded = False
-    """Whether a WebSocket has taken the connection over."""
-    _unread_timer: asyncio.TimerHandle | None = None
-    _answered_at = 0.0
-    """When the latest request was answered, on the event loop's clock."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        coalesced = cast("asyncio.Transport", CoalescedTransport(transport, self.loop))
-        super().connection_made(coalesced)
-        self._wait_for_head()
+        self._coalesced = CoalescedTransport(transport, self.loop, self._close)
+        super().connection_made(cast("asyncio.Transport", self._coalesced))
+        self._enter(NEW)
+        self._all: Connections = self.app_state["connections"]
+        self._all.add(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._stop_waiting()
-        self._stop_unread_timer()
+        self._all.remove(self)
         super().connection_lost(exc)
+
+    def expire(self, now: float) -> None:
+        """End the state, unless it waits for this side, or for an answer that is being read."""
+        is_read = self._coalesced.is_read()
+        if is_read:
+            self.deadline = now + UNREAD.seconds
+        elif is_read is None and (self.state in (BODY, ANSWERING) or self.flow.read_paused):
+            self.deadline = now + self.state.seconds
+        elif is_read is None and not self._is_answered():
+            # A head that does not end, behind requests that are being answered.
+            self.cycle.keep_alive = False
+            self.deadline = now + self.state.seconds
+        else:
+            self.transport.abort()
 
     def pause_writing(self) -> None:
         super().pause_writing()
-        self._unread_timer = self.loop.call_later(UNREAD_TIMEOUT, self.transport.abort)
+        self._coalesced.is_read()
+        self.deadline = self.loop.time() + UNREAD.seconds
 
     def resume_writing(self) -> None:
-        self._stop_unread_timer()
         super().resume_writing()
+        self._coalesced.begin_to_look()
 
     def handle_websocket_upgrade(self) -> None:
-        self._is_upgraded = True
+        if not self._is_answered() or not self._is_handshake():
+            self.send_400_response("A WebSocket begins with a GET of HTTP/1.1 that has no body.")
+            return
+        self._all.remove(self)
+        self.state = HANDSHAKE
         super().handle_websocket_upgrade()
 
     def data_received(self, data: bytes) -> None:
-        if self._is_refused:
-            return
-        self._framing += len(data)
-        super().data_received(data)
-        if self._is_upgraded:
-            self._stop_waiting()
-            return
-        if self._framing > HEAD_MAX_BYTES and not self._is_refused:
-            self.send_400_response("The request's head, or what frames its body, is too large.")
-        if not self._in_head:
-            self._stop_waiting()
-            self._keep_idle_limit()
-        elif self._head_timer is None:
-            self._wait_for_head()
+        self._taken += len(data)
+        if not self._is_over:
+            super().data_received(data)
+        if self._taken > self.state.bytes:
+            if self.state is REST:
+                self.transport.abort()
+            else:
+                self.send_400_response("The request's head, or what frames its body, is too large.")
 
     def send_400_response(self, msg: str) -> None:
-        """Refuse what came, and say so unless that would be taken for the answer to another."""
-        self._is_refused = True
-        if self.cycle is None:
-            may_say = True
-        elif self._in_head:
-            may_say = self.cycle.response_complete
-        else:
-            may_say = not self.pipeline and not self.cycle.response_started
-        if may_say:
+        """Refuse what came, and say so unless that would be taken for the answer to another.
+
+        Requests that came before are answered; then the connection is closed.
+        """
+        self._is_over = True
+        if self._is_answered():
+            if self.state in (NEW, HEAD, ANSWERING):
+                super().send_400_response(msg)
+            else:
+                self.transport.close()
+        elif self.state is BODY and not self.pipeline and not self.cycle.response_started:
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
             super().send_400_response(msg)
         else:
-            self.transport.close()
+            self.cycle.keep_alive = False
+            self.flow.pause_reading()
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
-        self._in_head = True
-        self._head_bytes = self._framing = 0
+        self._enter(HEAD)
+        self._head_bytes = 0
+        self._coalesced.begin_to_look()
 
     def on_header(self, name: bytes, value: bytes) -> None:
         self._head_bytes += len(name) + len(value)
-        if self._head_bytes > HEAD_MAX_BYTES or len(self.headers) >= HEADERS_MAX:
+        if self._head_bytes > HEAD.bytes or len(self.headers) >= HEADERS_MAX:
             # The parser hands it on, and uvicorn answers 400 and closes.
-            raise HeadTooLarge
+            raise HeadRefused
         # As uvicorn does; to call it for each header would cost more than this.
         name = name.lower()
         if name == b"expect" and value.lower() == b"100-continue":
@@ -116,43 +137,66 @@ class GuardedProtocol(HttpToolsProtocol):
         self.headers.append((name, value))
 
     def on_headers_complete(self) -> None:
-        if self._head_bytes + len(self.url) > HEAD_MAX_BYTES:
-            raise HeadTooLarge
+        if self._head_bytes + len(self.url) > HEAD.bytes:
+            raise HeadRefused
         super().on_headers_complete()
-        self._in_head = False
+        self._enter(BODY)
         # Trailers are counted with the headers, but the application must not take them for some.
         self.headers = self.headers.copy()
 
     def on_body(self, body: bytes) -> None:
-        # Nothing is saved up: a large body allows for nothing that comes after it.
-        self._framing = max(0, self._framing - len(body) * (1 + FRAMING_PER_BYTE))
+        if self.state is BODY:
+            # Nothing is saved up: a large body allows for nothing that comes after it.
+            self._taken = max(0, self._taken - len(body) * (1 + FRAMING_PER_BYTE))
         super().on_body(body)
 
+    def on_message_complete(self) -> None:
+        super().on_message_complete()
+        if self.state is BODY:
+            self._enter(ANSWERING)
+        else:
+            # It was answered before its end: the time since then counts on.
+            self.state, self._taken = IDLE, 0
+
     def on_response_complete(self) -> None:
-        self._answered_at = self.loop.time()
-        super().on_response_complete()
+        # As uvicorn does, but that it sets a timer for each request, and cancels it at the next.
+        self.server_state.total_requests += 1
+        if self.transport.is_closing():
+            return
+        self.flow.resume_reading()
+        if self.pipeline:
+            self._start_asgi_task(*self.pipeline.pop())
+        elif self.state is BODY:
+            self._enter(REST)
+        elif self.state is ANSWERING:
+            self._enter(IDLE)
 
-    def _keep_idle_limit(self) -> None:
-        """Start the idle timer again if bytes that begin no request have stopped it."""
-        if (
-            self.timeout_keep_alive_task is None
-            and not self._in_head
-            and self.cycle is not None
-            and self.cycle.response_complete
-        ):
-            self.timeout_keep_alive_task = self.loop.call_at(
-                self._answered_at + self.timeout_keep_alive, self.timeout_keep_alive_handler
-            )
+    def _enter(self, state: State) -> None:
+        self.state = state
+        self.deadline = self.loop.time() + state.seconds
+        self._taken = 0
 
-    def _stop_unread_timer(self) -> None:
-        if self._unread_timer is not None:
-            self._unread_timer.cancel()
-            self._unread_timer = None
+    def _is_handshake(self) -> bool:
+        """Return whether a request that asks for a WebSocket may: such a request has no body."""
+        names = [name for name, _ in self.headers]
+        return (
+            self.scope["method"] == "GET"
+            and self.scope["http_version"] == "1.1"
+            and b"content-length" not in names
+            and b"transfer-encoding" not in names
+        )
 
-    def _wait_for_head(self) -> None:
-        self._head_timer = self.loop.call_later(HEAD_TIMEOUT, self.timeout_keep_alive_handler)
+    def _is_answered(self) -> bool:
+        """Return whether all requests are answered whose heads have come."""
+        return self.cycle is None or self.cycle.response_complete
 
-    def _stop_waiting(self) -> None:
-        if self._head_timer is not None:
-            self._head_timer.cancel()
-            self._head_timer = None
+    def _close(self, transport: asyncio.Transport) -> None:
+        if (self._is_over or self.state is BODY) and transport.can_write_eof():
+            # Closed at once, with bytes unread, the client might lose the answer.
+            self._is_over = True
+            self._enter(REST)
+            transport.write_eof()
+            self.flow.resume_reading()
+        else:
+            self._enter(CLOSING)
+            transport.close()

@@ -109,12 +109,14 @@ class GraphQLEndpoint:
         Raises:
             ClientDisconnect: there is nobody to answer.
         """
-        media_type = accepted_media_type(head.accept)
+        media_type = None
         try:
             if head.method not in METHODS:
                 raise RequestRefused(ErrorCode.METHOD_NOT_ALLOWED, "Send queries by POST or GET.")
             context = await self._get_context(head.authorization)
             record.user = digest(context.user_id)
+            # Not before: a long header takes as long to read as a small request to answer.
+            media_type = accepted_media_type(head.accept)
             if media_type is None:
                 raise RequestRefused(
                     ErrorCode.NOT_ACCEPTABLE, f"Accept `{RESPONSE_JSON}` or `{PLAIN_JSON}`."

@@ -20,6 +20,9 @@ BODY_MAX_BYTES = 100 * 1024
 ACCEPTS_KEPT = 256
 """Values of headers with media types whose meaning is remembered."""
 
+ACCEPT_MAX_LENGTH = 1000
+"""Characters of an Accept header; a longer one is not read, as if anything were accepted."""
+
 READ_HEADERS = (b"authorization", b"accept", b"content-type")
 
 RESPONSE_JSON = "application/graphql-response+json"
@@ -96,8 +99,13 @@ def accepts_html(accept: str) -> bool:
 
 
 def _weights(accept: str) -> dict[str, float]:
-    """Return the media ranges of an Accept header (RFC 9110, 12.5.1) with their weights."""
+    """Return the media ranges of an Accept header (RFC 9110, 12.5.1) with their weights.
+
+    Return none of a header that is too long.
+    """
     weights: dict[str, float] = {}
+    if len(accept) > ACCEPT_MAX_LENGTH:
+        return weights
     for item in accept.split(","):
         kind, *parameters = (part.strip().lower() for part in item.split(";"))
         weight = 1.0

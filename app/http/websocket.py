@@ -12,6 +12,7 @@ from graphql import ExecutionResult, GraphQLError
 from starlette.types import Message, Receive, Scope, Send
 
 from app.http.origins import Origins
+from app.http.states import UNINITIALISED
 from app.http.websocket_messages import (
     MESSAGE_MAX_BYTES,
     CloseCode,
@@ -32,12 +33,6 @@ from models.user import UserId
 
 logger = logging.getLogger(__name__)
 SUBPROTOCOL = "graphql-transport-ws"
-
-INIT_TIMEOUT = 10.0
-"""Seconds within which `connection_init` must come."""
-
-SEND_TIMEOUT = 30.0
-"""Seconds that a client may leave what is sent to it unread."""
 
 OPERATIONS_MAX = 20
 """Operations under way on one socket."""
@@ -96,18 +91,16 @@ class Connection:
         """Done with whatever ends the socket from this side."""
 
     async def serve(self) -> None:
-        self._end_after(
-            INIT_TIMEOUT, Closed(CloseCode.INIT_TIMED_OUT, "Connection initialisation timeout")
-        )
+        timed_out = Closed(CloseCode.INIT_TIMED_OUT, "Connection initialisation timeout")
+        self._end_after(UNINITIALISED.seconds, timed_out)
         reading = asyncio.create_task(self._read())
         try:
             await asyncio.wait({reading, self._end}, return_when=asyncio.FIRST_COMPLETED)
             ended = self._end.result() if self._end.done() else reading.result()
             if ended is not None:
                 close = {"type": "websocket.close", "code": ended.code, "reason": ended.reason}
-                async with asyncio.timeout(SEND_TIMEOUT):
-                    await self._send(close)
-        except (OSError, TimeoutError):
+                await self._send(close)
+        except OSError:
             # Nobody is there any more.
             pass
         finally:
@@ -282,9 +275,4 @@ class Connection:
         Raises:
             OSError: nobody is there any more.
         """
-        try:
-            async with asyncio.timeout(SEND_TIMEOUT):
-                await self._send({"type": "websocket.send", "text": orjson.dumps(message).decode()})
-        except TimeoutError:
-            self._end_with(Closed(CloseCode.TRY_AGAIN_LATER, "Too slow"))
-            raise OSError("too slow") from None
+        await self._send({"type": "websocket.send", "text": orjson.dumps(message).decode()})

@@ -1,12 +1,21 @@
-"""uvicorn's WebSocket protocol, with an end to its patience: for frames that are too many.
+"""uvicorn's WebSocket protocol, with limits on each state of a connection, and on its frames.
 
 A frame is a message, a part of one, a ping, a pong or a close. The application sees whole messages
 only, so it cannot count the others, and they cost as much.
 """
 
+import asyncio
+from asyncio.transports import BaseTransport
+from http import HTTPStatus
+from math import inf
+from typing import Any, cast
+
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.frames import Frame
 
+from app.http.connections import Connections
+from app.http.states import CLOSING, HANDSHAKE, OPEN, UNREAD, State
+from app.http.transport import CoalescedTransport
 from app.http.websocket_messages import CloseCode
 
 FRAMES_PER_SECOND = 100
@@ -18,24 +27,67 @@ PARTS_MAX = 1000
 PARSED_AT_ONCE = 2048
 """Bytes; some 340 of the smallest frames, which is two milliseconds of work."""
 
-CLOSE_TIMEOUT = 1.0
-"""Seconds that a client is given to read why its socket is closed."""
-
 
 class GuardedWebSocket(WebSocketsSansIOProtocol):
-    """Closes sockets on which too many frames come, or a message in too many parts."""
+    """Ends each state of a socket that lasts too long, or in which too many frames come."""
 
+    state = HANDSHAKE
+    deadline = inf
+    """When the state ends, on the event loop's clock."""
     _second, _frames = 0, 0
     """A second of the event loop's clock, and how many frames came in it."""
-    _is_refused = False
-    """Whether nothing more is parsed, whatever still comes."""
+
+    def connection_made(self, transport: BaseTransport) -> None:
+        super().connection_made(transport)
+        self.close_timeout = CLOSING.seconds
+        self._coalesced = cast("CoalescedTransport", transport)
+        self._coalesced.when_closed = self._close
+        self._all: Connections = self.app_state["connections"]
+        self._all.add(self)
+        self._enter(HANDSHAKE)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._all.remove(self)
+        super().connection_lost(exc)
+
+    def expire(self, now: float) -> None:
+        """End the state, unless the client reads what it is sent."""
+        if self.state is not UNREAD:
+            self.transport.abort()
+        elif self._coalesced.is_read():
+            self.deadline = now + UNREAD.seconds
+        else:
+            self._refuse(CloseCode.TRY_AGAIN_LATER, "Too slow")
+
+    def start_keepalive(self) -> None:
+        # The handshake is done.
+        self._enter(OPEN)
+        super().start_keepalive()
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        if self.state is OPEN:
+            self._enter(UNREAD)
+            self._coalesced.is_read()
+            self.transport.pause_reading()
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        if self.state is UNREAD:
+            self._enter(OPEN)
+            self._coalesced.begin_to_look()
+            if not self.read_paused:
+                self.transport.resume_reading()
 
     def data_received(self, data: bytes) -> None:
         # Of what was read at once there may be so much that to parse it would hold up everybody.
         for start in range(0, len(data), PARSED_AT_ONCE):
-            if self._is_refused or self.transport.is_closing():
+            if self.transport.is_closing():
                 return
             super().data_received(data[start : start + PARSED_AT_ONCE])
+        if not self.handshake_initiated and self.conn.handshake_exc is not None:
+            # The library refuses what it cannot parse, but says nothing.
+            self._say_bad_request()
 
     def handle_events(self) -> None:
         second = int(self.loop.time())
@@ -45,27 +97,45 @@ class GuardedWebSocket(WebSocketsSansIOProtocol):
         if self.handshake_initiated:
             self._frames += len(self.conn.events)
         if self._frames > FRAMES_PER_SECOND:
-            self._refuse("Too many messages")
+            self._refuse(CloseCode.POLICY_VIOLATION, "Too many messages")
         else:
             super().handle_events()
 
     def handle_cont(self, event: Frame) -> None:
         if len(self.frames) < PARTS_MAX:
             super().handle_cont(event)
-        elif not self._is_refused:
-            self._refuse("Too many parts")
+        elif self.state is not CLOSING:
+            self._refuse(CloseCode.POLICY_VIOLATION, "Too many parts")
 
-    def _refuse(self, reason: str) -> None:
-        self._is_refused = True
-        self.conn.fail(CloseCode.POLICY_VIOLATION, reason)
+    async def receive(self) -> Any:  # noqa: ANN401 -- uvicorn's type has no public name
+        # While the client reads nothing, the application is told nothing new to do for it.
+        await self.writable.wait()
+        return await super().receive()
+
+    def _say_bad_request(self) -> None:
+        response = self.conn.reject(HTTPStatus.BAD_REQUEST, "This is no handshake of a WebSocket.")
+        self.conn.send_response(response)
         self.transport.write(b"".join(self.conn.data_to_send()))
-        code = CloseCode.POLICY_VIOLATION
+        self.transport.close()
+
+    def _refuse(self, code: CloseCode, reason: str) -> None:
+        self.conn.fail(code, reason)
+        self.transport.write(b"".join(self.conn.data_to_send()))
         self.queue.put_nowait({"type": "websocket.disconnect", "code": code, "reason": reason})
         # Whatever the application still sends, nobody is there.
         self.close_sent = self.disconnected = True
+        self.writable.set()
         # Closed at once, with bytes unread, the client might lose what was sent to it last.
+        self._enter(CLOSING)
         self.transport.pause_reading()
         self.read_paused = False
-        if self.close_timer is not None:
-            self.close_timer.cancel()
-        self.close_timer = self.loop.call_later(CLOSE_TIMEOUT, self.transport.abort)
+        self.transport.close()
+
+    def _enter(self, state: State) -> None:
+        self.state = state
+        self.deadline = self.loop.time() + state.seconds
+
+    def _close(self, transport: asyncio.Transport) -> None:
+        if self.state is not CLOSING:
+            self._enter(CLOSING)
+            transport.close()

@@ -20,7 +20,7 @@ import pytest
 from app.database import listener
 from app.database.changes import Live
 from app.database.listener import Intervals, Receiver, can_listen
-from app.http import transport
+from app.http import states
 from app.http import websocket as socket
 from models.user import UserId
 from tests.api import Caller, Server, nonempty, running_server, settings_for
@@ -396,8 +396,8 @@ READ_MAX = 6_000_000
 
 
 def test_who_does_not_read_is_let_go(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(socket, "SEND_TIMEOUT", 0.5)
-    monkeypatch.setattr(transport, "LINGER", 0.5)
+    for state in (states.UNREAD, states.CLOSING):
+        monkeypatch.setattr(state, "seconds", 0.5)
     user = server.user()
     for _ in range(40):
         user.create(description="x" * 1000)

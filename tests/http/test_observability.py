@@ -13,7 +13,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from app.http import connection as protocol
+from app.http import connections, states
 from app.telemetry.log import JsonLines, ReadableLines
 from app.telemetry.records import digest
 from tests.api import SECRET, TOGGLE, Caller, Server, running_server, settings_for
@@ -194,7 +194,8 @@ def read_all(line: socket.socket) -> bytes:
 
 @pytest.fixture
 def guarded(database: Database, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
-    monkeypatch.setattr(protocol, "HEAD_TIMEOUT", 0.5)
+    for state in (states.NEW, states.HEAD):
+        monkeypatch.setattr(state, "seconds", 0.5)
     with running_server(settings_for(database.server_url)) as server:
         yield server
 
@@ -218,7 +219,9 @@ def test_heads_that_do_not_end_are_cut_off(guarded: Server) -> None:
     assert user.page()["totalCount"] == 1
 
 
-def test_an_idle_connection_is_closed_and_one_in_use_is_not(database: Database) -> None:
+def test_an_idle_connection_is_closed_and_one_in_use_is_not(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def ask(line: socket.socket) -> None:
         line.sendall(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n")
         answer = b""
@@ -227,8 +230,9 @@ def test_an_idle_connection_is_closed_and_one_in_use_is_not(database: Database) 
             assert chunk, "closed"
             answer += chunk
 
+    monkeypatch.setattr(connections, "TICK", 0.05)
     with running_server(settings_for(database.server_url)) as server:
-        server.config.timeout_keep_alive = 1
+        monkeypatch.setattr(states.IDLE, "seconds", 1)
         with closing(talk(server)) as idle, closing(talk(server)) as used:
             ask(idle)
             for _ in range(5):
@@ -244,12 +248,14 @@ def test_an_idle_connection_is_closed_and_one_in_use_is_not(database: Database) 
     "rest", [b"", b"\r\n", b"ab"], ids=["nothing", "an empty line", "some of the body"]
 )
 def test_what_comes_after_the_answer_keeps_no_connection_open(
-    database: Database, rest: bytes
+    database: Database, monkeypatch: pytest.MonkeyPatch, rest: bytes
 ) -> None:
     is_body = rest == b"ab"
     head = b"POST /graphql HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % (5 * is_body)
+    monkeypatch.setattr(connections, "TICK", 0.05)
     with running_server(settings_for(database.server_url)) as server:
-        server.config.timeout_keep_alive = 1
+        monkeypatch.setattr(states.IDLE, "seconds", 0.5)
+        monkeypatch.setattr(states.REST, "seconds", 0.5)
         with closing(talk(server)) as line:
             line.sendall(head)
             assert line.recv(65536).startswith(b"HTTP/1.1 401 ")
@@ -262,7 +268,7 @@ def test_what_comes_after_the_answer_keeps_no_connection_open(
 def test_a_client_that_reads_no_answers_is_let_go(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(protocol, "UNREAD_TIMEOUT", 0.5)
+    monkeypatch.setattr(states.UNREAD, "seconds", 0.5)
     many = b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n" * 500
     with running_server(settings_for(database.server_url)) as server, socket.socket() as line:
         line.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)

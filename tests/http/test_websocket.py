@@ -17,8 +17,8 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.frames import OP_BINARY, OP_CONT, OP_PING, OP_PONG, OP_TEXT, Frame
 from websockets.server import ServerProtocol
 
+from app.http import connections, states, websocket_connection
 from app.http import websocket as socket_module
-from app.http import websocket_connection
 from models.user import UserId
 from tests.api import CREATE, SECRET, Caller, Server, running_server, settings_for
 from tests.database.test_live import HANDSHAKE, eventually
@@ -174,7 +174,7 @@ def test_a_second_initialisation_closes_with_4429(server: Server) -> None:
 def test_no_initialisation_closes_with_4408(
     server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(socket_module, "INIT_TIMEOUT", 0.2)
+    monkeypatch.setattr(states.UNINITIALISED, "seconds", 0.2)
     with socket_to(server.url) as socket:
         assert socket.closed() == (4408, "Connection initialisation timeout")
 
@@ -430,19 +430,21 @@ def test_a_user_whose_sockets_are_gone_is_forgotten(server: Server) -> None:
     eventually(lambda: user.user_id in server.socket.of_users, False)
 
 
-def test_a_socket_on_a_connection_that_was_used_before_stays_open(database: Database) -> None:
-    with running_server(settings_for(database.server_url)) as server:
-        server.config.timeout_keep_alive = 1
-        with closing(talk(server)) as line:
-            line.sendall(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n")
-            while not line.recv(65536).endswith(b"}"):
-                pass
-            line.sendall(HANDSHAKE)
-            assert line.recv(65536).startswith(b"HTTP/1.1 101 ")
-            time.sleep(1.5)
-            line.settimeout(0)
-            with pytest.raises(BlockingIOError):
-                line.recv(1)
+def test_a_socket_on_a_connection_that_was_used_before_stays_open(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connections, "TICK", 0.05)
+    monkeypatch.setattr(states.IDLE, "seconds", 1)
+    with running_server(settings_for(database.server_url)) as server, closing(talk(server)) as line:
+        line.sendall(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n")
+        while not line.recv(65536).endswith(b"}"):
+            pass
+        line.sendall(HANDSHAKE)
+        assert line.recv(65536).startswith(b"HTTP/1.1 101 ")
+        time.sleep(1.5)
+        line.settimeout(0)
+        with pytest.raises(BlockingIOError):
+            line.recv(1)
 
 
 def test_what_is_nested_too_deeply_to_be_sent_back_ends_the_socket(server: Server) -> None:
