@@ -237,7 +237,8 @@ class Settings(BaseSettings):
         default=30,
         ge=2,
         le=3650,
-        description="How long a deleted task can be restored, in days; then it is deleted for good.",
+        description="How long a deleted task can be restored, in days; then it is deleted for "
+        "good.",
     )
     graphql_max_tokens: int = Field(
         default=1000, gt=0, description="The most tokens that a document may have."
