@@ -122,29 +122,6 @@ def test_a_document_that_is_not_even_valid_is_measured(server: Server, document:
     assert code in ("GRAPHQL_VALIDATION_FAILED", "BAD_REQUEST")
 
 
-OVERLAPPING = {
-    "pages": "{ tasks { " + "nodes { id } " * 248 + "} }",
-    "pages of nothing": "{ tasks { " + "nodes { __typename } " * 248 + "} }",
-    "users twice in pages": "{ tasks { "
-    + ("nodes { " + "owner { id id } " * 4 + "} ") * 43
-    + "} }",
-    "users in inline fragments": "{ tasks { nodes { " + "... { owner { id } } " * 141 + "} } }",
-    "leaves": "{ me { " + "id " * 599 + "} }",
-    "leaves in pages": "{ tasks { " + ("nodes { " + "id " * 8 + "} ") * 90 + "} }",
-    "pages, after an error": "{ nothing tasks { " + "nodes { id } " * 247 + "} }",
-}
-
-
-@pytest.mark.parametrize("name", OVERLAPPING)
-def test_selections_may_overlap(server: Server, name: str) -> None:
-    answer = server.user().execute(OVERLAPPING[name])
-    if "nothing" in OVERLAPPING[name]:
-        (error,) = answer["errors"]
-        assert error["message"].startswith("Cannot query field 'nothing'")
-    else:
-        assert answer.keys() == {"data"}
-
-
 INTEGERS = {
     "an argument": "{ tasks(first: N) { totalCount } }",
     "an argument below zero": "{ tasks(last: -N) { totalCount } }",
@@ -229,7 +206,7 @@ def test_documents_are_kept_up_to_a_size() -> None:
         "mutation { deleteTask(id: 1) { __typename ... on Task { id } } }",
         "{ me { nothing } tasks { nowhere } }",
         "{ " + "me { id } " * 51 + "}",
-        OVERLAPPING["pages"],
+        "{ tasks { " + "nodes { id } " * 248 + "} }",
         INTEGERS["an id"].replace("N", "9" * 5000),
     ],
     ids=["a query", "a mutation", "invalid", "over a limit", "overlapping", "a long integer"],
