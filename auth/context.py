@@ -32,6 +32,8 @@ class Context:
         self._read_viewer = read_viewer
         self.rate_limit: RateLimit | None = None
         """The budget after the operation; None where nothing is limited."""
+        self.pay_for_changes: Callable[[int], Awaitable[None]] = _nothing
+        """Takes the points for so many changes of a subscription, once there are as many."""
         self._viewer: asyncio.Future[UserRow] | None = None
 
     @property
@@ -47,6 +49,10 @@ class Context:
         if self._viewer is None:
             self._viewer = asyncio.ensure_future(self._read_viewer(self))
         return await self._viewer
+
+
+async def _nothing(count: int) -> None:
+    """Take no points, where nothing is limited."""
 
 
 Info = strawberry.Info[Context, None]

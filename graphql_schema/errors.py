@@ -17,7 +17,7 @@ class ErrorCode(StrEnum):
     GRAPHQL_VALIDATION_FAILED = "GRAPHQL_VALIDATION_FAILED"
     """The document does not fit the schema, or is nested too deeply."""
     QUERY_TOO_COMPLEX = "QUERY_TOO_COMPLEX"
-    """The document has too many tokens, aliases, directives, root fields or nodes."""
+    """The document has too much of something, or the operation costs more than the budget."""
     BAD_USER_INPUT = "BAD_USER_INPUT"
     """A variable or an argument has a value that cannot be used."""
     IDEMPOTENCY_KEY_PARAMETER_MISMATCH = "IDEMPOTENCY_KEY_PARAMETER_MISMATCH"

@@ -1,8 +1,7 @@
 """The limits of documents: one pass counts everything, and measures each fragment once."""
 
-from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from graphql import (
     DocumentNode,
@@ -37,8 +36,6 @@ class Measure:
     directives: int = 0
     root_fields: int = 0
     nodes: int = 0
-    pages: Counter[tuple[Size, ...]] = field(default_factory=Counter)
-    """The number of pages for each way to give their size."""
 
     def add(self, part: "Measure") -> None:
         """Add the counts of a part beside those that are counted."""
@@ -47,7 +44,6 @@ class Measure:
         self.directives += part.directives
         self.root_fields += part.root_fields
         self.nodes += part.nodes
-        self.pages.update(part.pages)
 
 
 class LimitExceeded(GraphQLError):
@@ -137,9 +133,7 @@ class Measuring:
         measure.aliases += node.alias is not None
         measure.root_fields = 1
         if node.name.value in self._paged:
-            sizes = tuple(_sizes(node))
-            measure.pages[sizes] += 1
-            most = (PAGE_SIZE_MAX if isinstance(size, str) else size for size in sizes)
+            most = (PAGE_SIZE_MAX if isinstance(size, str) else size for size in page_sizes(node))
             measure.nodes = max(most, default=PAGE_SIZE_DEFAULT) * (measure.nodes + 1)
         return measure
 
@@ -153,7 +147,7 @@ class Measuring:
         return self._measured[name]
 
 
-def _sizes(node: FieldNode) -> Iterator[Size]:
+def page_sizes(node: FieldNode) -> Iterator[Size]:
     """Yield the values of `first` and `last` that are not null, numbers within bounds."""
     for argument in node.arguments or ():
         if argument.name.value in ("first", "last"):

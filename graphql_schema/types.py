@@ -53,8 +53,8 @@ class Task:
 
 
 @strawberry.type(
-    description="The points that the caller may spend. An operation costs a point for each root "
-    "field, and one for each task that its pages may hold."
+    description="The points that the caller may spend. A query costs a point for each root "
+    "field, and one for each task that its pages may hold; a mutation ten for each task."
 )
 class RateLimit:
     limit: int = strawberry.field(description="Points per minute.")

@@ -39,6 +39,7 @@ async def task_changes(
                     "account or database. Read `taskChanges` from the beginning, then subscribe "
                     "after its `endCursor`.",
                 )
+            await context.pay_for_changes(len(page.rows))
             for edge in page.edges():
                 yield edge
             cursor = page.end

@@ -36,6 +36,17 @@ class RateLimited(CodedError):
         self.retry_after = retry_after
 
 
+class TooDear(CodedError):
+    """The operation costs more than the whole budget. It is refused whenever it comes."""
+
+    def __init__(self, cost: int, limit: int) -> None:
+        super().__init__(
+            ErrorCode.QUERY_TOO_COMPLEX,
+            f"The operation costs {cost} points, and there are never more than {limit}: ask for "
+            "less at once.",
+        )
+
+
 class Bucket:
     """The points that a user has spent lately: they leak away, a limit's worth in a minute."""
 
@@ -86,10 +97,13 @@ class Budget:
 
         Raises:
             RateLimited: there are too few.
+            TooDear: there are never as many.
             ValueError: the cost is none.
         """
         if cost < 1:
             raise ValueError(f"An operation costs at least a point, not {cost}.")
+        if cost > self.limit:
+            raise TooDear(cost, self.limit)
         self.require(user, cost)
         self.take(user, cost)
         bucket = self._buckets[user]
@@ -99,6 +113,18 @@ class Budget:
             cost=cost,
             full_at=time.time() + bucket.level / self._leak,
         )
+
+    async def wait_and_take(self, user: UserId, points: int) -> None:
+        """Take points as soon as there are as many left, or all in parts where there never are."""
+        while points:
+            part = min(points, self.limit)
+            try:
+                self.require(user, part)
+            except RateLimited as refused:
+                await asyncio.sleep(refused.retry_after)
+            else:
+                self.take(user, part)
+                points -= part
 
     def count(self, spent: Mapping[UserId, int]) -> None:
         """Count what users have spent at another worker; ignore what is no positive integer."""

@@ -23,7 +23,7 @@ from graphql import (
 from graphql.language.parser import Parser
 
 from app.operations.field_merging import merging_errors
-from app.operations.price import Price, price_of
+from app.operations.price import Price, Prices
 from app.operations.suggestions import SuggestingNodesRule
 from app.telemetry.records import digest
 from compiled_graphql.operation import Compiler, Operation
@@ -84,14 +84,14 @@ class Document:
         tokens: int,
         parsed: DocumentNode | list[GraphQLError],
         compiler: Compiler | None,
-        paged: frozenset[str],
+        prices: Prices,
     ) -> None:
         self.digest = digest(text)
         self.tokens = tokens
         self.unpaid = tokens // TOKENS_A_POINT
         """Points for parsing and validating it, until a user has paid them."""
         self._compiler = compiler
-        self._paged = paged
+        self._prices = prices
         self._errors = parsed if isinstance(parsed, list) else []
         self._parsed = None if isinstance(parsed, list) else parsed
         self._nodes = {
@@ -133,7 +133,7 @@ class Document:
         if found is None:
             node = self._nodes[name]
             compiled = self._compiler.compile(self._parsed, node) if self._compiler else None
-            price = price_of(self._parsed, node, self._paged)
+            price = self._prices.price(self._parsed, node)
             found = self._operations[name] = Asked(self._parsed, node, compiled, price)
         return found
 
@@ -161,6 +161,7 @@ class Documents:
         if not allow_introspection:
             self._rules.append(NoSchemaIntrospectionCustomRule)
         self._paged = paged_fields(self._schema)
+        self._prices = Prices(self._schema)
         self._compiler = Compiler(schema) if compiles else None
         self._kept: OrderedDict[str, Document] = OrderedDict()
         self._tokens = 0
@@ -177,7 +178,7 @@ class Documents:
         parser = Parser(Source(text), max_tokens=self._limits.tokens)
         parsed = self._parse_and_validate(parser)
         tokens = max(parser.token_count, len(text) // TOKEN_LENGTH, 1)
-        document = Document(text, tokens, parsed, self._compiler, self._paged)
+        document = Document(text, tokens, parsed, self._compiler, self._prices)
         # Validation leaves thousands of objects in cycles: freed while young, they cost least.
         gc.collect(0)
         self._kept[text] = document

@@ -9,7 +9,7 @@ from uuid import uuid4
 import strawberry
 from graphql import ExecutionResult, GraphQLError, OperationType, execute, subscribe
 
-from app.operations.budget import Budget
+from app.operations.budget import Budget, TooDear
 from app.operations.documents import MAX_ERRORS, Asked, Documents, RequestFailed
 from app.telemetry.records import OPERATION_NAME_MAX_LENGTH, RequestRecord
 from auth.context import Context
@@ -83,6 +83,13 @@ class Executor:
         if asked.node.operation is not OperationType.SUBSCRIPTION:
             yield await self._result(asked, request, context)
             return
+        budget, points = self._budget, asked.price.event
+        if budget is not None:
+
+            async def pay(count: int) -> None:
+                await budget.wait_and_take(context.user_id, count * points)
+
+            context.pay_for_changes = pay
         followed = subscribe(self._schema, asked.document, **self._given(request, context))
         if isawaitable(followed):
             followed = await followed
@@ -99,6 +106,7 @@ class Executor:
         Raises:
             RequestFailed: it cannot be executed.
             RateLimited: too little is left for it.
+            TooDear: it costs more than there ever is.
         """
         document = self._documents.document(request.query)
         record.document = document.digest
@@ -113,7 +121,11 @@ class Executor:
             record.operation = asked.node.name.value[:OPERATION_NAME_MAX_LENGTH]
         if self._budget is not None:
             cost = asked.price.cost(request.variables)
-            context.rate_limit = self._budget.spend(context.user_id, cost)
+            try:
+                context.rate_limit = self._budget.spend(context.user_id, cost)
+            except TooDear:
+                self._take(1, context)
+                raise
         return asked
 
     def _take(self, points: int, context: Context) -> None:

@@ -1,61 +1,226 @@
-"""What an operation costs: a point for each root field, and for each task that it may return."""
+"""What an operation costs, in points: for each task that it may read or write, and each search.
 
-from collections.abc import Iterable, Mapping
+A point pays for about a millisecond of PostgreSQL and the server together, and for at most 12 KiB
+of the answer.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple, Protocol
 
 from graphql import (
     DocumentNode,
+    FieldNode,
     GraphQLError,
     GraphQLInt,
-    IntValueNode,
+    GraphQLOutputType,
+    GraphQLSchema,
+    ListValueNode,
+    ObjectValueNode,
     OperationDefinitionNode,
+    OperationType,
+    StringValueNode,
+    ValueNode,
+    VariableNode,
+    get_named_type,
+    get_nullable_type,
+    is_input_object_type,
+    is_list_type,
+    is_object_type,
+    value_from_ast_untyped,
 )
 
+from app.operations.selections import Groups, Selections
 from graphql_schema.connections import PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX
-from graphql_schema.limits import Measuring, Size, within_page_bounds
+from graphql_schema.inputs import BATCH_MAX
+from graphql_schema.limits import Size, page_sizes, within_page_bounds
+
+WRITE_POINTS = 10
+"""Points for a task that is written. PostgreSQL needs ten times as long for it as to read one."""
+
+LOOKUP_POINTS = 12
+"""Points for a search, and for a count: each looks at up to some hundred tasks."""
+
+COUNT_FIELD, IDS_FIELD, SEARCH_FIELD = "totalCount", "ids", "search"
+
+Path = tuple[str, ...]
+"""Where a value is given: a variable, and the members that lead from it to the value."""
+
+
+class Part(Protocol):
+    """A part of a price that depends on variables."""
+
+    def cost(self, variables: Mapping[str, object]) -> int: ...
+
+
+class PageRows(NamedTuple):
+    """The rows of a page whose size is a variable."""
+
+    sizes: Sequence[Size]
+    points: int
+    """Points for each row."""
+
+    def cost(self, variables: Mapping[str, object]) -> int:
+        given = (variables.get(size) if isinstance(size, str) else size for size in self.sizes)
+        return self.points * _page_size(given)
+
+
+class Batch(NamedTuple):
+    """The tasks that are written, by the ids in a variable."""
+
+    ids: Path
+    points: int
+    """Points for each task."""
+
+    def cost(self, variables: Mapping[str, object]) -> int:
+        ids = _at(variables, self.ids)
+        return self.points * _batch_size(len(ids) if isinstance(ids, list) else 1)
+
+
+class Search(NamedTuple):
+    """A search for what a variable holds."""
+
+    text: Path
+
+    def cost(self, variables: Mapping[str, object]) -> int:
+        return LOOKUP_POINTS if _at(variables, self.text) else 0
 
 
 @dataclass(frozen=True, slots=True)
 class Price:
-    """What an operation costs: a point for each root field and for each task its pages may hold."""
+    """What an operation costs."""
 
     points: int
-    """All but the pages whose size is a variable."""
-    pages: Mapping[tuple[Size, ...], int]
-    """How many of these pages there are, by their sizes, as in `Measure`."""
-    defaults: Mapping[str, int]
+    """All that does not depend on variables."""
+    parts: Sequence[Part]
+    """What depends on them."""
+    defaults: Mapping[str, object]
     """The defaults of the operation's variables."""
+    event: int
+    """What each event costs further, if the operation is a subscription."""
 
     def cost(self, variables: Mapping[str, object] | None) -> int:
-        """Return the points, at least one, with the sizes that the variables give."""
-        if not self.pages:
+        """Return the points, at least one, for what the variables say."""
+        if not self.parts:
             return self.points
         values = {**self.defaults, **(variables or {})}
-        points = self.points
-        for sizes, times in self.pages.items():
-            given = (values.get(size) if isinstance(size, str) else size for size in sizes)
-            points += times * _page_size(given)
-        return points
+        return self.points + sum(part.cost(values) for part in self.parts)
 
 
-def price_of(
-    document: DocumentNode, operation: OperationDefinitionNode, paged: frozenset[str]
-) -> Price:
-    """Return the price of an operation that is valid and within the limits."""
-    measure = Measuring(document, paged).selections(operation.selection_set)
-    points, pages = measure.root_fields, {}
-    for sizes, times in measure.pages.items():
+class Prices:
+    """What the operations on one schema cost."""
+
+    def __init__(self, schema: GraphQLSchema) -> None:
+        query, mutation = schema.query_type, schema.mutation_type
+        self._lists = {
+            name: _lists_of(field.type)
+            for name, field in (query.fields if query else {}).items()
+            if "first" in field.args
+        }
+        """The fields of a page that are lists of its rows, by the name of the paged field."""
+        self._batches = {
+            name
+            for name, field in (mutation.fields if mutation else {}).items()
+            for argument in field.args.values()
+            if is_input_object_type(type_ := get_named_type(argument.type))
+            and IDS_FIELD in type_.fields
+        }
+        """The mutations of many tasks."""
+
+    def price(self, document: DocumentNode, operation: OperationDefinitionNode) -> Price:
+        """Return the price of an operation that is valid and within the limits."""
+        selections = Selections(document)
+        points, event, parts = 0, 0, list[Part]()
+        for fields in selections.merged([operation.selection_set]).values():
+            field, below = fields[0], selections.below(fields)
+            weight = selections.weight(below)
+            if operation.operation is OperationType.MUTATION:
+                points += self._writing(field, weight, parts)
+            elif operation.operation is OperationType.SUBSCRIPTION:
+                points, event = points + 1, event + weight
+            elif field.name.value in self._lists:
+                points += self._page(field, below, selections, parts)
+            else:
+                points += weight
+        defaults = {
+            definition.variable.name.value: value_from_ast_untyped(definition.default_value)
+            for definition in operation.variable_definitions or ()
+            if definition.default_value
+        }
+        # A document need not have a root field: `{ ... {} }` has none.
+        return Price(max(points, 0 if parts else 1), parts, defaults, event)
+
+    def _writing(self, field: FieldNode, weight: int, parts: list[Part]) -> int:
+        points = WRITE_POINTS + weight - 1
+        if field.name.value not in self._batches:
+            return points
+        ids = _given(field, "input", IDS_FIELD)
+        if isinstance(ids, tuple):
+            parts.append(Batch(ids, points))
+            return 0
+        return points * _batch_size(len(ids.values) if isinstance(ids, ListValueNode) else 1)
+
+    def _page(
+        self, field: FieldNode, below: Groups, selections: "Selections", parts: list[Part]
+    ) -> int:
+        lists, rows, counts, others = (
+            self._lists[field.name.value],
+            0,
+            0,
+            dict[str, list[FieldNode]](),
+        )
+        for response_name, fields in below.items():
+            name = fields[0].name.value
+            if name in lists:
+                rows += selections.weight(selections.below(fields))
+            elif name == COUNT_FIELD:
+                counts += 1
+            else:
+                others[response_name] = list(fields)
+        points = selections.weight(others) + LOOKUP_POINTS * counts
+        search = _given(field, "filter", SEARCH_FIELD)
+        if isinstance(search, tuple):
+            parts.append(Search(search))
+        elif isinstance(search, StringValueNode) and search.value:
+            points += LOOKUP_POINTS
+        sizes = tuple(page_sizes(field))
+        page = PageRows(sizes, max(rows, 1))
         if any(isinstance(size, str) for size in sizes):
-            pages[sizes] = times
-        else:
-            points += times * _page_size(sizes)
-    defaults = {
-        definition.variable.name.value: int(definition.default_value.value)
-        for definition in operation.variable_definitions or ()
-        if isinstance(definition.default_value, IntValueNode)
-    }
-    # A document need not have a root field: `{ ... {} }` has none.
-    return Price(max(points, 1), pages, defaults)
+            parts.append(page)
+            return points
+        return points + page.cost({})
+
+
+def _lists_of(type_: GraphQLOutputType) -> frozenset[str]:
+    named = get_named_type(type_)
+    assert is_object_type(named)
+    return frozenset(
+        name for name, field in named.fields.items() if is_list_type(get_nullable_type(field.type))
+    )
+
+
+def _given(field: FieldNode, argument: str, member: str) -> ValueNode | Path | None:
+    """Return the value of a member of an argument, or where it is given by a variable."""
+    nodes = {each.name.value: each.value for each in field.arguments or ()}
+    node = nodes.get(argument)
+    if isinstance(node, VariableNode):
+        return node.name.value, member
+    if not isinstance(node, ObjectValueNode):
+        return None
+    inner = next((each.value for each in node.fields if each.name.value == member), None)
+    return (inner.name.value,) if isinstance(inner, VariableNode) else inner
+
+
+def _at(variables: Mapping[str, object], path: Path) -> object:
+    value: object = variables
+    for name in path:
+        value = value.get(name) if isinstance(value, Mapping) else None
+    return value
+
+
+def _batch_size(ids: int) -> int:
+    """Return how many tasks may be written. More ids than may be given are refused."""
+    return min(max(ids, 1), BATCH_MAX)
 
 
 def _page_size(sizes: Iterable[object]) -> int:

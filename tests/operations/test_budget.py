@@ -56,7 +56,7 @@ def rate_limit(user: Caller) -> Any:
             "query($n: Int) { rateLimit { cost } ...F ...F } "
             "fragment F on Query { a: tasks(first: $n) { nodes { id } } taskChanges { reset } }",
             {"n": 10},
-            125,
+            63,
         ),
     ],
 )
@@ -230,14 +230,72 @@ def test_a_subscription_is_charged_and_refused_where_too_little_is_left(still: S
         socket.follow()
         eventually(lambda: watchers(still), 1)
         after = rate_limit(user)["remaining"]
-        # A subscription's first page may hold as many tasks as any other.
-        assert before - after == 1 + 50 + 1
-        while rate_limit(user)["remaining"] > 50:
-            user.post("{ a: __typename b: __typename c: __typename }")
+        assert before - after == 1 + 1
+        while rate_limit(user)["remaining"] > 0:
+            pass
         socket.follow(id="two")
         refused = socket.hear()
     assert (refused["id"], refused["type"]) == ("two", "error")
     assert refused["payload"][0]["extensions"]["code"] == "RATE_LIMITED"
+
+
+START = "WyJDSEFOR0VTIiwwLDBd"
+"""The cursor of the feed's beginning."""
+
+
+def test_each_change_that_a_subscription_reads_costs(still: Server) -> None:
+    user = still.user()
+    for _ in range(7):
+        user.create()
+    for query, points in (
+        ("subscription($a: String) { taskChanges(after: $a) { cursor } }", 1),
+        ("subscription($a: String) { taskChanges(after: $a) { a: cursor b: cursor } }", 2),
+    ):
+        before = rate_limit(user)["remaining"]
+        with signed_in(still, user.token) as socket:
+            socket.subscribe(query, {"a": START})
+            heard = [socket.hear() for _ in range(7)]
+        assert {message["type"] for message in heard} == {"next"}
+        assert before - rate_limit(user)["remaining"] == 1 + 7 * points + 1
+
+
+async def test_a_subscription_waits_until_there_are_points(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    clock, user, slept = Clock(), UserId("ada"), list[float]()
+    budget = Budget(LIMIT, Sent().append, clock)
+    budget.spend(user, LIMIT - 5)
+
+    async def sleep(seconds: float) -> None:
+        slept.append(seconds)
+        clock.now += seconds
+
+    monkeypatch.setattr("app.operations.budget.asyncio.sleep", sleep)
+    await budget.wait_and_take(user, 5)
+    assert slept == []
+    await budget.wait_and_take(user, 100)
+    assert slept == [10]
+    # What there never is at once is taken in parts.
+    await budget.wait_and_take(user, LIMIT + 100)
+    assert slept == [10, 60, 10]
+    clock.now += 10
+    assert budget.spend(user, 1).remaining == 99
+
+
+async def test_what_costs_more_than_there_ever_is_is_refused_for_good(still: Server) -> None:
+    dear = "{ " + " ".join(f"a{n}: tasks(first: 100) {{ nodes {{ id }} }}" for n in range(6)) + " }"
+    user = still.user()
+    user.post(dear)
+    before = rate_limit(user)["remaining"]
+    refused = user.post(dear)
+    assert (refused.status_code, "retry-after" in refused.headers) == (400, False)
+    with signed_in(still, user.token) as socket:
+        socket.subscribe(dear)
+        message = socket.hear()
+    for errors in (refused.json()["errors"], message["payload"]):
+        assert [error["extensions"]["code"] for error in errors] == ["QUERY_TOO_COMPLEX"]
+        assert "606 points" in errors[0]["message"]
+    assert rate_limit(user)["remaining"] == before - 1 - 1 - 1
 
 
 def test_the_budget_is_full_again_when_it_says_so(still: Server) -> None:

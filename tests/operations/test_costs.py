@@ -130,7 +130,7 @@ def test_a_document_costs_little_more_than_to_parse_it(name: str) -> None:
 
 def climbed(text: str, choices: random.Random) -> str:
     """Return the document with a part of it doubled, moved, taken away or renamed."""
-    parts = re.findall(r"\.\.\.|[\w$@]+|\S", text)
+    parts = re.findall(r"\.\.\.|[\w$@]+|\S", text) or USUAL.split()
     start = choices.randrange(len(parts))
     end = closed(parts, start + 1)
     part = parts[start:end]

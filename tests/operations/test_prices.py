@@ -111,6 +111,119 @@ def test_nothing_costs_a_point(documents: Documents, query: str) -> None:
     assert cost_of(documents, query, None) == 1
 
 
+TOGGLE = "toggleTask(input: {id: 1}) { __typename }"
+MARK = "updateTasks(input: $input) { ... on UpdateTasksSuccess { tasks { id } } }"
+MARK_IDS = "deleteTasks(input: {ids: $ids}) { ... on DeleteTasksSuccess { deletedTaskIds } }"
+
+
+@pytest.mark.parametrize(
+    ("query", "variables", "tasks"),
+    [
+        ('mutation { createTask(input: {title: "x"}) { __typename } }', {}, 1),
+        ("mutation { updateTask(input: {id: 1}) { ... on Task { id owner { id } } } }", {}, 1),
+        (f"mutation {{ {TOGGLE} a: {TOGGLE} b: {TOGGLE} }}", {}, 3),
+        ("mutation($id: ID!) { deleteTask(input: {id: $id}) { __typename } }", {"id": "1"}, 1),
+        ("mutation { restoreTask(input: {id: 1}) { __typename } }", {}, 1),
+        ("mutation { deleteTasks(input: {ids: [1, 2, 3]}) { __typename } }", {}, 3),
+        ("mutation { deleteTasks(input: {ids: 1}) { __typename } }", {}, 1),
+        ("mutation { deleteTasks(input: {ids: []}) { __typename } }", {}, 1),
+        ("mutation($a: ID!) { deleteTasks(input: {ids: [$a, 7]}) { __typename } }", {"a": 1}, 2),
+        (f"mutation($ids: [ID!]!) {{ {MARK_IDS} }}", {"ids": ["1"] * 48}, 48),
+        (f"mutation($ids: [ID!]!) {{ {MARK_IDS} }}", {"ids": "1"}, 1),
+        (f"mutation($ids: [ID!]! = [1, 2]) {{ {MARK_IDS} }}", {}, 2),
+        (f"mutation($ids: [ID!]! = [1, 2]) {{ {MARK_IDS} }}", {"ids": [1, 2, 3]}, 3),
+        (f"mutation($input: UpdateTasksInput!) {{ {MARK} a: {MARK} }}", {"input": 7}, 2),
+        (
+            f"mutation($input: UpdateTasksInput!) {{ {MARK} a: {MARK} }}",
+            {"input": {"ids": list(range(1, 101)), "completed": True}},
+            200,
+        ),
+        # No more than a hundred are written.
+        (f"mutation($ids: [ID!]!) {{ {MARK_IDS} }}", {"ids": ["1"] * 5000}, 100),
+    ],
+)
+def test_a_task_that_is_written_costs_ten_points(
+    documents: Documents, query: str, variables: dict[str, Any], tasks: int
+) -> None:
+    assert cost_of(documents, query, variables) == 10 * tasks
+
+
+@pytest.mark.parametrize(
+    ("query", "cost"),
+    [
+        ("{ tasks(first: 9) { nodes { id } nodes { title } pageInfo { endCursor } } }", 1 + 9),
+        ("{ tasks(first: 9) { nodes { id } edges { cursor node { id title } } } }", 1 + 2 * 9),
+        ("{ tasks(first: 9) { nodes { id } a: nodes { id } b: nodes { id } } }", 1 + 3 * 9),
+        (
+            "{ tasks(first: 9) { ...F ...G } } fragment F on TaskConnection { a: nodes { id } } "
+            "fragment G on TaskConnection { nodes { id } a: nodes { title } }",
+            1 + 2 * 9,
+        ),
+        ("{ tasks(first: 9) { nodes { a: title b: description } } }", 1 + 9),
+        ("{ tasks(first: 9) { nodes { title a: title b: title } } }", 1 + 3 * 9),
+        ("{ tasks(first: 9) { nodes { owner { id } a: owner { id name x: name } } } }", 1 + 3 * 9),
+        ("{ taskChanges(first: 9) { nodes { task { id } a: task { id } } } }", 1 + 2 * 9),
+        ("{ me { id name a: name b: name } }", 3),
+        ('{ task(id: "1") { description a: description } me { id } }', 2 + 1),
+        ("{ me { id } me { name } }", 1),
+        ("{ tasks(first: 0) { totalCount } }", 1 + 12),
+        ("{ tasks(first: 0) { totalCount a: totalCount totalCount } }", 1 + 2 * 12),
+        ("{ tasks(first: 0) { pageInfo { hasNextPage a: hasNextPage } } }", 2),
+        ('{ tasks(first: 0, filter: {search: "a"}) { nodes { id } } }', 1 + 12),
+        ('{ tasks(first: 0, filter: {search: ""}) { nodes { id } } }', 1),
+        ("{ tasks(first: 0, filter: {search: null, status: ALL}) { nodes { id } } }", 1),
+        ("{ a: __typename b: __typename }", 2),
+        ("subscription { taskChanges { cursor } }", 1),
+    ],
+)
+def test_each_repetition_each_count_and_each_search_costs(
+    documents: Documents, query: str, cost: int
+) -> None:
+    assert cost_of(documents, query, None) == cost
+
+
+SEARCHES = {
+    "query($f: TaskFilter) { tasks(first: 0, filter: $f) { nodes { id } } }": "f",
+    "query($s: String) { tasks(first: 0, filter: {search: $s}) { nodes { id } } }": "s",
+}
+
+
+@pytest.mark.parametrize("query", SEARCHES)
+def test_a_search_costs_just_if_a_variable_says_so(documents: Documents, query: str) -> None:
+    variable = SEARCHES[query]
+    for text, cost in (("a", 1 + 12), ("", 1), (None, 1)):
+        value = {"search": text} if variable == "f" else text
+        assert cost_of(documents, query, {variable: value}) == cost
+    assert cost_of(documents, query, {}) == 1
+    assert cost_of(documents, query, {"f": None, "s": None}) == 1
+
+
+def test_a_point_pays_for_no_more_than_12_kib(documents: Documents, user: Caller) -> None:
+    """The control character takes the most bytes in an answer."""
+    ids = [
+        user.data(
+            "mutation($t: String!, $d: String) "
+            "{ createTask(input: {title: $t, description: $d}) { ... on Task { id } } }",
+            t="a" + 199 * "\x01",
+            d=1000 * "\x01",
+        )["createTask"]["id"]
+        for _ in range(3)
+    ]
+    parts = "id title description completed completedAt createdAt updatedAt version"
+    dear = " ".join(f"a{n}: description" for n in range(40))
+    rows = "tasks(first: 3, filter: {ids: $ids})"
+    for query in (
+        f"query($ids: [ID!]) {{ {rows} {{ nodes {{ {parts} owner {{ id name }} }} }} }}",
+        f"query($ids: [ID!]) {{ {rows} {{ nodes {{ {parts} {dear} }} }} }}",
+        f"query($ids: [ID!]) {{ {rows} {{ nodes {{ {parts} }} edges {{ node {{ {dear} }} }} }} }}",
+        f"query($ids: [ID!]) {{ {rows} {{ totalCount }} task(id: {ids[0]}) {{ {dear} }} }}",
+    ):
+        variables = {"ids": ids}
+        answer = user.post(query, variables)
+        assert "data" in answer.json()
+        assert len(answer.content) <= 12 * 1024 * cost_of(documents, query, variables)
+
+
 sizes = st.sampled_from(["$a", "$b"]) | st.sampled_from([None, 0, 3, 100, -1])
 arguments = (
     st.dictionaries(st.sampled_from(["first", "last"]), sizes, max_size=1)
