@@ -17,6 +17,7 @@ from graphql import (
     Source,
     Token,
     TokenKind,
+    ValuesOfCorrectTypeRule,
     specified_rules,
     validate,
 )
@@ -25,6 +26,7 @@ from graphql.language.parser import Parser
 from app.operations.field_merging import merging_errors
 from app.operations.price import Price, Prices
 from app.operations.suggestions import SuggestingNodesRule
+from app.operations.wording import LocatedValuesRule, in_json
 from app.telemetry.records import digest
 from compiled_graphql.operation import Compiler, Operation
 from graphql_schema.errors import CodedError, ErrorCode, with_code
@@ -153,11 +155,14 @@ class Documents:
         self._limits = limits
         self.hides_suggestions = not allow_introspection
         """Whether errors name nothing of the schema that the request does not name itself."""
-        # Fields that cannot be merged are looked for in another way.
-        rules = [rule for rule in specified_rules if rule is not OverlappingFieldsCanBeMergedRule]
-        self._rules = [
-            SuggestingNodesRule if rule is FieldsOnCorrectTypeRule else rule for rule in rules
-        ]
+        # `merging_errors` and the other two rules take the place of three of them.
+        theirs = (
+            OverlappingFieldsCanBeMergedRule,
+            ValuesOfCorrectTypeRule,
+            FieldsOnCorrectTypeRule,
+        )
+        self._rules = [rule for rule in specified_rules if rule not in theirs]
+        self._rules += [LocatedValuesRule, SuggestingNodesRule]
         if not allow_introspection:
             self._rules.append(NoSchemaIntrospectionCustomRule)
         self._paged = paged_fields(self._schema)
@@ -218,7 +223,7 @@ class Documents:
             invalid = {"code": ErrorCode.GRAPHQL_VALIDATION_FAILED.value}
             return [
                 GraphQLError(
-                    error.message,
+                    in_json(error.message),
                     source=error.source,
                     positions=error.positions,
                     extensions=error.extensions or invalid,

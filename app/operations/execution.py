@@ -11,6 +11,7 @@ from graphql import ExecutionResult, GraphQLError, OperationType, execute, subsc
 
 from app.operations.budget import Budget, TooDear
 from app.operations.documents import MAX_ERRORS, Asked, Documents, RequestFailed
+from app.operations.wording import in_json
 from app.telemetry.records import OPERATION_NAME_MAX_LENGTH, RequestRecord
 from auth.context import Context
 from compiled_graphql.operation import Middleware
@@ -94,7 +95,9 @@ class Executor:
         if isawaitable(followed):
             followed = await followed
         if isinstance(followed, ExecutionResult):
-            raise RequestFailed([coded(error) for error in followed.errors or ()])
+            raise RequestFailed(
+                [coded(error, request.variables) for error in followed.errors or ()]
+            )
         async for result in followed:
             if result.errors is not None:
                 result = ExecutionResult(result.data, [coded(error) for error in result.errors])
@@ -154,7 +157,7 @@ class Executor:
         result = await self._run(asked, request, context)
         if result.errors is None:
             return result
-        errors = [coded(error) for error in result.errors]
+        errors = [coded(error, request.variables) for error in result.errors]
         if result.data is None and all(error.path is None for error in errors):
             raise RequestFailed(errors)
         return ExecutionResult(result.data, errors)
@@ -172,14 +175,15 @@ class Executor:
         return await asked.compiled.execute(context, request.variables, by_graphql_core)
 
 
-def coded(error: GraphQLError) -> GraphQLError:
+def coded(error: GraphQLError, variables: Mapping[str, Any] | None = None) -> GraphQLError:
     """Return the error as a client may see it, with a code; log what it must not see."""
     original = error.original_error
     if isinstance(error, CodedError) or isinstance(original, CodedError):
         return error
     if original is None or isinstance(original, GraphQLError):
         # graphql-core's own, about a variable or an argument.
-        return with_code(error, ErrorCode.BAD_USER_INPUT)
+        message = in_json(error.message, variables)
+        return with_code(error, ErrorCode.BAD_USER_INPUT, message=message)
     if isinstance(original, DatabaseUnavailable):
         return with_code(
             error, ErrorCode.SERVICE_UNAVAILABLE, message="The database is busy or away; try again."
