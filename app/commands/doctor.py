@@ -91,6 +91,14 @@ async def _configuration(settings: Settings) -> AsyncIterator[Finding]:
 
 
 async def _database(settings: Settings) -> AsyncIterator[Finding]:
+    try:
+        async for finding in _database_findings(settings):
+            yield finding
+    except psycopg.Error as error:
+        yield Finding(False, f"The database could not be examined: {error}")
+
+
+async def _database_findings(settings: Settings) -> AsyncIterator[Finding]:
     url = libpq_url(str(settings.database_url))
     parts = conninfo_to_dict(url)
     place = f"{parts.get('host', 'localhost')}/{parts.get('dbname', '')}"

@@ -9,6 +9,7 @@ import typer
 
 from app.database.embedded import DATABASE, embedded_postgres
 from app.database.installation import check_sequence, complete_migration
+from app.database.mending import mend
 from app.database.migration import pending, upgrade, upgrade_sql
 from app.database.protection import check_protection
 from app.database.roles import ensure_server_role
@@ -45,24 +46,41 @@ def owner_url(settings: Settings) -> Iterator[str]:
 
 
 def migrate_at(url: str, settings: Settings, *, check: bool) -> None:
+    """Bring a database up to date, or only say what is to be done.
+
+    Raises:
+        SystemExit: something is to be done, or something is left that is not mended.
+        MigrationFailed: it could not be done.
+    """
     if check:
-        revisions = pending(url)
-        for revision in revisions:
-            typer.echo(f"To be applied: {revision}")
-        sentences = [] if revisions else check_protection(url)
-        if not revisions and (sequence := check_sequence(url)).is_behind:
-            sentences.append(f"{sequence} `todo-api migrate` moves it on.")
-        for sentence in sentences:
-            typer.echo(sentence)
-        if revisions or sentences:
-            sys.exit(1)
-        typer.echo("The database is up to date.")
+        _check_at(url)
         return
     upgrade(url)
+    mended = mend(url)
+    for sentence in mended.done:
+        typer.echo(sentence)
     sequence = complete_migration(url, settings.trash_retention_days)
     if sequence.is_behind:
         typer.echo(f"{sequence} It was moved on.")
     server_url = ensure_server_role(url, settings.database_url)
+    for sentence in mended.left:
+        typer.echo(sentence)
+    if mended.left:
+        sys.exit(1)
     typer.echo(f"The database is up to date. Let the server connect by:\nDATABASE_URL={server_url}")
     if ":PASSWORD@" in server_url:
         typer.echo("PASSWORD is the one in DATABASE_URL where this command is run: it sets it.")
+
+
+def _check_at(url: str) -> None:
+    revisions = pending(url)
+    for revision in revisions:
+        typer.echo(f"To be applied: {revision}")
+    sentences = [] if revisions else check_protection(url)
+    if not revisions and (sequence := check_sequence(url)).is_behind:
+        sentences.append(f"{sequence} `todo-api migrate` moves it on.")
+    for sentence in sentences:
+        typer.echo(sentence)
+    if revisions or sentences:
+        sys.exit(1)
+    typer.echo("The database is up to date.")

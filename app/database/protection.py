@@ -6,6 +6,7 @@ is named. A test holds `EXPECTED` to a database that the migrations have made.
 """
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
 
@@ -183,45 +184,64 @@ FROM functions, role
 """Rows of a table, a thing, its state, and whether one that is not expected is a fault."""
 
 
-def _parameters(role: str) -> dict[str, object]:
+NOT_MIGRATED = (
+    "The database is not migrated, or the role lacks the right to use the schema: run "
+    "`todo-api migrate`."
+)
+HOW_TO_MEND = "`todo-api migrate` mends what it has made; what others have added it leaves."
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One thing that is not as it must be."""
+
+    table: str
+    thing: str
+    state: str | None
+    """How it is, as `QUERY` tells it; None where it is missing."""
+    wanted: str | None
+    """How it must be; None where it must not be there."""
+
+    @property
+    def name(self) -> str:
+        return f"{self.table}: {self.thing}" if self.table else self.thing.capitalize()
+
+    def __str__(self) -> str:
+        if self.state is None:
+            return f"{self.name} is missing. It must be: {self.wanted}."
+        if self.wanted is None:
+            return f"{self.name} must not be there. It is: {self.state}."
+        return f"{self.name} is: {self.state or 'off'}. It must be: {self.wanted}."
+
+
+def parameters(role: str) -> dict[str, object]:
     """Return what `QUERY` takes: the names of the role whose rights count, tables and functions."""
-    functions = [thing.split()[1] for _, thing in EXPECTED if thing.startswith("function ")]
     return {
         "role": role,
         "tables": [*OWNED_TABLES, *OTHER_TABLES],
         "owned": list(OWNED_TABLES),
-        "functions": functions,
+        "functions": list(FUNCTIONS),
     }
 
 
-NOT_MIGRATED = (
-    "The database is not migrated: run `todo-api migrate`. If it is, the role lacks the right to "
-    "use the schema."
-)
-HOW_TO_MEND = "`todo-api migrate --sql` prints the statements that make it as it must be."
-
-
-def differences(
+def compare(
     rows: Iterable[tuple[str, str, str, bool]], expected: Mapping[Key, str] = EXPECTED
-) -> list[str]:
-    """Return a sentence for each difference between what `QUERY` tells and what is expected."""
+) -> list[Difference]:
+    """Return each difference between what `QUERY` tells and what is expected."""
     found = {(table, thing): (state, matters) for table, thing, state, matters in rows}
-    sentences = []
+    differences = []
     for key, wanted in expected.items():
         state, _ = found.pop(key, (None, False))
-        if state is None:
-            sentences.append(f"{_name(key)} is missing. It must be: {wanted}.")
-        elif state != wanted:
-            sentences.append(f"{_name(key)} is: {state or 'off'}. It must be: {wanted}.")
-    for key, (state, matters) in found.items():
-        if matters:
-            sentences.append(f"{_name(key)} must not be there. It is: {state}.")
-    return [*sentences, HOW_TO_MEND] if sentences else []
+        if state != wanted:
+            differences.append(Difference(*key, state, wanted))
+    more = [Difference(*key, state, None) for key, (state, matters) in found.items() if matters]
+    return differences + more
 
 
-def _name(key: Key) -> str:
-    table, thing = key
-    return f"{table}: {thing}" if table else thing.capitalize()
+def sentences(differences: Iterable[Difference]) -> list[str]:
+    """Return a sentence for each difference, and at last what to do about them."""
+    found = [str(difference) for difference in differences]
+    return [*found, HOW_TO_MEND] if found else []
 
 
 def check_protection(url: str) -> list[str]:
@@ -232,7 +252,8 @@ def check_protection(url: str) -> list[str]:
     """
     try:
         with psycopg.connect(libpq_url(url)) as connection:
-            return differences(connection.execute(QUERY, _parameters(SERVER_ROLE)).fetchall())
+            rows = connection.execute(QUERY, parameters(SERVER_ROLE)).fetchall()
+            return sentences(compare(rows))
     except psycopg.Error as error:
         raise MigrationFailed(f"The rights could not be looked at: {error}") from error
 
@@ -249,14 +270,14 @@ async def objections(connection: AsyncConnection[Any]) -> list[str]:
     role = await inspect_role(connection)
     if role.table_count < len(OWNED_TABLES):
         return [NOT_MIGRATED]
-    if sentences := role.objections():
-        return sentences
-    cursor = await connection.execute(QUERY, _parameters(role.name))
+    if reasons := role.objections():
+        return reasons
+    cursor = await connection.execute(QUERY, parameters(role.name))
     rows, expected = await cursor.fetchall(), EXPECTED
     if await _is_newer(connection):
         rows = [row for row in rows if row[1] == ROW_SECURITY]
         expected = {key: state for key, state in EXPECTED.items() if key[1] == ROW_SECURITY}
-    return differences(rows, expected) or await _probe(connection)
+    return sentences(compare(rows, expected)) or await _probe(connection)
 
 
 async def _is_newer(connection: AsyncConnection[Any]) -> bool:

@@ -156,7 +156,7 @@ async def test_rows_shown_to_nobody_are_noticed(
         migrated_database,
         "INSERT INTO tasks (user_id, title, version) VALUES ('ada', 'Milk', 1);" + OPEN_POLICIES,
     )
-    monkeypatch.setattr("app.database.protection.differences", lambda *_: [])
+    monkeypatch.setattr("app.database.protection.compare", lambda *_: [])
     assert await objections_to(migrated_database.server_url) == [
         "tasks shows rows to an identity that nobody has: row security does not hold."
     ]

@@ -1,0 +1,259 @@
+"""What keeps users' rows apart, made as it must be wherever it is not: `todo-api migrate` does it.
+
+A restore loses what the dump did not hold or the new server would not take, such as the rights of a
+role that it did not have. Each statement here follows from what `EXPECTED` says of one thing, and
+does no harm where the thing is there already.
+"""
+
+import re
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg
+from psycopg.errors import (
+    DuplicateObject,
+    InsufficientPrivilege,
+    LockNotAvailable,
+    UniqueViolation,
+)
+
+from app.database.migration import ADVISORY_LOCK, ATTEMPTS, PAUSE, WAIT_FOR_TABLE, MigrationFailed
+from app.database.protection import (
+    FUNCTIONS,
+    QUERY,
+    ROW_SECURITY,
+    Difference,
+    compare,
+    parameters,
+)
+from app.database.urls import SERVER_ROLE, libpq_url
+
+TIMEOUTS = {"statement_timeout": "60s", "idle_in_transaction_session_timeout": "10s"}
+"""What the role's sessions begin with in this database, where nobody has set something else."""
+
+HOW_TO_END = (
+    "This is not mended. Remove what others have added; `todo-api migrate --sql` prints the text "
+    "of what is missing."
+)
+
+_PLACES = """
+SELECT quote_ident(nspname),
+       quote_ident(coalesce((SELECT pg_get_userbyid(proowner) FROM pg_proc
+                             WHERE pronamespace = n.oid AND proname = 'purge_trash'),
+                            current_user)),
+       (SELECT coalesce(jsonb_object_agg(proname, oid::regprocedure), '{}') FROM pg_proc
+        WHERE pronamespace = n.oid AND proname = ANY (%(functions)s))
+FROM pg_namespace n WHERE oid = (SELECT relnamespace FROM pg_class WHERE oid = to_regclass('tasks'))
+"""
+
+_SET_ALREADY = """
+SELECT split_part(setting, '=', 1)
+FROM pg_db_role_setting, unnest(setconfig) AS setting
+WHERE setrole = (SELECT oid FROM pg_roles WHERE rolname = %s)
+  AND setdatabase IN (0, (SELECT oid FROM pg_database WHERE datname = current_database()))
+"""
+
+_POLICY = re.compile(
+    r"(?P<kind>permissive|restrictive) (?P<command>\w+) to (?P<roles>.+?) using (?P<using>.+?)"
+    r"(?: with check (?P<check>.+))?"
+)
+_FUNCTION = re.compile(
+    r"(?P<definer>as its owner )?(?P<callable>callable )?(?:set (?P<settings>.+) )?(?P<text>\w+)"
+)
+
+Connection = psycopg.Connection[tuple[Any, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Mended:
+    """What was mended and what was not, as sentences."""
+
+    done: list[str]
+    left: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class _Places:
+    """The names of what statements speak of, quoted."""
+
+    schema: str
+    owner: str
+    """The owner of the functions that act as their owner."""
+    functions: dict[str, str]
+    """Each function with the types of its parameters, by its name."""
+
+
+def mend(url: str, *, wait_for_table: float = WAIT_FOR_TABLE, attempts: int = ATTEMPTS) -> Mended:
+    """Make the role, its rights, and what binds it as they must be, in one transaction.
+
+    Where nothing is to be mended, nothing is locked but as by a query. A policy or a right that
+    others have added is left, and so is a function of another text. `wait_for_table`: in seconds.
+
+    Raises:
+        MigrationFailed: it could not be looked at, a table stayed in use, or there is no role and
+            none may be made. Nothing was changed.
+    """
+    for left in reversed(range(attempts)):
+        try:
+            with psycopg.connect(libpq_url(url)) as connection:
+                return _mend(connection, wait_for_table)
+        except LockNotAvailable:
+            if left:
+                time.sleep(PAUSE)
+        except psycopg.Error as error:
+            raise MigrationFailed(
+                "The tables are up to date, but their rights could not be mended: "
+                f"{error.diag.message_primary or error}"
+            ) from error
+    raise MigrationFailed(
+        "A table stayed in use too long, and no right was mended: try again later."
+    )
+
+
+def _mend(connection: Connection, wait_for_table: float) -> Mended:
+    connection.execute(
+        "SELECT set_config('statement_timeout', '0', true), set_config('lock_timeout', %s, true)",
+        [f"{round(wait_for_table * 1000)}ms"],
+    )
+    if not (_differences(connection) or _timeouts_to_set(connection)):
+        return Mended([], [])
+    connection.execute("SELECT pg_advisory_xact_lock(%s)", [ADVISORY_LOCK])
+    done = _make_role(connection)
+    # Somebody else may have mended it meanwhile.
+    differences = _differences(connection)
+    refusals = _mend_each(connection, differences)
+    left = _differences(connection)
+    names = {difference.name for difference in left}
+    done += [_sentence(each) for each in differences if each.name not in names]
+    done += _set_timeouts(connection)
+    return Mended(done, [*map(str, left), *refusals, HOW_TO_END] if left else [])
+
+
+def _differences(connection: Connection) -> list[Difference]:
+    return compare(connection.execute(QUERY, parameters(SERVER_ROLE)).fetchall())
+
+
+def _sentence(mended: Difference) -> str:
+    was = "was missing" if mended.state is None else f"was: {mended.state or 'off'}"
+    return f"Mended: {mended.name}, which {was}."
+
+
+def _make_role(connection: Connection) -> list[str]:
+    if connection.execute("SELECT FROM pg_roles WHERE rolname = %s", [SERVER_ROLE]).rowcount:
+        return []
+    try:
+        with connection.transaction():
+            connection.execute(f"CREATE ROLE {SERVER_ROLE} LOGIN")
+    except (DuplicateObject, UniqueViolation):
+        # Roles belong to the whole cluster: another database's migration was faster.
+        return []
+    except InsufficientPrivilege as error:
+        raise MigrationFailed(
+            f"The role {SERVER_ROLE} is missing, and may not be made by this one: have an "
+            f'administrator run "CREATE ROLE {SERVER_ROLE} LOGIN", then migrate again.'
+        ) from error
+    return [f"Mended: the role {SERVER_ROLE}, which was missing."]
+
+
+def _mend_each(connection: Connection, differences: list[Difference]) -> list[str]:
+    """Mend what can be mended; return what PostgreSQL said where it refused."""
+    record = connection.execute(_PLACES, {"functions": list(FUNCTIONS)}).fetchone()
+    if record is None:
+        return []
+    places = _Places(*record)
+    refusals = []
+    for difference in differences:
+        try:
+            with connection.transaction():
+                for statement in _statements(difference, places):
+                    connection.execute(statement)
+        except psycopg.ProgrammingError as error:
+            # A function that a trigger needs is missing, or a table is somebody else's.
+            refusals.append(f"{difference.name}: {error.diag.message_primary}.")
+    return refusals
+
+
+def _statements(difference: Difference, places: _Places) -> list[str]:
+    """Return the statements that make one thing as it must be; none where it is not ours."""
+    kind, _, name = difference.thing.partition(" ")
+    table, wanted = difference.table, difference.wanted
+    if difference.thing == ROW_SECURITY:
+        forced = ", FORCE ROW LEVEL SECURITY" if "forced" in str(wanted) else ""
+        return [f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY{forced}"]
+    if kind == "right":
+        return _right(table, name.removeprefix("to "), wanted, places)
+    if wanted is None:
+        return []
+    if kind == "policy":
+        return _policy(table, name, wanted, places)
+    if kind == "trigger":
+        drop = f"DROP TRIGGER IF EXISTS {name} ON {table}"
+        return [drop, wanted.removeprefix("enabled ")]
+    return _function(name, str(difference.state), wanted, places)
+
+
+def _right(table: str, privilege: str, wanted: str | None, places: _Places) -> list[str]:
+    if not table:
+        return [f"GRANT USAGE ON SCHEMA {places.schema} TO {SERVER_ROLE}"]
+    statements = [f"REVOKE {privilege} ON {table} FROM {SERVER_ROLE}"]
+    if wanted is not None:
+        columns = "" if wanted in ("every column", "rows") else f" ({wanted})"
+        statements.append(f"GRANT {privilege}{columns} ON {table} TO {SERVER_ROLE}")
+    return statements
+
+
+def _policy(table: str, name: str, wanted: str, places: _Places) -> list[str]:
+    parts = _POLICY.fullmatch(wanted)
+    assert parts is not None
+    roles = parts["roles"].replace("the functions' owner", places.owner)
+    check = f" WITH CHECK ({parts['check']})" if parts["check"] else ""
+    return [
+        f"DROP POLICY IF EXISTS {name} ON {table}",
+        f"CREATE POLICY {name} ON {table} AS {parts['kind']} FOR {parts['command']} TO {roles} "
+        f"USING ({parts['using']}){check}",
+    ]
+
+
+def _function(name: str, state: str, wanted: str, places: _Places) -> list[str]:
+    """Return what gives a function its rights and settings, where its text is the right one."""
+    parts = _FUNCTION.fullmatch(wanted)
+    assert parts is not None
+    if name not in places.functions or not state.endswith(parts["text"]):
+        return []
+    function = places.functions[name]
+    grant = f"GRANT EXECUTE ON FUNCTION {function} TO {SERVER_ROLE}"
+    revoke = f"REVOKE ALL ON FUNCTION {function} FROM PUBLIC, {SERVER_ROLE}"
+    settings = (parts["settings"] or "").replace("SCHEMA", places.schema)
+    return [
+        f"ALTER FUNCTION {function} SECURITY {'DEFINER' if parts['definer'] else 'INVOKER'}",
+        grant if parts["callable"] else revoke,
+        f"ALTER FUNCTION {function} RESET ALL",
+        *(
+            f"ALTER FUNCTION {function} SET {each}"
+            for each in re.split(r", (?=\w+=)", settings)
+            if each
+        ),
+    ]
+
+
+def _timeouts_to_set(connection: Connection) -> dict[str, str]:
+    record = connection.execute(_SET_ALREADY, [SERVER_ROLE]).fetchall()
+    already = {name for (name,) in record}
+    return {name: value for name, value in TIMEOUTS.items() if name not in already}
+
+
+def _set_timeouts(connection: Connection) -> list[str]:
+    """Set the timeouts that nobody has set, where the role that migrates may do it."""
+    done = []
+    for name, value in _timeouts_to_set(connection).items():
+        try:
+            with connection.transaction():
+                connection.execute(
+                    f"DO $$ BEGIN EXECUTE format('ALTER ROLE {SERVER_ROLE} IN DATABASE %I "
+                    f"SET {name} = ''{value}''', current_database()); END $$"
+                )
+        except InsufficientPrivilege:
+            continue
+        done.append(f"Mended: the {name} of {SERVER_ROLE} in this database, which was not set.")
+    return done
