@@ -16,6 +16,10 @@ THIS_MACHINE = re.compile(r"(localhost|127\.0\.0\.1|\[::1\])(:\d+)?", re.ASCII)
 """Names of this machine that no other site can take on, with any port."""
 
 
+BY_PROXY = {b"forwarded", b"via", b"x-forwarded-for", b"x-forwarded-host", b"x-real-ip"}
+"""Headers that a proxy adds."""
+
+
 class Origins:
     """The origins whose pages may call: those that are named, and maybe all of this machine."""
 
@@ -58,9 +62,13 @@ class Origins:
 
 
 def is_of_this_machine(scope: Scope) -> bool:
-    """Return whether a program on this machine asks, by a name that no other site can take on."""
-    host = dict(scope["headers"]).get(b"host", b"").decode("latin-1")
-    if scope["client"] is None or not THIS_MACHINE.fullmatch(host):
+    """Return whether a program on this machine asks, by a name that no other site can take on.
+
+    A proxy on this machine asks for somebody else.
+    """
+    headers = dict(scope["headers"])
+    host = headers.get(b"host", b"").decode("latin-1")
+    if scope["client"] is None or not THIS_MACHINE.fullmatch(host) or BY_PROXY & headers.keys():
         return False
     try:
         return ip_address(scope["client"][0]).is_loopback

@@ -192,6 +192,16 @@ async def test_a_script_of_another_page_gets_no_token() -> None:
     assert json.loads(Scripts(bytes(response.body).decode()).configuration)["token"] is None
 
 
+@pytest.mark.parametrize(
+    "header", ["forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-real-ip"]
+)
+async def test_a_proxy_on_this_machine_gets_no_token(header: str) -> None:
+    request = request_from("127.0.0.1", "localhost")
+    request.scope["headers"].append((header.encode(), b"for=203.0.113.7"))
+    response = await make_graphiql(settings_for(None)).page(request)
+    assert json.loads(Scripts(bytes(response.body).decode()).configuration)["token"] is None
+
+
 async def test_nothing_that_is_put_into_the_page_ends_its_element() -> None:
     token = "</script><script>alert(1)</script><!-- $own &quot;"
     page = GraphiQL("/graphql", lambda _: token)
