@@ -3,8 +3,16 @@
 import asyncio
 from typing import Protocol
 
+from starlette.types import Scope
+
 TICK = 1.0
 """Seconds between two looks at all connections: no time is kept more exactly."""
+
+
+def is_signed_in(scope: Scope) -> bool:
+    """Return whether a good token came with the request, or by the socket, of this scope."""
+    record = scope["state"].get("record")
+    return record is not None and record.user is not None
 
 
 class Connection(Protocol):

@@ -4,7 +4,8 @@ import asyncio
 import logging
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Collection, Mapping
+from collections.abc import AsyncGenerator, Collection, Mapping
+from contextlib import aclosing
 from typing import Any
 
 import orjson
@@ -37,6 +38,9 @@ SUBPROTOCOL = "graphql-transport-ws"
 OPERATIONS_MAX = 20
 """Operations under way on one socket."""
 
+ANSWERS_MAX = 5
+"""Answers of one socket that are worked on or wait to be sent; HTTP/1.1 in a browser has six."""
+
 SOCKETS_MAX = 10
 """Sockets of one user in one worker."""
 
@@ -62,6 +66,7 @@ class GraphQLSocket:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await receive()
+        record = scope["state"]["record"] = RequestRecord(self.log.new_id())
         if not self._origins.allow(scope):
             await send({"type": "websocket.close"})
         elif SUBPROTOCOL not in scope["subprotocols"]:
@@ -71,21 +76,30 @@ class GraphQLSocket:
             await send({**close, "reason": reason})
         else:
             await send({"type": "websocket.accept", "subprotocol": SUBPROTOCOL})
-            await Connection(self, scope, receive, send).serve()
+            await Connection(self, scope, receive, send, record).serve()
 
 
 class Connection:
     """One socket, from its acceptance to its end."""
 
-    def __init__(self, server: GraphQLSocket, scope: Scope, receive: Receive, send: Send) -> None:
+    def __init__(
+        self,
+        server: GraphQLSocket,
+        scope: Scope,
+        receive: Receive,
+        send: Send,
+        record: RequestRecord,
+    ) -> None:
         self._server = server
         self._scope = scope
         self._receive = receive
         self._send = send
+        self._record = record
         self._loop = asyncio.get_running_loop()
         self._context: Context | None = None
         self._is_initiating = False
         self._operations: dict[str, asyncio.Task[None]] = {}
+        self._turns = asyncio.Semaphore(ANSWERS_MAX)
         self._timer: asyncio.TimerHandle | None = None
         self._end = self._loop.create_future()
         """Done with whatever ends the socket from this side."""
@@ -196,6 +210,7 @@ class Connection:
             raise Closed(CloseCode.TRY_AGAIN_LATER, "Too many sockets")
         self._server.of_users[context.user_id] += 1
         self._context = context
+        self._record.user = digest(context.user_id)
         # Clients come back from this with a new token.
         self._end_after(
             context.identity.expires_at - time.time(),
@@ -225,8 +240,9 @@ class Connection:
         # Each operation has a row of the user's of its own to remember.
         context = context.anew()
         try:
-            async for result in self._results(payload, context, record):
-                await self._say({"id": id, "type": "next", "payload": payload_of(result)})
+            async with aclosing(self._results(payload, context, record)) as results:
+                async for result in results:
+                    await self._say({"id": id, "type": "next", "payload": payload_of(result)})
             # It is over before the client can use the id again.
             del self._operations[id]
             await self._say({"id": id, "type": "complete"})
@@ -242,7 +258,7 @@ class Connection:
 
     async def _results(
         self, payload: Mapping[str, Any], context: Context, record: RequestRecord
-    ) -> AsyncIterator[ExecutionResult]:
+    ) -> AsyncGenerator[ExecutionResult]:
         """Yield what comes of an operation.
 
         Raises:
@@ -256,8 +272,10 @@ class Connection:
             if not query:
                 raise CodedError(ErrorCode.BAD_REQUEST, "`query` must be a GraphQL document.")
             request = GraphQLRequest(query, payload.get("operationName"), payload.get("variables"))
-            async for result in self._server.executor.follow(request, context, record):
-                yield result
+            followed = self._server.executor.follow(request, context, record, self._turns)
+            async with aclosing(followed) as results:
+                async for result in results:
+                    yield result
         except CodedError as error:
             raise RequestFailed([error]) from error
         except RequestFailed:

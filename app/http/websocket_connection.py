@@ -8,18 +8,22 @@ import asyncio
 from asyncio.transports import BaseTransport
 from http import HTTPStatus
 from math import inf
-from typing import Any, cast
+from typing import cast
 
+from starlette.types import Scope
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.frames import Frame
 
-from app.http.connections import Connections
+from app.http.connections import Connections, is_signed_in
 from app.http.states import CLOSING, HANDSHAKE, OPEN, UNREAD, State
 from app.http.transport import CoalescedTransport
 from app.http.websocket_messages import CloseCode
 
 FRAMES_PER_SECOND = 100
 """Frames of any kind on one socket."""
+
+UNINITIALISED_FRAMES = 10
+"""Frames of any kind before a good token has come."""
 
 PARTS_MAX = 1000
 """Frames that a message may come in."""
@@ -90,16 +94,20 @@ class GuardedWebSocket(WebSocketsSansIOProtocol):
             self._say_bad_request()
 
     def handle_events(self) -> None:
-        second = int(self.loop.time())
-        if second != self._second:
-            self._second, self._frames = second, 0
         # The first event is the handshake.
-        if self.handshake_initiated:
-            self._frames += len(self.conn.events)
-        if self._frames > FRAMES_PER_SECOND:
+        if self.handshake_initiated and self._are_too_many(len(self.conn.events)):
             self._refuse(CloseCode.POLICY_VIOLATION, "Too many messages")
         else:
             super().handle_events()
+
+    def _are_too_many(self, frames: int) -> bool:
+        self._frames += frames
+        if not is_signed_in(cast("Scope", self.scope)):
+            return self._frames > UNINITIALISED_FRAMES
+        second = int(self.loop.time())
+        if second != self._second:
+            self._second, self._frames = second, frames
+        return self._frames > FRAMES_PER_SECOND
 
     def handle_cont(self, event: Frame) -> None:
         if len(self.frames) < PARTS_MAX:
@@ -107,15 +115,9 @@ class GuardedWebSocket(WebSocketsSansIOProtocol):
         elif self.state is not CLOSING:
             self._refuse(CloseCode.POLICY_VIOLATION, "Too many parts")
 
-    async def receive(self) -> Any:  # noqa: ANN401 -- uvicorn's type has no public name
-        # While the client reads nothing, the application is told nothing new to do for it.
-        await self.writable.wait()
-        return await super().receive()
-
     def _say_bad_request(self) -> None:
         response = self.conn.reject(HTTPStatus.BAD_REQUEST, "This is no handshake of a WebSocket.")
-        self.conn.send_response(response)
-        self.transport.write(b"".join(self.conn.data_to_send()))
+        self.transport.write(response.serialize())
         self.transport.close()
 
     def _refuse(self, code: CloseCode, reason: str) -> None:

@@ -1,7 +1,8 @@
 """A GraphQL request becomes a result. Every error leaves with a code."""
 
 import logging
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import AbstractAsyncContextManager
 from inspect import isawaitable
 from typing import Any, NamedTuple
 from uuid import uuid4
@@ -73,16 +74,23 @@ class Executor:
         return await self._result(asked, request, context)
 
     async def follow(
-        self, request: GraphQLRequest, context: Context, record: RequestRecord
-    ) -> AsyncIterator[ExecutionResult]:
+        self,
+        request: GraphQLRequest,
+        context: Context,
+        record: RequestRecord,
+        turns: AbstractAsyncContextManager[object],
+    ) -> AsyncGenerator[ExecutionResult]:
         """Yield each result of a subscription, or the one of any other operation.
+
+        `turns`: is held from the begin of that other operation until its result is dealt with.
 
         Raises:
             RequestFailed: nothing was executed, or what is followed has failed.
         """
         asked = self._asked(request, context, record)
         if asked.node.operation is not OperationType.SUBSCRIPTION:
-            yield await self._result(asked, request, context)
+            async with turns:
+                yield await self._result(asked, request, context)
             return
         budget, points = self._budget, asked.price.event
         if budget is not None:

@@ -1,13 +1,16 @@
 """Each state of a connection ends: in silence, by a byte at a time, by a flood, by a hang-up."""
 
+import asyncio
 import json
 import logging
 import socket
 import time
-from collections.abc import Iterator
-from contextlib import closing, suppress
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any
+from uuid import uuid4
 
 import psycopg
 import pytest
@@ -15,13 +18,20 @@ import pytest
 from app.http import connections, endpoint, states
 from app.http.connection import GuardedProtocol
 from app.http.request import accepted_media_type
-from tests.api import TOGGLE, Server, running_server, settings_for
-from tests.database.test_live import eventually
+from app.http.websocket_connection import GuardedWebSocket
+from app.operations.execution import Executor
+from tests.api import TOGGLE, Caller, Server, running_server, settings_for
+from tests.database.test_live import HANDSHAKE, eventually
 from tests.databases import Database
-from tests.http.test_observability import talk
+from tests.http.state_cases import CASES, SIGNED_IN, Case, frame
+from tests.http.test_observability import read_all, talk
+from tests.sockets import signed_in, socket_to
 
-SECONDS = 0.4
+SECONDS = 1.0
 """How long each state lasts here."""
+
+PATIENCE = 8.0
+"""Seconds to wait for an end; uvicorn's own times are longer."""
 
 TAKEN_MAX = 1024 * 1024
 """Bytes that a state may take: its most, and what one read of a socket may add to that.
@@ -31,75 +41,6 @@ A body that comes byte by byte is framed by five times its own size.
 
 SENT = 16 * 1024 * 1024
 """Bytes of a flood; far more than lie unread between a client and a server."""
-
-HEALTH = b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n"
-CHUNKED = b" HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
-LONG = b" HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999\r\n\r\n"
-QUERY = json.dumps({"query": "{ __typename }"}).encode()
-
-
-class Door(NamedTuple):
-    """How a client comes into a state, and what it may send in it without end."""
-
-    sent: bytes
-    """{token} in it is a good token."""
-    answered: bytes
-    """How the answer to that begins; empty: there is none yet."""
-    unit: bytes
-    said: bytes = b""
-    """How the last answer begins, when the state has ended by its time."""
-
-
-SIGNED_IN = b"\r\nHost: x\r\nContent-Type: application/json\r\nAuthorization: Bearer {token}\r\n"
-DOORS = {
-    "before its first request": Door(b"", b"", b"\r\n"),
-    "between two requests": Door(HEALTH, b"HTTP/1.1 200", b"\r\n"),
-    "in the name of a method": Door(b"GE", b"", b"T"),
-    "in a URL": Door(b"GET /health?", b"", b"a"),
-    "in a header's name": Door(b"GET / HTTP/1.1\r\nX", b"", b"a"),
-    "in a header's value": Door(b"GET / HTTP/1.1\r\nX: ", b"", b"a"),
-    "between two headers": Door(b"GET / HTTP/1.1\r\n", b"", b"a: b\r\n"),
-    "in a second head": Door(HEALTH + b"GET / HTTP/1.1\r\nX: ", b"HTTP/1.1 200", b"a"),
-    "in a body with a token": Door(
-        b"POST /graphql HTTP/1.1" + SIGNED_IN + b"Content-Length: 99999999\r\n\r\n",
-        b"",
-        b"a",
-        b"HTTP/1.1 408",
-    ),
-    "in a chunked body with a token": Door(
-        b"POST /graphql HTTP/1.1" + SIGNED_IN + b"Transfer-Encoding: chunked\r\n\r\n",
-        b"",
-        b"1\r\na\r\n",
-        b"HTTP/1.1 408",
-    ),
-    "in a chunk's size with a token": Door(
-        b"POST /graphql HTTP/1.1" + SIGNED_IN + b"Transfer-Encoding: chunked\r\n\r\n1;",
-        b"",
-        b"a",
-        b"HTTP/1.1 408",
-    ),
-    "in trailers with a token": Door(
-        b"POST /graphql HTTP/1.1"
-        + SIGNED_IN
-        + b"Transfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n0\r\n" % (len(QUERY), QUERY),
-        b"",
-        b"a: b\r\n",
-        b"HTTP/1.1 408",
-    ),
-    "answered 401 before a body": Door(b"POST /graphql" + LONG, b"HTTP/1.1 401", b"a"),
-    "answered 200 before a body": Door(b"GET /health" + LONG, b"HTTP/1.1 200", b"a"),
-    "answered 404 before a body": Door(b"POST /nothing" + LONG, b"HTTP/1.1 404", b"a"),
-    "answered 405 before a body": Door(b"PUT /graphql" + LONG, b"HTTP/1.1 405", b"a"),
-    "answered 307 before a body": Door(b"POST /graphql/" + LONG, b"HTTP/1.1 307", b"a"),
-    "answered before the chunks": Door(
-        b"POST /graphql" + CHUNKED, b"HTTP/1.1 401", b"400\r\n" + 1024 * b"a" + b"\r\n"
-    ),
-    "answered before the trailers": Door(
-        b"POST /graphql" + CHUNKED + b"0\r\n", b"HTTP/1.1 401", b"a: b\r\n"
-    ),
-    "refused": Door(b"nonsense\r\n\r\n", b"HTTP/1.1 400", b"a"),
-}
-"""By what the client is doing."""
 
 
 @dataclass
@@ -111,14 +52,20 @@ class Taken:
 
 @pytest.fixture(scope="module")
 def taken() -> Iterator[Taken]:
-    counted, take = Taken(), GuardedProtocol.data_received
+    counted = Taken()
 
-    def counting(protocol: GuardedProtocol, data: bytes) -> None:
-        counted.bytes += len(data)
-        take(protocol, data)
+    def count(kind: type[GuardedProtocol] | type[GuardedWebSocket]) -> None:
+        take = kind.data_received
+
+        def counting(protocol: Any, data: bytes) -> None:
+            counted.bytes += len(data)
+            take(protocol, data)
+
+        patch.setattr(kind, "data_received", counting)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(GuardedProtocol, "data_received", counting)
+        count(GuardedProtocol)
+        count(GuardedWebSocket)
         yield counted
 
 
@@ -132,6 +79,7 @@ def brief(database: Database, taken: Taken) -> Iterator[Server]:
                 patch.setattr(state, "seconds", SECONDS)
         settings = settings_for(database.server_url, request_timeout=SECONDS)
         with running_server(settings) as server:
+            server.config.ws_ping_interval = server.config.ws_ping_timeout = SECONDS
             yield server
 
 
@@ -139,13 +87,20 @@ def open_connections(server: Server) -> int:
     return len(server.connections._open)
 
 
-def enter(server: Server, door: Door) -> socket.socket:
-    line = talk(server)
-    token = str(server.user().token).encode()
-    line.sendall(door.sent.replace(b"{token}", token))
-    if door.answered:
-        assert line.recv(65536).startswith(door.answered)
-    return line
+@contextmanager
+def entered(server: Server, case: Case) -> Iterator[socket.socket]:
+    token = server.token(f"user-{uuid4().hex}")
+    with closing(talk(server)) as line:
+        line.sendall(case.sent.replace(b"{token}", token.encode()))
+        line.settimeout(PATIENCE)
+        if case.answered:
+            assert line.recv(65536).startswith(case.answered)
+        if case.signs_in:
+            payload = {"Authorization": f"Bearer {token}"}
+            line.sendall(frame({"type": "connection_init", "payload": payload}))
+            assert b"connection_ack" in line.recv(65536)
+        line.sendall(case.then)
+        yield line
 
 
 def until_hung_up(line: socket.socket) -> bytes:
@@ -156,52 +111,63 @@ def until_hung_up(line: socket.socket) -> bytes:
     return answer
 
 
-@pytest.mark.parametrize("name", DOORS)
-def test_a_state_ends_in_silence(brief: Server, name: str) -> None:
-    with closing(enter(brief, DOORS[name])) as line:
-        # Where nobody hangs up, the test's own time is over.
-        answer = until_hung_up(line)
-    assert answer.startswith(DOORS[name].said)
-    assert answer.count(b"HTTP/1.1") == bool(DOORS[name].said)
+def of_each_case(outcome: Callable[[str], object]) -> dict[str, object]:
+    """Return what comes of each case; all wait at the same time."""
+    with ThreadPoolExecutor(len(CASES)) as threads:
+        return dict(zip(CASES, threads.map(outcome, CASES), strict=True))
+
+
+def test_each_state_ends_in_silence(brief: Server) -> None:
+    def is_right(name: str) -> bool:
+        with entered(brief, CASES[name]) as line:
+            # Where nobody hangs up, this raises TimeoutError.
+            answer, said = until_hung_up(line), CASES[name].said
+        return (said in answer) if said else answer == b""
+
+    assert of_each_case(is_right) == dict.fromkeys(CASES, True)
     eventually(lambda: open_connections(brief), 0)
 
 
-@pytest.mark.parametrize("name", DOORS)
-def test_no_state_is_prolonged_by_one_byte_more(brief: Server, name: str) -> None:
-    door, deadline = DOORS[name], time.monotonic() + 20
-    with closing(enter(brief, door)) as line:
-        line.settimeout(0.05)
-        while time.monotonic() < deadline:
-            try:
-                line.sendall(door.unit)
-                if not line.recv(65536):
-                    break
-            except TimeoutError:
-                pass
-            except OSError:
-                break
-        else:
-            pytest.fail("nobody has hung up")
+def test_no_state_is_prolonged_by_one_byte_more(brief: Server) -> None:
+    def has_ended(name: str) -> bool:
+        deadline = time.monotonic() + PATIENCE
+        with entered(brief, CASES[name]) as line:
+            line.settimeout(0.1)
+            while time.monotonic() < deadline:
+                try:
+                    line.sendall(CASES[name].unit)
+                    if not line.recv(65536):
+                        return True
+                except TimeoutError:
+                    pass
+                except OSError:
+                    return True
+        return False
+
+    assert of_each_case(has_ended) == dict.fromkeys(CASES, True)
 
 
-@pytest.mark.parametrize("name", DOORS)
+@pytest.mark.parametrize("name", CASES)
 def test_no_state_takes_much(brief: Server, taken: Taken, name: str) -> None:
-    before, door = taken.bytes, DOORS[name]
-    with closing(enter(brief, door)) as line:
+    case = CASES[name]
+    with entered(brief, case) as line:
+        before = taken.bytes
         with suppress(ConnectionError):
-            line.sendall(door.unit * (SENT // len(door.unit)))
+            line.sendall(case.unit * (SENT // len(case.unit)))
             pytest.fail("all was taken")
         answer = until_hung_up(line)
     assert taken.bytes - before <= TAKEN_MAX
-    assert not door.answered or name == "in a second head" or answer == b""
+    # A request that is answered is not answered again.
+    assert answer.count(b"HTTP/1.1") <= (not case.answered or name == "in a second head")
     assert brief.bearer(None).http.get("/health").status_code == 200
 
 
-@pytest.mark.parametrize("name", DOORS)
+@pytest.mark.parametrize("name", CASES)
 def test_who_hangs_up_is_forgotten(
     brief: Server, caplog: pytest.LogCaptureFixture, name: str
 ) -> None:
-    enter(brief, DOORS[name]).close()
+    with entered(brief, CASES[name]):
+        pass
     eventually(lambda: open_connections(brief), 0)
     assert [record for record in caplog.records if record.levelno > logging.WARNING] == []
 
@@ -250,6 +216,13 @@ def test_who_is_refused_may_send_on_for_a_moment(brief: Server) -> None:
             time.sleep(0.005)
 
 
+def toggle(user: Caller, task: Any) -> bytes:
+    """Return a request that is answered late if the task is locked."""
+    body = json.dumps({"query": TOGGLE, "variables": {"input": {"id": task["id"]}}}).encode()
+    head = b"POST /graphql HTTP/1.1" + SIGNED_IN.replace(b"{token}", str(user.token).encode())
+    return head + b"Content-Length: %d\r\n\r\n" % len(body) + body
+
+
 @pytest.mark.parametrize("more", [b"", b"a" * SENT], ids=["in silence", "in a flood"])
 def test_a_head_that_does_not_end_costs_no_earlier_answer(
     brief: Server,
@@ -262,12 +235,9 @@ def test_a_head_that_does_not_end_costs_no_earlier_answer(
     monkeypatch.setattr(states.HEAD, "seconds", 0.1)
     user = brief.user()
     task = user.create()
-    body = json.dumps({"query": TOGGLE, "variables": {"input": {"id": task["id"]}}}).encode()
-    head = b"POST /graphql HTTP/1.1" + SIGNED_IN.replace(b"{token}", str(user.token).encode())
-    length = b"Content-Length: %d\r\n\r\n" % len(body)
     with psycopg.connect(database.superuser_url) as connection, closing(talk(brief)) as line:
         connection.execute("SELECT FROM tasks WHERE id = %s FOR UPDATE", [task["id"]])
-        line.sendall(head + length + body + b"GET /health?")
+        line.sendall(toggle(user, task) + b"GET /health?")
         before = taken.bytes
         line.settimeout(0.2)
         with suppress(TimeoutError):
@@ -295,3 +265,91 @@ def test_an_accept_header_is_read_of_who_has_a_token_and_only_if_it_is_short(
     answer = server.user().post("{ __typename }", headers={"Accept": long})
     assert (answer.status_code, read) == (200, [long])
     assert server.user().post("{ __typename }", headers={"Accept": "image/png"}).status_code == 406
+
+
+def test_a_handshake_behind_a_request_that_is_being_answered_is_refused(
+    brief: Server, database: Database
+) -> None:
+    """Else the answer would lie among the frames."""
+    user = brief.user()
+    task = user.create()
+    with psycopg.connect(database.superuser_url) as connection, closing(talk(brief)) as line:
+        connection.execute("SELECT FROM tasks WHERE id = %s FOR UPDATE", [task["id"]])
+        line.sendall(toggle(user, task) + HANDSHAKE)
+        answer = read_all(line)
+    assert answer.startswith(b"HTTP/1.1 504")
+    assert answer.count(b"HTTP/1.1") == 1
+
+
+def initiated(server: Server, user: Caller) -> socket.socket:
+    """Open a WebSocket whose client reads little at a time."""
+    (listening,) = server._server.servers[0].sockets
+    line = socket.socket()
+    for side, size in ((listening, socket.SO_SNDBUF), (line, socket.SO_RCVBUF)):
+        side.setsockopt(socket.SOL_SOCKET, size, 65536)
+    line.connect(("127.0.0.1", int(server.url.rpartition(":")[2])))
+    line.settimeout(PATIENCE)
+    line.sendall(HANDSHAKE)
+    assert line.recv(65536).startswith(b"HTTP/1.1 101")
+    payload = {"Authorization": f"Bearer {user.token}"}
+    line.sendall(frame({"type": "connection_init", "payload": payload}))
+    assert b"connection_ack" in line.recv(65536)
+    return line
+
+
+def subscribe(id: str, query: str) -> bytes:
+    return frame({"id": id, "type": "subscribe", "payload": {"query": query}})
+
+
+def test_who_does_not_read_has_nothing_more_done_for_them(
+    brief_but_for_answers: Server,
+) -> None:
+    server, user = brief_but_for_answers, brief_but_for_answers.user()
+    for _ in range(40):
+        user.create(description="x" * 1000)
+    fields = " ".join(f"a{n}: tasks {{ nodes {{ description }} }}" for n in range(45))
+    with closing(initiated(server, user)) as line:
+        line.sendall(subscribe("large", f"{{ {fields} }}"))
+        # It has begun to come, and is far larger than what lies between the two sides.
+        assert line.recv(1)
+        mutation = 'mutation { createTask(input: {title: "more"}) { __typename } }'
+        line.sendall(subscribe("more", mutation))
+        # Nothing of it is read until the server has had enough of that.
+        eventually(lambda: open_connections(server), 0)
+    assert user.page()["totalCount"] == 40
+
+
+def test_a_few_answers_of_a_socket_are_worked_on_at_once(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    working, most, result = 0, 0, Executor._result
+
+    async def counting(*given: Any) -> Any:
+        nonlocal working, most
+        working += 1
+        most = max(most, working)
+        await asyncio.sleep(0.02)
+        working -= 1
+        return await result(*given)
+
+    monkeypatch.setattr(Executor, "_result", counting)
+    with signed_in(server, server.user().token) as client:
+        # What is followed takes no turn.
+        for number in range(5):
+            client.follow(id=f"followed {number}")
+        for number in range(10):
+            client.subscribe("{ __typename }", id=f"{number}")
+        for _ in range(20):
+            client.hear()
+    assert most == 5
+
+
+def test_few_frames_are_taken_before_a_token(server: Server) -> None:
+    with socket_to(server.url) as client:
+        for _ in range(11):
+            client.say({"type": "pong"})
+        assert client.closed() == (1008, "Too many messages")
+    with signed_in(server, server.user().token) as client:
+        for _ in range(20):
+            client.say({"type": "ping"})
+            assert client.hear() == {"type": "pong"}

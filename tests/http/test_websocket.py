@@ -266,7 +266,7 @@ def test_parts_of_a_message_are_limited(server: Server, monkeypatch: pytest.Monk
     monkeypatch.setattr(websocket_connection, "FRAMES_PER_SECOND", 10_000)
     # To say that there are no more of them, an empty one is sent.
     parts = [PING.decode(), *[" "] * (websocket_connection.PARTS_MAX - 2)]
-    with socket_to(server.url) as socket:
+    with signed_in(server, server.user().token) as socket:
         socket.connection.send(parts)
         assert socket.hear() == {"type": "pong"}
         with suppress(ConnectionClosed):
