@@ -19,7 +19,6 @@ from graphql_schema.maximums import Limits
 JWKS_PATH = "/api/auth/jwks"
 """Where Better Auth's jwt plugin serves its keys, below BETTER_AUTH_URL."""
 
-
 RATE_LIMIT_IN_PRODUCTION = 60_000
 """Points a minute: a page of fifty tasks some twenty times a second."""
 
@@ -223,6 +222,11 @@ class Settings(BaseSettings):
     database_statement_timeout: float = Field(
         default=5.0, gt=0, le=60, description="How long a statement may take, in seconds."
     )
+    worker_start_seconds: float = Field(
+        default=60.0,
+        gt=0,
+        description="How long a worker of several may take to start, in seconds.",
+    )
     ready_when_read_only: bool = Field(
         default=False,
         description="Whether `/ready` answers 200 while the database takes no changes, for "
@@ -244,9 +248,7 @@ class Settings(BaseSettings):
         default=1000, gt=0, description="The most tokens that a document may have."
     )
     graphql_max_depth: int = Field(
-        default=15,
-        gt=0,
-        description="The most levels of fields within fields that a document may have.",
+        default=15, gt=0, description="The most levels of nested fields that a document may have."
     )
     graphql_max_aliases: int = Field(
         default=50, gt=0, description="The most aliases that a document may have."

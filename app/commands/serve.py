@@ -1,10 +1,11 @@
 """The command that serves: by uvicorn, on the embedded PostgreSQL where no database is named."""
 
+import logging
 import signal
 import socket
 import sys
 from types import FrameType
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 import uvicorn
@@ -15,9 +16,14 @@ from app.factory import GRAPHQL_PATH
 from app.http.websocket_messages import MESSAGE_MAX_BYTES
 from app.settings import Settings, settings_or_exit
 from app.telemetry.log import UVICORN_LOGS_JSON
+from app.workers import Workers
+
+APPLICATION = "app.asgi:app"
 
 GRACE_PERIOD = 10
 """Seconds that requests under way are given when the server stops."""
+
+logger = logging.getLogger("uvicorn.error")
 
 
 def serve(
@@ -42,24 +48,44 @@ def serve(
 
 
 def _run_server(settings: Settings, host: str, port: int, workers: int, *, reload: bool) -> None:
-    uvicorn.run(
-        "app.asgi:app",
-        host=host,
-        port=port,
-        workers=workers,
-        reload=reload,
-        log_config=LOGGING_CONFIG if settings.logs_for_people else UVICORN_LOGS_JSON,
-        log_level="debug" if settings.debug else "info",
-        server_header=False,
+    options: dict[str, Any] = {
+        "host": host,
+        "port": port,
+        "log_config": LOGGING_CONFIG if settings.logs_for_people else UVICORN_LOGS_JSON,
+        "log_level": "debug" if settings.debug else "info",
+        "server_header": False,
         # Nothing here depends on the client's address, which a proxy would give.
-        proxy_headers=False,
-        access_log=False,
-        http="app.http.connection:GuardedProtocol",
-        ws="app.http.websocket_connection:GuardedWebSocket",
-        ws_max_size=MESSAGE_MAX_BYTES,
-        ws_per_message_deflate=False,
-        timeout_graceful_shutdown=GRACE_PERIOD,
-    )
+        "proxy_headers": False,
+        "access_log": False,
+        "http": "app.http.connection:GuardedProtocol",
+        "ws": "app.http.websocket_connection:GuardedWebSocket",
+        "ws_max_size": MESSAGE_MAX_BYTES,
+        "ws_per_message_deflate": False,
+        "timeout_graceful_shutdown": GRACE_PERIOD,
+    }
+    if reload or workers == 1:
+        _do_no_harm_by_hangup(settings)
+        uvicorn.run(APPLICATION, reload=reload, **options)
+        return
+    config = uvicorn.Config(APPLICATION, workers=workers, **options)
+    Workers(config, [config.bind_socket()], settings.worker_start_seconds).serve()
+
+
+def _do_no_harm_by_hangup(settings: Settings) -> None:
+    """Have SIGHUP, by which several workers are replaced, do no harm to one alone.
+
+    Where the database is embedded, it comes from a terminal that was closed: the server stops.
+    """
+    if not hasattr(signal, "SIGHUP") or signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+        return
+
+    def stop_or_ignore(_signal: int, _frame: FrameType | None) -> None:
+        if settings.is_embedded:
+            signal.raise_signal(signal.SIGTERM)
+        else:
+            logger.warning("SIGHUP is ignored: a worker is replaced only with --workers 2 or more.")
+
+    signal.signal(signal.SIGHUP, stop_or_ignore)
 
 
 def _require_free(host: str, port: int) -> None:

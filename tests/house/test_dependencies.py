@@ -61,6 +61,11 @@ PARTS = [
         ("app/commands/serve.py",),
         "its log configuration, to change formatters alone",
     ),
+    Part(
+        "uvicorn.supervisors",
+        ("app/workers.py",),
+        "the supervisor of workers, which gives them no time to start",
+    ),
     Part("uvicorn.logging", ("app/telemetry/log.py",), "its formatter, for lines in colours"),
     Part(
         "._schema",

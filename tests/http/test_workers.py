@@ -1,0 +1,157 @@
+"""Several workers: slow to start, silent, replaced, and without their parent."""
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx2
+import psutil
+import pytest
+
+from tests.api import SECRET
+from tests.databases import Database
+from tests.http.test_serving import Process, started
+from tests.repository import ROOT
+
+pytestmark = pytest.mark.skipif(os.name == "nt", reason="Windows has no such signals")
+
+SLOW = """
+import sys, time
+if "--multiprocessing-fork" in sys.argv:
+    time.sleep({seconds})
+"""
+"""What slows a spawned process down before it has imported anything."""
+
+
+def workers_of(server: Process) -> set[int]:
+    """Return the processes that serve, be they ready or not."""
+    return {
+        child.pid
+        for child in psutil.Process(server.process.pid).children()
+        if "--multiprocessing-fork" in child.cmdline()
+    }
+
+
+@contextmanager
+def serving(
+    database: Database, folder: Path, *, slow: float = 0, workers: int = 2, **settings: str
+) -> Iterator[Process]:
+    """Start workers, each of which needs so many seconds more to start."""
+    (folder / "sitecustomize.py").write_text(SLOW.format(seconds=slow))
+    environment = {
+        "BETTER_AUTH_SECRET": SECRET,
+        "DATABASE_URL": database.server_url,
+        "PYTHONPATH": f"{folder}:{ROOT}",
+        **settings,
+    }
+    command = ["todo-api", "serve", "--port", "{port}", "--workers", str(workers)]
+    with started(command, environment, folder) as server:
+        yield server
+
+
+def wait_for(server: Process, words: str, times: int = 1) -> None:
+    deadline = time.monotonic() + 60
+    while server.said.count(words) < times:
+        assert time.monotonic() < deadline, server.said
+        time.sleep(0.05)
+
+
+def test_workers_that_are_slow_to_start_are_waited_for(
+    data_folder: Path, database: Database
+) -> None:
+    with serving(database, data_folder, slow=7) as server:
+        while len(workers_of(server)) < 2:
+            time.sleep(0.05)
+        first = workers_of(server)
+        wait_for(server, "Application startup complete", times=2)
+        server.wait_until_ready()
+        assert workers_of(server) == first
+        assert "killed" not in server.said
+
+
+def test_a_worker_that_does_not_start_in_time_is_replaced_with_a_warning(
+    data_folder: Path, database: Database
+) -> None:
+    with serving(database, data_folder, slow=600, WORKER_START_SECONDS="0.5") as server:
+        wait_for(server, "has not started within WORKER_START_SECONDS (0.5 s), and was killed")
+        assert '"level":"warning"' in server.said.replace(" ", "").lower()
+
+
+def test_a_server_that_is_starting_stops_at_once(data_folder: Path, database: Database) -> None:
+    with serving(database, data_folder, slow=600, workers=3) as server:
+        while len(workers_of(server)) < 3:
+            time.sleep(0.05)
+        family = psutil.Process(server.process.pid).children()
+        assert server.stop(signal.SIGTERM) == 0
+        _, alive = psutil.wait_procs(family, timeout=10)
+        assert alive == []
+
+
+def test_a_worker_that_is_silent_is_killed_with_a_warning(
+    data_folder: Path, database: Database
+) -> None:
+    with serving(database, data_folder) as server:
+        wait_for(server, "Application startup complete", times=2)
+        silent = max(workers_of(server))
+        os.kill(silent, signal.SIGSTOP)
+        wait_for(server, f"Worker [{silent}] did not answer in time, and was killed")
+        wait_for(server, "Application startup complete", times=3)
+        assert silent not in workers_of(server)
+
+
+def test_workers_end_when_their_parent_is_killed(data_folder: Path, database: Database) -> None:
+    with serving(database, data_folder) as server:
+        wait_for(server, "Application startup complete", times=2)
+        family = psutil.Process(server.process.pid).children()
+        server.process.kill()
+        _, alive = psutil.wait_procs(family, timeout=30)
+        assert alive == []
+        assert server.said.count("Application shutdown complete") == 2
+        with pytest.raises(httpx2.ConnectError):
+            httpx2.get(f"http://127.0.0.1:{server.port}/health")
+
+
+def test_a_hangup_replaces_the_workers_and_fails_no_request(
+    data_folder: Path, database: Database
+) -> None:
+    with serving(database, data_folder, slow=6) as server:
+        wait_for(server, "Application startup complete", times=2)
+        old, count = workers_of(server), 0
+        server.process.send_signal(signal.SIGHUP)
+        while len(workers_of(server) - old) < 2 or len(workers_of(server)) > 2:
+            assert httpx2.get(f"http://127.0.0.1:{server.port}/health").status_code == 200
+            count += 1
+        assert count > 10
+        assert workers_of(server).isdisjoint(old)
+        assert "killed" not in server.said
+
+
+def test_a_server_that_replaces_its_workers_still_stops(
+    data_folder: Path, database: Database
+) -> None:
+    with serving(database, data_folder) as server:
+        wait_for(server, "Application startup complete", times=2)
+        (data_folder / "sitecustomize.py").write_text(SLOW.format(seconds=600))
+        old = workers_of(server)
+        server.process.send_signal(signal.SIGHUP)
+        while workers_of(server) == old:
+            time.sleep(0.05)
+        assert server.stop(signal.SIGTERM) == 0
+
+
+def test_a_hangup_does_no_harm_to_one_worker_alone(data_folder: Path, database: Database) -> None:
+    with serving(database, data_folder, workers=1) as server:
+        server.wait_until_ready()
+        server.process.send_signal(signal.SIGHUP)
+        wait_for(server, "SIGHUP is ignored")
+        server.wait_until_ready()
+
+
+def test_workers_that_cannot_start_end_the_server(data_folder: Path, database: Database) -> None:
+    superuser = database.superuser_url
+    with serving(database, data_folder, DATABASE_URL=superuser) as server:
+        assert server.process.wait(60) == 3
+        assert "cannot start: the server stops" in server.said
