@@ -24,6 +24,7 @@ from app.supervisor import Supervisor
 from auth.context import ContextGetter
 from auth.keys import Jwks
 from auth.tokens import TokenVerifier
+from models.quota import Quota
 from resolvers.users import read_viewer
 
 
@@ -55,7 +56,9 @@ def make_parts(settings: Settings, *, explains: bool = False) -> Running:
     budget = make_budget(settings, notifier)
     receiver = Receiver(notifier.worker, live, budget.count if budget else None)
     notifying = NotifyingDatabase(database, live, notifier)
-    get_context = ContextGetter(verifier, notifying, live, read_viewer, explains=explains)
+    get_context = ContextGetter(
+        verifier, notifying, live, read_viewer, make_quota(settings), explains=explains
+    )
     readiness = Readiness(database, head, ready_when_read_only=settings.ready_when_read_only)
     return Running(
         keys,
@@ -100,6 +103,11 @@ def make_budget(settings: Settings, notifier: Notifier) -> Budget | None:
     """Make the budget; None where users may spend as much as they like."""
     limit = settings.points_per_minute
     return Budget(limit, notifier.add_spending) if limit else None
+
+
+def make_quota(settings: Settings) -> Quota:
+    """Return how much each user may have."""
+    return Quota(settings.tasks_max or None, settings.text_max_bytes or None)
 
 
 @asynccontextmanager

@@ -202,6 +202,20 @@ class Settings(BaseSettings):
         description="Points that each user may spend in a minute; 0: as many as they like. Unset: "
         f"{RATE_LIMIT_IN_PRODUCTION} with `DATABASE_URL`, else 0.",
     )
+    tasks_max: int = Field(
+        default=100_000,
+        ge=0,
+        le=2_147_483_647,
+        description="The most tasks that each user may have, those in the trash among them; 0: as "
+        "many as they like.",
+    )
+    text_max_bytes: int = Field(
+        default=100_000_000,
+        ge=0,
+        le=2_147_483_647,
+        description="The most bytes of text that each user's tasks may have; 0: as many as they "
+        "like.",
+    )
     listen_database_url: PostgresUrl | None = Field(
         default=None,
         description="The server's database by a direct connection, where `DATABASE_URL` leads to a "

@@ -13,6 +13,7 @@ from auth.refusals import Reason, reason_of, refusal
 from auth.tokens import InvalidToken, TokenVerifier
 from graphql_schema.types import RateLimit
 from models.database import Changes, Database
+from models.quota import Quota
 from models.user import UserId, UserRow
 
 
@@ -25,8 +26,10 @@ class Context:
         database: Database,
         changes: Changes,
         read_viewer: Callable[["Context"], Awaitable[UserRow]],
+        quota: Quota,
     ) -> None:
         self.identity = identity
+        self.quota = quota
         self.database = database
         self.changes = changes
         self._read_viewer = read_viewer
@@ -42,7 +45,7 @@ class Context:
 
     def anew(self) -> "Context":
         """Return a context of the same user that has read nothing yet."""
-        return Context(self.identity, self.database, self.changes, self._read_viewer)
+        return Context(self.identity, self.database, self.changes, self._read_viewer, self.quota)
 
     async def viewer(self) -> UserRow:
         """Return the row of the user, read at most once in a request."""
@@ -67,6 +70,7 @@ class ContextGetter:
         database: Database,
         changes: Changes,
         read_viewer: Callable[[Context], Awaitable[UserRow]],
+        quota: Quota,
         *,
         explains: bool = False,
     ) -> None:
@@ -76,6 +80,7 @@ class ContextGetter:
         self._database = database
         self._changes = changes
         self._read_viewer = read_viewer
+        self._quota = quota
 
     async def __call__(self, authorization: Sequence[str]) -> Context:
         """Return the context of the user that the values of the `Authorization` header name.
@@ -95,4 +100,4 @@ class ContextGetter:
         except InvalidToken as error:
             reason = reason_of(token, error)
             raise refusal(reason, token, explains=self._explains) from error
-        return Context(identity, self._database, self._changes, self._read_viewer)
+        return Context(identity, self._database, self._changes, self._read_viewer, self._quota)

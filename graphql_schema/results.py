@@ -5,7 +5,7 @@ from typing import Annotated
 import strawberry
 
 from graphql_schema.inputs import InputIssue
-from graphql_schema.types import Task
+from graphql_schema.types import Storage, Task
 from models.task import TaskRow
 
 _MESSAGE = "A sentence about what happened, for people."
@@ -40,6 +40,18 @@ class VersionConflict(UserError):
         default="The task has changed since you last saw it.", description=_MESSAGE
     )
     current: TaskRow = strawberry.field(graphql_type=Task, description="The task as it is now.")
+
+
+@strawberry.type(
+    description="The caller would have more tasks or more text than they may. Nothing was written."
+)
+class QuotaExceeded(UserError):
+    message: str = strawberry.field(
+        default="There is no room for this: you have as much as you may. What is removed from the "
+        "trash makes room.",
+        description=_MESSAGE,
+    )
+    storage: Storage = strawberry.field(description="How much the caller has, and may have.")
 
 
 @strawberry.type(
@@ -81,11 +93,11 @@ class DeleteTasksSuccess:
 
 
 CreateTaskResult = Annotated[
-    Task | InvalidInput,
+    Task | InvalidInput | QuotaExceeded,
     strawberry.union("CreateTaskResult", description="The new task, or why there is none."),
 ]
 UpdateTaskResult = Annotated[
-    Task | InvalidInput | TaskNotFound | VersionConflict,
+    Task | InvalidInput | TaskNotFound | VersionConflict | QuotaExceeded,
     strawberry.union("UpdateTaskResult", description="The changed task, or why nothing changed."),
 ]
 ToggleTaskResult = Annotated[

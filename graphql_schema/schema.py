@@ -36,6 +36,10 @@ class Query:
         resolver=queries.rate_limit,
         description="The points that the caller may spend; null where there is no limit.",
     )
+    storage = strawberry.field(
+        resolver=queries.storage,
+        description="How much the caller has stored, and may store.",
+    )
     task = strawberry.field(
         resolver=queries.task,
         graphql_type=Task | None,

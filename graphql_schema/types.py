@@ -1,14 +1,18 @@
 """The types of tasks, users and budgets. The values of tasks and users are rows."""
 
 from datetime import UTC, datetime
-from typing import Protocol
+from typing import Protocol, Self
 
 import strawberry
 
 from graphql_schema.fields import read
 from models.instant import Instant
+from models.quota import Quota, Stored
 from models.task import TASK_FACTS, TaskRow
 from models.user import USER_FACTS, UserRow
+
+_INT_MAX = 2**31 - 1
+"""The greatest value of GraphQL's Int."""
 
 
 class ViewerContext(Protocol):
@@ -50,6 +54,31 @@ class Task:
     @strawberry.field(graphql_type=User, description="The owner of the task: always the caller.")
     async def owner(self, info: strawberry.Info[ViewerContext, None]) -> UserRow:
         return await info.context.viewer()
+
+
+@strawberry.type(
+    description="How much the caller has stored, and may store. What is in the trash counts."
+)
+class Storage:
+    tasks: int = strawberry.field(description="The tasks that the caller has.")
+    tasks_limit: int | None = strawberry.field(
+        description="The most tasks that the caller may have; null where there is no limit."
+    )
+    bytes: int = strawberry.field(
+        description="The bytes of these tasks' texts in UTF-8, at most 2147483647."
+    )
+    bytes_limit: int | None = strawberry.field(
+        description="The most bytes of text that the caller may have; null where there is no limit."
+    )
+
+    @classmethod
+    def of(cls, stored: Stored, quota: Quota) -> Self:
+        return cls(
+            tasks=stored.tasks,
+            tasks_limit=quota.tasks,
+            bytes=min(stored.bytes, _INT_MAX),
+            bytes_limit=quota.bytes,
+        )
 
 
 @strawberry.type(

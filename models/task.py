@@ -176,6 +176,10 @@ class TaskCounter(SQLModel, table=True):
     beginning: int = Field(
         sa_column=Column(BigInteger, nullable=False, server_default=text(RANDOM_BEGINNING))
     )
+    # How many tasks the user has, in the trash or not, and the bytes of their texts in UTF-8.
+    # Triggers keep both, and count anew where there is null.
+    tasks: int | None = Field(default=None, sa_column=Column(Integer))
+    bytes: int | None = Field(default=None, sa_column=Column(BigInteger))
 
 
 class TaskRow(NamedTuple):

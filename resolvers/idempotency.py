@@ -16,7 +16,7 @@ from models.statement import Statement
 from models.task import TaskRow
 from resolvers.statements import tasks as statements
 from resolvers.statements.idempotency_keys import once
-from resolvers.statements.owned import Change
+from resolvers.statements.kind import Change
 from resolvers.users import fetch_as_known
 
 ATTEMPTS = 3

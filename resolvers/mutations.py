@@ -22,6 +22,7 @@ from graphql_schema.results import (
     DeleteTasksSuccess,
     DeleteTaskSuccess,
     InvalidInput,
+    QuotaExceeded,
     TaskNotFound,
     UpdateTasksSuccess,
     VersionConflict,
@@ -29,7 +30,8 @@ from graphql_schema.results import (
 from models.task import TaskRow
 from resolvers.idempotency import changes
 from resolvers.statements import tasks as statements
-from resolvers.statements.owned import Change
+from resolvers.statements.kind import Change
+from resolvers.storage import read_storage
 
 _Inputs = strawberry.argument(description="The tasks, and what to do with them.")
 _Input = strawberry.argument(description="The task, and what to do with it.")
@@ -38,33 +40,40 @@ _Input = strawberry.argument(description="The task, and what to do with it.")
 async def create_task(
     info: Info,
     input: Annotated[CreateTaskInput, strawberry.argument(description="The new task.")],
-) -> TaskRow | InvalidInput:
+) -> TaskRow | InvalidInput | QuotaExceeded:
     issues = input.issues()
     if issues:
         return InvalidInput(issues=issues)
-    statement = statements.create_task(info.context.user_id, input.values())
+    context = info.context
+    statement = statements.create_task(context.user_id, input.values(), context.quota)
     made = await changes(info.context, input, statement)
     if not made:
         raise BadUserInput(
             "The task that was created with this `idempotencyKey` has been removed since: take a "
             "new key to create another."
         )
+    if made[0].done is None:
+        return QuotaExceeded(storage=await read_storage(context))
     return made[0].row
 
 
 async def update_task(
     info: Info, input: Annotated[UpdateTaskInput, _Input]
-) -> TaskRow | InvalidInput | TaskNotFound | VersionConflict:
+) -> TaskRow | InvalidInput | TaskNotFound | VersionConflict | QuotaExceeded:
     issues = input.issues()
     if issues:
         return InvalidInput(issues=issues)
     key = task_key(input.id)
     if key is None:
         return TaskNotFound()
+    context = info.context
     statement = statements.update_task(
-        info.context.user_id, key, input.values(), given(input.expected_version)
+        context.user_id, key, input.values(), given(input.expected_version), context.quota
     )
-    return _outcome(await changes(info.context, input, statement))
+    updated = await changes(context, input, statement)
+    if updated and updated[0].done is None:
+        return QuotaExceeded(storage=await read_storage(context))
+    return _outcome(updated)
 
 
 async def toggle_task(

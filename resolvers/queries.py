@@ -16,12 +16,13 @@ from graphql_schema.connections import (
 )
 from graphql_schema.filters import TaskFilter, TaskOrder
 from graphql_schema.inputs import given, task_key
-from graphql_schema.types import RateLimit
+from graphql_schema.types import RateLimit, Storage
 from models.database import Database
 from models.task import TaskRow
 from models.user import UserId, UserRow
 from resolvers.statements import tasks as statements
 from resolvers.statements.tasks import Conditions, Page
+from resolvers.storage import read_storage
 
 FOUND_MAX = 1000
 """Tasks that a search looks up. If there are more, the list is searched task by task."""
@@ -32,6 +33,10 @@ EVERY_TASK = Conditions()
 
 def rate_limit(info: Info) -> RateLimit | None:
     return info.context.rate_limit
+
+
+async def storage(info: Info) -> Storage:
+    return await read_storage(info.context)
 
 
 async def me(info: Info) -> UserRow:

@@ -8,6 +8,9 @@ import psycopg
 from app.database.migration import MigrationFailed
 from app.database.urls import libpq_url
 
+BATCH = 100
+"""Users who are counted in one transaction."""
+
 MARGIN = 1_000_000
 """Ids that are left out after a restore: more than a database gives out in the time it lost."""
 
@@ -16,12 +19,26 @@ SELECT pg_sequence_last_value(pg_get_serial_sequence('tasks', 'id')::regclass),
        (SELECT max(id) FROM tasks)
 """
 MOVE_SEQUENCE = "SELECT setval(pg_get_serial_sequence('tasks', 'id'), %s)"
+TAKE_UNCOUNTED = """
+SELECT user_id FROM task_counters WHERE tasks IS NULL OR bytes IS NULL
+LIMIT %s FOR NO KEY UPDATE SKIP LOCKED
+"""
+COUNT = """
+UPDATE task_counters c
+SET (tasks, bytes) = (
+    SELECT count(*),
+           coalesce(sum(octet_length(title) + coalesce(octet_length(description), 0)), 0)
+    FROM tasks t WHERE t.user_id = c.user_id)
+WHERE user_id = ANY (%s)
+"""
 KEEP_TRASH_FOR = """
 UPDATE installation SET trash_retention_days = %(days)s WHERE trash_retention_days <> %(days)s
 """
 DRAW_BEGINNING = """
 UPDATE installation SET beginning = (random() * 9007199254740990 + 1)::bigint
 """
+# The triggers count rows that are restored into tables beside counters that have them already.
+COUNT_ANEW = "UPDATE task_counters SET tasks = NULL, bytes = NULL"
 DELETE_OLD_KEYS = "DELETE FROM idempotency_keys WHERE created_at < now() - interval '1 day'"
 
 
@@ -61,6 +78,8 @@ def check_sequence(url: str) -> Sequence:
 def complete_migration(url: str, trash_retention_days: int) -> Sequence:
     """Write how long trash is kept, and move a sequence on that is behind; return how it stood.
 
+    Then count what each user has, where nobody did: in short transactions, for servers run beside.
+
     A restore of rows alone leaves the sequence behind, as does logical replication.
 
     Raises:
@@ -72,6 +91,8 @@ def complete_migration(url: str, trash_retention_days: int) -> Sequence:
             sequence = _sequence(connection)
             if sequence.is_behind:
                 connection.execute(MOVE_SEQUENCE, [sequence.greatest])
+            connection.commit()
+            _count_uncounted(connection)
             return sequence
     except psycopg.Error as error:
         raise MigrationFailed(
@@ -92,6 +113,7 @@ def begin_after_restore(url: str, margin: int = MARGIN, ids_from: int | None = N
         with psycopg.connect(libpq_url(url)) as connection:
             connection.execute(DRAW_BEGINNING)
             connection.execute(DELETE_OLD_KEYS)
+            connection.execute(COUNT_ANEW)
             sequence = _sequence(connection)
             last = max(sequence.last, sequence.greatest) + margin
             if ids_from is not None:
@@ -103,6 +125,20 @@ def begin_after_restore(url: str, margin: int = MARGIN, ids_from: int | None = N
         raise MigrationFailed(
             f"Nothing was written: {error.diag.message_primary or error}"
         ) from error
+
+
+def _count_uncounted(connection: psycopg.Connection[Any]) -> None:
+    """Count what each user has whose counter says nothing of it; pass over those that are busy.
+
+    A user who is passed over is counted by the next change of theirs that adds a task or a text.
+    """
+    while True:
+        # Two statements: what is counted must be what is there once nobody can change it.
+        users = [user for (user,) in connection.execute(TAKE_UNCOUNTED, [BATCH]).fetchall()]
+        connection.execute(COUNT, [users])
+        connection.commit()
+        if not users:
+            return
 
 
 def _sequence(connection: psycopg.Connection[Any]) -> Sequence:

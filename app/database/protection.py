@@ -18,7 +18,7 @@ from app.database.roles import inspect_role
 from app.database.urls import SERVER_ROLE, libpq_url
 from models.metadata import INSTALLATION, OWNED_TABLES
 
-REVISION = "0006"
+REVISION = "0007"
 """The migration after which the database is as `EXPECTED` says."""
 
 ROW_SECURITY = "row security"
@@ -60,6 +60,16 @@ EXPECTED: dict[Key, str] = {
         "FOR EACH ROW WHEN (new.completed IS DISTINCT FROM (new.completed_at IS NOT NULL)) "
         "EXECUTE FUNCTION note_completion()"
     ),
+    ("tasks", "trigger note_length"): (
+        "enabled CREATE TRIGGER note_length AFTER UPDATE OF title, description ON tasks FOR EACH "
+        "ROW WHEN (octet_length(new.title::text) <> octet_length(old.title::text) OR "
+        "COALESCE(octet_length(new.description), 0) <> COALESCE(octet_length(old.description), 0)) "
+        "EXECUTE FUNCTION note_length()"
+    ),
+    ("tasks", "trigger note_storage"): (
+        "enabled CREATE TRIGGER note_storage AFTER INSERT ON tasks REFERENCING NEW TABLE AS made "
+        "FOR EACH STATEMENT EXECUTE FUNCTION note_storage()"
+    ),
     ("tasks", "trigger note_what_is_gone"): (
         "enabled CREATE TRIGGER note_what_is_gone AFTER DELETE ON tasks REFERENCING OLD TABLE AS "
         "gone FOR EACH STATEMENT EXECUTE FUNCTION note_what_is_gone()"
@@ -84,8 +94,15 @@ EXPECTED: dict[Key, str] = {
     ("alembic_version", "right to select"): "every column",
     ("installation", "right to select"): "every column",
     ("", "function note_completion"): "callable da84451a09d0b32764303f2177a6cf4b",
+    (
+        "",
+        "function note_length",
+    ): f"{_AS_OWNER} set {_SEARCH_PATH} 824dceda9ccec803f1ef2b147fcac496",
+    ("", "function note_storage"): (
+        f"{_AS_OWNER} set {_SEARCH_PATH} fef91a0d78da15572761aad8f70ef765"
+    ),
     ("", "function note_what_is_gone"): (
-        f"{_AS_OWNER} set {_SEARCH_PATH} 316dd99c48e7a5f71ae3d1d446719b22"
+        f"{_AS_OWNER} set {_SEARCH_PATH} 6355b0d4d660da41a6bbd116707f5f9f"
     ),
     ("", "function note_words"): "ab39ab1bad2117c50159456f19632010",
     ("", "function purge_idempotency_keys"): (

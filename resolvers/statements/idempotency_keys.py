@@ -25,7 +25,7 @@ from models.idempotency_key import IdempotencyKey
 from models.statement import Sql, Statement
 from models.user import UserId
 from resolvers.statements.compiling import compiled, source_of
-from resolvers.statements.owned import OWNER, Change, Kind, Thing
+from resolvers.statements.kind import OWNER, Change, Kind, Thing
 
 _IDEMPOTENCY_KEY = bindparam("idempotency_key", type_=Text)
 _REQUEST = bindparam("request", type_=Text)
@@ -45,7 +45,8 @@ def once(
 ) -> Statement[Change[Thing]]:
     """Return the statement as one that can take effect only once under a key of the owner's.
 
-    It writes the key in its own transaction. `request` distinguishes one input from another.
+    It writes the key in its own transaction, unless there was no room for the change: then it may
+    be sent again. `request` distinguishes one input from another.
     """
     values = {**statement.values, "idempotency_key": idempotency_key, "request": request}
     return Statement(_once(statement.sql), owner, values)
@@ -86,7 +87,9 @@ def _once(sql: Sql[Change[Thing]]) -> Sql[Change[Thing]]:
         insert(IdempotencyKey)
         .from_select(
             ["user_id", "key", "request", "outcome"],
-            select(OWNER, _IDEMPOTENCY_KEY, _REQUEST, of_all).select_from(outcome),
+            select(OWNER, _IDEMPOTENCY_KEY, _REQUEST, of_all)
+            .select_from(outcome)
+            .having(func.coalesce(func.bool_and(outcome.c.done.is_not(None)), true())),
         )
         .cte("recorded")
     )

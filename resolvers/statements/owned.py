@@ -4,22 +4,21 @@ Each function takes a `Kind` and returns SQL that names the owner. The owner's c
 changes: a change advances it in its own transaction, and takes the number as its version.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Generic, NamedTuple, Protocol, TypeVar
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from sqlalchemy import (
     ARRAY,
     BigInteger,
     Column,
+    ColumnElement,
     Integer,
     Select,
     SQLColumnExpression,
-    Table,
-    Text,
     and_,
     any_,
     bindparam,
+    case,
     exists,
     func,
     literal_column,
@@ -36,64 +35,15 @@ from sqlalchemy.sql.selectable import CTE
 
 from models.statement import Sql
 from resolvers.statements.compiling import compiled
+from resolvers.statements.kind import KEY, OWNER, Change, Condition, Kind, NewValues, Thing
+from resolvers.statements.storage import (
+    BYTES_MAX,
+    TASKS_MAX,
+    has_room_for_one,
+    has_room_to_grow,
+    length_of,
+)
 
-Condition = SQLColumnExpression[bool]
-NewValues = Mapping[str, SQLColumnExpression[Any]]
-"""Columns, and what they are set to."""
-
-
-class Versioned(Protocol):
-    """A row of a thing that is owned."""
-
-    @property
-    def version(self) -> int: ...
-
-
-Thing = TypeVar("Thing", bound=Versioned)
-
-
-@dataclass(frozen=True, slots=True)
-class Kind(Generic[Thing]):
-    """A kind of thing that users own."""
-
-    table: Table
-    """Has the columns `id`, `user_id`, `version`, `updated_at` and `deleted_at`."""
-    counter: Table
-    """A row for each user: `user_id`, `version` and `purged_version`."""
-    fields: tuple[str, ...]
-    """The columns of a row, in their order."""
-    make_row: Callable[[Sequence[Any]], Thing]
-
-    @property
-    def columns(self) -> list[Column[Any]]:
-        return [self.table.c[name] for name in self.fields]
-
-    @property
-    def is_owned(self) -> Condition:
-        return self.table.c.user_id == OWNER
-
-    @property
-    def is_live(self) -> Condition:
-        return self.table.c.deleted_at.is_(None)
-
-    @property
-    def is_in_trash(self) -> Condition:
-        return self.table.c.deleted_at.is_not(None)
-
-
-class Change(NamedTuple, Generic[Thing]):
-    """The outcome of changing a thing that exists."""
-
-    done: bool
-    """False: the thing was not at the expected version, and nothing was written."""
-    row: Thing
-    """The thing after the change, or as it is."""
-    version: int
-    """The thing's version right after the change, or as it was."""
-
-
-OWNER = bindparam("owner", type_=Text)
-KEY = bindparam("key", type_=BigInteger)
 _DONE: Label[bool] = literal_column("true").label("done")
 
 
@@ -104,15 +54,22 @@ def find(kind: Kind[Thing]) -> Sql[Thing]:
 
 
 def create(kind: Kind[Thing], values: NewValues) -> Sql[Change[Thing]]:
-    """Add a thing."""
-    counter = _advance(kind, _first_version())
-    statement = (
+    """Add a thing, if the quota has room for it."""
+    length = length_of([values[name] for name in kind.texts])
+    # Where there is no counter yet, the first condition alone is looked at.
+    first = _first_version().where(literal_column("0") < TASKS_MAX, length <= BYTES_MAX)
+    counter = _advance(kind, first, has_room_for_one(kind, length))
+    created = (
         insert(kind.table)
         .from_select(
             ["user_id", *values, "version"], select(OWNER, *values.values(), counter.c.version)
         )
         .returning(_DONE, *kind.columns)
+        .cte("created")
     )
+    nulls = [null().label(column.name) for column in kind.columns]
+    refused = select(null().label("done"), *nulls).where(not_(exists(select(counter.c.version))))
+    statement = select(*created.c).union_all(refused)
     return compiled(statement, _change_maker(kind), writes=True)
 
 
@@ -134,12 +91,22 @@ def change_one(kind: Kind[Thing], values: NewValues) -> Sql[Change[Thing]]:
 
 
 def set_one(kind: Kind[Thing], values: NewValues) -> Sql[Change[Thing]]:
-    """Set values in one thing, as `change_one`; where all are there already, nothing is written."""
+    """Set values in one thing, as `change_one`; where all are there already, nothing is written.
+
+    Nor is it where a text grows, and the quota has no room for that.
+    """
     target = _target(kind, kind.is_live)
-    as_expected = _is_as_expected(target.c.version)
-    counter = _advance_for(kind, target, as_expected, _differs(target, values))
-    changed = _changed(kind, target, counter, values)
-    return _done_or_current(kind, changed, target, as_expected)
+    as_expected, differs = _is_as_expected(target.c.version), _differs(target, values)
+    texts = [name for name in kind.texts if name in values]
+    room, undone = None, as_expected
+    if texts:
+        new, old = length_of([values[n] for n in texts]), length_of([target.c[n] for n in texts])
+        growth = select(new - old).select_from(target).scalar_subquery()
+        room = has_room_to_grow(kind, growth)
+        undone = case((and_(as_expected, differs), null()), else_=as_expected)
+    first = _first_version().select_from(target).where(as_expected, differs)
+    changed = _changed(kind, target, _advance(kind, first, room), values)
+    return _done_or_current(kind, changed, target, undone)
 
 
 def delete_one(kind: Kind[Thing]) -> Sql[Change[Thing]]:
@@ -272,14 +239,20 @@ def _first_version() -> Select[*tuple[Any, ...]]:
     return select(OWNER, literal_column("1"))
 
 
-def _advance(kind: Kind[Any], first: Select[*tuple[Any, ...]]) -> CTE:
-    """Advance the owner's counter, or start it; it stays locked until the transaction's end."""
+def _advance(
+    kind: Kind[Any], first: Select[*tuple[Any, ...]], room: ColumnElement[bool] | None = None
+) -> CTE:
+    """Advance the owner's counter, or start it; it stays locked until the transaction's end.
+
+    Where there is no room, it is locked and stays as it is.
+    """
     counter = kind.counter
     advance = insert(counter).from_select(["user_id", "version"], first)
     return (
         advance.on_conflict_do_update(
             index_elements=[counter.c.user_id],
             set_={"version": counter.c.version + advance.excluded.version},
+            where=room,
         )
         .returning(counter.c.user_id, counter.c.version)
         .cte("counter")

@@ -23,7 +23,7 @@ from models.fact import Fact
 from models.metadata import INSTALLATION
 from models.statement import Sql
 from resolvers.statements.compiling import compiled
-from resolvers.statements.owned import OWNER, Condition, Kind, Thing
+from resolvers.statements.kind import OWNER, Condition, Kind, Thing
 
 Parts = Sequence[Sequence[Condition]]
 """The conditions of each part of a list; together the parts hold all of it."""

@@ -15,13 +15,14 @@ from graphql_schema.connections import Cursor
 from graphql_schema.filters import OrderDirection, TaskOrderField, TaskStatus, TaskTrash
 from models.fact import Fact, May
 from models.metadata import metadata
+from models.quota import Quota, Stored
 from models.statement import Sql, Statement
 from models.task import TASK_FACTS, TaskRow
 from models.user import UserId
-from resolvers.statements import idempotency_keys, owned, pages
+from resolvers.statements import idempotency_keys, owned, pages, storage
 from resolvers.statements.compiling import compiled, row_maker
 from resolvers.statements.idempotency_keys import Replay
-from resolvers.statements.owned import OWNER, Change, Condition, Kind
+from resolvers.statements.kind import OWNER, Change, Condition, Kind
 from resolvers.statements.pages import FeedRow, position
 
 TASK = Kind(
@@ -29,8 +30,12 @@ TASK = Kind(
     metadata.tables["task_counters"],
     TaskRow._fields,
     row_maker(TaskRow),
+    texts=("title", "description"),
 )
 _COLUMNS = TASK.table.c
+
+_NO_LIMIT = 2**63 - 1
+"""The greatest value of PostgreSQL's bigint."""
 
 
 class Conditions(NamedTuple):
@@ -138,19 +143,33 @@ def search_tasks(owner: UserId, search: str, limit: int) -> Statement[tuple[int]
     return Statement(_search_tasks(), owner, {"search": search, "limit": limit})
 
 
-def create_task(owner: UserId, values: Mapping[str, object]) -> Statement[Change[TaskRow]]:
-    """Add a task. Every column that may be given has a value, so that one text serves all."""
-    return Statement(_create_task(), owner, values)
+def stored(owner: UserId) -> Statement[Stored]:
+    """Return how many tasks the owner has, and how much text."""
+    return Statement(_stored(), owner, {})
+
+
+def create_task(
+    owner: UserId, values: Mapping[str, object], quota: Quota
+) -> Statement[Change[TaskRow]]:
+    """Add a task, if there is room for it.
+
+    Every column that may be given has a value, so that one text serves all.
+    """
+    return Statement(_create_task(), owner, {**_most(quota), **values})
 
 
 def update_task(
-    owner: UserId, key: int, values: Mapping[str, object], expected_version: int | None
+    owner: UserId,
+    key: int,
+    values: Mapping[str, object],
+    expected_version: int | None,
+    quota: Quota,
 ) -> Statement[Change[TaskRow]]:
     """Set the columns that have values; where they have them already, the version stays too.
 
     No row comes back where there is no such task.
     """
-    parameters = {"key": key, "expected_version": expected_version, **values}
+    parameters = {"key": key, "expected_version": expected_version, **_most(quota), **values}
     return Statement(_update_task(frozenset(values)), owner, parameters)
 
 
@@ -193,6 +212,12 @@ def delete_tasks(owner: UserId, keys: Sequence[int]) -> Statement[Change[TaskRow
 def replay(owner: UserId, idempotency_key: str) -> Statement[Replay[TaskRow]]:
     """Return what was recorded under a key; no row where nothing was."""
     return Statement(_replay(), owner, {"idempotency_key": idempotency_key})
+
+
+def _most(quota: Quota) -> Mapping[str, int]:
+    """Return the parameters that a statement has which adds something."""
+    most = {"tasks_max": quota.tasks, "bytes_max": quota.bytes}
+    return {name: _NO_LIMIT if limit is None else limit for name, limit in most.items()}
 
 
 # What follows is the SQL: one function a statement, run once for each shape.
@@ -269,6 +294,11 @@ def _search_tasks() -> Sql[tuple[int]]:
 @cache
 def _task_changes() -> Sql[FeedRow[TaskRow]]:
     return pages.feed(TASK)
+
+
+@cache
+def _stored() -> Sql[Stored]:
+    return storage.stored(TASK)
 
 
 @cache

@@ -11,7 +11,7 @@ from models.metadata import OWNED_TABLES
 from models.statement import Sql, Statement
 from models.user import User, UserId, UserRow
 from resolvers.statements.compiling import compiled, row_maker
-from resolvers.statements.owned import OWNER
+from resolvers.statements.kind import OWNER
 
 _USER = [col(getattr(User, name)) for name in UserRow._fields]
 _user_row = row_maker(UserRow)

@@ -11,6 +11,7 @@ from auth.refusals import Unauthenticated
 from auth.tokens import InvalidToken, TokenVerifier
 from graphql_schema.errors import ErrorCode
 from models.database import Changes, Database
+from models.quota import Quota
 from models.user import UserId, UserRow
 
 ADA = Identity(UserId("ada"), "ada@example.com", "Ada", 9e9)
@@ -42,7 +43,9 @@ class Viewers:
 
 
 def getter(token: str = "t", viewers: Any = None) -> ContextGetter:
-    return ContextGetter(OneToken(token), DATABASE, CHANGES, viewers or Viewers())
+    return ContextGetter(
+        OneToken(token), DATABASE, CHANGES, viewers or Viewers(), Quota(None, None)
+    )
 
 
 @pytest.mark.parametrize(

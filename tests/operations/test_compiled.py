@@ -9,6 +9,7 @@ from compiled_graphql.tests.chance import Chance
 from compiled_graphql.tests.comparison import REQUESTS, SEEDS, Comparison
 from graphql_schema.schema import schema
 from models.database import DatabaseUnavailable
+from models.quota import Quota
 from models.statement import Row, Statement
 from models.user import UserId
 from resolvers.users import read_viewer
@@ -28,7 +29,8 @@ class Caller(Context):
     """Somebody whose database returns what chance says, and is away now and then."""
 
     def __init__(self, number: int) -> None:
-        super().__init__(Identity(UserId("ada"), None, None, 0), self, Live(), read_viewer)
+        ada = Identity(UserId("ada"), None, None, 0)
+        super().__init__(ada, self, Live(), read_viewer, Quota(None, None))
         self._chance = Chance(number, 0.05)
         self.calls: list[str] = []
 

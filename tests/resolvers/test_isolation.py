@@ -256,6 +256,17 @@ def test_a_search_finds_the_callers_own_alone(layers: Server) -> None:
     assert bob.page(filter={"search": "secret"})["totalCount"] == 1
 
 
+def test_what_is_stored_is_counted_of_the_caller_alone(layers: Server) -> None:
+    alice, bob = layers.user(), layers.user()
+    alice.create("Alice's secret", description="her own")
+    storage = "{ storage { tasks bytes } }"
+    assert bob.data(storage)["storage"] == {"tasks": 0, "bytes": 0}
+    bob.create("Bob's")
+    assert bob.data(storage)["storage"] == {"tasks": 1, "bytes": 5}
+    alice.create("more")
+    assert bob.data(storage)["storage"] == {"tasks": 1, "bytes": 5}
+
+
 def test_changes_are_the_callers_own_alone(layers: Server) -> None:
     alice, bob = layers.user(), layers.user()
     for n in range(3):

@@ -17,7 +17,7 @@ from models.task import TaskRow
 from models.user import UserId
 from resolvers.statements import tasks
 from resolvers.statements.idempotency_keys import once
-from resolvers.statements.owned import Change
+from resolvers.statements.kind import Change
 from tests.databases import AS_THE_SERVER, Database
 from tests.resolvers.test_statements import STATEMENTS
 

@@ -23,6 +23,7 @@ from graphql_schema.inputs import CreateTaskInput
 from models.fact import May
 from models.instant import Instant
 from models.metadata import metadata
+from models.quota import Quota
 from models.statement import Statement
 from models.user import UserId
 from resolvers import statements
@@ -49,6 +50,8 @@ ATTACKER = UserId(f"attacker-{uuid4().hex}")
 VICTIM = UserId(f"victim-{uuid4().hex}")
 NOBODY = UserId(f"victim-{uuid4().hex}")
 """Has no row yet."""
+
+ROOM = Quota(None, None)
 
 OF_VICTIMS = """
     SELECT ROW(t.*)::text FROM tasks t
@@ -154,9 +157,9 @@ def shapes_of(name: str, owner: UserId, places: Places) -> Iterator[Statement[An
         "email": [None],
         "key": [places.key_in_trash if name == "restore_task" else places.key],
         "statement": [
-            tasks.create_task(owner, CreateTaskInput(title="stolen").values()),
+            tasks.create_task(owner, CreateTaskInput(title="stolen").values(), ROOM),
             tasks.toggle_task(owner, places.key, None),
-            tasks.update_task(owner, places.key, {}, None),
+            tasks.update_task(owner, places.key, {}, None, ROOM),
             tasks.restore_task(owner, places.key_in_trash, None),
         ],
         "idempotency_key": ["used" if name == "replay" else "fresh"],
@@ -171,6 +174,7 @@ def shapes_of(name: str, owner: UserId, places: Places) -> Iterator[Statement[An
             ]
         ),
         "expected_version": [None, 1, 7],
+        "quota": [ROOM],
         "conditions": list(conditions(places)),
         "search": ["victim"],
         "keys": [places.keys],
