@@ -19,9 +19,12 @@ from tests.repository import ROOT
 Holder = subprocess.Popen[str]
 HOLD = """
 import sys
+import signal
 from pathlib import Path
 import psycopg
 from app.database.embedded import embedded_postgres
+# What a shell starts in the background ignores interrupts.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 with embedded_postgres(Path(sys.argv[1])) as postgres:
     try:
         print("holds", flush=True)

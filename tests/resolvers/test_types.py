@@ -47,6 +47,7 @@ STEPS = {
     ),
 }
 INTERNAL = {
+    "installation": "what is true of the database as a whole",
     "task_counters": "`version` of a task shows what it counts",
     "idempotency_keys": "whoever sends a key again is shown what came of it",
 }
