@@ -31,7 +31,7 @@ from app.http.openapi import describe_endpoint
 from app.http.origins import Origins, is_of_this_machine
 from app.http.pages import add_pages
 from app.http.schema_file import SchemaFile
-from app.http.startup import FromState, ReadableStartupFailure
+from app.http.startup import FromState, ReadableStartupFailure, warn_without_limits
 from app.http.websocket import GraphQLSocket
 from app.lifespan import run
 from app.operations.documents import Documents
@@ -155,6 +155,8 @@ async def _lifespan(parts: Unstarted, _app: FastAPI) -> AsyncIterator[dict[str, 
         socket = GraphQLSocket(
             running.get_context, executor, parts.persisted, parts.requests, parts.origins
         )
+        if not settings.is_embedded:
+            warn_without_limits()
         connections = Connections()
         running.supervisor.run("watch over connections", connections.watch)
         # These objects live as long as the server: the garbage collector need not visit them.

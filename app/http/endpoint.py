@@ -1,17 +1,16 @@
 """The GraphQL endpoint: an ASGI application that says who first, then what, then answers."""
 
-import json
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
-import orjson
 from graphql import ExecutionResult, GraphQLError
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from app.http.deadlines import Deadlines
+from app.http.json_text import write_json
 from app.http.middleware import record_of
 from app.http.request import (
     PLAIN_JSON,
@@ -214,11 +213,7 @@ def _failure(
 def _json(
     status: int, body: Mapping[str, Any], media_type: str, headers: Mapping[str, str] | None = None
 ) -> Answer:
-    try:
-        content = orjson.dumps(body)
-    except TypeError:
-        # Half a surrogate, quoted in an error: only the standard library writes it, escaped.
-        content = json.dumps(body).encode()
+    content = write_json(body)
     written = [_CONTENT_TYPES[media_type], (b"content-length", b"%d" % len(content))]
     if headers:
         written += [(name.encode(), value.encode()) for name, value in headers.items()]

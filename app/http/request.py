@@ -1,21 +1,20 @@
 """Reads a GraphQL request from an HTTP request, after the GraphQL over HTTP specification."""
 
-import json
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-import orjson
 from starlette.datastructures import QueryParams
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope
 
+from app.http.json_text import read_json
 from app.operations.execution import GraphQLRequest
 from app.operations.persisted import PersistedQueries
 from graphql_schema.errors import CodedError, ErrorCode
 
-BODY_MAX_BYTES = 100 * 1024
-"""Bytes of a request's body."""
+REQUEST_MAX_BYTES = 100 * 1024
+"""Bytes of a request: of its body, or of its message on a socket."""
 
 ACCEPTS_KEPT = 256
 """Values of headers with media types whose meaning is remembered."""
@@ -129,28 +128,19 @@ async def _read_body(receive: Receive) -> bytes:
             raise ClientDisconnect
         body += message.get("body", b"")
         more = message.get("more_body", False)
-        if len(body) > BODY_MAX_BYTES:
+        if len(body) > REQUEST_MAX_BYTES:
             raise RequestRefused(
-                ErrorCode.PAYLOAD_TOO_LARGE, f"The body must have at most {BODY_MAX_BYTES} bytes."
+                ErrorCode.PAYLOAD_TOO_LARGE,
+                f"The body must have at most {REQUEST_MAX_BYTES} bytes.",
             )
     return body
 
 
 def _parse_json(raw: bytes | str, what: str) -> Any:  # noqa: ANN401 -- JSON is anything
     try:
-        return orjson.loads(raw)
-    except orjson.JSONDecodeError:
-        # A lone surrogate: the standard library's parser takes it, and a later check explains it.
-        pass
-    try:
-        text = raw if isinstance(raw, str) else raw.decode()
-        return json.loads(text, parse_constant=_refuse_constant)
-    except (ValueError, RecursionError):
+        return read_json(raw)
+    except ValueError:
         raise RequestRefused(ErrorCode.BAD_REQUEST, f"{what} must be JSON.") from None
-
-
-def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is not JSON")
 
 
 def _graphql_request(

@@ -1,6 +1,23 @@
 """The start: what a request finds of the application that has started, and how a start fails."""
 
+import logging
+import sys
+
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+logger = logging.getLogger(__name__)
+
+PROTOCOL = "app.http.connection"
+"""The module that uvicorn imports by its name, as nobody else does, if it is told to."""
+
+
+def warn_without_limits() -> None:
+    """Log what a server lacks that uvicorn alone has started."""
+    if PROTOCOL not in sys.modules:
+        logger.warning(
+            "Nothing bounds heads, idle connections, WebSocket frames and the number of "
+            "connections: keep strangers away, or start the server by `todo-api serve`."
+        )
 
 
 class FromState:

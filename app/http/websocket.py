@@ -8,11 +8,12 @@ from collections.abc import AsyncGenerator, Collection, Mapping
 from contextlib import aclosing
 from typing import Any
 
-import orjson
 from graphql import ExecutionResult, GraphQLError
 from starlette.types import Message, Receive, Scope, Send
 
+from app.http.json_text import read_json, write_json
 from app.http.origins import Origins
+from app.http.request import REQUEST_MAX_BYTES
 from app.http.states import UNINITIALISED
 from app.http.websocket_messages import (
     MESSAGE_MAX_BYTES,
@@ -146,28 +147,32 @@ class Connection:
         """Do what the client says, until it leaves or must."""
         try:
             while (message := await self._receive())["type"] != "websocket.disconnect":
-                await self._heed(self._parse(message))
+                await self._heed(*self._parse(message))
         except Closed as closed:
             return closed
         return None
 
-    def _parse(self, message: Message) -> Mapping[str, Any]:
+    def _parse(self, message: Message) -> tuple[Mapping[str, Any], int]:
+        """Return what a message says, and its size in bytes."""
         text = message.get("text")
         if text is None:
             raise Closed(CloseCode.BAD_REQUEST, "Invalid message: not text")
-        if len(text) > MESSAGE_MAX_BYTES:
+        size = len(text.encode())
+        if size > MESSAGE_MAX_BYTES:
             raise Closed(CloseCode.MESSAGE_TOO_BIG, "Message too big")
         try:
-            parsed = orjson.loads(text)
-        except orjson.JSONDecodeError:
+            parsed = read_json(text)
+        except ValueError:
             raise Closed(CloseCode.BAD_REQUEST, "Invalid message: not JSON") from None
         if not isinstance(parsed, dict) or not isinstance(parsed.get("type"), str):
             raise Closed(CloseCode.BAD_REQUEST, "Invalid message: no object with a type")
         if not isinstance(parsed.get("payload"), dict | None):
             raise Closed(CloseCode.BAD_REQUEST, "Invalid message: its payload is no object")
-        return parsed
+        if size > REQUEST_MAX_BYTES and parsed["type"] != "subscribe":
+            raise Closed(CloseCode.MESSAGE_TOO_BIG, "Message too big")
+        return parsed, size
 
-    async def _heed(self, message: Mapping[str, Any]) -> None:
+    async def _heed(self, message: Mapping[str, Any], size: int) -> None:
         match message["type"]:
             case "connection_init":
                 await self._initiate(message.get("payload") or {})
@@ -175,14 +180,14 @@ class Connection:
                 payload = message.get("payload")
                 try:
                     await self._say({"type": "pong"} | ({"payload": payload} if payload else {}))
-                except TypeError:
+                except ValueError:
                     raise Closed(
                         CloseCode.BAD_REQUEST, "Invalid message: nested too deeply"
                     ) from None
             case "pong":
                 pass
             case "subscribe":
-                await self._subscribe(message)
+                await self._subscribe(message, size)
             case "complete":
                 task = self._operations.pop(id_of(message), None)
                 if task is not None:
@@ -218,7 +223,7 @@ class Connection:
         )
         await self._say({"type": "connection_ack"})
 
-    async def _subscribe(self, message: Mapping[str, Any]) -> None:
+    async def _subscribe(self, message: Mapping[str, Any], size: int) -> None:
         id, payload = id_of(message), message.get("payload")
         if payload is None or not is_request(payload):
             raise Closed(
@@ -228,6 +233,10 @@ class Connection:
             raise Closed(CloseCode.UNAUTHORIZED, "Unauthorized")
         if id in self._operations:
             raise Closed(CloseCode.SUBSCRIBER_EXISTS, f"Subscriber for {id[:64]} already exists")
+        if size > REQUEST_MAX_BYTES:
+            text = f"The message must have at most {REQUEST_MAX_BYTES} bytes."
+            await self._fail(id, [CodedError(ErrorCode.PAYLOAD_TOO_LARGE, text)])
+            return
         if len(self._operations) >= OPERATIONS_MAX:
             text = f"At most {OPERATIONS_MAX} operations can be under way on one socket."
             await self._fail(id, [CodedError(ErrorCode.TOO_MANY_OPERATIONS, text)])
@@ -293,4 +302,4 @@ class Connection:
         Raises:
             OSError: nobody is there any more.
         """
-        await self._send({"type": "websocket.send", "text": orjson.dumps(message).decode()})
+        await self._send({"type": "websocket.send", "text": write_json(message).decode()})

@@ -6,7 +6,10 @@ from typing import Any
 
 from graphql import ExecutionResult
 
-MESSAGE_MAX_BYTES = 64 * 1024
+from app.http.request import REQUEST_MAX_BYTES
+
+MESSAGE_MAX_BYTES = 2 * REQUEST_MAX_BYTES
+"""Bytes of a message. A request that is too large, but fits into one, costs no other its socket."""
 
 
 class CloseCode(IntEnum):

@@ -146,6 +146,7 @@ def test_signalled_again_and_again_it_still_stops_its_postgres(data_folder: Path
         ("uvicorn app.asgi:app --port {port}", False),
         ("uvicorn --factory app.factory:create_app --port {port}", False),
         ("uvicorn app.asgi:app --port {port} --workers 2", False),
+        ("todo-api serve --port {port}", False),
     ],
 )
 def test_it_starts_the_ways_that_people_expect(
@@ -169,6 +170,8 @@ def test_it_starts_the_ways_that_people_expect(
         assert all(a.json() == {"data": {"me": {"name": "Ada"}}} for a in answers)
         server.stop(signal.SIGTERM)
     assert "Traceback" not in server.said
+    # Which of the ways lack the limits on connections is said, where strangers might come.
+    assert ("keep strangers away" in server.said) == command.startswith("uvicorn")
     assert postgres_of(data_folder) == []
 
 
