@@ -1,11 +1,14 @@
 """The port to the database: what resolvers need of it, and how it fails."""
 
 import asyncio
+from collections.abc import Callable, Coroutine
 from contextlib import AbstractContextManager
-from typing import Protocol
+from typing import Any, Protocol, TypeVar
 
 from models.statement import Row, Statement
 from models.user import UserId
+
+Read = TypeVar("Read")
 
 
 class Database(Protocol):
@@ -29,6 +32,16 @@ class Changes(Protocol):
         """Return an event that is set whenever the owner's rows may have changed, in the block.
 
         The code that waits for it clears it.
+        """
+        ...
+
+    async def read_once(
+        self, owner: UserId, place: object, read: Callable[[], Coroutine[Any, Any, Read]]
+    ) -> Read:
+        """Return what `read` returns, called once for all who ask for the place while it runs.
+
+        It is called again for who asks after a change has been reported, and so misses none. Who is
+        cancelled does not cancel it for others.
         """
         ...
 

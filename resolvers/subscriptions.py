@@ -1,6 +1,7 @@
 """The subscriptions. Each reads the feed of changes, and waits at its end."""
 
 from collections.abc import AsyncGenerator
+from functools import partial
 from typing import Annotated
 
 import strawberry
@@ -31,7 +32,8 @@ async def task_changes(
         while True:
             # A change from here on is either read now, or sets the event again.
             changed.clear()
-            page = await read_changes(context.database, context.user_id, cursor, PAGE_SIZE_MAX)
+            read = partial(read_changes, context.database, context.user_id, cursor, PAGE_SIZE_MAX)
+            page = await context.changes.read_once(context.user_id, cursor, read)
             if page.reset:
                 raise CodedError(
                     ErrorCode.CURSOR_EXPIRED,

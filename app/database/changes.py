@@ -1,11 +1,13 @@
 """Live changes: who waits for an owner's changes in this worker, and who is woken by a write."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
+from functools import partial
+from typing import Any
 
 from app.database.notifications import Notifier
-from models.database import Database
+from models.database import Database, Read
 from models.statement import Row, Statement
 from models.user import UserId
 
@@ -15,6 +17,8 @@ class Live:
 
     def __init__(self) -> None:
         self._events: dict[UserId, set[asyncio.Event]] = {}
+        self._reads: dict[UserId, dict[object, asyncio.Task[Any]]] = {}
+        """What is being read for each owner, by the place, since the last change reported."""
         self.watched = asyncio.Event()
         """Set once somebody has waited for changes."""
 
@@ -32,12 +36,39 @@ class Live:
             if not events:
                 del self._events[owner]
 
+    async def read_once(
+        self, owner: UserId, place: object, read: Callable[[], Coroutine[Any, Any, Read]]
+    ) -> Read:
+        """Read for all at one place at once, as `models.database.Changes` has it."""
+        reads = self._reads.setdefault(owner, {})
+        task: asyncio.Task[Read] | None = reads.get(place)
+        if task is None:
+            task = reads[place] = asyncio.create_task(read())
+            task.add_done_callback(partial(self._end_read, owner, reads, place))
+        return await asyncio.shield(task)
+
+    def _end_read(
+        self,
+        owner: UserId,
+        reads: dict[object, asyncio.Task[Any]],
+        place: object,
+        task: asyncio.Task[Any],
+    ) -> None:
+        del reads[place]
+        if not reads and self._reads.get(owner) is reads:
+            del self._reads[owner]
+        if not task.cancelled():
+            # Where nobody waits any more, nobody else asks for its error.
+            task.exception()
+
     @property
     def watchers(self) -> int:
         return sum(map(len, self._events.values()))
 
     def wake(self, owner: UserId) -> None:
         """Wake everybody in this worker who waits for the owner's changes."""
+        # What is being read may not have this change yet.
+        self._reads.pop(owner, None)
         for event in self._events.get(owner, ()):
             event.set()
 
