@@ -29,7 +29,8 @@ logger = logging.getLogger(__name__)
 
 LOCALS = statement_of(SET_LOCALS)
 PROBE = statement_of(
-    "SELECT version_num, NOT current_setting('transaction_read_only')::boolean FROM alembic_version"
+    "SELECT version_num, NOT current_setting('transaction_read_only')::boolean, serves "
+    "FROM alembic_version, installation"
 )
 
 
@@ -80,8 +81,11 @@ class PipelinedDatabase:
                 self.answered_at = time.monotonic()
                 return rows
 
-    async def probe(self) -> tuple[str | None, bool]:
-        """Return the migration that it is at, None when there is none, and if it takes changes.
+    async def probe(self) -> tuple[str | None, bool, str]:
+        """Ask how the database is.
+
+        The answer is the migration that it is at, None when there is none; whether it takes
+        changes; and the migration of the oldest code that works with it.
 
         Raises:
             DatabaseUnavailable: the database cannot be reached.
@@ -90,10 +94,10 @@ class PipelinedDatabase:
         try:
             records = await self.client.run(queries, tuple, repeatable=True)
         except (psycopg.errors.UndefinedTable, psycopg.errors.InsufficientPrivilege):
-            return None, False
+            return None, False, ""
         except (psycopg.Error, TimeoutError) as error:
             raise DatabaseUnavailable("The database cannot be reached.") from error
-        return records[0] if records else (None, False)
+        return records[0] if records else (None, False, "")
 
     async def _prepare(self, connection: AsyncConnection[Any]) -> None:
         await prepare_session(connection, self._settings)

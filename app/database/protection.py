@@ -205,6 +205,7 @@ NOT_MIGRATED = (
     "The database is not migrated, or the role lacks the right to use the schema: run "
     "`todo-api migrate`."
 )
+NOT_SERVED = "Newer code has migrated the database, and this code no longer works with it."
 HOW_TO_MEND = "`todo-api migrate` mends what it has made; what others have added it leaves."
 
 
@@ -292,6 +293,10 @@ async def objections(connection: AsyncConnection[Any]) -> list[str]:
     cursor = await connection.execute(QUERY, parameters(role.name))
     rows, expected = await cursor.fetchall(), EXPECTED
     if await _is_newer(connection):
+        cursor = await connection.execute("SELECT serves FROM installation")
+        ((serves,),) = await cursor.fetchall()
+        if serves > REVISION:
+            return [NOT_SERVED]
         rows = [row for row in rows if row[1] == ROW_SECURITY]
         expected = {key: state for key, state in EXPECTED.items() if key[1] == ROW_SECURITY}
     return sentences(compare(rows, expected)) or await _probe(connection)

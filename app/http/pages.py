@@ -29,7 +29,7 @@ class Ready(Health):
     """Whether requests can be served."""
 
     reason: str | None
-    """Why not: `database`, `migrations` or `writes`."""
+    """Why not: `database`, `migrations`, `version` or `writes`."""
     message: str
     database: bool
     migrations: bool | None

@@ -20,14 +20,19 @@ PATIENCE = 0.9
 """Seconds that the database may take to answer."""
 
 
+Probe = tuple[str | None, bool, str]
+"""The migration that the database is at, None when there is none; whether it takes changes; and the
+migration of the oldest code that works with it."""
+
+
 class ProbedDatabase(Protocol):
     """A database that can be asked how it is."""
 
     answered_at: float
     """When it last answered a statement, on the clock of `time.monotonic`."""
 
-    async def probe(self) -> tuple[str | None, bool]:
-        """Return the migration that it is at, None when there is none, and if it takes changes.
+    async def probe(self) -> Probe:
+        """Ask the database.
 
         Raises:
             DatabaseUnavailable: it cannot be reached.
@@ -40,6 +45,7 @@ class Lack(Enum):
 
     DATABASE = "database"
     MIGRATIONS = "migrations"
+    VERSION = "version"
     WRITES = "writes"
 
 
@@ -47,6 +53,7 @@ SENTENCES = {
     None: "Requests can be served.",
     Lack.DATABASE: "The database cannot be reached.",
     Lack.MIGRATIONS: "The database is not migrated: run `todo-api migrate`.",
+    Lack.VERSION: "Newer code has migrated the database, and this code no longer works with it.",
     Lack.WRITES: "The database takes no changes: it is a standby, or was made read-only.",
 }
 
@@ -59,7 +66,7 @@ class State:
     database: bool
     """It answers."""
     migrations: bool | None
-    """It is at the code's migration or a later one; None where it does not answer."""
+    """It is at a migration that the code works with; None where it does not answer."""
     writes: bool | None
     """It takes changes; None where it does not answer."""
     age: float
@@ -88,7 +95,7 @@ class Readiness:
         self._ready_when_read_only = ready_when_read_only
         self._clock = clock
         self._patience = patience
-        self._known: tuple[str | None, bool] | None = None
+        self._known: Probe | None = None
         self._asked_at = self._until = -INTERVAL
         self._asking: asyncio.Task[None] | None = None
 
@@ -102,15 +109,15 @@ class Readiness:
         age = round(self._clock() - self._asked_at, 1)
         if self._known is None:
             return State(Lack.DATABASE, False, None, None, age)
-        revision, writes = self._known
-        # Newer code may have migrated the database: it still fits this one.
-        migrated = revision is not None and revision >= self._newest_revision()
+        (revision, writes, serves), ours = self._known, self._newest_revision()
         lack = None
-        if not migrated:
+        if revision is None or revision < ours:
             lack = Lack.MIGRATIONS
+        elif ours < serves:
+            lack = Lack.VERSION
         elif not writes and not self._ready_when_read_only:
             lack = Lack.WRITES
-        return State(lack, True, migrated, writes, age)
+        return State(lack, True, lack not in (Lack.MIGRATIONS, Lack.VERSION), writes, age)
 
     async def _ask(self) -> None:
         began = self._clock()

@@ -11,7 +11,14 @@ from app.commands.doctor import examine
 from app.commands.migrate import migrate_at
 from app.database.migration import head
 from app.database.pipelined import PipelinedDatabase
-from app.database.protection import EXPECTED, HOW_TO_MEND, NOT_MIGRATED, REVISION, objections
+from app.database.protection import (
+    EXPECTED,
+    HOW_TO_MEND,
+    NOT_MIGRATED,
+    NOT_SERVED,
+    REVISION,
+    objections,
+)
 from app.database.session import UnsafeRole
 from app.database.urls import SERVER_ROLE
 from models.metadata import OWNED_TABLES, metadata
@@ -95,6 +102,15 @@ async def test_a_schema_of_another_name_is_sound(fresh_database: Database) -> No
 def test_every_table_of_the_models_is_looked_at() -> None:
     assert {*OWNED_TABLES, "installation"} == set(metadata.tables)
     assert set(OWNED_TABLES) == {table for table, thing in EXPECTED if thing == "row security"}
+
+
+async def test_code_that_a_newer_database_does_not_serve_says_so(
+    migrated_database: Database,
+) -> None:
+    run(migrated_database, "UPDATE alembic_version SET version_num = '9999'")
+    assert await objections_to(migrated_database.server_url) == []
+    run(migrated_database, "UPDATE installation SET serves = '9999'")
+    assert await objections_to(migrated_database.server_url) == [NOT_SERVED]
 
 
 @pytest.mark.parametrize(("statements", "name"), LOSSES.items())

@@ -9,7 +9,7 @@ import pytest
 from psycopg import sql
 
 from app.database.urls import SERVER_ROLE
-from app.http.readiness import Lack, Readiness
+from app.http.readiness import Lack, Probe, Readiness
 from models.database import DatabaseUnavailable
 from tests.api import CREATE, Server, running_server, settings_for
 from tests.databases import Database
@@ -27,7 +27,7 @@ TWO_CHANGES_AND_A_FAILURE = f"mutation {{ {' '.join(CHANGES[:2])} {NONE_SUCH} }}
 class Asked:
     """A database that answers as a test says."""
 
-    answer: tuple[str | None, bool] | Exception | None = (NEWEST, True)
+    answer: Probe | Exception | None = (NEWEST, True, NEWEST)
     """None: no answer ever."""
     answered_at: float = -1.0
     times: int = 0
@@ -35,7 +35,7 @@ class Asked:
     answers_others: bool = False
     said: asyncio.Event = field(default_factory=asyncio.Event)
 
-    async def probe(self) -> tuple[str | None, bool]:
+    async def probe(self) -> Probe:
         self.times += 1
         if self.answers_others:
             self.answered_at = self.now
@@ -78,7 +78,7 @@ async def test_a_database_that_is_away_is_asked_again_after_a_second() -> None:
     assert (await readiness.state()).lack is Lack.DATABASE
     database.now += 0.8
     assert (await readiness.state()).lack is Lack.DATABASE
-    database.answer = (NEWEST, True)
+    database.answer = (NEWEST, True, NEWEST)
     database.now += 0.5
     assert (await readiness.state()).lack is None
     assert database.times == 2
@@ -105,7 +105,7 @@ async def test_whoever_asked_first_may_leave() -> None:
     second = asyncio.create_task(readiness.state())
     await asyncio.sleep(0)
     first.cancel()
-    database.answer = (NEWEST, True)
+    database.answer = (NEWEST, True, NEWEST)
     database.said.set()
     assert (await second).lack is None
 
@@ -113,19 +113,21 @@ async def test_whoever_asked_first_may_leave() -> None:
 @pytest.mark.parametrize(
     ("answer", "lack"),
     [
-        ((NEWEST, True), None),
-        (("0006", True), None),
-        (("0004", True), Lack.MIGRATIONS),
-        ((None, False), Lack.MIGRATIONS),
-        ((NEWEST, False), Lack.WRITES),
+        ((NEWEST, True, "0004"), None),
+        (("0006", True, "0004"), None),
+        (("0006", True, NEWEST), None),
+        (("0006", True, "0006"), Lack.VERSION),
+        (("0004", True, "0004"), Lack.MIGRATIONS),
+        ((None, False, ""), Lack.MIGRATIONS),
+        ((NEWEST, False, "0004"), Lack.WRITES),
     ],
 )
-async def test_what_is_lacking_is_said(answer: tuple[str | None, bool], lack: Lack | None) -> None:
+async def test_what_is_lacking_is_said(answer: Probe, lack: Lack | None) -> None:
     assert (await readiness_of(Asked(answer)).state()).lack is lack
 
 
 async def test_a_server_may_live_on_reads() -> None:
-    readiness = readiness_of(Asked((NEWEST, False)), ready_when_read_only=True)
+    readiness = readiness_of(Asked((NEWEST, False, NEWEST)), ready_when_read_only=True)
     state = await readiness.state()
     assert (state.lack, state.writes) == (None, False)
 
