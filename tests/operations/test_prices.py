@@ -216,6 +216,8 @@ def test_a_point_pays_for_no_more_than_12_kib(documents: Documents, user: Caller
         f"query($ids: [ID!]) {{ {rows} {{ nodes {{ {parts} owner {{ id name }} }} }} }}",
         f"query($ids: [ID!]) {{ {rows} {{ nodes {{ {parts} {dear} }} }} }}",
         f"query($ids: [ID!]) {{ {rows} {{ nodes {{ {parts} }} edges {{ node {{ {dear} }} }} }} }}",
+        f"query($ids: [ID!]) {{ {rows[:-1]}, orderBy: {{field: TITLE}}) {{ edges {{ cursor node "
+        f"{{ {parts} owner {{ id name email }} }} }} }} }}",
         f"query($ids: [ID!]) {{ {rows} {{ totalCount }} task(id: {ids[0]}) {{ {dear} }} }}",
     ):
         variables = {"ids": ids}
