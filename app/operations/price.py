@@ -39,7 +39,7 @@ WRITE_POINTS = 10
 """Points for a task that is written. PostgreSQL needs ten times as long for it as to read one."""
 
 LOOKUP_POINTS = 12
-"""Points for a search, and for a count: each looks at up to some hundred tasks."""
+"""Points for a search, which looks up a thousand tasks at most, and for a count."""
 
 COUNT_FIELD, IDS_FIELD, SEARCH_FIELD = "totalCount", "ids", "search"
 
@@ -161,14 +161,10 @@ class Prices:
         return points * _batch_size(len(ids.values) if isinstance(ids, ListValueNode) else 1)
 
     def _page(
-        self, field: FieldNode, below: Groups, selections: "Selections", parts: list[Part]
+        self, field: FieldNode, below: Groups, selections: Selections, parts: list[Part]
     ) -> int:
-        lists, rows, counts, others = (
-            self._lists[field.name.value],
-            0,
-            0,
-            dict[str, list[FieldNode]](),
-        )
+        lists = self._lists[field.name.value]
+        rows, counts, others = 0, 0, dict[str, Sequence[FieldNode]]()
         for response_name, fields in below.items():
             name = fields[0].name.value
             if name in lists:
@@ -176,7 +172,7 @@ class Prices:
             elif name == COUNT_FIELD:
                 counts += 1
             else:
-                others[response_name] = list(fields)
+                others[response_name] = fields
         points = selections.weight(others) + LOOKUP_POINTS * counts
         search = _given(field, "filter", SEARCH_FIELD)
         if isinstance(search, tuple):

@@ -167,7 +167,7 @@ def test_random_documents_are_refused_and_accepted_as_by_graphql_core(
     long = request.config.getoption("--long")
     choices = random.Random(None if long else seed)
     verdicts = []
-    for _ in range(25_000 if long else 200):
+    for _ in range(10_000 if long else 200):
         text = Writer(choices).document()
         document = parse(text)
         verdicts.append(verdict(by_graphql_core(SCHEMA, document)))
