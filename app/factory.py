@@ -83,7 +83,7 @@ def create_app(settings: Settings | None = None, intervals: Intervals = USUAL_IN
         # The redirect would name the scheme that a proxy uses here, which is not the client's.
         redirect_slashes=False,
     )
-    app.router.routes.append(WebSocketRoute(GRAPHQL_PATH, FromState("socket")))
+    app.router.routes.append(WebSocketRoute("/{path:path}", FromState("socket")))
     app.router.routes.append(Route(f"{GRAPHQL_PATH}/", _without_slash, methods=METHODS))
     if parts.settings.allows_introspection:
         file = make_schema_file(parts.settings, parts.schema)
@@ -153,7 +153,12 @@ async def _lifespan(parts: Unstarted, _app: FastAPI) -> AsyncIterator[dict[str, 
             graphiql.page if graphiql else None,
         )
         socket = GraphQLSocket(
-            running.get_context, executor, parts.persisted, parts.requests, parts.origins
+            (GRAPHQL_PATH, f"{GRAPHQL_PATH}/"),
+            running.get_context,
+            executor,
+            parts.persisted,
+            parts.requests,
+            parts.origins,
         )
         if not settings.is_embedded:
             warn_without_limits()

@@ -27,12 +27,18 @@ from app.http.transport import CoalescedTransport
 HEADERS_MAX = 100
 """Headers and trailers of a request."""
 
+NOTED = frozenset({b"expect", b"host", b"transfer-encoding"})
+"""Headers that this protocol reads."""
+
 FRAMING_PER_BYTE = 8
 """Bytes that may frame each byte of a body; a chunk of one byte is framed by five."""
 
 
 class HeadRefused(Exception):
-    """A request has too much in its head or trailers."""
+    """A request has too much in its head or trailers, or what two parsers could read differently.
+
+    The parser hands it on, and uvicorn answers 400 and closes.
+    """
 
 
 class GuardedProtocol(HttpToolsProtocol):
@@ -45,6 +51,8 @@ class GuardedProtocol(HttpToolsProtocol):
     """Bytes that came in this state; in a body, those that are none of it."""
     _head_bytes = 0
     """Bytes of the names and values of the headers and trailers that came with the request."""
+    _hosts = 0
+    """Headers of the request that name a host."""
     _is_over = False
     """Whether nothing more is parsed, whatever still comes."""
 
@@ -122,22 +130,24 @@ class GuardedProtocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         super().on_message_begin()
         self._enter(HEAD)
-        self._head_bytes = 0
+        self._head_bytes = self._hosts = 0
         self._coalesced.begin_to_look()
 
     def on_header(self, name: bytes, value: bytes) -> None:
         self._head_bytes += len(name) + len(value)
         if self._head_bytes > HEAD.bytes or len(self.headers) >= HEADERS_MAX:
-            # The parser hands it on, and uvicorn answers 400 and closes.
             raise HeadRefused
         # As uvicorn does; to call it for each header would cost more than this.
         name = name.lower()
-        if name == b"expect" and value.lower() == b"100-continue":
-            self.expect_100_continue = True
+        if name in NOTED:
+            self._note(name, value)
         self.headers.append((name, value))
 
     def on_headers_complete(self) -> None:
         if self._head_bytes + len(self.url) > HEAD.bytes:
+            raise HeadRefused
+        if self._hosts != 1 and (self._hosts or self.parser.get_http_version() != "1.0"):
+            # RFC 9112, 3.2.
             raise HeadRefused
         super().on_headers_complete()
         self._enter(BODY)
@@ -170,6 +180,16 @@ class GuardedProtocol(HttpToolsProtocol):
             self._enter(REST)
         elif self.state is ANSWERING:
             self._enter(IDLE)
+
+    def _note(self, name: bytes, value: bytes) -> None:
+        value = value.lower()
+        if name == b"host":
+            self._hosts += 1
+        elif name == b"expect":
+            self.expect_100_continue = value == b"100-continue"
+        elif value != b"chunked" or self.parser.get_http_version() != "1.1":
+            # RFC 9112, 6.1 and 7: no other coding is known here, and HTTP/1.0 knew none.
+            raise HeadRefused
 
     def _enter(self, state: State) -> None:
         self.state = state

@@ -13,8 +13,10 @@ from app.http.deadlines import Deadlines
 from app.http.json_text import write_json
 from app.http.middleware import record_of
 from app.http.request import (
+    IDENTITY,
     PLAIN_JSON,
     RESPONSE_JSON,
+    EncodingRefused,
     Head,
     RequestRefused,
     accepted_media_type,
@@ -200,6 +202,8 @@ def _failure(
         headers["retry-after"] = str(RETRY_AFTER)
     elif isinstance(errors[0], RateLimited):
         headers["retry-after"] = str(errors[0].retry_after)
+    elif isinstance(errors[0], EncodingRefused):
+        headers["accept-encoding"] = IDENTITY
     elif code in (ErrorCode.REQUEST_TIMEOUT, ErrorCode.PAYLOAD_TOO_LARGE):
         # The rest of the body is not read.
         headers["connection"] = "close"

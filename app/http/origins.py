@@ -15,6 +15,11 @@ logger = logging.getLogger(__name__)
 THIS_MACHINE = re.compile(r"(localhost|127\.0\.0\.1|\[::1\])(:\d+)?", re.ASCII)
 """Names of this machine that no other site can take on, with any port."""
 
+NO_FOREIGN_NAME = re.compile(
+    r"(localhost|\d{1,3}(\.\d{1,3}){3}|\[[0-9a-f:.]+\])(:\d+)?", re.ASCII | re.IGNORECASE
+)
+"""Hosts that nobody's name server can lead elsewhere."""
+
 
 BY_PROXY = {b"forwarded", b"via", b"x-forwarded-for", b"x-forwarded-host", b"x-real-ip"}
 """Headers that a proxy adds."""
@@ -38,14 +43,16 @@ class Origins:
     def allow(self, scope: Scope) -> bool:
         """Return whether a request may be answered to the page that sent it; log a refusal.
 
-        A request of no page, or of a page of this server itself, may be.
+        A request of no page may be, and one of a page of this server itself, where that is known:
+        by any name but `localhost`, the page may be another's whose name was led here since.
         """
         headers = dict(scope["headers"])
         given = headers.get(b"origin")
         if given is None:
             return True
         origin, host = given.decode("latin-1"), headers.get(b"host", b"").decode("latin-1")
-        if origin.partition("://")[2] == host or self.allow_other(origin):
+        is_own = origin.partition("://")[2] == host and NO_FOREIGN_NAME.fullmatch(host)
+        if is_own or self.allow_other(origin):
             return True
         self._repeated.log(
             logging.WARNING,

@@ -75,6 +75,12 @@ def add_pages(app: FastAPI, graphql_path: str, *, leads_browsers: bool) -> None:
             age=state.age,
         )
 
+    for path, answer in (("/", about), ("/health", health), ("/ready", ready)):
+        # As monitors ask. uvicorn leaves the body out.
+        app.add_api_route(
+            path, answer, methods=["HEAD"], include_in_schema=False, response_model=None
+        )
+
     if leads_browsers:
 
         @app.get("/docs", include_in_schema=False, response_class=HTMLResponse)

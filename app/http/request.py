@@ -22,7 +22,10 @@ ACCEPTS_KEPT = 256
 ACCEPT_MAX_LENGTH = 1000
 """Characters of an Accept header; a longer one is not read, as if anything were accepted."""
 
-READ_HEADERS = (b"authorization", b"accept", b"content-type")
+READ_HEADERS = (b"authorization", b"accept", b"content-type", b"content-encoding")
+
+IDENTITY = "identity"
+"""The encoding of a body that is not encoded (RFC 9110, 12.5.3)."""
 
 RESPONSE_JSON = "application/graphql-response+json"
 PLAIN_JSON = "application/json"
@@ -30,6 +33,10 @@ PLAIN_JSON = "application/json"
 
 class RequestRefused(CodedError):
     """The request cannot be served: it is too large, of another media type, or malformed."""
+
+
+class EncodingRefused(RequestRefused):
+    """The body is compressed, or encoded otherwise."""
 
 
 class Head(NamedTuple):
@@ -40,6 +47,7 @@ class Head(NamedTuple):
     """The values of the header, one for each line."""
     accept: str
     content_type: str
+    content_encoding: str
 
 
 def head_of(scope: Scope) -> Head:
@@ -48,8 +56,8 @@ def head_of(scope: Scope) -> Head:
     for name, value in scope["headers"]:
         if name in values:
             values[name].append(value.decode("latin-1"))
-    authorization, accept, content_type = values.values()
-    return Head(scope["method"], authorization, ",".join(accept), ",".join(content_type))
+    authorization, *others = values.values()
+    return Head(scope["method"], authorization, *(",".join(other) for other in others))
 
 
 async def read_request(
@@ -70,6 +78,10 @@ async def read_request(
         if media_type_of(head.content_type) != PLAIN_JSON:
             raise RequestRefused(
                 ErrorCode.UNSUPPORTED_MEDIA_TYPE, f"Send the request's body as `{PLAIN_JSON}`."
+            )
+        if head.content_encoding.strip().lower() not in ("", IDENTITY):
+            raise EncodingRefused(
+                ErrorCode.UNSUPPORTED_MEDIA_TYPE, "Send the request's body without compression."
             )
         parameters = _parse_json(await _read_body(receive), "The body")
     return _graphql_request(parameters, persisted)

@@ -47,16 +47,18 @@ SOCKETS_MAX = 10
 
 
 class GraphQLSocket:
-    """Serves GraphQL over WebSocket."""
+    """Serves GraphQL over WebSocket; refuses sockets at other paths."""
 
     def __init__(
         self,
+        paths: Collection[str],
         get_context: ContextGetter,
         executor: Executor,
         persisted: PersistedQueries,
         log: RequestLog,
         origins: Origins,
     ) -> None:
+        self._paths = paths
         self.get_context = get_context
         self.executor = executor
         self.persisted = persisted
@@ -67,17 +69,35 @@ class GraphQLSocket:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await receive()
+        began = time.perf_counter()
         record = scope["state"]["record"] = RequestRecord(self.log.new_id())
-        if not self._origins.allow(scope):
-            await send({"type": "websocket.close"})
-        elif SUBPROTOCOL not in scope["subprotocols"]:
-            await send({"type": "websocket.accept"})
-            reason = f"Subprotocol not acceptable: speak {SUBPROTOCOL}"
-            close = {"type": "websocket.close", "code": CloseCode.SUBPROTOCOL_NOT_ACCEPTABLE}
-            await send({**close, "reason": reason})
-        else:
+        status = 101
+        if scope["path"] not in self._paths:
+            status = 404
+        elif not self._origins.allow(scope):
+            status = 403
+        try:
+            if status == 101:
+                await self._accept(scope, receive, send, record)
+            else:
+                start = {"type": "websocket.http.response.start", "status": status, "headers": []}
+                await send(start)
+                await send({"type": "websocket.http.response.body", "body": b""})
+        finally:
+            milliseconds = round((time.perf_counter() - began) * 1000, 1)
+            self.log.add(scope, record, status, milliseconds)
+
+    async def _accept(
+        self, scope: Scope, receive: Receive, send: Send, record: RequestRecord
+    ) -> None:
+        if SUBPROTOCOL in scope["subprotocols"]:
             await send({"type": "websocket.accept", "subprotocol": SUBPROTOCOL})
             await Connection(self, scope, receive, send, record).serve()
+            return
+        await send({"type": "websocket.accept"})
+        reason = f"Subprotocol not acceptable: speak {SUBPROTOCOL}"
+        close = {"type": "websocket.close", "code": CloseCode.SUBPROTOCOL_NOT_ACCEPTABLE}
+        await send({**close, "reason": reason})
 
 
 class Connection:
@@ -113,6 +133,7 @@ class Connection:
             await asyncio.wait({reading, self._end}, return_when=asyncio.FIRST_COMPLETED)
             ended = self._end.result() if self._end.done() else reading.result()
             if ended is not None:
+                self._record.code = str(int(ended.code))
                 close = {"type": "websocket.close", "code": ended.code, "reason": ended.reason}
                 await self._send(close)
         except OSError:

@@ -15,6 +15,10 @@ UVICORN_LOGGERS = ("uvicorn", "uvicorn.access")
 """uvicorn's loggers that have handlers."""
 
 
+UVICORN_HANDSHAKE = '%s - "WebSocket %s"'
+"""How uvicorn's lines on handshakes begin: they have the whole URL."""
+
+
 class JsonLines(logging.Formatter):
     """One JSON object a line, for programs."""
 
@@ -59,6 +63,8 @@ def configure_logging(requests: RequestLog, *, readable: bool, debug: bool) -> N
     """Have everything logged to stderr in one form, unless the root logger has handlers."""
     for room in ROOMS:
         logging.getLogger(room).setLevel(logging.DEBUG if debug else logging.INFO)
+    # The server's own lines have the path alone: in a query there may be a token.
+    logging.getLogger("uvicorn.error").addFilter(_is_no_handshake)
     if not logging.root.handlers:
         stderr = logging.StreamHandler(sys.stderr)
         stderr.setFormatter(ReadableLines() if readable else JsonLines())
@@ -72,3 +78,7 @@ def configure_logging(requests: RequestLog, *, readable: bool, debug: bool) -> N
             if isinstance(handler.formatter, ColourizedFormatter):
                 # uvicorn's default: nobody has chosen it.
                 handler.setFormatter(JsonLines())
+
+
+def _is_no_handshake(record: logging.LogRecord) -> bool:
+    return not str(record.msg).startswith(UVICORN_HANDSHAKE)

@@ -54,14 +54,15 @@ def test_a_refused_origin_is_logged_once_a_minute(caplog: pytest.LogCaptureFixtu
     now = 0.0
     origins = Origins(["http://localhost:3000"], clock=lambda: now)
 
-    def ask(origin: str) -> bool:
-        headers = [(b"host", b"api.example"), (b"origin", origin.encode())]
+    def ask(origin: str, host: bytes = b"api.example") -> bool:
+        headers = [(b"host", host), (b"origin", origin.encode())]
         scope: Scope = {"type": "http", "headers": headers}
         return origins.allow(scope)
 
     with caplog.at_level(logging.WARNING):
         assert ask("http://localhost:3000")
-        assert ask("https://api.example")
+        assert ask("http://10.0.0.7:8000", b"10.0.0.7:8000")
+        assert ask("http://[::1]:8000", b"[::1]:8000")
         assert not ask("http://localhost:5173")
         now = 59.0
         assert not ask("http://localhost:5173")

@@ -166,3 +166,28 @@ def test_a_refusal_is_not_taken_for_the_answer_to_another(server: Server) -> Non
             answer = read_all(connection)
             assert answer[:12] == status
             assert answer.count(b"HTTP/1.1 ") == 1
+
+
+@pytest.mark.parametrize(
+    ("version", "headers", "status"),
+    [
+        (b"1.1", b"Host: x", 200),
+        (b"1.1", b"X: y", 400),
+        (b"1.1", b"Host: x\r\nHost: x", 400),
+        (b"1.0", b"X: y", 200),
+        (b"1.0", b"Host: x\r\nHost: y", 400),
+        (b"1.1", b"Host: x\r\nTransfer-Encoding: chunked", 200),
+        (b"1.1", b"Host: x\r\nTransfer-Encoding: Chunked", 200),
+        (b"1.1", b"Host: x\r\nTransfer-Encoding: identity, chunked", 400),
+        (b"1.1", b"Host: x\r\nTransfer-Encoding: gzip, chunked", 400),
+        (b"1.1", b"Host: x\r\nTransfer-Encoding: gzip\r\nTransfer-Encoding: chunked", 400),
+        (b"1.0", b"Transfer-Encoding: chunked", 400),
+    ],
+)
+def test_a_head_that_two_servers_could_read_differently_is_refused(
+    server: Server, version: bytes, headers: bytes, status: int
+) -> None:
+    with closing(talk(server)) as connection:
+        line = b"GET /health HTTP/" + version + b"\r\nConnection: close\r\n"
+        connection.sendall(line + headers + b"\r\n\r\n" + b"0\r\n\r\n" * (b"Encoding" in headers))
+        assert read_all(connection).startswith(b"HTTP/1.1 %d" % status)

@@ -423,3 +423,26 @@ def test_middleware_that_somebody_adds_sees_every_request(database: Database) ->
     finally:
         server.stop()
     assert seen == ["/graphql", "/health"]
+
+
+@pytest.mark.parametrize("path", ["/", "/health", "/ready"])
+def test_pages_are_there_for_head(server: Server, path: str) -> None:
+    http = server.bearer(None).http
+    asked, got = http.head(path), http.get(path)
+    assert (asked.status_code, asked.content) == (200, b"")
+    assert asked.headers["content-length"] == got.headers["content-length"]
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "br", "gzip, identity", "nonsense"])
+def test_a_body_that_is_encoded_is_refused_with_what_is_taken(
+    server: Server, encoding: str
+) -> None:
+    response = server.user().post("{ __typename }", headers={"Content-Encoding": encoding})
+    assert (response.status_code, response.headers["accept-encoding"]) == (415, "identity")
+    assert response.json()["errors"][0]["extensions"]["code"] == "UNSUPPORTED_MEDIA_TYPE"
+
+
+@pytest.mark.parametrize("encoding", ["", "identity", "Identity"])
+def test_a_body_that_is_not_encoded_may_say_so(server: Server, encoding: str) -> None:
+    response = server.user().post("{ __typename }", headers={"Content-Encoding": encoding})
+    assert response.status_code == 200
