@@ -23,6 +23,9 @@ TASK_ID_MAX = 2**63 - 1
 BATCH_MAX = 100
 """Tasks that one mutation changes."""
 
+EMPTIED_MAX = 10_000
+"""Tasks that one mutation removes where it names none."""
+
 _IDS = f"The ids of the tasks: at most {BATCH_MAX}. An id that is given twice counts once."
 
 
@@ -139,6 +142,23 @@ class DeleteTasksInput:
         return list(_ids_issues(self.ids))
 
 
+@strawberry.input(
+    description="The tasks to remove from the trash for good. Either all of them are, or none."
+)
+class PurgeTasksInput:
+    ids: list[strawberry.ID] = strawberry.field(description=_IDS)
+    idempotency_key: str | None = strawberry.field(default=UNSET, description=_IDEMPOTENCY_KEY)
+
+    def issues(self) -> list[InputIssue]:
+        """Return everything that is wrong with the values; empty when nothing is."""
+        return list(_ids_issues(self.ids))
+
+
+@strawberry.input(description="How to empty the trash.")
+class EmptyTrashInput:
+    idempotency_key: str | None = strawberry.field(default=UNSET, description=_IDEMPOTENCY_KEY)
+
+
 MutationInput = (
     CreateTaskInput
     | UpdateTaskInput
@@ -147,6 +167,8 @@ MutationInput = (
     | RestoreTaskInput
     | UpdateTasksInput
     | DeleteTasksInput
+    | PurgeTasksInput
+    | EmptyTrashInput
 )
 
 

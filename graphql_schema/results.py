@@ -4,7 +4,7 @@ from typing import Annotated
 
 import strawberry
 
-from graphql_schema.inputs import InputIssue
+from graphql_schema.inputs import EMPTIED_MAX, InputIssue
 from graphql_schema.types import Storage, Task
 from models.task import TaskRow
 
@@ -92,6 +92,30 @@ class DeleteTasksSuccess:
     missing_ids: list[strawberry.ID] = strawberry.field(description=_MISSING)
 
 
+@strawberry.type(description="The tasks have been removed for good, and make room for others.")
+class PurgeTasksSuccess:
+    purged_task_ids: list[strawberry.ID] = strawberry.field(
+        description="The ids of the tasks, in the order of the given ids."
+    )
+    missing_ids: list[strawberry.ID] = strawberry.field(
+        description="The given ids for which the caller has no task in the trash. Nothing was "
+        "written for them."
+    )
+
+
+@strawberry.type(
+    description="Tasks in the trash have been removed for good, and make room for others."
+)
+class EmptyTrashSuccess:
+    purged_count: int = strawberry.field(
+        description=f"How many tasks were removed: at most {EMPTIED_MAX}."
+    )
+    has_more: bool = strawberry.field(
+        description="Whether tasks may be left in the trash. If so, empty it again, with another "
+        "`idempotencyKey`."
+    )
+
+
 CreateTaskResult = Annotated[
     Task | InvalidInput | QuotaExceeded,
     strawberry.union("CreateTaskResult", description="The new task, or why there is none."),
@@ -122,4 +146,12 @@ DeleteTasksResult = Annotated[
 DeleteTaskResult = Annotated[
     DeleteTaskSuccess | TaskNotFound | VersionConflict,
     strawberry.union("DeleteTaskResult", description="The deleted task, or why nothing changed."),
+]
+PurgeTasksResult = Annotated[
+    PurgeTasksSuccess | InvalidInput,
+    strawberry.union("PurgeTasksResult", description="The removed tasks, or why nothing changed."),
+]
+EmptyTrashResult = Annotated[
+    EmptyTrashSuccess,
+    strawberry.union("EmptyTrashResult", description="What was removed from the trash."),
 ]

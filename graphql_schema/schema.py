@@ -5,10 +5,13 @@ from datetime import datetime
 import strawberry
 from strawberry.schema.config import StrawberryConfig
 
+from graphql_schema.inputs import EMPTIED_MAX
 from graphql_schema.results import (
     CreateTaskResult,
     DeleteTaskResult,
     DeleteTasksResult,
+    EmptyTrashResult,
+    PurgeTasksResult,
     RestoreTaskResult,
     ToggleTaskResult,
     UpdateTaskResult,
@@ -85,6 +88,16 @@ class Mutation:
         resolver=mutations.delete_tasks,
         graphql_type=DeleteTasksResult | None,
         description="Move many tasks into the trash.",
+    )
+    purge_tasks = strawberry.field(
+        resolver=mutations.purge_tasks,
+        graphql_type=PurgeTasksResult | None,
+        description="Remove tasks from the trash for good. Tasks that are not there stay.",
+    )
+    empty_trash = strawberry.field(
+        resolver=mutations.empty_trash,
+        graphql_type=EmptyTrashResult | None,
+        description=f"Remove what is in the trash for good: at most {EMPTIED_MAX} tasks at once.",
     )
     restore_task = strawberry.field(
         resolver=mutations.restore_task,

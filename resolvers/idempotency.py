@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Callable
 from dataclasses import MISSING, Field, fields, replace
 from datetime import date
 from typing import Any
@@ -14,9 +15,10 @@ from graphql_schema.inputs import CreateTaskInput, MutationInput, idempotency_ke
 from models.database import AlreadyThere, DatabaseTooSlow
 from models.statement import Statement
 from models.task import TaskRow
+from models.user import UserId
 from resolvers.statements import tasks as statements
-from resolvers.statements.idempotency_keys import once
-from resolvers.statements.kind import Change
+from resolvers.statements.idempotency_keys import Outcome, Replay, once
+from resolvers.statements.kind import Change, Removal
 from resolvers.users import fetch_as_known
 
 ATTEMPTS = 3
@@ -36,10 +38,35 @@ class InUse(CodedError):
 async def changes(
     context: Context, input: MutationInput, statement: Statement[Change[TaskRow]]
 ) -> list[Change[TaskRow]]:
+    """Run a mutation's statement, once under its key; the tasks are as they are now.
+
+    Raises:
+        InUse, CodedError: as `_run_once`.
+    """
+    return await _run_once(context, input, statement, statements.replay)
+
+
+async def removals(
+    context: Context, input: MutationInput, statement: Statement[Removal]
+) -> list[Removal]:
+    """Run a statement that removes tasks, once under its key.
+
+    Raises:
+        InUse, CodedError: as `_run_once`.
+    """
+    return await _run_once(context, input, statement, statements.replay_removals)
+
+
+async def _run_once(
+    context: Context,
+    input: MutationInput,
+    statement: Statement[Outcome],
+    replay_of: Callable[[UserId, str], Statement[Replay[Outcome]]],
+) -> list[Outcome]:
     """Run a mutation's statement; where its key was used before, return the outcome of that.
 
-    The tasks are as they are now. If another request uses the key at the same time, one of the two
-    commits, and the changes of the other are undone.
+    If another request uses the key at the same time, one of the two commits, and the changes of the
+    other are undone.
 
     Raises:
         InUse: the key is in use for too long.
@@ -54,7 +81,7 @@ async def changes(
         try:
             return await fetch_as_known(context, once(owner, statement, key, request))
         except AlreadyThere:
-            replays = await context.database.fetch(statements.replay(owner, key))
+            replays = await context.database.fetch(replay_of(owner, key))
         except DatabaseTooSlow as error:
             raise InUse from error
         if any(replay.request not in (request, *older) for replay in replays):
@@ -63,7 +90,7 @@ async def changes(
                 "This idempotency key was used with another input: take a new one for each action.",
             )
         if replays:
-            return [replay.change for replay in replays if replay.found]
+            return [replay.outcome for replay in replays if replay.found]
         # Between the two statements the key was removed, for it was a day old: it is free.
     raise InUse
 

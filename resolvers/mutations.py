@@ -8,9 +8,12 @@ import strawberry
 from auth.context import Info
 from graphql_schema.errors import BadUserInput
 from graphql_schema.inputs import (
+    EMPTIED_MAX,
     CreateTaskInput,
     DeleteTaskInput,
     DeleteTasksInput,
+    EmptyTrashInput,
+    PurgeTasksInput,
     RestoreTaskInput,
     ToggleTaskInput,
     UpdateTaskInput,
@@ -21,14 +24,16 @@ from graphql_schema.inputs import (
 from graphql_schema.results import (
     DeleteTasksSuccess,
     DeleteTaskSuccess,
+    EmptyTrashSuccess,
     InvalidInput,
+    PurgeTasksSuccess,
     QuotaExceeded,
     TaskNotFound,
     UpdateTasksSuccess,
     VersionConflict,
 )
 from models.task import TaskRow
-from resolvers.idempotency import changes
+from resolvers.idempotency import changes, removals
 from resolvers.statements import tasks as statements
 from resolvers.statements.kind import Change
 from resolvers.storage import read_storage
@@ -135,6 +140,29 @@ async def delete_tasks(
     tasks, missing_ids = _found(keys, await changes(info.context, input, statement))
     ids = [strawberry.ID(str(task.id)) for task in tasks]
     return DeleteTasksSuccess(deleted_task_ids=ids, tasks=tasks, missing_ids=missing_ids)
+
+
+async def purge_tasks(
+    info: Info, input: Annotated[PurgeTasksInput, _Inputs]
+) -> PurgeTasksSuccess | InvalidInput:
+    issues = input.issues()
+    if issues:
+        return InvalidInput(issues=issues)
+    keys = _keys(input.ids)
+    statement = statements.purge_tasks(info.context.user_id, _asked(keys))
+    removed = {removal.id for removal in await removals(info.context, input, statement)}
+    return PurgeTasksSuccess(
+        purged_task_ids=[id for id, key in keys.items() if key in removed],
+        missing_ids=[id for id, key in keys.items() if key not in removed],
+    )
+
+
+async def empty_trash(
+    info: Info, input: Annotated[EmptyTrashInput, strawberry.argument(description="How to do it.")]
+) -> EmptyTrashSuccess:
+    statement = statements.empty_trash(info.context.user_id, EMPTIED_MAX)
+    count = len(await removals(info.context, input, statement))
+    return EmptyTrashSuccess(purged_count=count, has_more=count == EMPTIED_MAX)
 
 
 Keys = Mapping[strawberry.ID, int | None]

@@ -96,6 +96,18 @@ mutation Restore($input: RestoreTaskInput!) {{
     ... on VersionConflict {{ current {{ {TASK} }} }}
   }}
 }}"""
+PURGE = """
+mutation Purge($input: PurgeTasksInput!) {
+  purgeTasks(input: $input) {
+    __typename
+    ... on PurgeTasksSuccess { purgedTaskIds missingIds }
+    ... on InvalidInput { message issues { path code message } }
+  }
+}"""
+EMPTY = """
+mutation Empty($input: EmptyTrashInput!) {
+  emptyTrash(input: $input) { __typename ... on EmptyTrashSuccess { purgedCount hasMore } }
+}"""
 GET = f"query Get($id: ID!) {{ task(id: $id) {{ {TASK} }} }}"
 LIST = f"""
 query List($filter: TaskFilter, $orderBy: TaskOrder, $first: Int, $after: String, $last: Int,
@@ -185,6 +197,12 @@ class Caller:
 
     def delete_many(self, **input: Any) -> Any:
         return self.data(DELETE_MANY, input=input)["deleteTasks"]
+
+    def purge(self, **input: Any) -> Any:
+        return self.data(PURGE, input=input)["purgeTasks"]
+
+    def empty_trash(self, **input: Any) -> Any:
+        return self.data(EMPTY, input=input)["emptyTrash"]
 
     def get(self, id: str) -> Any:
         return self.data(GET, id=id)["task"]

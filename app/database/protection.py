@@ -48,6 +48,9 @@ EXPECTED: dict[Key, str] = {
     ("tasks", ROW_SECURITY): "enabled, forced",
     ("tasks", "policy tasks_owner"): _OWN_ROWS,
     ("tasks", "policy tasks_maintenance"): _OLD_ROWS.format("deleted_at"),
+    ("tasks", "policy tasks_removal"): (
+        f"restrictive delete to {SERVER_ROLE} using (deleted_at IS NOT NULL)"
+    ),
     ("tasks", "policy tasks_search"): "permissive select to the functions' owner using true",
     ("tasks", "right to select"): "every column",
     ("tasks", "right to insert"): "completed, description, title, user_id, version",

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import cache
-from typing import Any, Generic, NamedTuple, cast
+from typing import Any, Generic, NamedTuple, TypeVar, cast
 
 from sqlalchemy import (
     BigInteger,
@@ -25,24 +25,36 @@ from models.idempotency_key import IdempotencyKey
 from models.statement import Sql, Statement
 from models.user import UserId
 from resolvers.statements.compiling import compiled, source_of
-from resolvers.statements.kind import OWNER, Change, Kind, Thing
+from resolvers.statements.kind import OWNER, Change, Kind, Removal, Thing
 
 _IDEMPOTENCY_KEY = bindparam("idempotency_key", type_=Text)
 _REQUEST = bindparam("request", type_=Text)
 
+_OUTCOMES = (
+    func.jsonb_array_elements(col(IdempotencyKey.outcome))
+    .table_valued("value", with_ordinality="place")
+    .render_derived(name="outcome")
+)
+"""What was recorded of each thing: its id, its version, and whether it was done."""
+_RECORDED_ID = literal_column("(outcome.value ->> 0)::bigint", BigInteger)
+_RECORDED_VERSION = literal_column("(outcome.value ->> 1)::integer", Integer)
+_RECORDED_DONE = literal_column("(outcome.value ->> 2)::boolean", Boolean)
 
-class Replay(NamedTuple, Generic[Thing]):
+Outcome = TypeVar("Outcome")
+
+
+class Replay(NamedTuple, Generic[Outcome]):
     """What was recorded of a mutation with a key, for one of the things that it found."""
 
     request: str
     found: bool
     """False: it found nothing, or the thing has been purged."""
-    change: Change[Thing]
+    outcome: Outcome
 
 
 def once(
-    owner: UserId, statement: Statement[Change[Thing]], idempotency_key: str, request: str
-) -> Statement[Change[Thing]]:
+    owner: UserId, statement: Statement[Outcome], idempotency_key: str, request: str
+) -> Statement[Outcome]:
     """Return the statement as one that can take effect only once under a key of the owner's.
 
     It writes the key in its own transaction, unless there was no room for the change: then it may
@@ -52,34 +64,43 @@ def once(
     return Statement(_once(statement.sql), owner, values)
 
 
-def replay(kind: Kind[Thing]) -> Sql[Replay[Thing]]:
+def replay(kind: Kind[Thing]) -> Sql[Replay[Change[Thing]]]:
     """Read what was recorded under a key, with the things as they are now."""
-    outcomes = (
-        func.jsonb_array_elements(col(IdempotencyKey.outcome))
-        .table_valued("value", with_ordinality="place")
-        .render_derived(name="outcome")
-    )
-    id = literal_column("(outcome.value ->> 0)::bigint", BigInteger)
-    version = literal_column("(outcome.value ->> 1)::integer", Integer)
-    done = literal_column("(outcome.value ->> 2)::boolean", Boolean)
     statement = (
-        select(col(IdempotencyKey.request), done, version, *kind.columns)
+        select(col(IdempotencyKey.request), _RECORDED_DONE, _RECORDED_VERSION, *kind.columns)
         .select_from(IdempotencyKey)
-        .outerjoin(outcomes, true())
-        .outerjoin(kind.table, and_(kind.is_owned, kind.table.c.id == id))
+        .outerjoin(_OUTCOMES, true())
+        .outerjoin(kind.table, and_(kind.is_owned, kind.table.c.id == _RECORDED_ID))
         .where(col(IdempotencyKey.user_id) == OWNER, col(IdempotencyKey.key) == _IDEMPOTENCY_KEY)
-        .order_by(outcomes.c.place)
+        .order_by(_OUTCOMES.c.place)
     )
 
-    def replayed(record: Sequence[Any]) -> Replay[Thing]:
+    def replayed(record: Sequence[Any]) -> Replay[Change[Thing]]:
         request, done, version, *thing = record
         return Replay(request, thing[0] is not None, Change(done, kind.make_row(thing), version))
 
     return compiled(statement, replayed, writes=False)
 
 
+def replay_removals() -> Sql[Replay[Removal]]:
+    """Read which things were removed under a key."""
+    statement = (
+        select(col(IdempotencyKey.request), _RECORDED_ID)
+        .select_from(IdempotencyKey)
+        .outerjoin(_OUTCOMES, true())
+        .where(col(IdempotencyKey.user_id) == OWNER, col(IdempotencyKey.key) == _IDEMPOTENCY_KEY)
+        .order_by(_OUTCOMES.c.place)
+    )
+
+    def replayed(record: Sequence[Any]) -> Replay[Removal]:
+        request, id = record
+        return Replay(request, id is not None, Removal(id))
+
+    return compiled(statement, replayed, writes=False)
+
+
 @cache
-def _once(sql: Sql[Change[Thing]]) -> Sql[Change[Thing]]:
+def _once(sql: Sql[Outcome]) -> Sql[Outcome]:
     outcome = cast("Select[*tuple[Any, ...]]", source_of(sql)).cte("outcome")
     of_each = func.jsonb_build_array(outcome.c.id, outcome.c.version, outcome.c.done)
     of_all = func.coalesce(func.jsonb_agg(of_each), literal_column("'[]'::jsonb"))

@@ -72,5 +72,11 @@ class Change(NamedTuple, Generic[Thing]):
     """The thing's version right after the change, or as it was."""
 
 
+class Removal(NamedTuple):
+    """A thing that was removed from the trash, of which nothing is left."""
+
+    id: int
+
+
 OWNER = bindparam("owner", type_=Text)
 KEY = bindparam("key", type_=BigInteger)

@@ -19,10 +19,10 @@ from models.quota import Quota, Stored
 from models.statement import Sql, Statement
 from models.task import TASK_FACTS, TaskRow
 from models.user import UserId
-from resolvers.statements import idempotency_keys, owned, pages, storage
+from resolvers.statements import idempotency_keys, owned, pages, removals, storage
 from resolvers.statements.compiling import compiled, row_maker
 from resolvers.statements.idempotency_keys import Replay
-from resolvers.statements.kind import OWNER, Change, Condition, Kind
+from resolvers.statements.kind import OWNER, Change, Condition, Kind, Removal
 from resolvers.statements.pages import FeedRow, position
 
 TASK = Kind(
@@ -209,9 +209,24 @@ def delete_tasks(owner: UserId, keys: Sequence[int]) -> Statement[Change[TaskRow
     return Statement(_delete_tasks(), owner, {"keys": keys})
 
 
-def replay(owner: UserId, idempotency_key: str) -> Statement[Replay[TaskRow]]:
+def purge_tasks(owner: UserId, keys: Sequence[int]) -> Statement[Removal]:
+    """Remove those of the tasks that are in the trash; what was removed comes back."""
+    return Statement(_purge_tasks(), owner, {"keys": keys})
+
+
+def empty_trash(owner: UserId, limit: int) -> Statement[Removal]:
+    """Remove up to `limit` tasks that are in the trash; what was removed comes back."""
+    return Statement(_empty_trash(), owner, {"limit": limit})
+
+
+def replay(owner: UserId, idempotency_key: str) -> Statement[Replay[Change[TaskRow]]]:
     """Return what was recorded under a key; no row where nothing was."""
     return Statement(_replay(), owner, {"idempotency_key": idempotency_key})
+
+
+def replay_removals(owner: UserId, idempotency_key: str) -> Statement[Replay[Removal]]:
+    """Return what was removed under a key; no row where nothing was recorded."""
+    return Statement(_replay_removals(), owner, {"idempotency_key": idempotency_key})
 
 
 def _most(quota: Quota) -> Mapping[str, int]:
@@ -340,5 +355,20 @@ def _delete_tasks() -> Sql[Change[TaskRow]]:
 
 
 @cache
-def _replay() -> Sql[Replay[TaskRow]]:
+def _purge_tasks() -> Sql[Removal]:
+    return removals.remove_many(TASK)
+
+
+@cache
+def _empty_trash() -> Sql[Removal]:
+    return removals.remove_all(TASK)
+
+
+@cache
+def _replay() -> Sql[Replay[Change[TaskRow]]]:
     return idempotency_keys.replay(TASK)
+
+
+@cache
+def _replay_removals() -> Sql[Replay[Removal]]:
+    return idempotency_keys.replay_removals()

@@ -38,6 +38,7 @@ LOSSES = {
     "DROP POLICY tasks_owner ON tasks": "tasks: policy tasks_owner",
     "ALTER POLICY users_owner ON users USING (true)": "users: policy users_owner",
     "DROP POLICY users_everybody ON users": "users: policy users_everybody",
+    "DROP POLICY tasks_removal ON tasks": "tasks: policy tasks_removal",
     "ALTER POLICY tasks_search ON tasks TO todo_api": "tasks: policy tasks_search",
     "ALTER POLICY tasks_maintenance ON tasks USING (true)": "tasks: policy tasks_maintenance",
     "ALTER POLICY idempotency_keys_owner ON idempotency_keys USING (user_id <> '')": (

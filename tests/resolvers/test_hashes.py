@@ -10,7 +10,9 @@ from graphql_schema.inputs import (
     CreateTaskInput,
     DeleteTaskInput,
     DeleteTasksInput,
+    EmptyTrashInput,
     MutationInput,
+    PurgeTasksInput,
     RestoreTaskInput,
     ToggleTaskInput,
     UpdateTaskInput,
@@ -69,6 +71,11 @@ DAY_OLD: list[tuple[MutationInput, str]] = [
         DeleteTasksInput(ids=[]),
         "0037c5695c403be6facad297080f4e842fbd92e61dc244670ebaf1ca9b22aa46",
     ),
+    (
+        PurgeTasksInput(ids=[ID("7"), ID("8")]),
+        "d63d4d9afab0d7daf90acb24161d1d689f61ad7fd27cb62743e683d3db4a8275",
+    ),
+    (EmptyTrashInput(), "77a4df7971ae7a3b6fa46fc8afd6e588a28f2ac10676ff2394725149df76ecbd"),
 ]
 """Inputs, and the hashes that stand in databases beside the keys of the last 24 hours."""
 

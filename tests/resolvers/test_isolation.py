@@ -30,6 +30,7 @@ from tests.api import (
     DELETE_MANY,
     GET,
     LIST,
+    PURGE,
     RESTORE,
     TASK,
     TOGGLE,
@@ -56,6 +57,8 @@ class Attack:
     """The type and field that take the id, as the schema names them."""
     query: str
     variables: Callable[[str], dict[str, Any]]
+    in_trash: bool = False
+    """It finds a task in the trash alone."""
 
     def __str__(self) -> str:
         return (
@@ -105,6 +108,12 @@ ATTACKS = [
         "Mutation.deleteTasks",
         DELETE_MANY.replace("missingIds", ""),
         lambda id: {"input": {"ids": [id]}},
+    ),
+    Attack(
+        "Mutation.purgeTasks",
+        PURGE.replace("missingIds", ""),
+        lambda id: {"input": {"ids": [id]}},
+        in_trash=True,
     ),
     _input("Mutation.restoreTask", RESTORE, expectedVersion=1),
     _input("Mutation.restoreTask", RESTORE),
@@ -188,6 +197,8 @@ def test_anothers_task_is_answered_as_no_task_byte_for_byte(
 ) -> None:
     alice, bob = layers.user(), layers.user()
     id = alice.create("Alice's secret", description="her own")["id"]
+    if attack.in_trash:
+        alice.delete(id=id)
     bob.create("Bob's own")
     before = rows_of(layers, alice, database)
 
@@ -256,6 +267,16 @@ def test_a_search_finds_the_callers_own_alone(layers: Server) -> None:
     assert bob.page(filter={"search": "secret"})["totalCount"] == 1
 
 
+def test_an_emptied_trash_is_the_callers_own_alone(layers: Server, database: Database) -> None:
+    alice, bob = layers.user(), layers.user()
+    alice.delete(id=alice.create("Alice's secret")["id"])
+    before = rows_of(layers, alice, database)
+    assert bob.empty_trash()["purgedCount"] == 0
+    bob.delete(id=bob.create("Bob's own")["id"])
+    assert bob.empty_trash()["purgedCount"] == 1
+    assert rows_of(layers, alice, database) == before
+
+
 def test_what_is_stored_is_counted_of_the_caller_alone(layers: Server) -> None:
     alice, bob = layers.user(), layers.user()
     alice.create("Alice's secret", description="her own")
@@ -295,6 +316,8 @@ def test_without_both_layers_the_attacks_succeed(no_layers: Server, database: Da
     for attack in ATTACKS:
         alice, bob = no_layers.user(), no_layers.user()
         id = alice.create("Alice's secret")["id"]
+        if attack.in_trash:
+            alice.delete(id=id)
         bob.create("Bob's own")
         if answer(bob, attack.query, attack.variables(id)) != answer(
             bob, attack.query, attack.variables(NO_SUCH_ID)

@@ -161,8 +161,9 @@ def shapes_of(name: str, owner: UserId, places: Places) -> Iterator[Statement[An
             tasks.toggle_task(owner, places.key, None),
             tasks.update_task(owner, places.key, {}, None, ROOM),
             tasks.restore_task(owner, places.key_in_trash, None),
+            tasks.purge_tasks(owner, places.keys),
         ],
-        "idempotency_key": ["used" if name == "replay" else "fresh"],
+        "idempotency_key": ["used" if name.startswith("replay") else "fresh"],
         "request": ["request"],
         "values": (
             [{fact.name: values_of(fact)[0] for fact in facts_with(May.CREATE)}]

@@ -1,4 +1,4 @@
-"""Storage: how many tasks each user has, and the bytes of their texts
+"""Storage: how many tasks each user has, and the bytes of their texts; nothing but trash is removed
 
 Code from before goes on working, and triggers count what it writes. What was there before is
 counted by `todo-api migrate`, user by user, after the migration is committed; and where it was not,
@@ -101,6 +101,9 @@ END $do$
 STATEMENTS = [
     "ALTER TABLE task_counters ADD COLUMN tasks integer, ADD COLUMN bytes bigint",
     FUNCTIONS,
+    # What was not in the trash before cannot be removed, whatever the server's role is told.
+    "CREATE POLICY tasks_removal ON tasks AS RESTRICTIVE FOR DELETE TO todo_api "
+    "USING (deleted_at IS NOT NULL)",
     "REVOKE ALL ON FUNCTION note_storage(), note_length() FROM PUBLIC",
     """
     CREATE TRIGGER note_storage AFTER INSERT ON tasks REFERENCING NEW TABLE AS made
@@ -124,6 +127,7 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     for statement in [
+        "DROP POLICY tasks_removal ON tasks",
         "DROP TRIGGER note_length ON tasks",
         "DROP TRIGGER note_storage ON tasks",
         "DROP FUNCTION note_length(), note_storage()",
