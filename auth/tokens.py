@@ -221,15 +221,27 @@ def _identity(claims: dict[str, Any]) -> Identity:
             raise InvalidToken(f"its {claim} is no number")
     if claims["exp"] <= time.time():
         raise InvalidToken("it is over")
-    subject, email = claims["sub"], claims.get("email")
+    subject = claims["sub"]
     if not _is_plain(subject, USER_ID_MAX_LENGTH):
         raise InvalidToken("its subject is no user id")
     return Identity(
         user_id=UserId(subject),
-        email=email if _is_plain(email, EMAIL_MAX_LENGTH) else None,
+        email=_email(claims.get("email")),
         name=_name(claims.get("name")),
         expires_at=float(claims["exp"]),
+        # Nothing was issued before the epoch.
+        issued_at=max(float(claims.get("iat", 0)), 0.0),
+        # As OpenID Connect calls it (Core 1.0, 5.1), and as Better Auth does.
+        email_is_verified=any(claims.get(c) is True for c in ("email_verified", "emailVerified")),
     )
+
+
+def _email(value: object) -> str | None:
+    """Return an address in the one form that addresses are compared in; None where it is none."""
+    if not _is_plain(value, EMAIL_MAX_LENGTH):
+        return None
+    before, at, after = value.strip().lower().partition("@")
+    return f"{before}@{after}" if before and at and after and "@" not in after else None
 
 
 def _name(value: object) -> str | None:

@@ -1,9 +1,9 @@
-"""The users table. Its rows belong to Better Auth; the server only adds those that are missing."""
+"""The users table: Better Auth's where it shares the database, else made of tokens."""
 
 from datetime import datetime
 from typing import NamedTuple, NewType
 
-from sqlalchemy import Boolean, Column, DateTime, Text, false, func
+from sqlalchemy import Boolean, Column, DateTime, Index, Text, false, func, text
 from sqlmodel import Field, SQLModel
 
 from models.fact import facts_of
@@ -22,6 +22,7 @@ class User(SQLModel, table=True):
 
     __tablename__ = "users"
     metadata = metadata
+    __table_args__ = (Index("users_by_email", func.lower(text("email"))),)
 
     id: str = Field(
         description="The id that the authentication server gave the user",
@@ -46,6 +47,8 @@ class User(SQLModel, table=True):
     updated_at: datetime = Field(
         sa_column=Column(DateTime(timezone=True), nullable=False, server_default=func.now())
     )
+    claims_at: datetime | None = Field(default=None, sa_column=Column(DateTime(timezone=True)))
+    """When the token was issued that the name and the address are from; null: by no token yet."""
 
 
 USER_FACTS = facts_of(User)

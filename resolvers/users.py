@@ -1,30 +1,39 @@
-"""The caller's own row in users, made of the token's claims if there is none."""
+"""The caller's own row in users: made of the token's claims, and brought up to date by them."""
+
+import logging
 
 from auth.context import Context
-from models.database import OwnerUnknown
+from models.database import DatabaseUnavailable, OwnerUnknown
 from models.statement import Row, Statement
 from models.user import UserRow
 from resolvers.statements import users as statements
+from resolvers.statements.users import Known
+
+logger = logging.getLogger(__name__)
 
 
 async def read_viewer(context: Context) -> UserRow:
-    """Return the caller's row; add it if the authentication server keeps its users elsewhere."""
-    rows = await context.database.fetch(statements.viewer(context.user_id))
-    return rows[0] if rows else await add_viewer(context)
+    """Return the caller's row; add it if the authentication server keeps its users elsewhere.
 
-
-async def add_viewer(context: Context) -> UserRow:
-    """Add the caller's row, unless another request has just added it, and return it.
-
-    An e-mail address that another row has is left out: the id alone identifies a user.
+    There the claims of the newest token count. An address that it does not call verified is shown
+    to its bearer and not stored, for it may be anybody's.
     """
-    identity = context.identity
-    for email in (identity.email, None):
-        rows = await context.database.fetch(statements.add_viewer(identity, email))
-        rows = rows or await context.database.fetch(statements.viewer(context.user_id))
-        if rows:
-            return rows[0]
-    raise RuntimeError("The users table holds a row back that neither id nor e-mail explains.")
+    known = await _known(context) or await add_viewer(context)
+    if known.is_behind:
+        known = await _take_claims(context) or known
+    row, identity = known.row, context.identity
+    if row.email is None and not identity.email_is_verified:
+        return row._replace(email=identity.email)
+    return row
+
+
+async def add_viewer(context: Context) -> Known:
+    """Add the caller's row, unless another request has just added it, and return it."""
+    rows = await context.database.fetch(statements.add_viewer(context.identity))
+    known = rows[0] if rows else await _known(context)
+    if known is None:
+        raise RuntimeError("The users table holds a row back that its id does not explain.")
+    return known
 
 
 async def fetch_as_known(context: Context, statement: Statement[Row]) -> list[Row]:
@@ -39,3 +48,20 @@ async def fetch_as_known(context: Context, statement: Statement[Row]) -> list[Ro
     except OwnerUnknown:
         await add_viewer(context)
         return await context.database.fetch(statement)
+
+
+async def _known(context: Context) -> Known | None:
+    rows = await context.database.fetch(statements.viewer(context.identity))
+    return rows[0] if rows else None
+
+
+async def _take_claims(context: Context) -> Known | None:
+    """Write the claims into the row, unless newer ones are there by now, and return it."""
+    try:
+        rows = await context.database.fetch(statements.take_claims(context.identity))
+    except DatabaseUnavailable:
+        # What is known already is an answer.
+        return None
+    if rows and rows[0].is_taken:
+        logger.warning("A token with a verified address has taken it from another row of users")
+    return await _known(context)

@@ -18,7 +18,7 @@ from app.database.roles import inspect_role
 from app.database.urls import SERVER_ROLE, libpq_url
 from models.metadata import INSTALLATION, OWNED_TABLES
 
-REVISION = "0007"
+REVISION = "0008"
 """The migration after which the database is as `EXPECTED` says."""
 
 ROW_SECURITY = "row security"
@@ -43,8 +43,10 @@ EXPECTED: dict[Key, str] = {
     ("users", "policy users_owner"): (
         f"restrictive all to {SERVER_ROLE} using (id = {_OWNER}) with check (id = {_OWNER})"
     ),
-    ("users", "right to select"): "created_at, email, id, name",
-    ("users", "right to insert"): "created_at, email, email_verified, id, name, updated_at",
+    ("users", "right to select"): "claims_at, created_at, email, id, name",
+    ("users", "right to insert"): (
+        "claims_at, created_at, email, email_verified, id, name, updated_at"
+    ),
     ("tasks", ROW_SECURITY): "enabled, forced",
     ("tasks", "policy tasks_owner"): _OWN_ROWS,
     ("tasks", "policy tasks_maintenance"): _OLD_ROWS.format("deleted_at"),
@@ -118,6 +120,9 @@ EXPECTED: dict[Key, str] = {
     ("", "function search_tasks"): (
         f"{_AS_OWNER} callable set {_SEARCH_PATH}, enable_seqscan=off "
         "fa0f7fe8de0b414756cd02f92f80adb0"
+    ),
+    ("", "function take_claims"): (
+        f"{_AS_OWNER} callable set {_SEARCH_PATH} 7fbe07e0ec535d0c73fe70cfe2795be7"
     ),
     ("", "function words_of"): "callable 0dd9045785d329decc2095bed00efcc1",
     ("", "right to use the schema"): "granted",

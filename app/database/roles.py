@@ -22,7 +22,7 @@ WITH tables AS (
 functions AS (
     SELECT * FROM pg_proc
     WHERE pronamespace IN (SELECT relnamespace FROM tables) AND prosecdef
-      AND proname IN ('purge_trash', 'purge_idempotency_keys', 'search_tasks')
+      AND proname IN ('purge_trash', 'purge_idempotency_keys', 'search_tasks', 'take_claims')
 )
 SELECT r.rolname, r.rolsuper, r.rolbypassrls,
        EXISTS (SELECT FROM pg_roles WHERE rolname = %(server_role)s

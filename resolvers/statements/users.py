@@ -1,67 +1,123 @@
-"""The statements of users: the caller's own row, read or added."""
+"""The statements of users: the caller's own row, read, added, or brought up to date."""
 
+from collections.abc import Sequence
+from dataclasses import replace
 from functools import cache
+from typing import Any, NamedTuple
 
-from sqlalchemy import Boolean, Text, bindparam, case, false, func, literal_column, null, select
+from sqlalchemy import Boolean, Text, bindparam, case, false, func, literal_column, select, true
+from sqlalchemy import Double as Number
 from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import col
 
 from auth.identity import Identity
 from models.metadata import OWNED_TABLES
 from models.statement import Sql, Statement
-from models.user import User, UserId, UserRow
-from resolvers.statements.compiling import compiled, row_maker
+from models.user import User, UserRow
+from resolvers.statements.compiling import compiled
 from resolvers.statements.kind import OWNER
 
 _USER = [col(getattr(User, name)) for name in UserRow._fields]
-_user_row = row_maker(UserRow)
 
 _OUR_TABLES = ", ".join(f"'{name}'::regclass" for name in OWNED_TABLES)
-# Whatever Better Auth's tables are called, they refer to its users.
-_USERS_HAVE_SESSIONS = literal_column(
-    "EXISTS (SELECT FROM pg_constraint WHERE contype = 'f' AND confrelid = 'users'::regclass "
-    f"AND conrelid NOT IN ({_OUR_TABLES}))",
+# Whatever Better Auth's tables are called, they refer to its users: then a token changes nothing.
+_TOKENS_COUNT = literal_column(
+    "NOT EXISTS (SELECT FROM pg_constraint WHERE contype = 'f' AND confrelid = 'users'::regclass "
+    f"AND conrelid NOT IN ({_OUR_TABLES})) AND current_setting('transaction_read_only') = 'off'",
     Boolean,
+)
+_CLAIMS_AT = func.to_timestamp(bindparam("claims_at", type_=Number))
+# The cheap comparison first: the constraints are read only where a token is newer.
+_IS_BEHIND = case(
+    (func.coalesce(col(User.claims_at) < _CLAIMS_AT, true()), _TOKENS_COUNT), else_=false()
 )
 
 
-def viewer(owner: UserId) -> Statement[UserRow]:
+class Known(NamedTuple):
+    """The caller's row, and how it stands to the token."""
+
+    row: UserRow
+    is_behind: bool
+    """The token's claims are newer than those that the row was made of."""
+
+
+class Taken(NamedTuple):
+    """What became of the claims."""
+
+    is_taken: bool
+    """Another row has lost its address to the caller's."""
+
+
+def viewer(identity: Identity) -> Statement[Known]:
     """Return the owner's row; none where there is none yet."""
-    return Statement(_viewer(), owner, {})
+    return Statement(_viewer(), identity.user_id, {"claims_at": identity.issued_at})
 
 
-def add_viewer(identity: Identity, email: str | None) -> Statement[UserRow]:
-    """Add the owner's row and return it; no row comes back where the id or the e-mail has one.
+def add_viewer(identity: Identity) -> Statement[Known]:
+    """Add the owner's row and return it; no row comes back where there is one.
 
-    The e-mail is left out where Better Auth keeps its users in this table: a user without a row
+    It has no e-mail address. Where Better Auth keeps its users in this table, a user without a row
     there has deleted their account, and could not sign up with that address again.
     """
-    return Statement(
-        _add_viewer(),
-        identity.user_id,
-        {"email": email, "name": identity.name or identity.user_id},
-    )
+    verified = identity.email is not None and identity.email_is_verified
+    values = {
+        "name": identity.name or identity.user_id,
+        # The address is still to be taken from the claims.
+        "claims_at": None if verified else identity.issued_at,
+    }
+    return Statement(_add_viewer(), identity.user_id, values)
+
+
+def take_claims(identity: Identity) -> Statement[Taken]:
+    """Write the name and the verified address into the owner's row, where they are newer.
+
+    No row comes back where the owner has none.
+    """
+    values = {
+        "name": identity.name,
+        "email": identity.email if identity.email_is_verified else None,
+        "claims_at": identity.issued_at,
+    }
+    return Statement(_take_claims(), identity.user_id, values)
+
+
+def _known(record: Sequence[Any]) -> Known:
+    *row, is_behind = record
+    return Known(UserRow(*row), is_behind)
 
 
 @cache
-def _viewer() -> Sql[UserRow]:
-    return compiled(select(*_USER).where(col(User.id) == OWNER), _user_row, writes=False)
+def _viewer() -> Sql[Known]:
+    statement = select(*_USER, _IS_BEHIND).where(col(User.id) == OWNER)
+    return compiled(statement, _known, writes=False)
 
 
 @cache
-def _add_viewer() -> Sql[UserRow]:
+def _add_viewer() -> Sql[Known]:
     # Every column that Better Auth's own table has without a default is given here.
     statement = (
         insert(User)
         .values(
             id=OWNER,
-            email=case((_USERS_HAVE_SESSIONS, null()), else_=bindparam("email", type_=Text)),
             name=bindparam("name", type_=Text),
             email_verified=false(),
             created_at=func.now(),
             updated_at=func.now(),
+            claims_at=_CLAIMS_AT,
         )
         .on_conflict_do_nothing()
-        .returning(*_USER)
+        .returning(*_USER, col(User.claims_at).is_(None))
     )
-    return compiled(statement, _user_row, writes=True)
+    return compiled(statement, _known, writes=True)
+
+
+@cache
+def _take_claims() -> Sql[Taken]:
+    said = [bindparam(name, type_=Text) for name in ("name", "email")]
+    statement = (
+        select(func.take_claims(*said, _CLAIMS_AT, type_=Boolean))
+        .where(col(User.id) == OWNER, _TOKENS_COUNT)
+        .select_from(User)
+    )
+    # The second time nothing is newer.
+    return replace(compiled(statement, Taken._make, writes=True), repeatable=True)

@@ -34,7 +34,7 @@ from tests.api import running_server, settings_for
 from tests.databases import Database
 from tests.repository import ROOT
 
-REVISIONS = ["0001", "0002", "0003", "0004", "0005", "0006", "0007"]
+REVISIONS = ["0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008"]
 BETTER_AUTHS_USERS = """
 CREATE TABLE users (
     id text NOT NULL PRIMARY KEY, name text NOT NULL, email text NOT NULL UNIQUE,
@@ -627,8 +627,10 @@ def test_an_owner_that_is_no_superuser_can_migrate(
 
 
 RIGHTS = {
-    ("users", "SELECT"): {"id", "email", "name", "created_at"},
-    ("users", "INSERT"): {"id", "email", "name", "email_verified", "created_at", "updated_at"},
+    ("users", "SELECT"): {"id", "email", "name", "created_at", "claims_at"},
+    ("users", "INSERT"): {
+        *("id", "email", "name", "email_verified", "created_at", "updated_at", "claims_at"),
+    },
     ("tasks", "SELECT"): set(metadata.tables["tasks"].columns.keys()),
     ("tasks", "INSERT"): {"user_id", "title", "description", "completed", "version"},
     ("tasks", "UPDATE"): {

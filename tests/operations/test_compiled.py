@@ -52,7 +52,7 @@ class Caller(Context):
         if "count(*)" in text or "SELECT EXISTS" in text:
             return [number]
         if "users." in text:
-            return ["ada", None, "Ada", time]
+            return ["ada", None, "Ada", time, False]
         if "purged_version" in text:
             return [9, 0, *task]
         is_change = "UNION ALL" in text or "expected_version" in text or " AS anon" in text
