@@ -19,9 +19,12 @@ from tests.repository import ROOT
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="Windows has no such signals")
 
 SLOW = """
-import sys, time
+import signal, sys, time
 if "--multiprocessing-fork" in sys.argv:
+    # As one that is importing: it would look at the signal afterwards.
+    before = signal.signal(signal.SIGTERM, signal.SIG_IGN)
     time.sleep({seconds})
+    signal.signal(signal.SIGTERM, before)
 """
 """What slows a spawned process down before it has imported anything."""
 
@@ -132,7 +135,7 @@ def test_a_hangup_replaces_the_workers_and_fails_no_request(
 def test_a_server_that_replaces_its_workers_still_stops(
     data_folder: Path, database: Database
 ) -> None:
-    with serving(database, data_folder) as server:
+    with serving(database, data_folder, WORKER_START_SECONDS="600") as server:
         wait_for(server, "Application startup complete", times=2)
         (data_folder / "sitecustomize.py").write_text(SLOW.format(seconds=600))
         old = workers_of(server)
