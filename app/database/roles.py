@@ -35,6 +35,15 @@ WHERE r.rolname = current_user
 """
 
 
+OTHER_DATABASES = """
+SELECT datname FROM pg_shdepend JOIN pg_database ON pg_database.oid = dbid
+WHERE refclassid = 'pg_authid'::regclass AND datname <> current_database()
+  AND refobjid = (SELECT oid FROM pg_roles WHERE rolname = %s)
+GROUP BY datname ORDER BY datname LIMIT 3
+"""
+"""Other databases in which a role has rights: roles, and their passwords, belong to the cluster."""
+
+
 @dataclass(frozen=True, slots=True)
 class RoleFacts:
     """What the catalog says of a role."""
@@ -79,7 +88,8 @@ def ensure_server_role(migration_url: str, server_url: str | None) -> str:
     """Let the role of the server's URL connect and act as the server; make it where it is missing.
 
     Returns the URL to let the server connect by, with PASSWORD in the place of any password. The
-    password itself goes to PostgreSQL as a SCRAM verifier, so that no log of it has one.
+    password itself goes to PostgreSQL as a SCRAM verifier, so that no log of it has one. A role
+    that has rights in another database keeps its password, for servers connect with it there.
 
     Raises:
         MigrationFailed: the role could not be made so; says what to do by hand.
@@ -119,6 +129,15 @@ def _ensure_login(connection: psycopg.Connection[tuple[Any, ...]], role: str) ->
 def _ensure_password(
     connection: psycopg.Connection[tuple[Any, ...]], role: str, password: str, server_url: str
 ) -> None:
+    names = [str(name) for (name,) in connection.execute(OTHER_DATABASES, [role]).fetchall()]
+    if names:
+        if _lets_in(server_url):
+            return
+        raise MigrationFailed(
+            f"The tables are up to date, but the role {role} has rights in other databases "
+            f"({', '.join(names)}), so its password was not changed. Name another role in "
+            "DATABASE_URL, then migrate again; or set the password by hand."
+        )
     verifier = connection.pgconn.encrypt_password(
         password.encode(), role.encode(), b"scram-sha-256"
     )

@@ -191,6 +191,24 @@ def test_a_role_that_somebody_else_made_keeps_its_password(
         assert connection.execute(query).fetchone() == before
 
 
+def test_a_role_of_another_database_keeps_its_password(
+    migrated_database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The server of tests trusts whoever comes, so that it lets the wrong password in, too."""
+    query = f"SELECT rolpassword FROM pg_authid WHERE rolname = '{SERVER_ROLE}'"
+    url = migrated_database.url_of(f"{SERVER_ROLE}:anothers")
+    with psycopg.connect(migrated_database.superuser_url, autocommit=True) as connection:
+        before = connection.execute(query).fetchone()
+        printed = ensure_server_role(migrated_database.superuser_url, url)
+        assert printed == migrated_database.server_url
+        monkeypatch.setattr("app.database.roles._lets_in", lambda _: False)
+        with pytest.raises(
+            MigrationFailed, match=r"has rights in other databases \(\w+.*\), so its"
+        ):
+            ensure_server_role(migrated_database.superuser_url, url)
+        assert connection.execute(query).fetchone() == before
+
+
 def test_what_the_migrating_role_may_not_do_is_said(
     migrated_database: Database, make_role: MakeRole
 ) -> None:
