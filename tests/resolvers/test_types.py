@@ -40,6 +40,7 @@ STEPS = {
         row=UserRow._fields,
         left_out={
             "email_verified": "Better Auth's, which tells it to those who need it",
+            "claims_at": "how new the token is that name and address come from",
             "image": "Better Auth's",
             "updated_at": "Better Auth's, and nothing is kept in step by it",
         },
