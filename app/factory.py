@@ -22,7 +22,7 @@ from app.database.migration import MigrationFailed
 from app.database.session import UnsafeRole
 from app.development import completed, demo_token
 from app.graphiql.page import GraphiQL
-from app.http.connections import Connections
+from app.http.connections import Connections, most_connections
 from app.http.cors import StrictCORSMiddleware
 from app.http.dispatch import Application
 from app.http.endpoint import METHODS, GraphQLEndpoint
@@ -162,7 +162,7 @@ async def _lifespan(parts: Unstarted, _app: FastAPI) -> AsyncIterator[dict[str, 
         )
         if not settings.is_embedded:
             warn_without_limits()
-        connections = Connections()
+        connections = Connections(most_connections(settings.database_pool_max_size + 1))
         running.supervisor.run("watch over connections", connections.watch)
         # These objects live as long as the server: the garbage collector need not visit them.
         gc.collect()

@@ -7,9 +7,10 @@ import asyncio
 from math import inf
 from typing import cast
 
+from starlette.types import Scope
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from app.http.connections import Connections
+from app.http.connections import Connections, is_signed_in
 from app.http.states import (
     ANSWERING,
     BODY,
@@ -32,6 +33,10 @@ NOTED = frozenset({b"expect", b"host", b"transfer-encoding"})
 
 FRAMING_PER_BYTE = 8
 """Bytes that may frame each byte of a body; a chunk of one byte is framed by five."""
+
+
+FULL = b"HTTP/1.1 503 Service Unavailable\r\nconnection: close\r\nretry-after: 1\r\n\r\n"
+"""The answer to a connection that is one too many."""
 
 
 class HeadRefused(Exception):
@@ -61,7 +66,9 @@ class GuardedProtocol(HttpToolsProtocol):
         super().connection_made(cast("asyncio.Transport", self._coalesced))
         self._enter(NEW)
         self._all: Connections = self.app_state["connections"]
-        self._all.add(self)
+        if not self._all.add(self, self.config.forwarded_allow_ips):
+            self.transport.write(FULL)
+            self.transport.close()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._all.remove(self)
@@ -80,6 +87,18 @@ class GuardedProtocol(HttpToolsProtocol):
             self.deadline = now + self.state.seconds
         else:
             self.transport.abort()
+
+    def is_idle(self) -> bool:
+        """Return whether no answer is worked on or waits to be read."""
+        is_waiting = self.state in (NEW, IDLE, HEAD, REST) and self._is_answered()
+        return is_waiting and not self.transport.get_write_buffer_size()
+
+    def is_known(self) -> bool:
+        """Return whether a good token came with the latest request."""
+        return self.scope is not None and is_signed_in(cast("Scope", self.scope))
+
+    def end(self) -> None:
+        self.transport.abort()
 
     def pause_writing(self) -> None:
         super().pause_writing()

@@ -47,7 +47,8 @@ class GuardedWebSocket(WebSocketsSansIOProtocol):
         self._coalesced = cast("CoalescedTransport", transport)
         self._coalesced.when_closed = self._close
         self._all: Connections = self.app_state["connections"]
-        self._all.add(self)
+        # It takes the place of the connection that the handshake came by.
+        self._all.add(self, self.config.forwarded_allow_ips)
         self._enter(HANDSHAKE)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -62,6 +63,17 @@ class GuardedWebSocket(WebSocketsSansIOProtocol):
             self.deadline = now + UNREAD.seconds
         else:
             self._refuse(CloseCode.TRY_AGAIN_LATER, "Too slow")
+
+    def is_idle(self) -> bool:
+        """Return whether it is open, but no good token has come."""
+        return self.state in (HANDSHAKE, OPEN, UNREAD) and not self.is_known()
+
+    def is_known(self) -> bool:
+        """Return whether a good token has come."""
+        return self.state in (OPEN, UNREAD) and is_signed_in(cast("Scope", self.scope))
+
+    def end(self) -> None:
+        self.transport.abort()
 
     def start_keepalive(self) -> None:
         # The handshake is done.
@@ -102,7 +114,7 @@ class GuardedWebSocket(WebSocketsSansIOProtocol):
 
     def _are_too_many(self, frames: int) -> bool:
         self._frames += frames
-        if not is_signed_in(cast("Scope", self.scope)):
+        if not self.is_known():
             return self._frames > UNINITIALISED_FRAMES
         second = int(self.loop.time())
         if second != self._second:
