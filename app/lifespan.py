@@ -1,6 +1,6 @@
 """A running server's parts: made in order, each whole; opened, kept at work, and closed."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -25,6 +25,7 @@ from auth.context import ContextGetter
 from auth.keys import Jwks
 from auth.tokens import TokenVerifier
 from models.quota import Quota
+from models.user import UserId
 from resolvers.users import read_viewer
 
 
@@ -34,6 +35,7 @@ class Running:
 
     keys: Jwks | None
     database: PipelinedDatabase
+    notifying: NotifyingDatabase
     live: Live
     notifier: Notifier
     budget: Budget | None
@@ -53,7 +55,7 @@ def make_parts(settings: Settings, *, explains: bool = False) -> Running:
     database = make_database(settings)
     live = Live()
     notifier = Notifier(database)
-    budget = make_budget(settings, notifier)
+    budget = make_budget(settings, notifier, live)
     receiver = Receiver(notifier.worker, live, budget.count if budget else None)
     notifying = NotifyingDatabase(database, live, notifier)
     get_context = ContextGetter(
@@ -63,6 +65,7 @@ def make_parts(settings: Settings, *, explains: bool = False) -> Running:
     return Running(
         keys,
         database,
+        notifying,
         live,
         notifier,
         budget,
@@ -99,10 +102,16 @@ def make_database(settings: Settings) -> PipelinedDatabase:
     return PipelinedDatabase(settings.database_url, settings)
 
 
-def make_budget(settings: Settings, notifier: Notifier) -> Budget | None:
+def make_budget(settings: Settings, notifier: Notifier, live: Live) -> Budget | None:
     """Make the budget; None where users may spend as much as they like."""
+
+    def send(spent: Mapping[UserId, int]) -> None:
+        notifier.add_spending(spent)
+        # Whoever spends here may spend at other workers, too.
+        live.need()
+
     limit = settings.points_per_minute
-    return Budget(limit, notifier.add_spending) if limit else None
+    return Budget(limit, send) if limit else None
 
 
 def make_quota(settings: Settings) -> Quota:
@@ -134,8 +143,8 @@ async def run(
 
 def _start_works(parts: Running, settings: Settings, intervals: Intervals) -> None:
     run, live = parts.supervisor.run, parts.live
-    run("purge", partial(keep_purging, str(settings.database_url), settings))
-    run("listener", partial(keep_listening, parts.receiver, live, settings, intervals.poll))
+    run("purge", partial(keep_purging, str(settings.database_url), settings, parts.notifying))
+    run("listener", partial(keep_listening, parts.receiver, live, settings, intervals))
     run("sweeper", partial(keep_sweeping, live, intervals.sweep))
     run("notifier", parts.notifier.keep_sending)
     if parts.budget is not None:

@@ -1,6 +1,7 @@
 """Live changes: who waits for an owner's changes in this worker, and who is woken by a write."""
 
 import asyncio
+import time
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -15,22 +16,26 @@ from models.user import UserId
 class Live:
     """Knows who waits in this worker, and for whose changes."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        """`clock`: in seconds."""
+        self._clock = clock
         self._events: dict[UserId, set[asyncio.Event]] = {}
         self._reads: dict[UserId, dict[object, asyncio.Task[Any]]] = {}
         """What is being read for each owner, by the place, since the last change reported."""
-        self.watched = asyncio.Event()
-        """Set once somebody has waited for changes."""
+        self.needed = asyncio.Event()
+        """Set when what other workers send is needed. Whoever listens clears it."""
+        self._needed_at = clock()
 
     @contextmanager
     def watch(self, owner: UserId) -> Iterator[asyncio.Event]:
         """Have an event set when the owner's tasks may have changed."""
         event = asyncio.Event()
         self._events.setdefault(owner, set()).add(event)
-        self.watched.set()
+        self.need()
         try:
             yield event
         finally:
+            self.need()
             events = self._events[owner]
             events.remove(event)
             if not events:
@@ -61,6 +66,15 @@ class Live:
             # Where nobody waits any more, nobody else asks for its error.
             task.exception()
 
+    def need(self) -> None:
+        """Say that what other workers send is needed now."""
+        self._needed_at = self._clock()
+        self.needed.set()
+
+    def is_needed(self, within: float) -> bool:
+        """Tell whether somebody waits for changes, or has needed them in so many seconds."""
+        return bool(self._events) or self._clock() - self._needed_at < within
+
     @property
     def watchers(self) -> int:
         return sum(map(len, self._events.values()))
@@ -89,11 +103,14 @@ class NotifyingDatabase:
         self._database = database
         self._live = live
         self._notifier = notifier
+        self.has_written = False
+        """Whether anything was written since somebody set this to false."""
 
     async def fetch(self, statement: Statement[Row]) -> list[Row]:
         """Run the statement, as `models.database.Database` has it."""
         if not statement.sql.writes:
             return await self._database.fetch(statement)
+        self.has_written = True
         try:
             return await self._database.fetch(statement)
         finally:

@@ -42,7 +42,12 @@ class Intervals:
     """Notified or not."""
     poll: float = 2.0
     """Where no notifications can be received."""
+    listen: float = 600.0
+    """How long to listen after nobody needs it any more, so that the database may sleep."""
 
+
+CHECK = 60.0
+"""Seconds after which it is looked whether anybody needs the notifications."""
 
 USUAL_INTERVALS = Intervals()
 
@@ -60,11 +65,6 @@ class Receiver:
         self._worker = worker
         self._live = live
         self._count_spending = count_spending
-
-    async def wait_until_needed(self) -> None:
-        """Return at once where spending counts, else when somebody first waits for changes."""
-        if self._count_spending is None:
-            await self._live.watched.wait()
 
     def receive(self, payload: str) -> None:
         """Wake who waits for the owners named, and count what users have spent.
@@ -91,13 +91,15 @@ async def keep_sweeping(live: Live, interval: float) -> None:
 
 
 async def keep_listening(
-    receiver: Receiver, live: Live, settings: Settings, poll_interval: float
+    receiver: Receiver, live: Live, settings: Settings, intervals: Intervals
 ) -> None:
-    """Receive notifications for as long as the server runs."""
+    """Receive notifications while they are needed, for as long as the server runs."""
     delay = RECONNECT_DELAYS[0]
     while True:
         # A server that needs no notifications needs no connection for them.
-        await receiver.wait_until_needed()
+        if not live.is_needed(within=intervals.listen):
+            live.needed.clear()
+        await live.needed.wait()
         try:
             async with await connect(settings) as connection:
                 receives = await _receives(connection, settings)
@@ -105,10 +107,13 @@ async def keep_listening(
                 # Of what was changed before, nothing was received.
                 await live.wake_all()
                 if receives:
-                    await _listen(connection, receiver)
+                    await _listen(connection, receiver, live, intervals.listen)
                     continue
         except (psycopg.Error, TimeoutError) as error:
             logger.warning("Notifications cannot be received right now: %s", error)
+            if not live.watchers:
+                # The database may have ended it to sleep: nothing wakes it but the next spending.
+                live.needed.clear()
             await asyncio.sleep(delay * chance.uniform(0.5, 1))
             delay = min(2 * delay, RECONNECT_DELAYS[1])
             await live.wake_all()
@@ -116,11 +121,11 @@ async def keep_listening(
             logger.warning(
                 "Other workers' notifications do not arrive, as through a pooler: looking for "
                 "changes every %g seconds instead. Set LISTEN_DATABASE_URL to a direct connection.",
-                poll_interval,
+                intervals.poll,
             )
             # Then again: it may be another pooler by now, or none.
             for _ in range(POLLS):
-                await live.wake_all(poll_interval)
+                await live.wake_all(intervals.poll)
 
 
 async def connect(settings: Settings) -> AsyncConnection[Any]:
@@ -157,9 +162,14 @@ async def _receives(connection: AsyncConnection[Any], settings: Settings) -> boo
     return False
 
 
-async def _listen(connection: AsyncConnection[Any], receiver: Receiver) -> None:
-    async for notify in connection.notifies():
-        receiver.receive(notify.payload)
+async def _listen(
+    connection: AsyncConnection[Any], receiver: Receiver, live: Live, seconds: float
+) -> None:
+    """Receive notifications until nobody has needed them for so many seconds."""
+    while live.is_needed(within=seconds):
+        async with aclosing(connection.notifies(timeout=min(seconds, CHECK))) as notifies:
+            async for notify in notifies:
+                receiver.receive(notify.payload)
 
 
 async def can_listen(settings: Settings) -> bool:

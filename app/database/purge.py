@@ -8,6 +8,7 @@ from typing import Any, LiteralString
 import psycopg
 from psycopg import AsyncConnection
 
+from app.database.changes import NotifyingDatabase
 from app.database.session import APPLICATION_NAME
 from app.database.urls import libpq_url
 from app.settings import Settings
@@ -65,11 +66,17 @@ async def _in_batches(connection: AsyncConnection[Any], statement: LiteralString
             return purged
 
 
-async def keep_purging(url: str, settings: Settings) -> None:
-    """Purge every hour, on average, for as long as the server runs."""
+async def keep_purging(url: str, settings: Settings, database: NotifyingDatabase) -> None:
+    """Purge every hour, on average, in which something was written by this worker.
+
+    It runs for as long as the server does. Where nobody writes, the database may sleep.
+    """
     while True:
         # At random, so that workers that start together do not purge together.
         await asyncio.sleep(INTERVAL * chance.uniform(0.5, 1.5))
+        if not database.has_written:
+            continue
+        database.has_written = False
         try:
             purged = await purge(url, settings)
         except psycopg.Error as error:

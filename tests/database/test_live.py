@@ -17,11 +17,12 @@ import psutil
 import psycopg
 import pytest
 
-from app.database import listener
-from app.database.changes import Live
+from app.database import listener, purge
+from app.database.changes import Live, NotifyingDatabase
 from app.database.listener import Intervals, Receiver, can_listen
 from app.http import states
 from app.http import websocket as socket
+from app.settings import Settings
 from models.user import UserId
 from tests.api import Caller, Server, nonempty, running_server, settings_for
 from tests.counts import Count
@@ -452,3 +453,92 @@ def test_waiting_takes_no_more_than_an_event() -> None:
             return live.watchers
 
     assert asyncio.run(watch()) == 2
+
+
+def listening(database: Database) -> int:
+    """Return how many connections are open to listen by."""
+    with psycopg.connect(database.superuser_url) as connection:
+        found = connection.execute(
+            "SELECT count(*) FROM pg_stat_activity "
+            "WHERE datname = current_database() AND application_name = 'todo-api live'"
+        ).fetchone()
+    assert found is not None
+    return int(found[0])
+
+
+def test_nobody_listens_before_a_first_request_and_a_while_after_the_last(
+    migrated_database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened = []
+    connect = listener.connect
+
+    async def counted(settings: Settings) -> psycopg.AsyncConnection[Any]:
+        opened.append(settings)
+        return await connect(settings)
+
+    monkeypatch.setattr(listener, "connect", counted)
+    settings = settings_for(migrated_database.server_url, rate_limit=600)
+    with running_server(settings, Intervals(sweep=NEVER, listen=0.5)) as server:
+        user = server.user()
+        assert user.http.get("/ready").status_code == 200
+        time.sleep(0.5)
+        assert opened == []
+        user.titles()
+        eventually(partial(listening, migrated_database), 1)
+        eventually(partial(listening, migrated_database), 0)
+        assert len(opened) == 2, "one to listen by, and one to try it out"
+
+
+def test_who_follows_is_listened_for_however_long(migrated_database: Database) -> None:
+    settings = settings_for(migrated_database.server_url)
+    intervals = Intervals(sweep=NEVER, listen=0.2)
+    with running_server(settings, intervals) as one, running_server(settings, intervals) as two:
+        user = one.user()
+        for title in ("first", "again"):
+            with signed_in(two, user.token) as follower:
+                follower.follow()
+                eventually(partial(watchers, two), 1)
+                until_it_receives(two, migrated_database)
+                time.sleep(0.5)
+                user.create(title)
+                assert follower.event()["node"]["task"]["title"] == title
+            eventually(partial(listening, migrated_database), 0)
+
+
+def test_a_listener_that_is_cut_while_nobody_follows_stays_away(
+    migrated_database: Database, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings = settings_for(migrated_database.server_url, rate_limit=600)
+    with running_server(settings, Intervals(sweep=NEVER)) as server:
+        user = server.user()
+        user.titles()
+        eventually(partial(listening, migrated_database), 1)
+        until_it_receives(server, migrated_database)
+        cut_listeners(migrated_database)
+        eventually(lambda: len(logged(caplog, "app.database.listener")) > 0, True)
+        time.sleep(0.5)
+        assert listening(migrated_database) == 0
+        user.titles()
+        eventually(partial(listening, migrated_database), 1)
+
+
+async def test_the_trash_is_purged_only_after_something_was_written(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    purged = []
+
+    async def note(url: str, _: Settings) -> int:
+        purged.append(url)
+        return 0
+
+    nothing: Any = None
+    database = NotifyingDatabase(nothing, Live(), nothing)
+    monkeypatch.setattr(purge, "INTERVAL", 0.001)
+    monkeypatch.setattr(purge, "purge", note)
+    purging = asyncio.create_task(purge.keep_purging("url", settings_for(None), database))
+    await asyncio.sleep(0.05)
+    assert purged == []
+    database.has_written = True
+    await asyncio.sleep(0.05)
+    assert purged == ["url"]
+    purging.cancel()
