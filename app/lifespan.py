@@ -17,6 +17,7 @@ from app.database.migration import head
 from app.database.notifications import Notifier
 from app.database.pipelined import PipelinedDatabase
 from app.database.purge import keep_purging
+from app.database.turns import Turns
 from app.http.readiness import Readiness
 from app.operations.budget import Budget
 from app.settings import Settings
@@ -57,7 +58,7 @@ def make_parts(settings: Settings, *, explains: bool = False) -> Running:
     notifier = Notifier(database)
     budget = make_budget(settings, notifier, live)
     receiver = Receiver(notifier.worker, live, budget.count if budget else None)
-    notifying = NotifyingDatabase(database, live, notifier)
+    notifying = NotifyingDatabase(database, live, notifier, Turns(settings.database_pool_timeout))
     get_context = ContextGetter(
         verifier, notifying, live, read_viewer, make_quota(settings), explains=explains
     )

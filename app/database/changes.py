@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any
 
 from app.database.notifications import Notifier
+from app.database.turns import Turns
 from models.database import Database, Read
 from models.statement import Row, Statement
 from models.user import UserId
@@ -97,23 +98,34 @@ class Live:
 
 
 class NotifyingDatabase:
-    """A database that wakes everybody, in whatever worker, who waits for what is written."""
+    """A database that wakes everybody, in whatever worker, who waits for what is written.
 
-    def __init__(self, database: Database, live: Live, notifier: Notifier) -> None:
+    The changes of one owner take turns.
+    """
+
+    def __init__(self, database: Database, live: Live, notifier: Notifier, turns: Turns) -> None:
         self._database = database
         self._live = live
         self._notifier = notifier
         self.has_written = False
         """Whether anything was written since somebody set this to false."""
+        self._turns = turns
 
     async def fetch(self, statement: Statement[Row]) -> list[Row]:
         """Run the statement, as `models.database.Database` has it."""
         if not statement.sql.writes:
             return await self._database.fetch(statement)
         self.has_written = True
+        owner = statement.owner
+        await self._turns.take(owner)
+        cancelled = False
         try:
             return await self._database.fetch(statement)
+        except asyncio.CancelledError:
+            cancelled = True
+            raise
         finally:
+            self._turns.give_back(owner, cancelled=cancelled)
             # The transaction may have been committed even if its answer was lost.
-            self._live.wake(statement.owner)
-            self._notifier.add_change(statement.owner)
+            self._live.wake(owner)
+            self._notifier.add_change(owner)

@@ -20,6 +20,7 @@ import pytest
 from app.database import listener, purge
 from app.database.changes import Live, NotifyingDatabase
 from app.database.listener import Intervals, Receiver, can_listen
+from app.database.turns import Turns
 from app.http import states
 from app.http import websocket as socket
 from app.settings import Settings
@@ -532,7 +533,7 @@ async def test_the_trash_is_purged_only_after_something_was_written(
         return 0
 
     nothing: Any = None
-    database = NotifyingDatabase(nothing, Live(), nothing)
+    database = NotifyingDatabase(nothing, Live(), nothing, Turns(1.0))
     monkeypatch.setattr(purge, "INTERVAL", 0.001)
     monkeypatch.setattr(purge, "purge", note)
     purging = asyncio.create_task(purge.keep_purging("url", settings_for(None), database))

@@ -13,6 +13,7 @@ from app.database import listener
 from app.database.changes import Live, NotifyingDatabase
 from app.database.listener import Intervals, keep_sweeping
 from app.database.notifications import NOTIFY, Notifier
+from app.database.turns import Turns
 from app.lifespan import run
 from app.settings import Settings
 from models.database import DatabaseUnavailable
@@ -148,7 +149,7 @@ async def test_a_write_is_a_change_even_where_its_answer_was_lost(
     owner, failures = UserId("ada"), [] if failure is None else [failure]
     live, sent = Live(), Recorder()
     notifier = Notifier(sent)
-    database = NotifyingDatabase(Recorder(*failures), live, notifier)
+    database = NotifyingDatabase(Recorder(*failures), live, notifier, Turns(1))
     with live.watch(owner) as here, live.watch(UserId("bob")) as other:
         if failure is None:
             await database.fetch(Statement(sql, owner, {}))
