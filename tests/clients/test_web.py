@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from uuid import uuid4
@@ -144,6 +144,7 @@ def test_one_command_starts_all_of_it_and_two_people_use_it(
         ada.sign_up("Ada")
         add_tick_and_filter(ada)
         edit_by_keyboard(ada)
+        save_again_when_the_answer_is_lost(ada)
         other = Tab(context.new_page(), url)
         show_changes_in_both_windows(ada, other)
         resolve_conflicts(ada, other)
@@ -152,6 +153,7 @@ def test_one_command_starts_all_of_it_and_two_people_use_it(
         phone = Tab(browser.new_context(viewport={"width": 400, "height": 600}).new_page(), url)
         titles = scroll(ada, phone, f"http://127.0.0.1:{api_port}", url)
         work_offline(ada, phone, url, titles)
+        outlast_failures(ada, f"http://127.0.0.1:{api_port}", url)
         ada.press("Sign out")
         ada.sign_up("Grace")
         ada.sees("No tasks yet.")
@@ -191,6 +193,7 @@ def add_tick_and_filter(tab: Tab) -> None:
     tab.write("What is to be done?", " ", then="Enter")
     wrong = tab.page.get_by_label("What is to be done?")
     expect(wrong).to_have_accessible_description("The title must not be blank.")
+    expect(wrong).to_have_value(" ")
     tab.add("Milk", "Bread", "Eggs")
     expect(wrong).not_to_have_attribute("aria-invalid", "true")
     tab.has("Eggs", "Bread", "Milk")
@@ -215,6 +218,45 @@ def edit_by_keyboard(tab: Tab) -> None:
     tab.write("Title", "Oat milk", then="Enter")
     tab.sees("Two litres")
     tab.has("Eggs", "Bread", "Oat milk")
+
+
+def fail_at_first(tab: Tab, *ways: Callable[[Route], None]) -> list[str]:
+    """Have the first tries of the next changes fail, each in its way.
+
+    Returns the keys of the changes that have been tried, also of later ones.
+    """
+    tried: list[str] = []
+    left = list(ways)
+
+    def answer(route: Route) -> None:
+        request = route.request.post_data_json or {}
+        key = request.get("variables", {}).get("input", {}).get("idempotencyKey")
+        if key is None or key in tried:
+            return route.continue_()
+        tried.append(key)
+        return left.pop(0)(route) if left else route.continue_()
+
+    tab.page.route("**/graphql", answer)
+    return tried
+
+
+def save_again_when_the_answer_is_lost(tab: Tab) -> None:
+    def lose(route: Route) -> None:
+        route.fetch()
+        route.abort()
+
+    tried = fail_at_first(tab, lose)
+    tab.press("Edit Oat milk")
+    tab.write("Title", "Hemp milk", then="Enter")
+    tab.sees("The server cannot be reached.")
+    tab.press("Save")
+    tab.sees("Saved “Hemp milk”.")
+    tab.page.unroute("**/graphql")
+    assert len(tried) == 1
+    tab.press("Edit Hemp milk")
+    tab.write("Title", "Oat milk", then="Enter")
+    tab.sees("Saved “Oat milk”.")
+    tab.complaints.clear()
 
 
 def show_changes_in_both_windows(tab: Tab, other: Tab) -> None:
@@ -277,10 +319,15 @@ def survive_an_expired_token(tab: Tab) -> None:
     tab.complaints.clear()
 
 
+def caller(tab: Tab, api: str, url: str) -> Caller:
+    """Whoever is signed in, past the page."""
+    token = tab.page.request.get(f"{url}/api/auth/token").json()["token"]
+    return Caller(api, None, token)
+
+
 def scroll(tab: Tab, phone: Tab, api: str, url: str) -> list[str]:
     """A list of three pages is fetched as far as it is looked at. Returns what it holds."""
-    token = tab.page.request.get(f"{url}/api/auth/token").json()["token"]
-    ada = Caller(api, None, token)
+    ada = caller(tab, api, url)
     with ada.http:
         titles = [ada.create(f"Task {number}")["title"] for number in range(50)]
     expected = [*reversed(titles), "Butter", "Rye bread", "Soy milk"]
@@ -336,3 +383,54 @@ def work_offline(tab: Tab, phone: Tab, url: str, titles: list[str]) -> None:
         expect(one.page.get_by_text("Not sent yet")).to_have_count(0)
     assert phone.complaints == []
     context.close()
+
+
+def fail_visibly(route: Route) -> None:
+    headers = {
+        "Access-Control-Allow-Origin": "*",
+        "Access-Control-Expose-Headers": "Retry-After",
+        "Retry-After": "3",
+    }
+    error = {"message": "Try again later.", "extensions": {"code": "SERVICE_UNAVAILABLE"}}
+    route.fulfill(status=503, headers=headers, json={"data": None, "errors": [error]})
+
+
+def fail_as_a_proxy_does(route: Route) -> None:
+    """Without CORS, so that the page may read neither the status nor the headers."""
+    route.fulfill(status=503, headers={"Retry-After": "1"}, body="<h1>Unavailable</h1>")
+
+
+def outlast_failures(tab: Tab, api: str, url: str) -> None:
+    """A change whose first try fails is made in the end, once, and none overtakes another."""
+    ada = caller(tab, api, url)
+    with ada.http:
+        count = ada.page(first=0)["totalCount"]
+        held: list[Route] = []
+        ways = (fail_visibly, fail_as_a_proxy_does, Route.abort, held.append)
+        tried = fail_at_first(tab, *ways)
+        tab.page.get_by_role("checkbox", name="Yeast").press("Space")
+        tab.sees("The change of “Yeast” is kept, and sent later.")
+        tab.sees("“Yeast” is completed.")
+        tab.add("Salt", "Pepper")
+        tab.write("What is to be done?", "Ham", then="Enter")
+        tab.write("What is to be done?", "Jam", then="Enter")
+        expect(tab.page.get_by_label("What is to be done?")).to_have_value("")
+        while not held:
+            tab.page.wait_for_timeout(10)
+        fail_visibly(held.pop())
+        tab.write("What is to be done?", "Yam", then="Enter")
+        tab.sees("Added “Yam”.")
+        tab.page.unroute("**/graphql")
+        page = ada.page(orderBy={"field": "CREATED_AT", "direction": "DESC"}, first=6)
+    assert len(tried) == 6
+    assert page["totalCount"] == count + 5
+    assert [(task["title"], task["completed"]) for task in page["nodes"]] == [
+        ("Yam", False),
+        ("Jam", False),
+        ("Ham", False),
+        ("Pepper", False),
+        ("Salt", False),
+        ("Yeast", True),
+    ]
+    expect(tab.page.get_by_text("Not sent yet")).to_have_count(0)
+    tab.complaints.clear()

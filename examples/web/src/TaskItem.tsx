@@ -1,6 +1,7 @@
-import { useState, type FormEvent, type KeyboardEvent } from "react";
+import { useRef, useState, type FormEvent, type KeyboardEvent } from "react";
 import { useMutation } from "urql";
 import { isUnsent } from "./cache";
+import { useConnection } from "./connection";
 import { issueOf, sentence } from "./failures";
 import { Field } from "./Field";
 import {
@@ -16,11 +17,14 @@ export function TaskItem({ task, onNews }: TaskItemProps) {
   const [editing, setEditing] = useState<"not yet" | "now" | "done">("not yet");
   const [, updateTask] = useMutation(UpdateTaskDocument);
   const [, deleteTask] = useMutation(DeleteTaskDocument);
+  const { changes } = useConnection();
 
   // What may be sent later says what shall be, not what to turn around, and has a key, so as to happen once.
   async function tick() {
     const input = { id: task.id, completed: !task.completed, idempotencyKey: crypto.randomUUID() };
-    const { data, error } = await updateTask({ input });
+    const { data, error } = await changes.answerTo(updateTask({ input }), () =>
+      onNews(`The change of “${task.title}” is kept, and sent later.`),
+    );
     const outcome = data?.updateTask;
     if (error) onNews(sentence(error));
     else if (outcome?.__typename === "Task") {
@@ -34,7 +38,9 @@ export function TaskItem({ task, onNews }: TaskItemProps) {
       expectedVersion: task.version,
       idempotencyKey: crypto.randomUUID(),
     };
-    const { data, error } = await deleteTask({ input });
+    const { data, error } = await changes.answerTo(deleteTask({ input }), () =>
+      onNews(`The deletion of “${task.title}” is kept, and sent later.`),
+    );
     const outcome = data?.deleteTask;
     if (error) onNews(sentence(error));
     else if (outcome?.__typename === "VersionConflict") {
@@ -88,6 +94,7 @@ type EditTaskProps = { task: TaskFieldsFragment; onNews: OnNews; onClose: () => 
 /** Saves only what was seen: on a conflict, the user chooses between their words and the others'. */
 function EditTask({ task, onNews, onClose }: EditTaskProps) {
   const [opened] = useState(task);
+  const sent = useRef({ as: "", idempotencyKey: "" });
   const [{ data, error, fetching }, updateTask] = useMutation(UpdateTaskDocument);
   const outcome = data?.updateTask;
   const theirs = outcome?.__typename === "VersionConflict" ? outcome.current : null;
@@ -101,8 +108,15 @@ function EditTask({ task, onNews, onClose }: EditTaskProps) {
       description: String(form.get("description")) || null,
       expectedVersion: (theirs ?? opened).version,
     };
+    // The same again, after an answer that was lost, is the same change.
+    const as = JSON.stringify(input);
+    if (sent.current.as !== as) sent.current = { as, idempotencyKey: crypto.randomUUID() };
+    const { idempotencyKey } = sent.current;
     // Not shown before it is saved, nor kept while offline: on a conflict the user is to be asked.
-    const { data } = await updateTask({ input }, { requestPolicy: "network-only" });
+    const { data } = await updateTask(
+      { input: { ...input, idempotencyKey } },
+      { requestPolicy: "network-only" },
+    );
     const outcome = data?.updateTask;
     if (outcome?.__typename === "Task") {
       onNews(`Saved “${outcome.title}”.`);

@@ -2,7 +2,7 @@ import { useEffect, useRef, useState, type FormEvent } from "react";
 import { useMutation, useQuery, useSubscription, type CombinedError } from "urql";
 import { STATUSES } from "./cache";
 import { useConnection } from "./connection";
-import { issueOf, sentence } from "./failures";
+import { issueOf, NOT_DONE, sentence } from "./failures";
 import { Field } from "./Field";
 import {
   CountsDocument,
@@ -59,7 +59,7 @@ const CALM = 100;
 
 /** Has the cache follow what is changed elsewhere, since the start of this page or the last one. */
 function Follow({ start, onCalm }: { start: string; onCalm: () => void }) {
-  const { forget } = useConnection();
+  const { forget, live } = useConnection();
   const [{ data, error }] = useSubscription({
     query: FollowChangesDocument,
     variables: { after: start },
@@ -68,6 +68,9 @@ function Follow({ start, onCalm }: { start: string; onCalm: () => void }) {
   const isTooLate = error?.graphQLErrors.some(
     ({ extensions }) => extensions.code === "CURSOR_EXPIRED",
   );
+
+  // What could not be read while the server was out of reach.
+  useEffect(() => live.onChange(() => live.isOnline() && onCalm()), []);
 
   useEffect(() => {
     if (!cursor) return;
@@ -87,22 +90,28 @@ function Follow({ start, onCalm }: { start: string; onCalm: () => void }) {
 export type OnNews = (news: string) => void;
 
 function AddTask({ onNews }: { onNews: OnNews }) {
-  const [{ data, error }, createTask] = useMutation(CreateTaskDocument);
-  const [isSending, setSending] = useState(false);
-  const { live } = useConnection();
+  const [, createTask] = useMutation(CreateTaskDocument);
+  const [wrong, setWrong] = useState<string>();
+  const { changes } = useConnection();
 
+  // The field is free for the next title at once: the answer may come late, and in between come others.
   async function submit(event: FormEvent<HTMLFormElement>) {
     event.preventDefault();
     const form = event.currentTarget;
-    const title = String(new FormData(form).get("title"));
-    setSending(true);
-    const input = { title, idempotencyKey: crypto.randomUUID() };
-    const result = await live.orOffline(createTask({ input }));
-    setSending(false);
-    const isAdded = result?.data?.createTask?.__typename === "Task";
-    if (result && !isAdded) return;
-    onNews(isAdded ? `Added “${title}”.` : `“${title}” is kept, and added later.`);
+    const field = form.elements.namedItem("title") as HTMLInputElement;
+    const title = field.value;
+    if (!title) return;
     form.reset();
+    setWrong(undefined);
+    const input = { title, idempotencyKey: crypto.randomUUID() };
+    const { data, error } = await changes.answerTo(createTask({ input }), () =>
+      onNews(`“${title}” is kept, and added later.`),
+    );
+    if (data?.createTask?.__typename === "Task") return onNews(`Added “${title}”.`);
+    const reason = error ? sentence(error) : (issueOf(data?.createTask, "title") ?? NOT_DONE);
+    if (field.value) return setWrong(`“${title}”: ${reason}`);
+    field.value = title;
+    setWrong(reason);
   }
 
   return (
@@ -113,11 +122,9 @@ function AddTask({ onNews }: { onNews: OnNews }) {
         autoComplete="off"
         autoFocus
         maxLength={200}
-        error={error ? sentence(error) : issueOf(data?.createTask, "title")}
+        error={wrong}
       />
-      <button className="main" disabled={isSending}>
-        Add
-      </button>
+      <button className="main">Add</button>
     </form>
   );
 }
@@ -162,6 +169,11 @@ type ProblemProps = {
 };
 
 function Problem({ error, onAgain }: ProblemProps) {
+  const { live } = useConnection();
+  useEffect(
+    () => live.onChange(() => live.isOnline() && onAgain({ requestPolicy: "network-only" })),
+    [onAgain],
+  );
   return (
     <p role="alert" className="error">
       {sentence(error)}{" "}

@@ -2,17 +2,11 @@
 import { authExchange } from "@urql/exchange-auth";
 import { offlineExchange } from "@urql/exchange-graphcache";
 import { makeDefaultStorage } from "@urql/exchange-graphcache/default-storage";
-import {
-  Client,
-  fetchExchange,
-  subscriptionExchange,
-  type Exchange,
-  type Operation,
-  type OperationResult,
-} from "urql";
-import { filter, makeSubject, merge, onPush, pipe } from "wonka";
+import { Client, fetchExchange, subscriptionExchange } from "urql";
 import { getToken } from "./auth";
 import { cacheOptions } from "./cache";
+import { createChanges } from "./changes";
+import { isTemporary } from "./failures";
 import { createLive } from "./live";
 
 const URL = `${import.meta.env.VITE_API_URL ?? "http://localhost:8000"}/graphql`;
@@ -29,11 +23,9 @@ export function connectionOf(userId: string) {
 
 function connect(userId: string) {
   const live = createLive(URL, getToken);
+  const changes = createChanges();
+  live.onChange(() => live.isOnline() && changes.goOn());
   const kept = makeDefaultStorage({ idbName: `tasks-${userId}`, maxAge: 365 });
-  const storage = {
-    ...kept,
-    onOnline: (send: () => void) => void live.onChange(() => live.isOnline() && send()),
-  };
   const client = new Client({
     url: URL,
     fetch: (...request) =>
@@ -44,9 +36,15 @@ function connect(userId: string) {
     // By POST alone: what people write has no place in URLs, which get logged.
     preferGetMethod: false,
     exchanges: [
-      offlineExchange({ ...cacheOptions, storage }),
+      offlineExchange({
+        ...cacheOptions,
+        storage: { ...kept, onOnline: changes.sendBy },
+        // Changes alone: a query in the queue could make all of it `network-only`, and such changes are not kept again.
+        isOfflineError: (error, { operation }) =>
+          operation.kind === "mutation" && error !== undefined && isTemporary(error),
+      }),
+      changes.exchange,
       auth,
-      inOrder,
       fetchExchange,
       subscriptionExchange({
         forwardSubscription: ({ query = "", variables = {} }) => ({
@@ -58,9 +56,10 @@ function connect(userId: string) {
   /** Leave nothing of the user's on the device. */
   async function forget() {
     current = undefined;
+    changes.stop();
     await kept.clear();
   }
-  return { client, live, forget };
+  return { client, live, changes, forget };
 }
 
 const auth = authExchange(async (utils) => {
@@ -75,20 +74,3 @@ const auth = authExchange(async (utils) => {
     },
   };
 });
-
-/** Changes go one after another, in the order in which they were made. */
-const inOrder: Exchange =
-  ({ forward }) =>
-  (operations) => {
-    const waiting: Operation[] = [];
-    const { source: released, next: release } = makeSubject<Operation>();
-    const atOnce = filter<Operation>(
-      (operation) => operation.kind !== "mutation" || waiting.push(operation) === 1,
-    );
-    const releaseNext = onPush<OperationResult>(({ operation }) => {
-      if (operation.kind !== "mutation") return;
-      waiting.shift();
-      if (waiting[0]) release(waiting[0]);
-    });
-    return pipe(merge([atOnce(operations), released]), forward, releaseNext);
-  };

@@ -10,7 +10,26 @@ export function issueOf(
   return outcome?.issues?.find(({ path }) => path[0] === name)?.message;
 }
 
+/** Codes of errors that pass: the same request may be well a little later. */
+const TEMPORARY = new Set([
+  "IDEMPOTENCY_CONCURRENT_REQUEST",
+  "INTERNAL_SERVER_ERROR",
+  "RATE_LIMITED",
+  "REQUEST_TIMEOUT",
+  "SERVICE_UNAVAILABLE",
+  "TIMEOUT",
+]);
+
+/** Whether to send the same again: there was no answer of the API's own, whatever came, or it says that this passes. */
+export function isTemporary({ networkError, graphQLErrors }: CombinedError): boolean {
+  return (
+    networkError !== undefined ||
+    graphQLErrors.some(({ extensions }) => TEMPORARY.has(String(extensions.code)))
+  );
+}
+
 export const UNREACHABLE = "The server cannot be reached.";
+export const NOT_DONE = "This could not be done.";
 
 /** What to say of a request that had no result. */
 export function sentence(error: CombinedError): string {

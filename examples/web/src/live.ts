@@ -9,6 +9,7 @@ export type Live = ReturnType<typeof createLive>;
 export function createLive(url: string, getToken: () => Promise<string | null>) {
   const listeners = new Set<() => void>();
   let isOnline = navigator.onLine;
+  let opened = 0;
   let overdue: ReturnType<typeof setTimeout> | undefined;
 
   function tell(online: boolean) {
@@ -38,7 +39,10 @@ export function createLive(url: string, getToken: () => Promise<string | null>) 
     },
     keepAlive: SILENCE,
     on: {
-      connected: () => tell(true),
+      connected: () => {
+        opened = Date.now();
+        tell(true);
+      },
       // A socket whose network has slept does not say that it is broken.
       ping: (received) => {
         if (!received) overdue = setTimeout(() => socket.terminate(), SILENCE);
@@ -51,8 +55,10 @@ export function createLive(url: string, getToken: () => Promise<string | null>) 
 
   return {
     isOnline: () => isOnline,
-    /** To be called when a request has failed: the socket then tells when the server is back. */
-    reopen: () => socket.terminate(),
+    /** To be called when a request has failed: the socket then tells when the server is back. A new one has just told so. */
+    reopen: () => {
+      if (Date.now() - opened > SILENCE) socket.terminate();
+    },
     /** Have a function called whenever the server comes into reach, or out of it. */
     onChange,
     /** Subscribe so that after a break it goes on from the last `cursor` that came. */
@@ -66,15 +72,6 @@ export function createLive(url: string, getToken: () => Promise<string | null>) 
           sink.next(result);
         },
       });
-    },
-    /** What comes of a change, or null once the server is out of reach: then it is kept, and sent later. */
-    orOffline<Result>(result: Promise<Result>): Promise<Result | null> {
-      const lost = new Promise<null>((resolve) => {
-        if (!isOnline) resolve(null);
-        const stop = onChange(() => resolve(null));
-        void result.finally(stop);
-      });
-      return Promise.race([result, lost]);
     },
   };
 }
