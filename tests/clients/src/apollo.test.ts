@@ -3,6 +3,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
+import { gql } from "@apollo/client";
+
 import { apolloClient, codeOf, createTask, deleteTask } from "./apollo.js";
 import { CreateTask, TaskList, UpdateTask } from "./operations.js";
 import {
@@ -10,9 +12,12 @@ import {
   ask,
   expiredToken,
   network,
+  page,
+  refusal,
   renameElsewhere,
   renamed,
   sessionOf,
+  shortened,
   token,
   until,
   url,
@@ -81,7 +86,7 @@ test("apollo: a change shows in the list by itself", async () => {
     ["Bread", "Oat milk"],
   ]);
   assert.ok(
-    sent.slice(asked).every(({ method }) => method === "POST"),
+    sent.slice(asked).every(({ name }) => name === "UpdateTask"),
     "the list was fetched again",
   );
 });
@@ -152,9 +157,9 @@ test("apollo: a document is sent once, and asked for by its hash from then on", 
   assert.deepEqual(
     sent.map(({ method, text, hash, status }) => ({ method, text, hash, status })),
     [
-      { method: "GET", text: false, hash: true, status: 200 },
+      { method: "POST", text: false, hash: true, status: 200 },
       { method: "POST", text: true, hash: true, status: 200 },
-      { method: "GET", text: false, hash: true, status: 200 },
+      { method: "POST", text: false, hash: true, status: 200 },
     ],
   );
   assert.equal(sent[0].answer.errors?.[0].message, "PersistedQueryNotFound");
@@ -173,4 +178,64 @@ test("apollo: what was done though its answer was lost is not done again", async
   assert.deepEqual(await ask("{ tasks { nodes { title } } }"), {
     tasks: { nodes: [{ title: "Milk" }] },
   });
+});
+
+const FAILURES = () => [
+  refusal("SERVICE_UNAVAILABLE", 503),
+  page(),
+  refusal("IDEMPOTENCY_CONCURRENT_REQUEST", 200),
+  null,
+];
+
+test("apollo: a change with a key is sent until it is answered, and done once", async (context) => {
+  const waits = shortened(context);
+  const wire = network();
+  const client = apolloClient(url, sessionOf(token), { fetch: wire.fetch });
+  // The server knows the document from now on, and so it is done whose answer is lost.
+  await client.mutate({ mutation: CreateTask, variables: { input: { title: "" } } });
+  wire.sent.length = 0;
+  wire.failures = FAILURES();
+  const input = { title: "Milk", idempotencyKey: crypto.randomUUID() };
+  const { data } = await client.mutate({ mutation: CreateTask, variables: { input } });
+  assert.equal(data?.createTask?.__typename, "Task");
+  assert.deepEqual([wire.failures.length, wire.sent.length, waits.length], [0, 2, 4]);
+  assert.ok(waits[0]! >= 7000, "not as long as the answer asks for");
+  assert.deepEqual(await ask("{ tasks { nodes { title } } }"), {
+    tasks: { nodes: [{ title: "Milk" }] },
+  });
+});
+
+test("apollo: a change without a key is not sent again", async () => {
+  for (const failure of FAILURES()) {
+    const wire = network();
+    const client = apolloClient(url, sessionOf(token), { fetch: wire.fetch });
+    wire.failures = [failure, null];
+    const input = { title: "Milk" };
+    await assert.rejects(client.mutate({ mutation: CreateTask, variables: { input } }));
+    assert.equal(wire.failures.length, 1);
+  }
+});
+
+test("apollo: a query is sent until it is answered", async (context) => {
+  shortened(context);
+  const wire = network();
+  const client = apolloClient(url, sessionOf(token), { fetch: wire.fetch });
+  wire.failures = FAILURES();
+  const { data } = await client.query({ query: TaskList, variables });
+  assert.deepEqual(titles(data!), []);
+});
+
+test("apollo: what fails in the end is an answer, with the data that came beside it", async (context) => {
+  shortened(context);
+  const wire = network();
+  const client = apolloClient(url, sessionOf(token), { fetch: wire.fetch });
+  const error = { message: "Not now.", path: ["b"], extensions: { code: "SERVICE_UNAVAILABLE" } };
+  const answer = JSON.stringify({ data: { a: "Query", b: null }, errors: [error] });
+  const headers = { "content-type": "application/json" };
+  wire.failures = Array.from({ length: 5 }, () => new Response(answer, { headers }));
+  const query = gql("query Both { a: __typename b: me { __typename } }");
+  const { data, error: failure } = await client.query({ query, errorPolicy: "all" });
+  assert.deepEqual(data, { a: "Query", b: null });
+  assert.equal(codeOf(failure), "SERVICE_UNAVAILABLE");
+  assert.deepEqual(wire.failures, []);
 });

@@ -6,6 +6,8 @@ import {
   CombinedGraphQLErrors,
   HttpLink,
   InMemoryCache,
+  ServerError,
+  ServerParseError,
 } from "@apollo/client";
 import { SetContextLink } from "@apollo/client/link/context";
 import { ErrorLink } from "@apollo/client/link/error";
@@ -15,7 +17,9 @@ import { GraphQLWsLink } from "@apollo/client/link/subscriptions";
 import { relayStylePagination } from "@apollo/client/utilities";
 import { OperationTypeNode } from "graphql";
 import type { Client } from "graphql-ws";
+import { catchError, map, of, throwError } from "rxjs";
 
+import { askedWait, grownWait, isRepeatable, isTemporary } from "./final.js";
 import { CreateTask, DeleteTask, TaskList } from "./operations.js";
 import type { Session } from "./session.js";
 import { hashInManifest } from "./trusted.js";
@@ -29,6 +33,48 @@ async function sha256(text: string): Promise<string> {
   const hash = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text));
   return Array.from(new Uint8Array(hash), (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
+
+/** Whether to send a request again that has failed so. */
+function isTemporaryError(error: unknown): boolean {
+  if (CombinedGraphQLErrors.is(error)) {
+    return isTemporary(error.errors.map(({ extensions }) => extensions?.code));
+  }
+  // What the API itself refuses comes as GraphQL's JSON, whatever its status.
+  return ServerError.is(error) || ServerParseError.is(error) || error instanceof TypeError;
+}
+
+/** Sends a request again where that is safe, after the time that the answer asks for. */
+const sendAgain = [
+  // What is still an error in the end is an answer again, with the data that came beside it.
+  new ApolloLink((operation, forward) =>
+    forward(operation).pipe(
+      catchError((error) =>
+        CombinedGraphQLErrors.is(error)
+          ? of({ data: error.data, errors: error.errors, extensions: error.extensions })
+          : throwError(() => error),
+      ),
+    ),
+  ),
+  new RetryLink({
+    attempts: {
+      max: 5,
+      retryIf: (error, { operationType, variables }) =>
+        isRepeatable(operationType, variables) && isTemporaryError(error),
+    },
+    delay: (failures, operation) =>
+      askedWait(operation.getContext().response) ?? grownWait(failures),
+  }),
+  // RetryLink sees errors alone, no answers with errors in them.
+  new ApolloLink((operation, forward) =>
+    forward(operation).pipe(
+      map((result) => {
+        const error = result.errors && new CombinedGraphQLErrors(result);
+        if (isTemporaryError(error)) throw error;
+        return result;
+      }),
+    ),
+  ),
+];
 
 export interface Options {
   fetch?: typeof globalThis.fetch;
@@ -52,24 +98,11 @@ export function apolloClient(
   const withToken = new SetContextLink(async ({ headers }) => ({
     headers: { ...headers, authorization: `Bearer ${await session.token()}` },
   }));
-  // An answer that is lost leaves it open whether a change was made: with a key it is made once.
-  const sendAgain = new RetryLink({
-    attempts: {
-      max: 5,
-      retryIf: (error, { operationType, variables }) =>
-        error instanceof TypeError &&
-        (operationType === OperationTypeNode.QUERY || variables.input?.idempotencyKey),
-    },
-  });
   const http = ApolloLink.from([
-    sendAgain,
+    ...sendAgain,
     renewToken,
     withToken,
-    new PersistedQueryLink(
-      trusted
-        ? { generateHash: hashInManifest }
-        : { sha256, useGETForHashedQueries: true },
-    ),
+    new PersistedQueryLink(trusted ? { generateHash: hashInManifest } : { sha256 }),
     new HttpLink({ uri, fetch }),
   ]);
   return new ApolloClient({
@@ -92,7 +125,7 @@ export function apolloClient(
 export async function createTask(client: ApolloClient, title: string) {
   const { data } = await client.mutate({
     mutation: CreateTask,
-    variables: { input: { title } },
+    variables: { input: { title, idempotencyKey: crypto.randomUUID() } },
     refetchQueries: [TaskList],
   });
   return data?.createTask;
@@ -102,7 +135,7 @@ export async function createTask(client: ApolloClient, title: string) {
 export async function deleteTask(client: ApolloClient, id: string) {
   const { data } = await client.mutate({
     mutation: DeleteTask,
-    variables: { input: { id } },
+    variables: { input: { id, idempotencyKey: crypto.randomUUID() } },
     update(cache, { data }) {
       if (data?.deleteTask?.__typename === "DeleteTaskSuccess") {
         cache.evict({ id: cache.identify({ __typename: "Task", id }) });

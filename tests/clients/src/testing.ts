@@ -1,5 +1,7 @@
 /** What the tests share: the server under test, one new user of it, and what clients send. */
 
+import type { TestContext } from "node:test";
+
 import { parse, print, type DocumentNode } from "graphql";
 
 import { sessionBy, type Session } from "./session.js";
@@ -21,6 +23,8 @@ export function sessionOf(...tokens: string[]): Session & { left: string[] } {
 }
 
 export interface Sent {
+  /** The operation's name. */
+  name: string;
   method: string;
   /** Whether the document's text was sent. */
   text: boolean;
@@ -38,11 +42,15 @@ export function network() {
     online: true,
     /** Whether what is asked for is done, but no answer arrives. */
     losesAnswers: false,
+    /** What the next requests are answered by, one each; null is no answer, though what is asked for is done. */
+    failures: [] as (Response | null)[],
     /** What each request waits for before it is sent. */
     held: Promise.resolve(),
     async fetch(input: RequestInfo | URL, init?: RequestInit): Promise<Response> {
       if (!state.online) throw new TypeError("Failed to fetch");
       await state.held;
+      const failure = state.failures.shift();
+      if (failure) return failure;
       const address = new URL(input instanceof Request ? input.url : input);
       const parameters =
         init?.method === "GET"
@@ -51,18 +59,53 @@ export function network() {
       const { extensions } = parameters;
       const response = await fetch(input, init);
       sent.push({
+        name: parameters.operationName,
         method: init?.method ?? "GET",
         text: Boolean(parameters.query),
         hash: JSON.stringify(extensions ?? "").includes("sha256Hash"),
         status: response.status,
         answer: await response.clone().json(),
       });
-      if (state.losesAnswers) throw new TypeError("Failed to fetch");
+      if (state.losesAnswers || failure === null) throw new TypeError("Failed to fetch");
       return response;
     },
   };
   return state;
 }
+
+/** The API's own answer of an error, which names a time to wait. */
+export function refusal(code: string, status: number): Response {
+  return new Response(
+    JSON.stringify({ data: null, errors: [{ message: "Not now.", extensions: { code } }] }),
+    {
+      status,
+      headers: { "content-type": "application/graphql-response+json", "retry-after": "7" },
+    },
+  );
+}
+
+/** What a proxy says where there is no server behind it. */
+export function page(): Response {
+  return new Response("<h1>502 Bad Gateway</h1>", {
+    status: 502,
+    headers: { "content-type": "text/html" },
+  });
+}
+
+/** Shorten the waits of seconds, and write down how long they would have been. */
+export function shortened({ mock }: TestContext): number[] {
+  const waits: number[] = [];
+  const wait = globalThis.setTimeout;
+  mock.method(globalThis, "setTimeout", (...[then, milliseconds = 0, ...rest]: Timer) => {
+    const isOfNode = new Error().stack?.includes("node:internal/deps");
+    if (isOfNode || milliseconds < 400) return wait(then, milliseconds, ...rest);
+    waits.push(milliseconds);
+    return wait(then, 1);
+  });
+  return waits;
+}
+
+type Timer = [then: (...rest: unknown[]) => void, milliseconds?: number, ...rest: unknown[]];
 
 /** Ask the server past the client that is tested. */
 export async function ask<Data>(query: string, variables: object = {}): Promise<Data> {

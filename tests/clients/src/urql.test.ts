@@ -13,9 +13,12 @@ import {
   ask,
   expiredToken,
   network,
+  page,
+  refusal,
   renameElsewhere,
   renamed,
   sessionOf,
+  shortened,
   token,
   until,
   url,
@@ -216,9 +219,9 @@ test("urql: a document is sent once, and asked for by its hash from then on", as
   assert.deepEqual(
     sent.map(({ method, text, hash, status }) => ({ method, text, hash, status })),
     [
-      { method: "GET", text: false, hash: true, status: 200 },
-      { method: "GET", text: true, hash: true, status: 200 },
-      { method: "GET", text: false, hash: true, status: 200 },
+      { method: "POST", text: false, hash: true, status: 200 },
+      { method: "POST", text: true, hash: true, status: 200 },
+      { method: "POST", text: false, hash: true, status: 200 },
     ],
   );
   assert.equal(sent[0].answer.errors?.[0].message, "PersistedQueryNotFound");
@@ -236,7 +239,9 @@ test("urql: what is done offline is sent when the network is back, after a resta
   wire.online = false;
   for (const id of [milk, bread]) {
     pipe(
-      before.mutation(UpdateTask, { input: { id, completed: true } }),
+      before.mutation(UpdateTask, {
+        input: { id, completed: true, idempotencyKey: crypto.randomUUID() },
+      }),
       subscribe(() => undefined),
     );
   }
@@ -285,4 +290,63 @@ test("urql: what was done though its answer was lost is not done again by the qu
   assert.deepEqual(await ask(TITLE, { id: milk }), { task: { title: "Soy milk" } });
   assert.equal(wire.sent.at(-1)!.answer.errors, undefined);
   assert.deepEqual(requests(), []);
+});
+
+const FAILURES = () => [
+  refusal("SERVICE_UNAVAILABLE", 503),
+  page(),
+  refusal("IDEMPOTENCY_CONCURRENT_REQUEST", 200),
+  null,
+];
+
+test("urql: a change with a key is sent until it is answered, and done once", async (context) => {
+  const waits = shortened(context);
+  const wire = network();
+  const client = urqlClient(url, sessionOf(token), { fetch: wire.fetch });
+  wire.failures = FAILURES();
+  const input = { title: "Milk", idempotencyKey: crypto.randomUUID() };
+  const { data } = await client.mutation(CreateTask, { input }).toPromise();
+  assert.equal(data?.createTask?.__typename, "Task");
+  assert.deepEqual([wire.failures.length, wire.sent.length, waits.length], [0, 2, 4]);
+  assert.ok(waits[0]! >= 7000, "not as long as the answer asks for");
+  assert.deepEqual(await ask("{ tasks { nodes { title } } }"), {
+    tasks: { nodes: [{ title: "Milk" }] },
+  });
+});
+
+test("urql: a change without a key is not sent again", async () => {
+  for (const failure of FAILURES()) {
+    const wire = network();
+    const client = urqlClient(url, sessionOf(token), { fetch: wire.fetch });
+    wire.failures = [failure, null];
+    const input = { title: "Milk" };
+    const { error } = await client.mutation(CreateTask, { input }).toPromise();
+    assert.ok(error);
+    assert.equal(wire.failures.length, 1);
+  }
+});
+
+test("urql: a query is sent until it is answered", async (context) => {
+  shortened(context);
+  const wire = network();
+  const client = urqlClient(url, sessionOf(token), { fetch: wire.fetch });
+  wire.failures = FAILURES();
+  const { data } = await client.query(TaskList, { first: 10 }).toPromise();
+  assert.deepEqual(titles(data), []);
+});
+
+test("urql: what the queue keeps is sent by itself until it is answered, and done once", async (context) => {
+  shortened(context);
+  const [milk] = await addTasks("Milk");
+  const { storage, requests } = memory();
+  const wire = network();
+  const client = urqlClient(url, sessionOf(token), { storage, fetch: wire.fetch });
+  const shown = watch(client);
+  await until(() => shown.length > 0);
+  wire.failures = FAILURES();
+  const input = { id: milk, completed: true, idempotencyKey: crypto.randomUUID() };
+  const { data } = await client.mutation(UpdateTask, { input }).toPromise();
+  assert.equal(data?.updateTask?.__typename, "Task");
+  assert.deepEqual([wire.failures, requests()], [[], []]);
+  assert.equal(shown.at(-1)?.completed?.[0], true);
 });
