@@ -96,6 +96,13 @@ async def test_who_has_left_counts_no_more() -> None:
         all_connections.remove(first)
     assert all_connections.add(third, NO_PROXY)
     assert len(all_connections) == 2
+    of_one_address = Connections(4)
+    gone, there = Client(idle=False), Client(idle=False)
+    assert of_one_address.add(gone, NO_PROXY)
+    for _ in range(2):
+        of_one_address.remove(gone)
+    assert of_one_address.add(there, NO_PROXY)
+    assert not of_one_address.add(Client(), NO_PROXY)
 
 
 async def test_that_there_are_many_is_logged_once_a_minute(
