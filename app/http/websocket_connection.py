@@ -150,6 +150,8 @@ class GuardedWebSocket(WebSocketsSansIOProtocol):
         self.deadline = self.loop.time() + state.seconds
 
     def _close(self, transport: asyncio.Transport) -> None:
+        # A refusal completes the handshake, too, but uvicorn would log an error.
+        self.handshake_complete = True
         if self.state is not CLOSING:
             self._enter(CLOSING)
             transport.close()

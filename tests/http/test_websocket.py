@@ -132,10 +132,15 @@ def test_a_page_gets_no_socket_because_its_name_leads_here(server: Server, host:
 @pytest.mark.parametrize(
     ("path", "status"), [("/graphql", 101), ("/graphql/", 101), ("/other", 404), ("/", 404)]
 )
-def test_a_socket_is_where_requests_are(server: Server, path: str, status: int) -> None:
+def test_a_socket_is_where_requests_are(
+    server: Server, caplog: pytest.LogCaptureFixture, path: str, status: int
+) -> None:
     with closing(talk(server)) as line:
         line.sendall(HANDSHAKE.replace(b"/graphql", path.encode()))
         assert line.recv(65536).startswith(b"HTTP/1.1 %d" % status)
+        if status != 101:
+            assert read_all(line) == b""
+    assert [record for record in caplog.records if record.levelno >= logging.ERROR] == []
 
 
 def test_a_socket_is_one_line_that_keeps_its_query(
