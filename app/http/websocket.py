@@ -39,8 +39,8 @@ SUBPROTOCOL = "graphql-transport-ws"
 OPERATIONS_MAX = 20
 """Operations under way on one socket."""
 
-ANSWERS_MAX = 5
-"""Answers of one socket that are worked on or wait to be sent; HTTP/1.1 in a browser has six."""
+ANSWERS_MAX = 3
+"""Answers of one socket that are worked on or wait to be sent: each may be some MiB."""
 
 SOCKETS_MAX = 10
 """Sockets of one user in one worker."""
