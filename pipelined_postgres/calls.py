@@ -1,6 +1,7 @@
 """A call: one transaction, and where its rows go."""
 
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from hashlib import sha256
 from typing import Any, Protocol
 
@@ -19,18 +20,14 @@ class Statement:
         self.name = b"pipelined_" + sha256(self.text).hexdigest()[:24].encode()
 
 
-_STATEMENTS: dict[str, Statement] = {}
+STATEMENTS_KEPT = 512
+"""Statements of the same process that are not made anew when they are asked for again."""
 
 
+@lru_cache(STATEMENTS_KEPT)
 def statement(text: str) -> Statement:
-    """Return the one statement of this text.
-
-    It is kept for ever, here and where it is prepared: values belong in parameters, not in texts.
-    """
-    found = _STATEMENTS.get(text)
-    if found is None:
-        found = _STATEMENTS[text] = Statement(text)
-    return found
+    """Return the statement of this text. Those that were used last are kept."""
+    return Statement(text)
 
 
 Query = tuple[Statement, Sequence[bytes | None]]
@@ -55,6 +52,7 @@ class Call:
     __slots__ = (
         "answer",
         "began",
+        "dropped",
         "make_row",
         "queries",
         "repeatable",
@@ -80,6 +78,8 @@ class Call:
         """It may run more than once, as a read may."""
         self.unparsed: Sequence[Statement] = ()
         """The statements that were sent to be parsed before its queries."""
+        self.dropped: Sequence[bytes] = ()
+        """The names of the statements that were dropped before that, to make room for them."""
         self.sent_twice = False
         """There is another call with the same queries and the same answer."""
         self.tried_again = False

@@ -28,6 +28,10 @@ COMMAND_OK, TUPLES_OK = ExecStatus.COMMAND_OK, ExecStatus.TUPLES_OK
 FATAL_ERROR, PIPELINE_SYNC = ExecStatus.FATAL_ERROR, ExecStatus.PIPELINE_SYNC
 
 
+CAN_CLOSE = psycopg.capabilities.has_send_close_prepared()
+"""Since PostgreSQL 17, libpq can drop a prepared statement by a message of the protocol."""
+
+
 class Connection:
     """Reads and writes the socket of one connection, and tells its pipeline what comes."""
 
@@ -58,6 +62,7 @@ class Connection:
             self,
             window=window,
             statement_timeout=options.statement_timeout,
+            prepared_max=options.prepared_max,
             opened=opened,
         )
         self._pgconn.nonblocking = 1
@@ -73,6 +78,8 @@ class Connection:
                 for statement, parameters in call.queries:
                     pgconn.send_query_params(statement.text, parameters)
             else:
+                for name in call.dropped:
+                    self._drop(name)
                 for statement in unparsed:
                     pgconn.send_prepare(statement.name, statement.text)
                 for statement, parameters in call.queries:
@@ -88,6 +95,13 @@ class Connection:
             # A call without its sync would be answered by the sync of the next one.
             self._lost(psycopg.OperationalError("a call could not be sent"))
             raise
+
+    def _drop(self, name: bytes) -> None:
+        if CAN_CLOSE:
+            self._pgconn.send_close_prepared(name)
+        else:
+            # PgBouncer does not know this: it fails there, and then nothing is prepared any more.
+            self._pgconn.send_query_params(b"DEALLOCATE " + name, None)
 
     def rows(self, call: Call, result: PGresult) -> list[Any]:
         if not result.ntuples:
@@ -139,7 +153,7 @@ class Connection:
                         results.clear()
                         pipeline.answered(last, now)
                     else:
-                        failure = _failure_of(results)
+                        failure = _failure_of(results, len(pipeline.calls[0].dropped))
                         results.clear()
                         pipeline.failed(failure, now)
                 else:
@@ -167,13 +181,16 @@ def _ends_session(result: PGresult) -> bool:
     return severity in (b"FATAL", b"PANIC")
 
 
-def _failure_of(results: Sequence[PGresult]) -> Failure:
-    """Return the first error. What came after it was not run, unless it came with the commit."""
+def _failure_of(results: Sequence[PGresult], dropped: int) -> Failure:
+    """Return the first error. What came after it was not run, unless it came with the commit.
+
+    `dropped`: how many results are of dropping statements, which comes before all else.
+    """
     place, result = next(
         ((n, each) for n, each in enumerate(results) if _is_error(each)),
         (len(results) - 1, results[-1]),
     )
-    return Failure(_state_of(result), _error_of(result), parsed=place)
+    return Failure(_state_of(result), _error_of(result), parsed=max(place - dropped, 0))
 
 
 def _state_of(result: PGresult) -> str:

@@ -21,6 +21,11 @@ class Options:
     """How old a connection becomes at most; then it takes no more calls, and is closed."""
     prepared_statements: bool = True
     """Prepare each statement once on each connection."""
+    prepared_max: int = 100
+    """Statements that are prepared on a connection at once: more than calls in its window.
+
+    For one more, the one is dropped that has not been used for longest.
+    """
     advice_without_prepared_statements: str = "Turn the option prepared_statements off."
     """A sentence for the log, where prepared statements turn out to get lost on the way."""
     window: int = 64

@@ -4,7 +4,7 @@ A pipeline is told what happens (a call is submitted, an answer arrives, the con
 when. It acts by its wire, and leaves to its owner what concerns other connections.
 """
 
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Sequence
 from typing import Any, NamedTuple, Protocol
 
@@ -41,6 +41,8 @@ class Wire(Protocol):
 
     def send(self, call: Call, unparsed: Sequence[Statement] | None) -> None:
         """Send a call, and before it what is to be parsed; None: its queries are not prepared.
+
+        First of all, what the call says is dropped.
 
         Where it cannot be sent, the pipeline is told that it is lost.
         """
@@ -92,13 +94,22 @@ class Pipeline:
     """The calls of one connection, which are answered in the order in which they were sent."""
 
     def __init__(
-        self, owner: Owner, wire: Wire, *, window: int, statement_timeout: float, opened: float
+        self,
+        owner: Owner,
+        wire: Wire,
+        *,
+        window: int,
+        statement_timeout: float,
+        prepared_max: int,
+        opened: float,
     ) -> None:
         self._owner = owner
         self.wire = wire
         self._window = window
         self._statement_timeout = statement_timeout
-        self._prepared: set[Statement] = set()
+        self._prepared_max = prepared_max
+        self._prepared: OrderedDict[bytes, None] = OrderedDict()
+        """The names of the prepared statements, that of the last used one at the end."""
         self.calls: deque[Call] = deque()
         self.head_since = opened
         """When the first of the calls became the first."""
@@ -118,16 +129,23 @@ class Pipeline:
             self.head_since = now
         self.calls.append(call)
         if not self._owner.prepares:
-            call.unparsed = ()
+            call.unparsed = call.dropped = ()
             self.wire.send(call, None)
             return
         unparsed: Sequence[Statement] = ()
+        prepared = self._prepared
         for statement, _ in call.queries:
-            if statement not in self._prepared:
+            if statement.name in prepared:
+                prepared.move_to_end(statement.name)
+            else:
                 # Parsing comes first and outlives the transaction, however that ends.
-                self._prepared.add(statement)
+                prepared[statement.name] = None
                 unparsed = (*unparsed, statement)
-        call.unparsed = unparsed
+        call.unparsed, call.dropped = unparsed, ()
+        while len(prepared) > self._prepared_max:
+            # Calls before it may still use it: PostgreSQL takes all in their order.
+            name, _ = prepared.popitem(last=False)
+            call.dropped = (*call.dropped, name)
         self.wire.send(call, unparsed)
 
     def answered(self, result: Any, now: float) -> None:  # noqa: ANN401 -- the wire's own
@@ -157,7 +175,8 @@ class Pipeline:
         call = self.calls.popleft()
         lasted, self.head_since = now - self.head_since, now
         self.stalled = False
-        self._prepared.difference_update(call.unparsed[failure.parsed :])
+        for statement in call.unparsed[failure.parsed :]:
+            self._prepared.pop(statement.name, None)
         if call.answer.done():
             pass
         elif call.tried_again or not self._is_innocent(call, failure.state, lasted, now):
@@ -189,7 +208,7 @@ class Pipeline:
 
         One that a call before was to have parsed, and could not, is not.
         """
-        return all(statement in self._prepared for statement, _ in call.queries)
+        return all(statement.name in self._prepared for statement, _ in call.queries)
 
     def _close_if_idle(self) -> None:
         if not self.calls:

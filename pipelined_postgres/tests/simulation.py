@@ -93,6 +93,7 @@ class Wire:
             self,
             window=window,
             statement_timeout=world.options.statement_timeout,
+            prepared_max=world.options.prepared_max,
             opened=world.now,
         )
 

@@ -15,7 +15,7 @@ Row = TypeVar("Row")
 _DIALECT = PGDialect_psycopg(paramstyle="numeric_dollar")  # type: ignore[no-untyped-call]
 
 _SOURCES: dict[str, CompilerElement] = {}
-"""The expression that each text was compiled from."""
+"""The expression that the text of each write was compiled from: they are few, and reads are not."""
 
 
 def compiled(
@@ -25,12 +25,13 @@ def compiled(
     compiled = expression.compile(dialect=_DIALECT)
     assert isinstance(compiled, SQLCompiler)
     sql = Sql(str(compiled), tuple(compiled.positiontup or []), make_row, writes)
-    _SOURCES[sql.text] = expression
+    if writes:
+        _SOURCES[sql.text] = expression
     return sql
 
 
 def source_of(sql: Sql[Any]) -> CompilerElement:
-    """Return the expression that `compiled` was called with to make this SQL."""
+    """Return the expression that `compiled` was called with to make this SQL, which writes."""
     return _SOURCES[sql.text]
 
 

@@ -5,7 +5,7 @@ parameters. The database runs each in a transaction of its own in which `app.use
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from functools import cache
+from functools import cache, lru_cache
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -235,6 +235,12 @@ def _most(quota: Quota) -> Mapping[str, int]:
     return {name: _NO_LIMIT if limit is None else limit for name, limit in most.items()}
 
 
+SHAPES_KEPT = 256
+"""Shapes of one statement that are not compiled anew when they are asked for again.
+
+Clients can ask for thousands of shapes, and use a few.
+"""
+
 # What follows is the SQL: one function a statement, run once for each shape.
 
 
@@ -266,7 +272,7 @@ def _task() -> Sql[TaskRow]:
     return owned.find(TASK)
 
 
-@cache
+@lru_cache(SHAPES_KEPT)
 def _tasks(
     shape: Shape,
     field: TaskOrderField,
@@ -287,12 +293,12 @@ def _tasks(
     )
 
 
-@cache
+@lru_cache(SHAPES_KEPT)
 def _any_task_beyond(shape: Shape, field: TaskOrderField, *, smaller: bool) -> Sql[tuple[bool]]:
     return pages.any_beyond(TASK, shape.parts(), field.fact, smaller=smaller)
 
 
-@cache
+@lru_cache(SHAPES_KEPT)
 def _count_tasks(shape: Shape) -> Sql[tuple[int]]:
     return pages.count(TASK, list(shape.conditions()))
 
