@@ -49,8 +49,14 @@ def ranged(fact: Fact) -> Any:  # noqa: ANN401 -- as strawberry.field
 
 def ordered(fact: Fact) -> EnumValueDefinition:
     """Return the value of an enum that orders a list by the field."""
-    case = ", upper and lower case alike" if fact.is_text else ""
-    return strawberry.enum_value(fact.name.upper(), description=f"{fact.says}{case}.")
+    rule = _ORDER_OF_TEXTS if fact.is_text else ""
+    return strawberry.enum_value(fact.name.upper(), description=f"{fact.says}{rule}.")
+
+
+_ORDER_OF_TEXTS = (
+    ", from its first letter or digit on: upper and lower case and accents alike, numbers by their "
+    "value. It is the order of no language in particular"
+)
 
 
 def _phrase(fact: Fact) -> str:

@@ -63,9 +63,10 @@ class TaskFilter:
     updated_at: DateTimeRange | None = ranged(TASK_FACTS["updated_at"])
     search: str | None = strawberry.field(
         default=UNSET,
-        description=f"Only tasks with all these words in {_SEARCHED}, in any order. The beginning "
-        "of a word is enough. Case and accents make no difference. Chinese and Japanese characters "
-        f"are found one by one. At most {SEARCH_MAX_LENGTH} Unicode code points; a blank search "
+        description=f"Only tasks with all these words in {_SEARCHED}, in any order and not as a "
+        "phrase. The beginning of a word is enough. Case and accents make no difference. Chinese "
+        "and Japanese characters, symbols and emoji are found one by one. Quotes, `-word`, `OR` "
+        f"and `*` have no meaning. At most {SEARCH_MAX_LENGTH} Unicode code points; a blank search "
         "is the same as none.",
     )
 

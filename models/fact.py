@@ -80,9 +80,9 @@ class Fact:
 
     @property
     def order_key(self) -> Column[Any]:
-        """The column that lists are ordered by: of a text its lower case, kept by a trigger."""
+        """The column that lists are ordered by: of a text its place, kept by a trigger."""
         table = self.column.table
-        return table.c[f"{self.name}_key"] if self.is_text else self.column
+        return table.c[f"{self.name}_order"] if self.is_text else self.column
 
     def stored(self, value: object) -> object:
         """Return a value as it is stored: a line tidied, and null for a blank text that may be so.

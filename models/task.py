@@ -114,6 +114,8 @@ class Task(SQLModel, table=True):
     )
     # A trigger computes them from the columns above. An index of an expression would not be used
     # under row security, since its functions are not leakproof.
+    title_order: str = Field(sa_column=Column(Text(collation="C"), nullable=False))
+    # The order of code from before: the release after the next drops it.
     title_key: str = Field(sa_column=Column(Text, nullable=False))
     words: str = Field(sa_column=Column(TSVECTOR, nullable=False))
 

@@ -11,7 +11,7 @@ from psycopg import AsyncConnection
 from psycopg.conninfo import conninfo_to_dict
 
 from app.database.listener import can_listen
-from app.database.migration import head
+from app.database.migration import head, objection_to_encoding
 from app.database.protection import NOT_MIGRATED, objections
 from app.database.urls import libpq_url
 from app.development import development
@@ -113,6 +113,10 @@ async def _database_findings(settings: Settings) -> AsyncIterator[Finding]:
         major, minor = divmod(connection.info.server_version, 10000)
         role = connection.info.user
         yield Finding(True, f"The database at {place} is PostgreSQL {major}.{minor}, role {role}.")
+        objection = objection_to_encoding(connection.info)
+        if objection is not None:
+            yield Finding(False, objection[0].upper() + objection[1:])
+            return
         try:
             cursor = await connection.execute("SELECT version_num FROM alembic_version")
             revision = await cursor.fetchone()

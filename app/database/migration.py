@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import psycopg
 from alembic import command
@@ -14,8 +15,9 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.script.revision import RevisionError
 from alembic.util import CommandError
+from psycopg import ConnectionInfo
 from psycopg.errors import LockNotAvailable
-from sqlalchemy import Connection, Engine, create_engine, text
+from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
@@ -104,31 +106,67 @@ def _engine(url: str) -> Engine:
     # The URL is libpq's own business: SQLAlchemy would not understand every one that it does.
     return create_engine(
         "postgresql+psycopg://",
-        creator=lambda: psycopg.connect(libpq_url(url)),
+        creator=lambda: _connected(url),
         poolclass=NullPool,
+    )
+
+
+def _connected(url: str) -> psycopg.Connection[Any]:
+    """Return a new connection.
+
+    Raises:
+        MigrationFailed: the database has an encoding in which nothing could be compared.
+        psycopg.Error: it could not be reached.
+    """
+    connection = psycopg.connect(libpq_url(url))
+    sentence = objection_to_encoding(connection.info)
+    if sentence is not None:
+        connection.close()
+        raise MigrationFailed(f"The migration failed, and nothing was changed: {sentence}")
+    return connection
+
+
+def objection_to_encoding(info: ConnectionInfo) -> str | None:
+    """Return a sentence where the database's texts are in another encoding than UTF8."""
+    encoding = info.parameter_status("server_encoding")
+    if encoding == "UTF8":
+        return None
+    return (
+        f"the database is encoded in {encoding}, and must be in UTF8: make one by "
+        "CREATE DATABASE ... TEMPLATE template0 ENCODING 'UTF8'."
     )
 
 
 @contextmanager
 def connect(url: str, wait_for_table: float = WAIT_FOR_TABLE) -> Iterator[Connection]:
-    """Yield a connection in a transaction that nobody else is migrating beside.
+    """Yield a connection that nobody else is migrating beside; it is in no transaction yet.
 
-    No statement in it waits longer for a table than `wait_for_table` seconds.
+    No statement in one waits longer for a table than `wait_for_table` seconds.
     """
-    with _engine(url).begin() as connection:
-        # A limit that a role or a database sets is meant for queries.
-        connection.execute(text("SELECT set_config('statement_timeout', '0', true)"))
-        _set_lock_timeout(connection, WAIT_FOR_OTHERS)
-        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": ADVISORY_LOCK})
-        _set_lock_timeout(connection, wait_for_table)
+    engine = _engine(url)
+    with engine.begin() as turn, engine.connect() as connection:
+        _set_for_transaction(turn, "statement_timeout", 0)
+        # It waits in its transaction while the other connection has one after another.
+        _set_for_transaction(turn, "idle_in_transaction_session_timeout", 0)
+        _set_for_transaction(turn, "lock_timeout", WAIT_FOR_OTHERS)
+        # Without parameters, for else it would keep its snapshot, which CREATE INDEX CONCURRENTLY
+        # waits for.
+        turn.exec_driver_sql(f"SELECT pg_advisory_xact_lock({ADVISORY_LOCK})")
+
+        @event.listens_for(connection, "begin")
+        def _begin(connection: Connection) -> None:
+            # A limit that a role or a database sets is meant for queries.
+            _set_for_transaction(connection, "statement_timeout", 0)
+            _set_for_transaction(connection, "lock_timeout", wait_for_table)
+
         yield connection
 
 
-def _set_lock_timeout(connection: Connection, seconds: float) -> None:
+def _set_for_transaction(connection: Connection, name: str, seconds: float) -> None:
     # The transaction's own setting: a pooler may hand the session to anybody afterwards.
     connection.execute(
-        text("SELECT set_config('lock_timeout', :timeout, true)"),
-        {"timeout": f"{round(seconds * 1000)}ms"},
+        text("SELECT set_config(:name, :timeout, true)"),
+        {"name": name, "timeout": f"{round(seconds * 1000)}ms"},
     )
 
 

@@ -18,7 +18,7 @@ from app.database.roles import inspect_role
 from app.database.urls import SERVER_ROLE, libpq_url
 from models.metadata import INSTALLATION, OWNED_TABLES
 
-REVISION = "0008"
+REVISION = "0010"
 """The migration after which the database is as `EXPECTED` says."""
 
 ROW_SECURITY = "row security"
@@ -109,14 +109,14 @@ EXPECTED: dict[Key, str] = {
     ("", "function note_what_is_gone"): (
         f"{_AS_OWNER} set {_SEARCH_PATH} 6355b0d4d660da41a6bbd116707f5f9f"
     ),
-    ("", "function note_words"): "ab39ab1bad2117c50159456f19632010",
+    ("", "function note_words"): f"set {_SEARCH_PATH} 2b00a2d713aad2a81d6f64000dfe4f70",
     ("", "function purge_idempotency_keys"): (
         f"{_AS_OWNER} callable set {_SEARCH_PATH} de673356f5a81c07ec579833863d3d33"
     ),
     ("", "function purge_trash"): (
         f"{_AS_OWNER} callable set {_SEARCH_PATH} d05fd8289b9cacd76b2261196d526490"
     ),
-    ("", "function query_for"): "callable 0183f866c3ad3eb420029c49be1d8536",
+    ("", "function query_for"): f"callable set {_SEARCH_PATH} ccd5ff62699439e9d116a220ca27610c",
     ("", "function search_tasks"): (
         f"{_AS_OWNER} callable set {_SEARCH_PATH}, enable_seqscan=off "
         "fa0f7fe8de0b414756cd02f92f80adb0"
@@ -124,7 +124,12 @@ EXPECTED: dict[Key, str] = {
     ("", "function take_claims"): (
         f"{_AS_OWNER} callable set {_SEARCH_PATH} 7fbe07e0ec535d0c73fe70cfe2795be7"
     ),
-    ("", "function words_of"): "callable 0dd9045785d329decc2095bed00efcc1",
+    ("", "function words_of"): "callable 619e37fcb4df506f3633f69dc4d7bfdb",
+    ("", "function words_in"): "callable b52fde124e36fb07a7247707f99ca011",
+    ("", "function place_of"): "callable 216d64cdfe261a7ed0a9a92a53b71df1",
+    ("", "function fold"): "callable e8e574836873250a109c2972f338472b",
+    ("", "function spaced"): "callable e321ab0b41c90bddc1ad663c52f571d7",
+    ("", "function order_of"): "callable 0c83e70a58bcbbdcc83a39dfe4931c08",
     ("", "right to use the schema"): "granted",
 }
 """What there must be, as `QUERY` tells it.
@@ -202,7 +207,7 @@ SELECT '', 'function ' || proname,
                       THEN 'callable' END,
                  'set ' || replace(array_to_string(proconfig, ', '), ', ' || schema || ', ',
                                    ', SCHEMA, '),
-                 md5(replace(prosrc, schema || '.words_of(', 'words_of('))),
+                 md5(replace(prosrc, schema || '.', ''))),
        false
 FROM functions, role
 """

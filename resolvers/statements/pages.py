@@ -51,7 +51,7 @@ def position(name: str, cursor: Cursor | None) -> Mapping[str, object]:
 def _place(name: str, order: Fact) -> SQLColumnExpression[Any]:
     """Return the place of a cursor, whose parameters `position` gives under this name."""
     value = bindparam(f"{name}_value", type_=order.column.type)
-    key = func.lower(value) if order.is_text else value
+    key = func.order_of(value) if order.is_text else value
     return tuple_(key, bindparam(f"{name}_id", type_=BigInteger))
 
 

@@ -17,6 +17,7 @@ from alembic.migration import MigrationContext
 from sqlalchemy import create_engine
 from sqlalchemy.pool import NullPool
 
+from app.commands.doctor import examine
 from app.database.embedded import EmbeddedPostgres
 from app.database.migration import (
     ADVISORY_LOCK,
@@ -27,14 +28,15 @@ from app.database.migration import (
     upgrade,
     upgrade_sql,
 )
+from app.database.protection import check_protection
 from app.database.roles import ensure_server_role
 from app.database.urls import SERVER_ROLE
 from models.metadata import OWNED_TABLES, metadata
-from tests.api import running_server, settings_for
+from tests.api import nonempty, running_server, settings_for
 from tests.databases import Database
 from tests.repository import ROOT
 
-REVISIONS = ["0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008"]
+REVISIONS = ["0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009", "0010"]
 BETTER_AUTHS_USERS = """
 CREATE TABLE users (
     id text NOT NULL PRIMARY KEY, name text NOT NULL, email text NOT NULL UNIQUE,
@@ -260,6 +262,90 @@ def test_a_task_that_is_removed_unseen_leaves_its_number(migrated_database: Data
     assert rows(url, "SELECT version, purged_version FROM task_counters") == [(2, 2)]
 
 
+BEFORE_THE_FOLD = """
+WITH counter AS (
+    INSERT INTO task_counters (user_id, version) VALUES ('ada', 1)
+    ON CONFLICT (user_id) DO UPDATE SET version = task_counters.version + 1 RETURNING version
+)
+INSERT INTO tasks (user_id, title, description, version)
+SELECT 'ada', 'Łódź ' || version, NULL, version FROM counter RETURNING id
+"""
+"""What code from before the fold sends to create a task."""
+
+PAGE_BEFORE_THE_FOLD = """
+SELECT title::text FROM tasks WHERE user_id = 'ada' AND deleted_at IS NULL AND NOT completed
+  AND (title_key, id) > (lower('łódź 10001'), 0) ORDER BY title_key, id LIMIT 50
+"""
+
+
+def wait_until(url: str, query: str) -> None:
+    deadline = time.monotonic() + 60
+    while rows(url, query) != [(True,)]:
+        assert time.monotonic() < deadline, query
+        time.sleep(0.02)
+
+
+def test_rows_are_filled_while_code_from_before_works_on(fresh_database: Database) -> None:
+    url = fresh_database.superuser_url
+    upgrade(url, revision="0008")
+    run(url, "INSERT INTO users (id, name) VALUES ('ada', 'Ada')")
+    run(
+        url,
+        "INSERT INTO tasks (user_id, title, version) "
+        "SELECT 'ada', 'Äther-' || n, n FROM generate_series(1, 10000) AS n;"
+        "INSERT INTO task_counters VALUES ('ada', 10000)",
+    )
+    before = rows(url, "SELECT id, version, updated_at FROM tasks ORDER BY id")
+    upgrade(url, revision="0009")
+    with psycopg.connect(fresh_database.server_url) as connection:
+        connection.execute("SELECT set_config('app.user_id', 'ada', true)")
+        connection.execute(BEFORE_THE_FOLD)
+        connection.execute(BEFORE_THE_FOLD)
+    with ThreadPoolExecutor() as pool, psycopg.connect(url) as locked:
+        migration = pool.submit(upgrade, url)
+        wait_until(url, "SELECT count(*) > 0 FROM pg_policies WHERE policyname = 'tasks_filling'")
+        # Somebody is writing to a row, which stops neither the rest nor the other writers.
+        locked.execute("UPDATE tasks SET completed = true WHERE title = 'Äther-9990'")
+        wait_until(url, "SELECT count(*) < 1600 FROM tasks WHERE title_order IS NULL")
+        with psycopg.connect(fresh_database.server_url) as connection:
+            connection.execute("SET lock_timeout = '5s'")
+            connection.execute("SELECT set_config('app.user_id', 'ada', true)")
+            connection.execute(BEFORE_THE_FOLD)
+            found = connection.execute(PAGE_BEFORE_THE_FOLD).fetchall()
+            assert found == [("Łódź 10001",), ("Łódź 10002",), ("Łódź 10003",)]
+        locked.rollback()
+        migration.result()
+    assert rows(url, "SELECT id, version, updated_at FROM tasks ORDER BY id LIMIT 10000") == before
+    assert pending(url) == []
+    with running_server(settings_for(fresh_database.server_url)) as server:
+        ada = server.user("ada")
+        order = {"field": "TITLE", "direction": "ASC"}
+        titles = [f"Äther-{n}" for n in range(1, 4)]
+        assert ada.titles(orderBy=order, first=3) == titles
+        assert ada.titles(filter={"search": "ather17"}, orderBy=order, first=1) == ["Äther-17"]
+        assert ada.titles(filter={"search": "lodz 10002"}) == ["Łódź 10002"]
+        assert ada.page(filter={"search": "aether"})["totalCount"] == 0
+
+
+def test_a_filling_that_was_interrupted_goes_on(fresh_database: Database) -> None:
+    url = fresh_database.superuser_url
+    run(url, HAND_MADE)
+    upgrade(url, revision="0009")
+    # What is there when a connection breaks while an index is made.
+    run(
+        url,
+        "CREATE POLICY tasks_filling ON tasks TO CURRENT_USER USING (true);"
+        "UPDATE tasks SET title_order = order_of(title) WHERE title = 'first';"
+        "CREATE INDEX tasks_by_title_order ON tasks (id);"
+        "ALTER TABLE tasks ADD CONSTRAINT tasks_have_an_order CHECK (title_order IS NOT NULL) "
+        "NOT VALID",
+    )
+    assert pending(url) == ["0010"]
+    upgrade(url)
+    assert rows(url, "SELECT title_order FROM tasks ORDER BY 1") == [("first",), ("second",)]
+    assert check_protection(url) == []
+
+
 def test_twenty_at_once_apply_each_migration_once(fresh_database: Database) -> None:
     url = fresh_database.superuser_url
     with ThreadPoolExecutor(20) as pool:
@@ -335,7 +421,13 @@ def test_a_url_is_taken_as_people_write_it(migrated_database: Database, scheme: 
 def test_the_sql_that_is_printed_does_the_same(
     fresh_database: Database, migrated_database: Database
 ) -> None:
-    run(fresh_database.superuser_url, upgrade_sql())
+    # As psql does: what stands outside a transaction is sent statement by statement.
+    with psycopg.connect(fresh_database.superuser_url, autocommit=True) as connection:
+        for part in nonempty(upgrade_sql().split("BEGIN;\n\n")[1:]):
+            inside, outside = part.split("COMMIT;\n\n")
+            connection.execute(f"BEGIN; {inside}; COMMIT")
+            for statement in filter(str.strip, outside.split(";\n\n")):
+                connection.execute(statement)
     assert shape(fresh_database.superuser_url) == shape(migrated_database.superuser_url)
     assert pending(fresh_database.superuser_url) == []
 
@@ -545,14 +637,21 @@ def test_what_would_be_lost_stops_the_migration(
     assert shape(url) == before
 
 
-def test_an_encoding_without_all_letters_stops_the_migration(postgres: EmbeddedPostgres) -> None:
+@pytest.mark.parametrize("encoding", ["LATIN1", "SQL_ASCII"])
+def test_an_encoding_without_all_letters_stops_the_migration(
+    postgres: EmbeddedPostgres, capsys: pytest.CaptureFixture[str], encoding: str
+) -> None:
     name = f"test_{uuid4().hex}"
     with psycopg.connect(postgres.superuser_url("postgres"), autocommit=True) as connection:
         connection.execute(
-            f"CREATE DATABASE {name} TEMPLATE template0 ENCODING 'LATIN1' LOCALE 'C'"
+            f"CREATE DATABASE {name} TEMPLATE template0 ENCODING '{encoding}' LOCALE 'C'"
         )
-    with pytest.raises(MigrationFailed, match="encoded in LATIN1, and must be in UTF8"):
-        upgrade(postgres.superuser_url(name))
+    url, said = postgres.superuser_url(name), f"encoded in {encoding}, and must be in UTF8"
+    for attempt in (upgrade, pending):
+        with pytest.raises(MigrationFailed, match=said):
+            attempt(url)
+    assert not examine(settings_for(url))
+    assert said in capsys.readouterr().out
 
 
 def test_columns_of_others_that_have_a_default_are_left_alone(fresh_database: Database) -> None:

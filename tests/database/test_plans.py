@@ -29,7 +29,7 @@ READ_MAX = 500
 KEYS = {
     TaskOrderField.CREATED_AT: "created_at",
     TaskOrderField.UPDATED_AT: "updated_at",
-    TaskOrderField.TITLE: "title_key",
+    TaskOrderField.TITLE: "title_order",
 }
 """What each order's index is called by."""
 

@@ -30,7 +30,8 @@ STEPS = {
         row=TaskRow._fields,
         left_out={
             "user_id": "nobody sees another's task: `owner` is the caller",
-            "title_key": "made of the title, to order by",
+            "title_order": "made of the title, to order by",
+            "title_key": "made of the title, for code from before to order by",
             "words": "made of title and description, to search in",
         },
         added={"owner": "the caller's row of users"},

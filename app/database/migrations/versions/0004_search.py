@@ -102,6 +102,13 @@ BEGIN
 END $$
 """
 
+TRIGGER_AND_RIGHTS = [
+    "CREATE TRIGGER note_words BEFORE INSERT OR UPDATE OF user_id, title, description "
+    "ON tasks FOR EACH ROW EXECUTE FUNCTION note_words()",
+    "REVOKE ALL ON FUNCTION search_tasks(text, integer), note_words() FROM PUBLIC",
+    "GRANT EXECUTE ON FUNCTION search_tasks(text, integer) TO todo_api",
+]
+
 ORDERS = ("created_at", "updated_at", "title_key")
 BEFORE = {"created_at": "created_at", "updated_at": "updated_at", "title": "lower(title)"}
 
@@ -113,8 +120,7 @@ def upgrade() -> None:
         FUNCTIONS,
         FILL,
         "ALTER TABLE tasks ALTER COLUMN title_key SET NOT NULL, ALTER COLUMN words SET NOT NULL",
-        "CREATE TRIGGER note_words BEFORE INSERT OR UPDATE OF user_id, title, description "
-        "ON tasks FOR EACH ROW EXECUTE FUNCTION note_words()",
+        *TRIGGER_AND_RIGHTS,
         *(f"DROP INDEX tasks_by_{name}" for name in BEFORE),
         *(
             f"CREATE INDEX tasks_by_{order} ON tasks (user_id, completed, {order}, id) "
@@ -131,8 +137,6 @@ def upgrade() -> None:
         "WITH (gin_pending_list_limit = 256)",
         # A condition would keep the function from the index as it does the server's role.
         "CREATE POLICY tasks_search ON tasks FOR SELECT TO CURRENT_USER USING (true)",
-        "REVOKE ALL ON FUNCTION search_tasks(text, integer), note_words() FROM PUBLIC",
-        "GRANT EXECUTE ON FUNCTION search_tasks(text, integer) TO todo_api",
     ]:
         op.execute(statement)
 

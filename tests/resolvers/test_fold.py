@@ -1,0 +1,280 @@
+"""What people type is compared by Unicode's own tables, whatever the database's locale."""
+
+# ruff: noqa: RUF001 -- letters that look alike are what this is about.
+
+import re
+import sys
+import unicodedata
+from collections.abc import Iterator
+from typing import Any
+from unicodedata import category, decimal, name, normalize
+from uuid import uuid4
+
+import psycopg
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from app.database.embedded import EmbeddedPostgres
+from app.database.migration import upgrade
+from app.database.migrations.fold_sql import functions
+from tests.api import Caller, Server, nonempty, running_server, settings_for
+from tests.counts import Count
+from tests.databases import Database
+from tests.repository import ROOT
+
+EVERY = [chr(code) for code in range(0x80, sys.maxunicode + 1)]
+STROKED = re.compile(r"LATIN (?:SMALL|CAPITAL) LETTER ([A-Z]) WITH .*")
+SPELT = {"ß": "ss", "æ": "ae", "œ": "oe", "þ": "th", "ð": "d", "ŋ": "n", "\u0131": "i", "ĸ": "q"}
+
+
+@pytest.fixture(scope="session")
+def in_locale_c(postgres: EmbeddedPostgres) -> Database:
+    """A migrated database whose locale knows no letter but those of ASCII."""
+    name = f"test_{uuid4().hex}"
+    with psycopg.connect(postgres.superuser_url("postgres"), autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE template0 ENCODING 'UTF8' LOCALE 'C'")
+    database = Database(postgres, name)
+    upgrade(database.superuser_url)
+    return database
+
+
+@pytest.fixture(scope="module", params=["usual locale", "locale C"])
+def either(request: pytest.FixtureRequest) -> Iterator[Server]:
+    """A server on a database of the usual locale, and one on a database of locale C."""
+    if request.param == "usual locale":
+        yield request.getfixturevalue("server")
+        return
+    database = request.getfixturevalue("in_locale_c")
+    with running_server(settings_for(database.server_url)) as server:
+        yield server
+
+
+@pytest.fixture(scope="module", params=["database", "in_locale_c"])
+def connection(request: pytest.FixtureRequest) -> Iterator[psycopg.Connection[Any]]:
+    database: Database = request.getfixturevalue(request.param)
+    with psycopg.connect(database.superuser_url, autocommit=True) as connection:
+        yield connection
+
+
+FINDS = "array_to_tsvector(words_of('ada', title)) @@ query_for('ada', search)"
+
+
+def not_found(
+    connection: psycopg.Connection[Any], pairs: list[tuple[str, str]]
+) -> list[tuple[str, str]]:
+    """Return the pairs of which one text, in a word, is not found by the other, both ways."""
+    both = [(f"q{a}q", f"q{b}q") for one, other in pairs for a, b in ((one, other), (other, one))]
+    return connection.execute(
+        f"SELECT title, search FROM unnest(%s::text[], %s::text[]) AS t (title, search) "
+        f"WHERE NOT coalesce({FINDS}, false)",
+        [[title for title, _ in both], [search for _, search in both]],
+    ).fetchall()
+
+
+def stroked() -> list[tuple[str, str]]:
+    found = [
+        (c, match[1].lower())
+        for c in EVERY
+        if normalize("NFKD", c) == c and (match := STROKED.fullmatch(name(c, "")))
+    ]
+    return [*found, *SPELT.items(), *((c.upper(), plain) for c, plain in SPELT.items())]
+
+
+def has_iota_below(character: str) -> bool:
+    """Return whether it has the one mark that case folding makes a letter. It counts as a mark."""
+    return "\u0345" in normalize("NFD", character)
+
+
+TABLES = {
+    "letters with a stroke, and ligatures": stroked(),
+    "letters whose small form is not their folded one": [
+        (c, c.casefold()) for c in EVERY if c.casefold() != c.lower() and not has_iota_below(c)
+    ],
+    "letters of two cases": [
+        (c, c.casefold()) for c in EVERY if c.casefold() != c and not has_iota_below(c)
+    ],
+    "letters that Unicode takes apart": [
+        (c, normalize("NFD", c)) for c in EVERY if normalize("NFD", c) != c
+    ],
+    "accents": [(f"e{chr(code)}", "e") for code in range(0x300, 0x370)],
+    "points of Arabic and Hebrew": [
+        (c, "") for c in EVERY if category(c) == "Mn" and re.match("ARABIC|HEBREW", name(c))
+    ],
+    "characters that nobody sees": [(c, "") for c in EVERY if category(c) == "Cf"],
+    "variation selectors and skin tones": [
+        (chr(code), "") for code in [*range(0xFE00, 0xFE10), *range(0x1F3FB, 0x1F400)]
+    ],
+    "digits": [(c, str(decimal(c))) for c in EVERY if category(c) == "Nd"],
+    "forms of alef, and letters alike": [
+        *(("\u0623", "\u0627"), ("\u0625", "\u0627"), ("\u0622", "\u0627"), ("\u0671", "\u0627")),
+        *(("\u0649", "\u064a"), ("\u06cc", "\u064a"), ("\u06a9", "\u0643"), ("\u0629", "\u0647")),
+    ],
+    "apostrophes": [("\u2019", "'"), ("\u02bc", "'"), ("\u2018", "'"), ("\u02bb", "'")],
+}
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_one_text_is_found_by_the_other_in_whole_tables(
+    connection: psycopg.Connection[Any], count: Count, table: str
+) -> None:
+    pairs = nonempty(TABLES[table])
+    assert not_found(connection, pairs) == []
+    count(f"pairs of {table}", len(pairs))
+
+
+ALIKE = [
+    *(("Łódź", "lodz"), ("Øre", "ore"), ("đường", "duong"), ("Æther", "aether")),
+    ("\u0131zm\u0131r", "IZMIR"),
+    *(("Straße", "STRASSE"), ("Οδυσσεύς", "ΟΔΥΣΣΕΥΣ"), ("مُحَمَّد", "محمد"), ("שָׁלוֹם", "שלום")),
+    *(("أحمد", "احمد"), ("п\u02bcять", "п'ять"), ("٣ كتب", "3"), ("soft\u00adly", "softly")),
+    *(("می\u200cخواهم", "میخواهم"), ("zero\u200bwidth", "zerowidth"), ("wo\u2060rd", "word")),
+    *(("🎉", "🎉"), ("buy 🥛", "🥛"), ("→ next", "→"), ("✓ ok", "✓"), ("👍🏽 done", "👍")),
+    *(("❤\ufe0f", "❤"), ("€ 5", "€"), ("follow-up", "followup"), ("wifi", "wi-fi")),
+    *(("wi-fi", "wi-fi"), ("wi fi", "wi-fi"), ("O’Brien", "obrien"), ("555-0109", "5550109")),
+    *(("1,000", "1000"), ("C++", "C++"), ("C# 12", "c#"), ("C++", "c"), ("C++11", "c++")),
+    *(("milk honey", "milk+honey"), ("Молоко", "молоко"), ("パン", "パン"), ("パン", "パン")),
+    *(("か ぎ", "か"), ("한국", "하"), ("हिन्दी", "हिन्दी"), ("ไทย", "ไท"), ("Ａｂｃ", "abc")),
+    *(("x" * 70, "x" * 65), ("a-b-c", "abc"), ("U.S.A.", "usa")),
+]  # fmt: skip
+"""Titles, and what people type for them."""
+
+DIFFERENT = [
+    *(("learn c", "C++"), ("learn c", "c#"), ("パン", "ハン"), ("か ぎ", "が"), ("が", "か")),
+    *(("x" * 60 + "a", "x" * 60 + "b"), ("xyz", "yz"), ("milk", "milk bread"), ("ab", "a-c")),
+    *(("हिन्दी", "हन्द"), ("followup", "follow up"), ("→", "←")),
+]  # fmt: skip
+"""Titles, and what must not find them."""
+
+
+@pytest.mark.parametrize(("title", "search"), ALIKE)
+def test_a_task_is_found_by_what_people_type_for_it(
+    either: Server, title: str, search: str
+) -> None:
+    user = either.user()
+    user.create("something else")
+    task = user.create(title)
+    assert [each["id"] for each in user.page(filter={"search": search})["nodes"]] == [task["id"]]
+
+
+@pytest.mark.parametrize(("title", "search"), DIFFERENT)
+def test_a_task_is_not_found_by_something_else(either: Server, title: str, search: str) -> None:
+    user = either.user()
+    user.create(title)
+    assert user.page(filter={"search": search})["nodes"] == []
+    assert user.titles(filter={"search": title}) == [title]
+
+
+letters = st.sampled_from("aeiоßłé1٣-'.,+# 🎉→か漢한हिمuX\u00ad\u200d") | st.characters(
+    exclude_categories=["Cs"], exclude_characters="\0\u3099\u309a\uff9e\uff9f"
+)
+# After a voicing mark of kana the sign before it is another one.
+texts = st.text(letters, max_size=40)
+
+
+@settings(max_examples=300)
+@given(title=texts, more=texts, data=st.data())
+def test_a_search_never_finds_less_for_a_longer_title(
+    connection: psycopg.Connection[Any], title: str, more: str, data: st.DataObject
+) -> None:
+    search = data.draw(st.sampled_from([title, title[: len(title) // 2], more[:2]]))
+    short, long = connection.execute(
+        f"SELECT {FINDS}, array_to_tsvector(words_of('ada', longer)) @@ query_for('ada', search) "
+        "FROM (VALUES (%s, %s, %s)) AS t (title, longer, search)",
+        [title, title + more, search],
+    ).fetchone() or (None, None)
+    assert not short or long
+
+
+ORDERED = [
+    ["1", "2", "2.9", "2.10", "10", "099", "100"],
+    ["Task 1", "task 2", "Task 9", "Task 10", "Task 100"],
+    ["äpfel", "Apple", "Ärger", "Banana", "éclair", "nube", "ñandú?", "Zebra", "Zoo"],
+    ["ёж", "Ёлка", "Ель", "Я", "яблоко"],
+    ["#1", "2nd", "(a)", " b", "“c”", "\u3000d", "🎉 e", "-f", "+g"],
+    ["café", "cafe\u0301", "Café noir"],
+    ["Straße", "STRASSE 2", "Strassen"],
+    ["a  b", "a b c", "a\u00a0b d"],
+    ["٣", "4", "५"],
+    ["か", "が", "き"],
+    ["🎉", "🥛"],
+]
+"""Titles in the order in which people look for them. Equal ones are in the order of their ids."""
+ORDERED[2].sort(key=lambda title: normalize("NFD", title).encode("ascii", "ignore").lower())
+
+
+def walked(user: Caller, size: int, direction: str, *, forward: bool) -> list[str]:
+    order = {"field": "TITLE", "direction": direction}
+    titles: list[str] = []
+    cursor = None
+    while True:
+        place = {"first": size, "after": cursor} if forward else {"last": size, "before": cursor}
+        page = user.page(orderBy=order, **place)
+        found = [task["title"] for task in page["nodes"]]
+        titles = titles + found if forward else found + titles
+        side = ("hasNextPage", "endCursor") if forward else ("hasPreviousPage", "startCursor")
+        more, cursor = (page["pageInfo"][each] for each in side)
+        if not more:
+            return titles
+
+
+@pytest.mark.parametrize("titles", ORDERED, ids=lambda titles: str(titles[0]))
+def test_titles_are_in_peoples_order_by_any_pages(either: Server, titles: list[str]) -> None:
+    user = either.user()
+    # Made in another order, but that those of one place keep theirs.
+    made = sorted(titles, key=len)
+    kept = {title: user.create(title)["title"] for title in made}
+    whole = walked(user, 100, "ASC", forward=True)
+    assert whole == [kept[title] for title in titles]
+    for size in (1, 2, 3, 7):
+        assert walked(user, size, "ASC", forward=True) == whole
+        assert walked(user, size, "ASC", forward=False) == whole
+        assert walked(user, size, "DESC", forward=True) == whole[::-1]
+        assert walked(user, size, "DESC", forward=False) == whole[::-1]
+
+
+def test_a_page_goes_on_where_it_was_when_titles_change(either: Server) -> None:
+    user = either.user()
+    ids = [user.create(f"Task {n}")["id"] for n in range(1, 12)]
+    order = {"field": "TITLE", "direction": "ASC"}
+    page = user.page(orderBy=order, first=3)
+    assert [task["title"] for task in page["nodes"]] == ["Task 1", "Task 2", "Task 3"]
+    user.update(id=ids[2], title="Zebra")
+    user.update(id=ids[0], title="“Task 4½”")
+    rest = user.page(orderBy=order, first=20, after=page["pageInfo"]["endCursor"])["nodes"]
+    titles = ["Task 4", "“Task 4½”", *(f"Task {n}" for n in range(5, 12)), "Zebra"]
+    assert sorted(task["title"] for task in rest) == sorted(titles)
+    assert [task["title"] for task in rest if task["title"] != "“Task 4½”"] == [
+        title for title in titles if title != "“Task 4½”"
+    ]
+
+
+@settings(max_examples=100)
+@given(st.lists(st.text(min_size=1, max_size=12), min_size=2))
+def test_whatever_is_typed_has_one_place(
+    connection: psycopg.Connection[Any], titles: list[str]
+) -> None:
+    stored = [title.replace("\0", "") for title in titles]
+    stored = [title for title in stored if title.encode(errors="ignore").decode() == title]
+    for form in ("NFC", "NFD"):
+        places = connection.execute(
+            "SELECT order_of(title) = order_of(other) FROM unnest(%s::text[], %s::text[]) "
+            "AS t (title, other)",
+            [stored, [normalize(form, title) for title in stored]],
+        ).fetchall()
+        assert all(is_same for (is_same,) in places)
+
+
+@pytest.mark.parametrize("title", ["\ufdfa" * 200, "1a" * 100, "😀" * 200, "9" * 200, "x-" * 100])
+def test_the_longest_title_of_the_longest_user_has_a_place(either: Server, title: str) -> None:
+    user = either.user("😀" * 219 + uuid4().hex)
+    user.create("a")
+    assert user.create(title, description="\ufdfa" * 1000)["title"] == title
+    assert len(user.titles(orderBy={"field": "TITLE", "direction": "ASC"})) == 2
+
+
+def test_the_functions_are_those_that_the_tables_make() -> None:
+    if unicodedata.unidata_version != "14.0.0":
+        pytest.skip("this Python has the tables of another version of Unicode")
+    file = ROOT / "app/database/migrations/versions/0009_fold.sql"
+    assert file.read_text(encoding="utf-8") == functions()
