@@ -6,7 +6,7 @@ import sys
 
 from uvicorn.logging import ColourizedFormatter
 
-from app.telemetry.records import RequestLog, written_time
+from app.telemetry.records import RequestLog, shown, written_time
 
 ROOMS = ("app", "auth")
 """The packages of this server that log."""
@@ -46,7 +46,11 @@ class ReadableLines(logging.Formatter):
                 str(value) if name in ("status", "op", "code", "path") else f"{name}={value}"
                 for name, value in values.items()
             )
-        return f"{record.levelname + ':':<9} {super().format(record)}"
+        text = shown(record.getMessage())
+        if record.exc_info:
+            lines = self.formatException(record.exc_info).splitlines()
+            text = "\n".join([text, *map(shown, lines)])
+        return f"{record.levelname + ':':<9} {text}"
 
 
 UVICORN_LOGS_JSON: dict[str, object] = {

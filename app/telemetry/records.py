@@ -43,6 +43,16 @@ class RequestRecord:
     code: str | None = None
 
 
+def shown(text: str) -> str:
+    """Return the text with what a terminal obeys, or does not show, as escapes.
+
+    These are the characters of the categories C and Z, but the space.
+    """
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else c.encode("unicode-escape").decode() for c in text)
+
+
 @lru_cache(DIGESTS_KEPT)
 def digest(text: str) -> str:
     """Return a short hash of a text, by which log lines can be compared without showing it."""
@@ -104,7 +114,8 @@ class RequestLog:
 def _line(request: tuple[float, int, dict[str, object]]) -> str:
     seconds, level, values = request
     start = f'{{"at":"{written_time(seconds)}","level":"{_level(level)}",'
-    return start + orjson.dumps(values).decode()[1:] + "\n"
+    told = {name: shown(v) if isinstance(v, str) else v for name, v in values.items()}
+    return start + orjson.dumps(told).decode()[1:] + "\n"
 
 
 @cache
