@@ -82,3 +82,33 @@ def test_a_changed_cursor_of_the_changes_is_refused(server: Server, count: Count
     changed = [encoded(each) for each in mutants(parts, wrong)]
     refused(server, CHANGES, changed)
     count("cursors with a member changed", len(changed))
+
+
+def respelt(cursor: str) -> list[str]:
+    """Return other spellings of the same bytes, as a lenient reader of base64 would have them."""
+    alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+    others = {
+        f"{cursor}=" + "=" * (-len(cursor + "=") % 4),
+        f"{cursor[:5]}\n{cursor[5:]}",
+        f"{cursor} ",
+        f"{cursor[:5]}!{cursor[5:]}",
+        f"{cursor[:5]}.{cursor[5:]}",
+    }
+    bits = {2: 4, 3: 2}.get(len(cursor) % 4)
+    if bits is not None:
+        others.add(cursor[:-1] + alphabet[alphabet.index(cursor[-1]) ^ 1])
+    return sorted(others)
+
+
+def test_a_cursor_has_one_spelling(server: Server) -> None:
+    user = server.user()
+    for title in ("a", "ab", "abc"):
+        user.create(title)
+    order = {"field": "TITLE"}
+    cursors = [edge["cursor"] for edge in user.page(orderBy=order)["edges"]]
+    assert len({len(cursor) % 4 for cursor in cursors}) == 3
+    for cursor in nonempty(cursors):
+        assert user.page(orderBy=order, after=cursor)
+        refused(server, LIST, respelt(cursor), orderBy=order)
+    end = user.changes()["pageInfo"]["endCursor"]
+    refused(server, CHANGES, respelt(end))
