@@ -15,23 +15,30 @@ Row = TypeVar("Row")
 _DIALECT = PGDialect_psycopg(paramstyle="numeric_dollar")  # type: ignore[no-untyped-call]
 
 _SOURCES: dict[str, CompilerElement] = {}
-"""The expression that the text of each write was compiled from: they are few, and reads are not."""
+"""The expressions that texts were compiled from, where they are asked for: those are few."""
 
 
 def compiled(
-    expression: CompilerElement, make_row: Callable[[Sequence[Any]], Row], *, writes: bool
+    expression: CompilerElement,
+    make_row: Callable[[Sequence[Any]], Row],
+    *,
+    writes: bool,
+    is_mutation: bool = False,
 ) -> Sql[Row]:
-    """Return the expression as text, with the names of its parameters in order."""
+    """Return the expression as text, with the names of its parameters in order.
+
+    `is_mutation`: whether a mutation runs it, as all that writes, so that its source is kept.
+    """
     compiled = expression.compile(dialect=_DIALECT)
     assert isinstance(compiled, SQLCompiler)
     sql = Sql(str(compiled), tuple(compiled.positiontup or []), make_row, writes)
-    if writes:
+    if writes or is_mutation:
         _SOURCES[sql.text] = expression
     return sql
 
 
 def source_of(sql: Sql[Any]) -> CompilerElement:
-    """Return the expression that `compiled` was called with to make this SQL, which writes."""
+    """Return the expression that `compiled` was called with to make this SQL of a mutation."""
     return _SOURCES[sql.text]
 
 

@@ -79,7 +79,7 @@ def compare_one(kind: Kind[Thing]) -> Sql[Change[Thing]]:
     statement = select(as_expected.label("done"), *kind.columns).where(
         kind.is_owned, kind.table.c.id == KEY, kind.is_live
     )
-    return compiled(statement, _change_maker(kind), writes=False)
+    return compiled(statement, _change_maker(kind), writes=False, is_mutation=True)
 
 
 def change_one(kind: Kind[Thing], values: NewValues) -> Sql[Change[Thing]]:

@@ -283,6 +283,14 @@ def test_a_failure_stays_one(server: Server) -> None:
     assert (again["__typename"], again["current"]["version"]) == ("VersionConflict", now["version"])
 
 
+def test_an_update_of_nothing_takes_a_key(server: Server) -> None:
+    user = server.user()
+    input = {"id": user.create()["id"], "idempotencyKey": str(uuid4())}
+    first = user.update(**input)
+    assert (first["__typename"], first["version"]) == ("Task", 1)
+    assert user.update(**input) == first
+
+
 def test_an_input_that_was_refused_takes_no_key(server: Server) -> None:
     user, key = server.user(), str(uuid4())
     refused = user.data(CREATE, input={"title": " ", "idempotencyKey": key})["createTask"]

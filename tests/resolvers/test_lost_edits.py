@@ -40,8 +40,8 @@ def changes_with(parameter: str) -> list[str]:
 
 
 OF_ONE = changes_with("expected_version")
-# What removes tasks for good finds none that are not in the trash.
 OF_MANY = [name for name in changes_with("keys") if name != "purge_tasks"]
+"""A removal finds what is in the trash alone."""
 
 
 class Owned(NamedTuple):
