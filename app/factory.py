@@ -16,11 +16,10 @@ from starlette.responses import RedirectResponse
 from starlette.routing import Route, WebSocketRoute
 from strawberry.printer import print_schema
 
-from app.database.embedded import EmbeddedUnavailable
 from app.database.listener import USUAL_INTERVALS, Intervals
-from app.database.migration import MigrationFailed
 from app.database.session import UnsafeRole
 from app.development import completed, demo_token
+from app.failure import Failure
 from app.graphiql.page import GraphiQL
 from app.http.connections import Connections, most_connections
 from app.http.cors import StrictCORSMiddleware
@@ -185,9 +184,7 @@ def _add_middleware(app: Application, parts: Unstarted) -> None:
         exposed=["Retry-After", "WWW-Authenticate", "X-Request-ID"],
     )
     app.add_middleware(Observed, log=parts.requests)
-    app.add_middleware(
-        ReadableStartupFailure, refusals=(UnsafeRole, MigrationFailed, EmbeddedUnavailable)
-    )
+    app.add_middleware(ReadableStartupFailure, refusals=(UnsafeRole, Failure))
 
 
 def _trusted_or_exit(settings: Settings, documents: Documents) -> TrustedDocuments:

@@ -4,6 +4,7 @@ import os
 import secrets
 from pathlib import Path
 
+from app.failure import make_folder
 from app.settings import Settings
 
 
@@ -23,7 +24,7 @@ def _secret_path(settings: Settings) -> Path:
 
 
 def _development_secret(path: Path) -> str:
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     draft = path.with_name(f"{path.name}.{os.getpid()}")
     draft.touch(mode=0o600)
     draft.write_text(secrets.token_urlsafe(32))

@@ -3,16 +3,16 @@
 Each field's description is the sentence that `.env.example` and docs/settings.md print.
 """
 
-import json
 import sys
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
-from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic import AfterValidator, Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from app.env_file import ENV_FILE, misspelt, objection_to
+from app.setting_types import CommaList, HttpUrl, PostgresUrl, Secret, algorithms, origin
 from auth.algorithms import ASYMMETRIC_ALGORITHMS, SECRET_MIN_BYTES
 from graphql_schema.maximums import Limits
 
@@ -42,69 +42,11 @@ class SettingsError(Exception):
         self.sentences = sentences
 
 
-def _comma_list(value: object) -> object:
-    if not isinstance(value, str):
-        return value
-    if value.lstrip().startswith("["):
-        try:
-            return json.loads(value)
-        except ValueError as error:
-            raise ValueError("it starts like a JSON list but is none") from error
-    return [item.strip() for item in value.split(",") if item.strip()]
-
-
-def _http_url(value: str) -> str:
-    parts = urlsplit(value)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ValueError("it must be a URL that starts with http:// or https://")
-    try:
-        _ = parts.port
-    except ValueError as error:
-        raise ValueError("it must be a URL with a port from 0 to 65535") from error
-    return value
-
-
-def _postgres_url(value: str) -> str:
-    scheme = value.partition("://")[0]
-    if scheme not in ("postgres", "postgresql", "postgresql+psycopg"):
-        raise ValueError("it must be a URL that starts with postgresql://")
-    return value
-
-
-def _long_secret(value: str) -> str:
-    if len(value.encode()) < SECRET_MIN_BYTES:
-        raise ValueError(
-            f"it must have at least {SECRET_MIN_BYTES} bytes; "
-            "make one with `openssl rand -base64 32`"
-        )
-    return value
-
-
-def _algorithms(value: list[str]) -> list[str]:
-    known = {"HS256", *ASYMMETRIC_ALGORITHMS}
-    if unknown := [name for name in value if name not in known]:
-        raise ValueError(f"it must name some of {', '.join(sorted(known))}, not {unknown[0]}")
-    return value
-
-
-def _origin(value: list[str]) -> list[str]:
-    for origin in value:
-        if origin != "*":
-            _http_url(origin)
-    return [origin.rstrip("/") for origin in value]
-
-
-HttpUrl = Annotated[str, AfterValidator(_http_url)]
-PostgresUrl = Annotated[str, AfterValidator(_postgres_url)]
-Secret = Annotated[str, AfterValidator(_long_secret)]
-CommaList = Annotated[list[str], NoDecode, BeforeValidator(_comma_list)]
-
-
 class Settings(BaseSettings):
     """The configuration of the server. With nothing set, it is a server for development."""
 
     model_config = SettingsConfigDict(
-        env_file=".env", env_ignore_empty=True, extra="ignore", frozen=True
+        env_file=ENV_FILE, env_ignore_empty=True, extra="ignore", frozen=True
     )
 
     database_url: PostgresUrl | None = Field(
@@ -145,7 +87,7 @@ class Settings(BaseSettings):
         description="What a token's `aud` must be or hold, a trailing slash aside. Unset: "
         "`BETTER_AUTH_URL`; where that is unset too, `aud` is not looked at.",
     )
-    jwt_algorithm: Annotated[CommaList, AfterValidator(_algorithms)] = Field(
+    jwt_algorithm: Annotated[CommaList, AfterValidator(algorithms)] = Field(
         default=[],
         description="The only signature algorithms to accept, separated by commas. Unset: HS256 "
         f"with the secret, {', '.join(sorted(ASYMMETRIC_ALGORITHMS))} with the public keys.",
@@ -156,7 +98,7 @@ class Settings(BaseSettings):
         le=5_256_000,
         description="How long the tokens live that `todo-api token` makes, in minutes.",
     )
-    cors_origins: Annotated[CommaList, AfterValidator(_origin)] = Field(
+    cors_origins: Annotated[CommaList, AfterValidator(origin)] = Field(
         default=["http://localhost:3000"],
         description="The origins whose pages may call: a JSON list, or separated by commas. On the "
         "embedded database, pages of this machine may call as well.",
@@ -378,6 +320,9 @@ def read_settings(*, to_serve: bool = False) -> Settings:
     Raises:
         SettingsError: some are wrong, or removed, or missing in a server.
     """
+    unreadable = objection_to(ENV_FILE)
+    if unreadable is not None:
+        raise SettingsError([unreadable])
     removed = RemovedSettings()
     sentences = [
         str(field.description)
@@ -393,6 +338,11 @@ def read_settings(*, to_serve: bool = False) -> Settings:
     if sentences:
         raise SettingsError(sentences)
     return settings
+
+
+def misspelt_settings() -> list[str]:
+    """Return a sentence for each name in `.env` that is almost a setting's."""
+    return misspelt(ENV_FILE, [*Settings.model_fields, *RemovedSettings.model_fields])
 
 
 def settings_or_exit(*, to_serve: bool = False) -> Settings:

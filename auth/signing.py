@@ -2,8 +2,20 @@
 
 import time
 from datetime import timedelta
+from typing import TypeGuard
 
 import jwt
+
+from models.text import is_plain
+
+TOKEN_MAX_LENGTH = 8 * 1024
+USER_ID_MAX_LENGTH = 255
+"""Characters in a user id. Better Auth makes 32 by default."""
+
+
+def is_user_id(value: object) -> TypeGuard[str]:
+    """Tell whether a token that names this user can be accepted."""
+    return is_plain(value, USER_ID_MAX_LENGTH)
 
 
 def make_token(

@@ -4,17 +4,17 @@ import base64
 import json
 import time
 from collections import OrderedDict
-from typing import Any, NoReturn, TypeGuard
-from unicodedata import category, normalize
+from typing import Any, NoReturn
+from unicodedata import normalize
 
 import jwt
 
 from auth.identity import Identity
 from auth.keys import Jwks, UnknownKey, VerificationKey
-from models.text import is_visible
-from models.user import USER_ID_MAX_LENGTH, UserId
+from auth.signing import TOKEN_MAX_LENGTH, is_user_id
+from models.text import is_plain, is_visible
+from models.user import UserId
 
-TOKEN_MAX_LENGTH = 8 * 1024
 TOKEN_TYPES = frozenset({"jwt", "at+jwt"})
 """The values of `typ` that are accepted, besides none at all.
 
@@ -222,7 +222,7 @@ def _identity(claims: dict[str, Any]) -> Identity:
     if claims["exp"] <= time.time():
         raise InvalidToken("it is over")
     subject = claims["sub"]
-    if not _is_plain(subject, USER_ID_MAX_LENGTH):
+    if not is_user_id(subject):
         raise InvalidToken("its subject is no user id")
     return Identity(
         user_id=UserId(subject),
@@ -238,7 +238,7 @@ def _identity(claims: dict[str, Any]) -> Identity:
 
 def _email(value: object) -> str | None:
     """Return an address in the one form that addresses are compared in; None where it is none."""
-    if not _is_plain(value, EMAIL_MAX_LENGTH):
+    if not is_plain(value, EMAIL_MAX_LENGTH):
         return None
     before, at, after = value.strip().lower().partition("@")
     return f"{before}@{after}" if before and at and after and "@" not in after else None
@@ -246,16 +246,7 @@ def _email(value: object) -> str | None:
 
 def _name(value: object) -> str | None:
     """Return a name to show, trimmed and in one normal form; None where it shows nothing."""
-    if not _is_plain(value, NAME_MAX_LENGTH):
+    if not is_plain(value, NAME_MAX_LENGTH):
         return None
     name = normalize("NFC", value.strip())
     return name if is_visible(name) else None
-
-
-def _is_plain(value: object, max_length: int) -> TypeGuard[str]:
-    """Tell whether it is text of 1 to so many characters, none a control or half a surrogate."""
-    return (
-        isinstance(value, str)
-        and 0 < len(value) <= max_length
-        and not any(category(character) in ("Cc", "Cs") for character in value)
-    )

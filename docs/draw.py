@@ -19,6 +19,7 @@ PACKAGES = [
     "pipelined_postgres",
     "app",
 ]
+PARTS_OF_SETTINGS = ("settings", "setting_types", "env_file", "failure")
 ROOMS_OF_APP = {"telemetry", "database", "operations", "http", "graphiql", "commands"}
 
 Arrows = Mapping[str, set[str]]
@@ -38,7 +39,7 @@ def room_of(module: str) -> str:
     room = "commands" if rest == "cli" else rest.partition(".")[0]
     if room in ROOMS_OF_APP:
         return f"app.{room}"
-    return "app.settings" if room in ("settings", "failure") else "the hall"
+    return "app.settings" if room in PARTS_OF_SETTINGS else "the hall"
 
 
 def arrows() -> Arrows:

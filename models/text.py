@@ -1,6 +1,7 @@
 """Texts that people type: what of them can be seen, and how a line of them is stored."""
 
 import re
+from typing import TypeGuard
 from unicodedata import category
 
 BLANK_LETTERS = "\u115f\u1160\u2800\u3164\uffa0"
@@ -28,3 +29,12 @@ def one_line(text: str) -> str:
 
 def _space(found: re.Match[str]) -> str:
     return " " if _BREAKS.search(found[0]) else found[0]
+
+
+def is_plain(value: object, max_length: int) -> TypeGuard[str]:
+    """Tell whether it is text of 1 to so many characters, none a control or half a surrogate."""
+    return (
+        isinstance(value, str)
+        and 0 < len(value) <= max_length
+        and not any(category(character) in ("Cc", "Cs") for character in value)
+    )

@@ -13,9 +13,6 @@ from models.naming import metadata
 UserId = NewType("UserId", str)
 """The `sub` of a verified token. Only `auth.tokens` makes one, so having it proves the check."""
 
-USER_ID_MAX_LENGTH = 255
-"""Characters in a user id. Better Auth makes 32 by default."""
-
 
 class User(SQLModel, table=True):
     """A user. The columns are those that Better Auth's migration expects, in snake case."""

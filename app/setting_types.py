@@ -1,0 +1,68 @@
+"""The types of settings: each makes a value of a variable's text, or says what it must be."""
+
+import json
+from typing import Annotated
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BeforeValidator
+from pydantic_settings import NoDecode
+
+from auth.algorithms import ASYMMETRIC_ALGORITHMS, SECRET_MIN_BYTES
+
+
+def _comma_list(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    if value.lstrip().startswith("["):
+        try:
+            return json.loads(value)
+        except ValueError as error:
+            raise ValueError("it starts like a JSON list but is none") from error
+    return [item.strip() for item in value.split(",") if item.strip()]
+
+
+def _http_url(value: str) -> str:
+    parts = urlsplit(value)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError("it must be a URL that starts with http:// or https://")
+    try:
+        _ = parts.port
+    except ValueError as error:
+        raise ValueError("it must be a URL with a port from 0 to 65535") from error
+    return value
+
+
+def _postgres_url(value: str) -> str:
+    scheme = value.partition("://")[0]
+    if scheme not in ("postgres", "postgresql", "postgresql+psycopg"):
+        raise ValueError("it must be a URL that starts with postgresql://")
+    return value
+
+
+def _long_secret(value: str) -> str:
+    if len(value.encode()) < SECRET_MIN_BYTES:
+        raise ValueError(
+            f"it must have at least {SECRET_MIN_BYTES} bytes; "
+            "make one with `openssl rand -base64 32`"
+        )
+    return value
+
+
+def algorithms(value: list[str]) -> list[str]:
+    known = {"HS256", *ASYMMETRIC_ALGORITHMS}
+    if unknown := [name for name in value if name not in known]:
+        raise ValueError(f"it must name some of {', '.join(sorted(known))}, not {unknown[0]}")
+    return value
+
+
+def origin(value: list[str]) -> list[str]:
+    for origin in value:
+        if origin != "*":
+            _http_url(origin)
+    return [origin.rstrip("/") for origin in value]
+
+
+HttpUrl = Annotated[str, AfterValidator(_http_url)]
+PostgresUrl = Annotated[str, AfterValidator(_postgres_url)]
+Secret = Annotated[str, AfterValidator(_long_secret)]
+CommaList = Annotated[list[str], NoDecode, BeforeValidator(_comma_list)]
