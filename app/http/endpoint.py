@@ -152,7 +152,7 @@ class GraphQLEndpoint:
         record: RequestRecord,
     ) -> ExecutionResult:
         self._executor.admit(context)
-        asked = await read_request(head, scope, receive, self._persisted)
+        asked = await read_request(head, scope, receive, context.user_id, self._persisted)
         return await self._executor.execute(asked, context, record, may_write=head.method == "POST")
 
     def _too_slow(self, record: RequestRecord) -> CodedError:

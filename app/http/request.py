@@ -12,6 +12,7 @@ from app.http.json_text import read_json
 from app.operations.execution import GraphQLRequest
 from app.operations.persisted import PersistedQueries
 from graphql_schema.errors import CodedError, ErrorCode
+from models.user import UserId
 
 REQUEST_MAX_BYTES = 100 * 1024
 """Bytes of a request: of its body, or of its message on a socket."""
@@ -61,7 +62,7 @@ def head_of(scope: Scope) -> Head:
 
 
 async def read_request(
-    head: Head, scope: Scope, receive: Receive, persisted: PersistedQueries
+    head: Head, scope: Scope, receive: Receive, user: UserId, persisted: PersistedQueries
 ) -> GraphQLRequest:
     """Return the GraphQL request in the URL of a GET or in the body of a POST.
 
@@ -84,7 +85,7 @@ async def read_request(
                 ErrorCode.UNSUPPORTED_MEDIA_TYPE, "Send the request's body without compression."
             )
         parameters = _parse_json(await _read_body(receive), "The body")
-    return _graphql_request(parameters, persisted)
+    return _graphql_request(parameters, user, persisted)
 
 
 @lru_cache(ACCEPTS_KEPT)
@@ -157,6 +158,7 @@ def _parse_json(raw: bytes | str, what: str) -> Any:  # noqa: ANN401 -- JSON is 
 
 def _graphql_request(
     parameters: Any,  # noqa: ANN401 -- JSON is anything
+    user: UserId,
     persisted: PersistedQueries,
 ) -> GraphQLRequest:
     if isinstance(parameters, list):
@@ -175,7 +177,7 @@ def _graphql_request(
     for name, value in (("variables", variables), ("extensions", extensions)):
         if not isinstance(value, dict | None):
             raise RequestRefused(ErrorCode.BAD_REQUEST, f"`{name}` must be a JSON object.")
-    document = persisted.document(query, extensions, document_id)
+    document = persisted.document(user, query, extensions, document_id)
     if not document:
         raise RequestRefused(ErrorCode.BAD_REQUEST, "`query` must be a GraphQL document.")
     return GraphQLRequest(document, operation_name or None, variables)

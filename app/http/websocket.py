@@ -297,7 +297,10 @@ class Connection:
         try:
             self._server.executor.admit(context)
             query = self._server.persisted.document(
-                payload.get("query"), payload.get("extensions"), payload.get("documentId")
+                context.user_id,
+                payload.get("query"),
+                payload.get("extensions"),
+                payload.get("documentId"),
             )
             if not query:
                 raise CodedError(ErrorCode.BAD_REQUEST, "`query` must be a GraphQL document.")

@@ -6,27 +6,28 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from typing import Any
 
-from graphql import Lexer, Source, TokenKind
-
 from app.operations.documents import Documents
 from app.operations.trusted import TrustedDocuments
 from graphql_schema.errors import CodedError, ErrorCode
+from models.user import UserId
 
 BYTES_MAX = 4 * 1024 * 1024
 """Bytes that all remembered documents may have together."""
+
+SENT_MAX = 20_000
+"""How often it is remembered that a user has sent a document."""
 
 VERSION = 1
 """Of the protocol, as Apollo Client and urql speak it."""
 
 SHA256 = re.compile(r"[0-9a-f]{64}", re.ASCII)
-STRINGS = (TokenKind.STRING, TokenKind.BLOCK_STRING)
 
 
 class PersistedQueries:
     """The documents asked for last, by the SHA-256 of their text.
 
-    All users share them, so a document is remembered only if it can be executed and holds no text
-    of a user: otherwise a hash could be used to test what another user has written.
+    A text is kept once for all users, but returned only to a user who has sent it: otherwise a hash
+    could be used to test what another user has sent.
     """
 
     def __init__(self, most: int, documents: Documents, trusted: TrustedDocuments) -> None:
@@ -35,10 +36,12 @@ class PersistedQueries:
         self._trusted = trusted
         self._documents = documents
         self._texts: OrderedDict[str, bytes] = OrderedDict()
+        self._sent: OrderedDict[tuple[UserId, str], None] = OrderedDict()
         self._bytes = 0
 
     def document(
         self,
+        user: UserId,
         query: str | None,
         extensions: Mapping[str, Any] | None,
         document_id: str | None = None,
@@ -58,32 +61,36 @@ class PersistedQueries:
             raise CodedError(ErrorCode.PERSISTED_QUERY_NOT_SUPPORTED, "PersistedQueryNotSupported")
         sha256 = _hash_in(asked)
         if not query:
-            return self._recall(sha256)
-        self._remember(sha256, query)
+            return self._recall(user, sha256)
+        self._remember(user, sha256, query)
         return query
 
-    def _recall(self, sha256: str) -> str:
-        if sha256 not in self._texts:
+    def _recall(self, user: UserId, sha256: str) -> str:
+        if sha256 not in self._texts or (user, sha256) not in self._sent:
             raise CodedError(ErrorCode.PERSISTED_QUERY_NOT_FOUND, "PersistedQueryNotFound")
+        self._sent.move_to_end((user, sha256))
         self._texts.move_to_end(sha256)
         return self._texts[sha256].decode()
 
-    def _remember(self, sha256: str, query: str) -> None:
+    def _remember(self, user: UserId, sha256: str, query: str) -> None:
         encoded = query.encode(errors="surrogatepass")
         if hashlib.sha256(encoded).hexdigest() != sha256:
             raise CodedError(
                 ErrorCode.BAD_REQUEST, "`sha256Hash` is not the SHA-256 hash of `query`."
             )
-        if sha256 in self._texts or not self._may_be_shared(query):
+        if not self._documents.document(query).can_be_executed:
+            return
+        self._sent[user, sha256] = None
+        self._sent.move_to_end((user, sha256))
+        if len(self._sent) > SENT_MAX:
+            self._sent.popitem(last=False)
+        if sha256 in self._texts:
             return
         self._texts[sha256] = encoded
         self._bytes += len(encoded)
         while len(self._texts) > self._most or self._bytes > BYTES_MAX:
             _, forgotten = self._texts.popitem(last=False)
             self._bytes -= len(forgotten)
-
-    def _may_be_shared(self, query: str) -> bool:
-        return self._documents.document(query).can_be_executed and not _holds_text(query)
 
 
 def _hash_in(asked: object) -> str:
@@ -97,11 +104,3 @@ def _hash_in(asked: object) -> str:
             ErrorCode.BAD_REQUEST, "`sha256Hash` must be 64 hexadecimal digits in lower case."
         )
     return sha256
-
-
-def _holds_text(query: str) -> bool:
-    lexer = Lexer(Source(query))
-    while (token := lexer.advance()).kind is not TokenKind.EOF:
-        if token.kind in STRINGS:
-            return True
-    return False

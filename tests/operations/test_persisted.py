@@ -9,10 +9,19 @@ from uuid import uuid4
 import httpx2
 import pytest
 
+from app.operations.documents import Documents
+from app.operations.persisted import PersistedQueries
+from app.operations.trusted import TrustedDocuments
+from app.settings import TrustedDocumentsMode
+from graphql_schema.errors import CodedError
+from graphql_schema.limits import Limits
+from graphql_schema.schema import schema
+from models.user import UserId
 from tests.api import CREATE, Caller, Server, running_server, settings_for
 from tests.databases import Database
+from tests.sockets import signed_in
 
-BYTES_MAX = 4 * 1024 * 1024
+BYTES_MAX, SENT_MAX = 4 * 1024 * 1024, 20_000
 
 NOT_FOUND = {
     "errors": [
@@ -85,13 +94,20 @@ def test_an_unknown_hash_asks_for_the_text_in_the_words_that_clients_wait_for(
     assert response.headers["cache-control"] == "no-store"
 
 
-def test_a_document_sent_once_is_known_by_its_hash_to_everybody(server: Server) -> None:
+def test_a_document_sent_once_is_known_by_its_hash_to_who_sent_it(server: Server) -> None:
     one, other, query = server.user(), server.user(), new()
-    assert ask(one, query).json() == NOT_FOUND
-    assert teach(one, query).json() == {"data": {"me": {"id": one.user_id}}}
-    for user in (one, other):
+    for user, another in ((one, other), (other, one)):
+        answer = {"data": {"me": {"id": user.user_id}}}
+        assert ask(user, query).json() == NOT_FOUND
+        assert teach(user, query).json() == answer
         for send in (ask, get, teach):
-            assert send(user, query).json() == {"data": {"me": {"id": user.user_id}}}
+            assert send(user, query).json() == answer
+        with signed_in(server, user.token) as socket:
+            payload = {"extensions": by_hash(query)}
+            socket.say({"id": "one", "type": "subscribe", "payload": payload})
+            assert socket.hear()["payload"] == answer
+        if user is one:
+            assert get(another, query).json() == NOT_FOUND
 
 
 def test_variables_and_the_operations_name_go_with_a_hash(server: Server) -> None:
@@ -114,14 +130,14 @@ def test_a_mutation_by_hash_changes_something_by_post_and_nothing_by_get(server:
 
 
 def test_a_stranger_learns_nothing_of_what_is_known(server: Server) -> None:
-    known = new()
-    teach(server.user(), known)
+    known, user = new(), server.user()
+    teach(user, known)
     stranger = server.bearer(None)
     for send in (ask, get, teach):
         answers = [send(stranger, query) for query in (known, new())]
         assert [answer.status_code for answer in answers] == [401, 401]
         assert answers[0].content == answers[1].content
-    assert ask(server.user(), known).json() != NOT_FOUND
+    assert ask(user, known).json() != NOT_FOUND
 
 
 def test_a_text_that_is_not_the_hashs_is_refused_and_not_kept(server: Server) -> None:
@@ -175,19 +191,28 @@ def test_a_document_that_cannot_be_executed_is_not_kept(server: Server, query: s
 
 
 @pytest.mark.parametrize(
-    "mutation",
+    "query",
     [
         'mutation { createTask(input: {title: "A ring"}) { __typename } }',
         'mutation { createTask(input: {title: """A ring"""}) { __typename } }',
+        "{ tasks(filter: {ids: [987654321987]}) { totalCount } }",
+        "query Divorce { me { id } }",
+        "{ lawyer: me { id } }",
+        "{ me { id } } # ask the lawyer",
     ],
 )
-def test_what_somebody_wrote_into_a_document_cannot_be_found_out_by_its_hash(
-    server: Server, mutation: str
+def test_what_somebody_sent_in_a_document_cannot_be_found_out_by_its_hash(
+    server: Server, query: str
 ) -> None:
-    user, mutation = server.user(), new(mutation)
-    assert teach(user, mutation).json() == {"data": {"createTask": {"__typename": "Task"}}}
-    for who in (user, server.user()):
-        assert ask(who, mutation).json() == NOT_FOUND
+    user, other = server.user(), server.user()
+    assert "errors" not in teach(user, query).json()
+    for send in (ask, get):
+        assert send(other, query).json() == NOT_FOUND
+    with signed_in(server, other.token) as socket:
+        payload = {"extensions": by_hash(query)}
+        socket.say({"id": "one", "type": "subscribe", "payload": payload})
+        assert socket.hear()["payload"] == NOT_FOUND["errors"]
+    assert ask(user, query).json() != NOT_FOUND
 
 
 def test_what_was_asked_for_last_is_kept(forgetful_server: Server) -> None:
@@ -210,6 +235,21 @@ def test_documents_are_kept_up_to_a_number_of_bytes(server: Server) -> None:
     assert ask(user, queries[0]).json() == NOT_FOUND
     assert ask(user, queries[-1]).json() != NOT_FOUND
     assert ask(user, queries[most // 2]).json() != NOT_FOUND
+
+
+def test_it_is_remembered_of_so_many_users_that_they_have_sent_a_document() -> None:
+    documents = Documents(schema, Limits(), allow_introspection=False, compiles=False)
+    trusted = TrustedDocuments(TrustedDocumentsMode.OFF, {})
+    persisted = PersistedQueries(1000, documents, trusted)
+    query = "{ me { id } }"
+    users = [UserId(f"user {number}") for number in range(SENT_MAX + 1)]
+    for user in users:
+        persisted.document(user, query, by_hash(query))
+        # The first one asks again and again, and so does not count as the one of the longest ago.
+        assert persisted.document(users[0], None, by_hash(query)) == query
+    with pytest.raises(CodedError, match="PersistedQueryNotFound"):
+        persisted.document(users[1], None, by_hash(query))
+    assert persisted.document(users[2], None, by_hash(query)) == query
 
 
 def test_turned_off_it_says_so_and_texts_are_executed(plain_server: Server) -> None:
