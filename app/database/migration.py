@@ -30,6 +30,9 @@ ADVISORY_LOCK = 0x746F646F
 WAIT_FOR_OTHERS = 60.0
 """Seconds that a migration waits for another one to end."""
 
+POLL = 0.1
+"""Seconds between two looks at whether it has ended."""
+
 WAIT_FOR_TABLE = 5.0
 """Seconds that it waits for a table that is in use, before it lets others pass and tries again."""
 
@@ -144,14 +147,8 @@ def connect(url: str, wait_for_table: float = WAIT_FOR_TABLE) -> Iterator[Connec
     No statement in one waits longer for a table than `wait_for_table` seconds.
     """
     engine = _engine(url)
-    with engine.begin() as turn, engine.connect() as connection:
-        _set_for_transaction(turn, "statement_timeout", 0)
-        # It waits in its transaction while the other connection has one after another.
-        _set_for_transaction(turn, "idle_in_transaction_session_timeout", 0)
-        _set_for_transaction(turn, "lock_timeout", WAIT_FOR_OTHERS)
-        # Without parameters, for else it would keep its snapshot, which CREATE INDEX CONCURRENTLY
-        # waits for.
-        turn.exec_driver_sql(f"SELECT pg_advisory_xact_lock({ADVISORY_LOCK})")
+    with engine.connect() as turn, engine.connect() as connection:
+        _wait_for_turn(turn)
 
         @event.listens_for(connection, "begin")
         def _begin(connection: Connection) -> None:
@@ -160,6 +157,31 @@ def connect(url: str, wait_for_table: float = WAIT_FOR_TABLE) -> Iterator[Connec
             _set_for_transaction(connection, "lock_timeout", wait_for_table)
 
         yield connection
+
+
+def _wait_for_turn(connection: Connection) -> None:
+    """Return once nobody else migrates the database, in a transaction that keeps others waiting.
+
+    It asks again and again, each time in a transaction of its own: CREATE INDEX CONCURRENTLY, in
+    whichever migration has its turn, would wait for the end of one that waits.
+
+    Raises:
+        MigrationFailed: the other migration takes too long.
+    """
+    deadline = time.monotonic() + WAIT_FOR_OTHERS
+    ask = f"SELECT pg_try_advisory_xact_lock({ADVISORY_LOCK})"
+    while True:
+        # It is idle in its transaction while the other connection has one after another.
+        _set_for_transaction(connection, "idle_in_transaction_session_timeout", 0)
+        if connection.exec_driver_sql(ask).scalar_one():
+            return
+        connection.rollback()
+        if time.monotonic() > deadline:
+            raise MigrationFailed(
+                "Another migration has been at work for too long, and nothing was changed: try "
+                "again later."
+            )
+        time.sleep(POLL)
 
 
 def _set_for_transaction(connection: Connection, name: str, seconds: float) -> None:

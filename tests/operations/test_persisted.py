@@ -14,7 +14,7 @@ from app.operations.persisted import PersistedQueries
 from app.operations.trusted import TrustedDocuments
 from app.settings import TrustedDocumentsMode
 from graphql_schema.errors import CodedError
-from graphql_schema.limits import Limits
+from graphql_schema.maximums import Limits
 from graphql_schema.schema import schema
 from models.user import UserId
 from tests.api import CREATE, Caller, Server, running_server, settings_for
