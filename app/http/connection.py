@@ -7,6 +7,7 @@ import asyncio
 from math import inf
 from typing import cast
 
+from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
 from starlette.types import Scope
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
@@ -60,6 +61,8 @@ class GuardedProtocol(HttpToolsProtocol):
     """Headers of the request that name a host."""
     _is_over = False
     """Whether nothing more is parsed, whatever still comes."""
+    _head_again = b""
+    """The head of a request that asked for another protocol, without that wish."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         self._coalesced = CoalescedTransport(transport, self.loop, self._close)
@@ -120,12 +123,39 @@ class GuardedProtocol(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         self._taken += len(data)
         if not self._is_over:
-            super().data_received(data)
+            self._parse(data)
         if self._taken > self.state.bytes:
             if self.state is REST:
                 self.transport.abort()
             else:
                 self.send_400_response("The request's head, or what frames its body, is too large.")
+
+    def _parse(self, data: bytes) -> None:
+        """Do as uvicorn does, but ignore a wish for another protocol than WebSocket.
+
+        RFC 9110, 7.8 lets a server do so. The parser takes what follows the head of such a request
+        for no body, but for the other protocol: so it is given the head again without the wish.
+        """
+        try:
+            self.parser.feed_data(data)
+        except HttpParserError:
+            self.logger.warning("Invalid HTTP request received.")
+            self.send_400_response("Invalid HTTP request received.")
+        except HttpParserUpgrade as upgrade:
+            if not self._head_again:
+                self.handle_websocket_upgrade()
+                return
+            head, self._head_again = self._head_again, b""
+            self.parser = HttpRequestParser(self)
+            self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
+            self._parse(head + data[upgrade.args[0] :])
+
+    def _without_upgrade(self) -> bytes:
+        """Return the head of the request once more, without `Upgrade`."""
+        version = self.parser.get_http_version().encode()
+        lines = [b" ".join((self.parser.get_method(), self.url, b"HTTP/" + version))]
+        lines += [name + b": " + value for name, value in self.headers if name != b"upgrade"]
+        return b"\r\n".join([*lines, b"", b""])
 
     def send_400_response(self, msg: str) -> None:
         """Refuse what came, and say so unless that would be taken for the answer to another.
@@ -168,6 +198,9 @@ class GuardedProtocol(HttpToolsProtocol):
         if self._hosts != 1 and (self._hosts or self.parser.get_http_version() != "1.0"):
             # RFC 9112, 3.2.
             raise HeadRefused
+        if self.parser.should_upgrade() and not self._should_upgrade():
+            self._head_again = self._without_upgrade()
+            return
         super().on_headers_complete()
         self._enter(BODY)
         # Trailers are counted with the headers, but the application must not take them for some.
@@ -180,6 +213,8 @@ class GuardedProtocol(HttpToolsProtocol):
         super().on_body(body)
 
     def on_message_complete(self) -> None:
+        if self._head_again:
+            return
         super().on_message_complete()
         if self.state is BODY:
             self._enter(ANSWERING)

@@ -2,8 +2,10 @@
 
 import json
 import socket
+import time
 from collections.abc import Sequence
 from contextlib import closing
+from urllib.parse import urlsplit
 
 import pytest
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -191,3 +193,34 @@ def test_a_head_that_two_servers_could_read_differently_is_refused(
         line = b"GET /health HTTP/" + version + b"\r\nConnection: close\r\n"
         connection.sendall(line + headers + b"\r\n\r\n" + b"0\r\n\r\n" * (b"Encoding" in headers))
         assert read_all(connection).startswith(b"HTTP/1.1 %d" % status)
+
+
+BODY = b'{"query": "{ me { id } }"}'
+UPGRADES = [b"h2c", b"foo", b"TLS/1.0", b"websocket\r\nUpgrade: h2c"]
+
+
+@pytest.mark.parametrize("upgrade", UPGRADES)
+@pytest.mark.parametrize("is_chunked", [False, True])
+@pytest.mark.parametrize("is_split", [False, True])
+def test_a_wish_for_another_protocol_changes_nothing(
+    server: Server, upgrade: bytes, is_chunked: bool, is_split: bool
+) -> None:
+    """As clients send it that speak HTTP/2, too: what follows the head is its body."""
+    user = server.user()
+    assert user.user_id is not None
+    framing = b"Transfer-Encoding: chunked" if is_chunked else b"Content-Length: %d" % len(BODY)
+    body = b"%x\r\n%s\r\n0\r\n\r\n" % (len(BODY), BODY) if is_chunked else BODY
+    head = (
+        b"POST /graphql HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer %s\r\n"
+        b"Content-Type: application/json\r\nConnection: Upgrade\r\nUpgrade: %s\r\n%s\r\n\r\n"
+    ) % (str(user.token).encode(), upgrade, framing)
+    behind = b"GET /health HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", urlsplit(server.url).port or 0)) as connection:
+        connection.settimeout(30)
+        connection.sendall(head)
+        if is_split:
+            time.sleep(0.1)
+        connection.sendall(body + behind)
+        answers = b"".join(iter(lambda: connection.recv(65536), b""))
+    assert answers.count(b"HTTP/1.1 200 OK") == 2
+    assert answers.index(user.user_id.encode()) < answers.index(b'{"status":"ok"}')
