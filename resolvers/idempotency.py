@@ -78,12 +78,18 @@ async def _run_once(
     owner = context.user_id
     request, *older = _digests(input)
     for _ in range(ATTEMPTS):
+        refused: list[Outcome] = []
         try:
-            return await fetch_as_known(context, once(owner, statement, key, request))
+            outcomes = await fetch_as_known(context, once(owner, statement, key, request))
+            if not any(map(_has_no_room, outcomes)):
+                return outcomes
+            # Nothing was written, nor was the key: it may have been used while there was room.
+            refused = outcomes
         except AlreadyThere:
-            replays = await context.database.fetch(replay_of(owner, key))
+            pass
         except DatabaseTooSlow as error:
             raise InUse from error
+        replays = await context.database.fetch(replay_of(owner, key))
         if any(replay.request not in (request, *older) for replay in replays):
             raise CodedError(
                 ErrorCode.IDEMPOTENCY_KEY_PARAMETER_MISMATCH,
@@ -91,8 +97,14 @@ async def _run_once(
             )
         if replays:
             return [replay.outcome for replay in replays if replay.found]
+        if refused:
+            return refused
         # Between the two statements the key was removed, for it was a day old: it is free.
     raise InUse
+
+
+def _has_no_room(outcome: object) -> bool:
+    return isinstance(outcome, Change) and outcome.done is None
 
 
 def _digests(input: MutationInput) -> list[str]:

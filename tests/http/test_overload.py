@@ -76,7 +76,10 @@ async def test_where_no_connection_is_free_all_are_told_so_soon(
             answers = await flood(url, token, REQUESTS)
             grown = psutil.Process(process.process.pid).memory_info().rss - before
             alive = httpx2.get(f"{url}/health", timeout=20)
-            ready = httpx2.get(f"{url}/ready", timeout=20)
+            deadline = time.monotonic() + 30
+            while httpx2.get(f"{url}/ready", timeout=20).status_code != 503:
+                assert time.monotonic() < deadline
+                time.sleep(0.2)
         process.wait_until_ready()
     refused = [answer for answer, _ in answers if answer.status_code == 503]
     count("requests while no connection was free", len(answers))
@@ -88,7 +91,7 @@ async def test_where_no_connection_is_free_all_are_told_so_soon(
         "SERVICE_UNAVAILABLE"
     }
     assert max(seconds for _, seconds in answers) < POOL_TIMEOUT + 10
-    assert (alive.status_code, ready.status_code) == (200, 503)
+    assert alive.status_code == 200
     assert grown < MEMORY_MAX
 
 

@@ -281,3 +281,20 @@ def test_the_servers_role_cannot_write_what_is_counted(database: Database) -> No
             with pytest.raises(psycopg.errors.InsufficientPrivilege):
                 connection.execute(f"UPDATE task_counters SET {column} = 0")
             connection.rollback()
+
+
+def test_what_was_done_under_a_key_is_told_where_there_is_no_room_any_more(small: Server) -> None:
+    user = small.user()
+    new = {"title": "x", "idempotencyKey": str(uuid4())}
+    made = create(user, **new)
+    longer = {"id": made["id"], "title": "x" * 20, "idempotencyKey": str(uuid4())}
+    assert update(user, **longer)["__typename"] == "Task"
+    update(user, id=made["id"], title="x")
+    for _ in range(TASKS_MAX - 1):
+        create(user, "y" * 18)
+    assert create(user, "z")["__typename"] == "QuotaExceeded"
+    assert create(user, **new)["id"] == made["id"]
+    assert update(user, **longer)["id"] == made["id"]
+    other = {**longer, "title": "x" * 30}
+    (error,) = user.execute(UPDATE_OR_NOT, {"input": other})["errors"]
+    assert error["extensions"]["code"] == "IDEMPOTENCY_KEY_PARAMETER_MISMATCH"
