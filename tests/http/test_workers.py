@@ -43,6 +43,8 @@ def serving(
     database: Database, folder: Path, *, slow: float = 0, workers: int = 2, **settings: str
 ) -> Iterator[Process]:
     """Start workers, each of which needs so many seconds more to start."""
+    # What nohup starts ignores hangups, and so does what that starts.
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
     (folder / "sitecustomize.py").write_text(SLOW.format(seconds=slow))
     environment = {
         "BETTER_AUTH_SECRET": SECRET,
