@@ -136,19 +136,33 @@ class GuardedProtocol(HttpToolsProtocol):
         RFC 9110, 7.8 lets a server do so. The parser takes what follows the head of such a request
         for no body, but for the other protocol: so it is given the head again without the wish.
         """
+        rest = memoryview(data)
         try:
-            self.parser.feed_data(data)
+            while (taken := self._feed(rest)) is not None:
+                rest = rest[taken:]
         except HttpParserError:
             self.logger.warning("Invalid HTTP request received.")
             self.send_400_response("Invalid HTTP request received.")
+
+    def _feed(self, data: memoryview) -> int | None:
+        """Hand bytes to the parser; return how many it took if it must be given the others again.
+
+        Raises:
+            HttpParserError: they are no request.
+        """
+        try:
+            self.parser.feed_data(data)
         except HttpParserUpgrade as upgrade:
             if not self._head_again:
                 self.handle_websocket_upgrade()
-                return
+                return None
             head, self._head_again = self._head_again, b""
             self.parser = HttpRequestParser(self)
             self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
-            self._parse(head + data[upgrade.args[0] :])
+            self.parser.feed_data(head)
+            taken: int = upgrade.args[0]
+            return taken
+        return None
 
     def _without_upgrade(self) -> bytes:
         """Return the head of the request once more, without `Upgrade`."""

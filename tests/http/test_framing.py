@@ -196,6 +196,9 @@ def test_a_head_that_two_servers_could_read_differently_is_refused(
 
 
 BODY = b'{"query": "{ me { id } }"}'
+MANY_UPGRADES = 2000
+"""More than Python could nest calls."""
+
 UPGRADES = [b"h2c", b"foo", b"TLS/1.0", b"websocket\r\nUpgrade: h2c"]
 
 
@@ -224,3 +227,13 @@ def test_a_wish_for_another_protocol_changes_nothing(
         answers = b"".join(iter(lambda: connection.recv(65536), b""))
     assert answers.count(b"HTTP/1.1 200 OK") == 2
     assert answers.index(user.user_id.encode()) < answers.index(b'{"status":"ok"}')
+
+
+def test_many_wishes_at_once_are_all_answered(server: Server) -> None:
+    one = b"GET /health HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: foo\r\n\r\n"
+    last = b"GET /health HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", urlsplit(server.url).port or 0)) as connection:
+        connection.settimeout(60)
+        connection.sendall(one * MANY_UPGRADES + last)
+        answers = b"".join(iter(lambda: connection.recv(65536), b""))
+    assert answers.count(b"HTTP/1.1 200 OK") == MANY_UPGRADES + 1
