@@ -99,10 +99,9 @@ EXPECTED: dict[Key, str] = {
     ("alembic_version", "right to select"): "every column",
     ("installation", "right to select"): "every column",
     ("", "function note_completion"): "callable da84451a09d0b32764303f2177a6cf4b",
-    (
-        "",
-        "function note_length",
-    ): f"{_AS_OWNER} set {_SEARCH_PATH} 824dceda9ccec803f1ef2b147fcac496",
+    ("", "function note_length"): (
+        f"{_AS_OWNER} set {_SEARCH_PATH} 824dceda9ccec803f1ef2b147fcac496"
+    ),
     ("", "function note_storage"): (
         f"{_AS_OWNER} set {_SEARCH_PATH} fef91a0d78da15572761aad8f70ef765"
     ),

@@ -11,6 +11,8 @@ from typing import NamedTuple, Protocol
 
 from starlette.types import Scope
 
+from app.telemetry.repeated import Repeated
+
 logger = logging.getLogger(__name__)
 
 TICK = 1.0
@@ -27,9 +29,6 @@ OF_ADDRESS = 4
 
 SOME_IDLE = 16
 """Where one of so many connections was idle, the next look for idle ones need not wait."""
-
-LOG_INTERVAL = 60.0
-"""Seconds between two lines in the log that there are too many connections."""
 
 
 def most_connections(reserved: int) -> int:
@@ -112,7 +111,7 @@ class Connections:
         self._of_addresses: Counter[str] = Counter()
         self._idle: dict[str | None, Idle] = {}
         """The idle connections of addresses, and of all, as they were found in this tick."""
-        self._logged_at = -LOG_INTERVAL
+        self._repeated = Repeated(logger)
 
     def __len__(self) -> int:
         return len(self._open)
@@ -189,20 +188,14 @@ class Connections:
         return Idle(len(found), deque(unknown or found[:SOME_IDLE]))
 
     def _log(self, address: str | None) -> None:
-        now = asyncio.get_running_loop().time()
-        if now - self._logged_at < LOG_INTERVAL:
-            return
-        self._logged_at = now
         if address is None:
-            logger.warning(
-                "There are %d connections, as many as there may be: idle ones are ended, and where "
-                "there is none, new ones are refused. `ulimit -n` allows for more.",
-                len(self._open),
+            sentence = (
+                f"There are {len(self._open)} connections, as many as there may be: idle ones are "
+                "ended, and where there is none, new ones are refused. `ulimit -n` allows for more."
             )
         else:
-            logger.warning(
-                "%s has %d connections, as many as one address may have: idle ones are ended. If "
-                "it is a proxy, name it in FORWARDED_ALLOW_IPS.",
-                address,
-                self._of_addresses[address],
+            sentence = (
+                f"{address} has {self._of_addresses[address]} connections, as many as one address "
+                "may have: idle ones are ended. If it is a proxy, name it in FORWARDED_ALLOW_IPS."
             )
+        self._repeated.log(logging.WARNING, sentence, about="too many connections")
