@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Coroutine
 from contextlib import AbstractContextManager
+from enum import Enum
 from typing import Any, Protocol, TypeVar
 
 from models.statement import Row, Statement
@@ -21,6 +22,7 @@ class Database(Protocol):
             DatabaseUnavailable: there was no connection within the time allowed, or it broke.
             OwnerUnknown: the owner has no row in users.
             AlreadyThere: a row with the key of a new one exists; nothing was written.
+            Refused: a rule of a trigger forbids the change; nothing was written.
         """
         ...
 
@@ -56,6 +58,29 @@ class DatabaseTooSlow(DatabaseUnavailable):
 
 class AlreadyThere(Exception):
     """A row with the key of a new one exists. Nothing was written."""
+
+
+class Rule(Enum):
+    """The rules of triggers, by the SQLSTATE that says which one a change would have broken."""
+
+    ID_IS_FREE = "TD004"
+    """A new thing has an id that nothing of its owner's has."""
+    QUOTA = "TD005"
+    """Nobody has more things, or more bytes of text, than the quota allows."""
+    TIME_HAS_DAY = "TD006"
+    """What is due at a time is due on a day."""
+    LABELS_ARE_FEW = "TD007"
+    """A task has at most `models.task.LABELS_MAX` labels."""
+
+
+class Refused(Exception):
+    """A change would have broken a rule. Nothing was written."""
+
+    def __init__(self, rule: Rule, detail: str | None) -> None:
+        super().__init__(rule)
+        self.rule = rule
+        self.detail = detail
+        """The id that is taken, where it is that."""
 
 
 class OwnerUnknown(Exception):

@@ -4,10 +4,18 @@ from sqlmodel import SQLModel
 
 from models.idempotency_key import IdempotencyKey
 from models.installation import Installation
-from models.task import Task, TaskCounter
+from models.task import Task, TaskCounter, TaskLabel
+from models.task_list import TaskList
 from models.user import User
 
-OWNED: tuple[type[SQLModel], ...] = (User, Task, TaskCounter, IdempotencyKey)
+OWNED: tuple[type[SQLModel], ...] = (
+    User,
+    Task,
+    TaskCounter,
+    TaskLabel,
+    TaskList,
+    IdempotencyKey,
+)
 """The models whose rows belong to users."""
 
 metadata = User.metadata

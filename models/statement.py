@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Generic, NamedTuple, TypeVar
 
 from models.user import UserId
@@ -28,3 +29,5 @@ class Statement(NamedTuple, Generic[Row]):
     sql: Sql[Row]
     owner: UserId
     values: Mapping[str, object]
+    settings: Mapping[str, str] = MappingProxyType({})
+    """Settings of its transaction, which triggers read: `app.quota`, `app.spelling`."""

@@ -1,19 +1,25 @@
 """The tasks table, and the counter that numbers each user's changes."""
 
-from datetime import datetime
+from datetime import date, datetime, time
 from typing import NamedTuple
 
 from sqlalchemy import (
+    ARRAY,
     BigInteger,
     Boolean,
     Column,
+    Date,
     DateTime,
     ForeignKey,
+    ForeignKeyConstraint,
     Identity,
     Index,
     Integer,
+    PrimaryKeyConstraint,
+    SmallInteger,
     String,
     Text,
+    Time,
     false,
     func,
     text,
@@ -38,6 +44,17 @@ class Task(SQLModel, table=True):
     __tablename__ = "tasks"
     metadata = metadata
     __table_args__ = (
+        PrimaryKeyConstraint("user_id", "id", name="tasks_pkey"),
+        # A task refers to nothing but its owner's.
+        ForeignKeyConstraint(
+            ["user_id", "list_id"], ["task_lists.user_id", "task_lists.id"], name="tasks_list_fkey"
+        ),
+        ForeignKeyConstraint(
+            ["user_id", "parent_id"],
+            ["tasks.user_id", "tasks.id"],
+            ondelete="CASCADE",
+            name="tasks_parent_fkey",
+        ),
         Index(
             "tasks_by_words",
             "words",
@@ -47,12 +64,39 @@ class Task(SQLModel, table=True):
         # For the feed of changes, and for what removes old trash, whosever it is.
         Index("tasks_by_version", "user_id", "version"),
         Index("tasks_in_trash", "deleted_at", postgresql_where=text("deleted_at IS NOT NULL")),
+        Index(
+            "tasks_by_position",
+            *("user_id", "list_id", "completed", "position", "id"),
+            postgresql_where=text("deleted_at IS NULL"),
+        ),
+        Index(
+            "tasks_of_parent",
+            *("user_id", "parent_id", "position", "id"),
+            postgresql_where=text("parent_id IS NOT NULL"),
+        ),
+        # Tasks without a date, or without a priority, have no entry that each change would renew.
+        Index(
+            "tasks_by_due",
+            *("user_id", "completed", "due_at", "id"),
+            postgresql_where=text("deleted_at IS NULL AND due_at < 'infinity'"),
+        ),
+        Index(
+            "tasks_by_priority",
+            *("user_id", "completed", "priority", "id"),
+            postgresql_where=text("deleted_at IS NULL AND priority > 0"),
+        ),
+        Index(
+            "tasks_by_completed_at",
+            *("user_id", "completed_at", "id"),
+            postgresql_where=text("completed_at IS NOT NULL AND deleted_at IS NULL"),
+        ),
     )
 
     id: int | None = Field(
         default=None,
         description="Opaque, and never reused",
-        sa_column=Column(BigInteger, Identity(), primary_key=True),
+        # The identity is for code from before: a trigger makes the ids.
+        sa_column=Column(BigInteger, Identity()),
     )
     user_id: str = Field(
         sa_column=Column(Text, ForeignKey("users.id", ondelete="CASCADE"), nullable=False)
@@ -112,6 +156,29 @@ class Task(SQLModel, table=True):
         "`expectedVersion` to change only what you have seen",
         sa_column=Column(Integer, nullable=False),
     )
+    # Null: in the inbox.
+    list_id: int | None = Field(default=None, sa_column=Column(BigInteger))
+    # Null: at the top.
+    parent_id: int | None = Field(default=None, sa_column=Column(BigInteger))
+    # Where it stands in its list, or among the subtasks of its parent; equal ones go by the id.
+    position: str = Field(sa_column=Column(Text(collation="C"), nullable=False))
+    # Whether it has or had any: for triggers alone.
+    has_subtasks: bool = Field(
+        default=False, sa_column=Column(Boolean, nullable=False, server_default=false())
+    )
+    due_on: date | None = Field(default=None, sa_column=Column(Date))
+    due_time: time | None = Field(default=None, sa_column=Column(Time))
+    # When it is late, by its owner's clock: a trigger makes it of the two; infinity without a date.
+    due_at: datetime = Field(
+        sa_column=Column(DateTime, nullable=False, server_default=text("'infinity'"))
+    )
+    priority: int = Field(
+        default=0, sa_column=Column(SmallInteger, nullable=False, server_default=text("0"))
+    )
+    labels: list[str] = Field(
+        default=[], sa_column=Column(ARRAY(Text), nullable=False, server_default=text("'{}'"))
+    )
+    completed_on: date | None = Field(default=None, sa_column=Column(Date))
     # A trigger computes them from the columns above. An index of an expression would not be used
     # under row security, since its functions are not leakproof.
     title_order: str = Field(sa_column=Column(Text(collation="C"), nullable=False))
@@ -178,10 +245,38 @@ class TaskCounter(SQLModel, table=True):
     beginning: int = Field(
         sa_column=Column(BigInteger, nullable=False, server_default=text(RANDOM_BEGINNING))
     )
+    # No id of the user's is greater. The default is above every id of the identity, and below every
+    # one that a trigger makes: see 0011_changes.sql.
+    last_id: int = Field(
+        default=3308963600793600,
+        sa_column=Column(BigInteger, nullable=False, server_default=text("'3308963600793600'")),
+    )
     # How many tasks the user has, in the trash or not, and the bytes of their texts in UTF-8.
     # Triggers keep both, and count anew where there is null.
     tasks: int | None = Field(default=None, sa_column=Column(Integer))
     bytes: int | None = Field(default=None, sa_column=Column(BigInteger))
+
+
+class TaskLabel(SQLModel, table=True):
+    """That a task, which is not in the trash, has a label: a trigger keeps it."""
+
+    __tablename__ = "task_labels"
+    metadata = metadata
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["user_id", "task_id"],
+            ["tasks.user_id", "tasks.id"],
+            ondelete="CASCADE",
+            name="task_labels_task_fkey",
+        ),
+        Index("task_labels_of_task", "user_id", "task_id"),
+    )
+
+    user_id: str = Field(sa_column=Column(Text, primary_key=True))
+    # What labels are compared by.
+    key: str = Field(sa_column=Column(Text(collation="C"), primary_key=True))
+    task_id: int = Field(sa_column=Column(BigInteger, primary_key=True))
+    name: str = Field(sa_column=Column(Text, nullable=False))
 
 
 class TaskRow(NamedTuple):

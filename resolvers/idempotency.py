@@ -5,14 +5,14 @@ import json
 from collections.abc import Callable
 from dataclasses import MISSING, Field, fields, replace
 from datetime import date
-from typing import Any
+from typing import Any, TypeVar
 
 from strawberry import UNSET
 
 from auth.context import Context
 from graphql_schema.errors import CodedError, ErrorCode
 from graphql_schema.inputs import CreateTaskInput, MutationInput, idempotency_key
-from models.database import AlreadyThere, DatabaseTooSlow
+from models.database import AlreadyThere, DatabaseTooSlow, Refused
 from models.statement import Statement
 from models.task import TaskRow
 from models.user import UserId
@@ -20,6 +20,8 @@ from resolvers.statements import tasks as statements
 from resolvers.statements.idempotency_keys import Outcome, Replay, once
 from resolvers.statements.kind import Change, Removal
 from resolvers.users import fetch_as_known
+
+Replayed = TypeVar("Replayed")
 
 ATTEMPTS = 3
 """How often a mutation is run whose key is there, and then is not."""
@@ -36,14 +38,15 @@ class InUse(CodedError):
 
 
 async def changes(
-    context: Context, input: MutationInput, statement: Statement[Change[TaskRow]]
+    context: Context, input: MutationInput, statement: Statement[TaskRow]
 ) -> list[Change[TaskRow]]:
     """Run a mutation's statement, once under its key; the tasks are as they are now.
 
     Raises:
-        InUse, CodedError: as `_run_once`.
+        InUse, CodedError, Refused: as `_run_once`.
     """
-    return await _run_once(context, input, statement, statements.replay)
+    rows = await _run_once(context, input, statement, statements.replay)
+    return [row if isinstance(row, Change) else Change(row, row.version) for row in rows]
 
 
 async def removals(
@@ -61,8 +64,8 @@ async def _run_once(
     context: Context,
     input: MutationInput,
     statement: Statement[Outcome],
-    replay_of: Callable[[UserId, str], Statement[Replay[Outcome]]],
-) -> list[Outcome]:
+    replay_of: Callable[[UserId, str], Statement[Replay[Replayed]]],
+) -> list[Outcome] | list[Replayed]:
     """Run a mutation's statement; where its key was used before, return the outcome of that.
 
     If another request uses the key at the same time, one of the two commits, and the changes of the
@@ -71,6 +74,7 @@ async def _run_once(
     Raises:
         InUse: the key is in use for too long.
         CodedError: the key was used with another input.
+        Refused: a rule forbids it, and the key was not used.
     """
     key = idempotency_key(input)
     if key is None:
@@ -78,15 +82,14 @@ async def _run_once(
     owner = context.user_id
     request, *older = _digests(input)
     for _ in range(ATTEMPTS):
-        refused: list[Outcome] = []
+        refused: Refused | None = None
         try:
-            outcomes = await fetch_as_known(context, once(owner, statement, key, request))
-            if not any(map(_has_no_room, outcomes)):
-                return outcomes
-            # Nothing was written, nor was the key: it may have been used while there was room.
-            refused = outcomes
+            return await fetch_as_known(context, once(owner, statement, key, request))
         except AlreadyThere:
             pass
+        except Refused as error:
+            # Nothing was written, nor was the key: it may have been used while nothing forbade it.
+            refused = error
         except DatabaseTooSlow as error:
             raise InUse from error
         replays = await context.database.fetch(replay_of(owner, key))
@@ -97,14 +100,10 @@ async def _run_once(
             )
         if replays:
             return [replay.outcome for replay in replays if replay.found]
-        if refused:
-            return refused
+        if refused is not None:
+            raise refused
         # Between the two statements the key was removed, for it was a day old: it is free.
     raise InUse
-
-
-def _has_no_room(outcome: object) -> bool:
-    return isinstance(outcome, Change) and outcome.done is None
 
 
 def _digests(input: MutationInput) -> list[str]:

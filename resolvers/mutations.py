@@ -5,7 +5,7 @@ from typing import Annotated
 
 import strawberry
 
-from auth.context import Info
+from auth.context import Context, Info
 from graphql_schema.errors import BadUserInput
 from graphql_schema.inputs import (
     EMPTIED_MAX,
@@ -32,6 +32,7 @@ from graphql_schema.results import (
     UpdateTasksSuccess,
     VersionConflict,
 )
+from models.database import Refused, Rule
 from models.task import TaskRow
 from resolvers.idempotency import changes, removals
 from resolvers.statements import tasks as statements
@@ -51,14 +52,15 @@ async def create_task(
         return InvalidInput(issues=issues)
     context = info.context
     statement = statements.create_task(context.user_id, input.values(), context.quota)
-    made = await changes(info.context, input, statement)
+    try:
+        made = await changes(context, input, statement)
+    except Refused as refused:
+        return await _refusal(context, refused)
     if not made:
         raise BadUserInput(
             "The task that was created with this `idempotencyKey` has been removed since: take a "
             "new key to create another."
         )
-    if made[0].done is None:
-        return QuotaExceeded(storage=await read_storage(context))
     return made[0].row
 
 
@@ -71,14 +73,15 @@ async def update_task(
     key = task_key(input.id)
     if key is None:
         return TaskNotFound()
-    context = info.context
+    context, expected = info.context, given(input.expected_version)
     statement = statements.update_task(
-        context.user_id, key, input.values(), given(input.expected_version), context.quota
+        context.user_id, key, input.values(), expected, context.quota
     )
-    updated = await changes(context, input, statement)
-    if updated and updated[0].done is None:
-        return QuotaExceeded(storage=await read_storage(context))
-    return _outcome(updated)
+    try:
+        updated = await changes(context, input, statement)
+    except Refused as refused:
+        return await _refusal(context, refused)
+    return updated[0].row if updated else await _why_not(context, key, expected)
 
 
 async def toggle_task(
@@ -87,8 +90,10 @@ async def toggle_task(
     key = task_key(input.id)
     if key is None:
         return TaskNotFound()
-    statement = statements.toggle_task(info.context.user_id, key, given(input.expected_version))
-    return _outcome(await changes(info.context, input, statement))
+    context, expected = info.context, given(input.expected_version)
+    statement = statements.toggle_task(context.user_id, key, expected)
+    toggled = await changes(context, input, statement)
+    return toggled[0].row if toggled else await _why_not(context, key, expected)
 
 
 async def delete_task(
@@ -97,14 +102,13 @@ async def delete_task(
     key = task_key(input.id)
     if key is None:
         return TaskNotFound()
-    statement = statements.delete_task(info.context.user_id, key, given(input.expected_version))
-    deleted = await changes(info.context, input, statement)
-    outcome = _outcome(deleted)
-    if not isinstance(outcome, TaskRow):
-        return outcome
-    return DeleteTaskSuccess(
-        deleted_task_id=strawberry.ID(str(outcome.id)), version=deleted[0].version
-    )
+    context, expected = info.context, given(input.expected_version)
+    statement = statements.delete_task(context.user_id, key, expected)
+    deleted = await changes(context, input, statement)
+    if not deleted:
+        return await _why_not(context, key, expected)
+    task, version = deleted[0]
+    return DeleteTaskSuccess(deleted_task_id=strawberry.ID(str(task.id)), version=version)
 
 
 async def restore_task(
@@ -113,8 +117,10 @@ async def restore_task(
     key = task_key(input.id)
     if key is None:
         return TaskNotFound()
-    statement = statements.restore_task(info.context.user_id, key, given(input.expected_version))
-    return _outcome(await changes(info.context, input, statement))
+    context, expected = info.context, given(input.expected_version)
+    statement = statements.restore_task(context.user_id, key, expected)
+    restored = await changes(context, input, statement)
+    return restored[0].row if restored else await _why_not(context, key, expected)
 
 
 async def update_tasks(
@@ -184,8 +190,19 @@ def _found(keys: Keys, found: list[Change[TaskRow]]) -> tuple[list[TaskRow], lis
     return there, [id for id, key in keys.items() if key not in tasks]
 
 
-def _outcome(found: list[Change[TaskRow]]) -> TaskRow | TaskNotFound | VersionConflict:
-    if not found:
-        return TaskNotFound()
-    change = found[0]
-    return change.row if change.done else VersionConflict(current=change.row)
+async def _why_not(
+    context: Context, key: int, expected_version: int | None
+) -> TaskNotFound | VersionConflict:
+    """Return why a statement found no task to change: there is none, or it has another version."""
+    if expected_version is not None:
+        rows = await context.database.fetch(statements.task(context.user_id, key))
+        if rows:
+            return VersionConflict(current=rows[0])
+    return TaskNotFound()
+
+
+async def _refusal(context: Context, refused: Refused) -> InvalidInput | QuotaExceeded:
+    """Return as data which rule a change would have broken."""
+    if refused.rule is Rule.QUOTA:
+        return QuotaExceeded(storage=await read_storage(context))
+    raise refused

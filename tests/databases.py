@@ -127,6 +127,14 @@ def fresh_database(postgres: EmbeddedPostgres) -> Database:
     return copy_of(postgres, "template1")
 
 
+@contextmanager
+def without_triggers(database: Database) -> Iterator[psycopg.Connection[Any]]:
+    """Yield a connection that writes what no client can, and commit it."""
+    with psycopg.connect(database.superuser_url) as connection:
+        connection.execute("SET LOCAL session_replication_role = replica")
+        yield connection
+
+
 def role_of_better_auth(connection: psycopg.Connection[Any]) -> None:
     """Make the role `better_auth`, which owns nothing yet; the server's databases share it."""
     connection.execute(

@@ -55,8 +55,8 @@ WHERE setrole = (SELECT oid FROM pg_roles WHERE rolname = %s)
 """
 
 _POLICY = re.compile(
-    r"(?P<kind>permissive|restrictive) (?P<command>\w+) to (?P<roles>.+?) using (?P<using>.+?)"
-    r"(?: with check (?P<check>.+))?"
+    r"(?P<kind>permissive|restrictive) (?P<command>\w+) to (?P<roles>.+?)"
+    r"(?: using (?P<using>.+?))?(?: with check (?P<check>.+))?"
 )
 _FUNCTION = re.compile(
     r"(?P<definer>as its owner )?(?P<callable>callable )?(?:set (?P<settings>.+) )?(?P<text>\w+)"
@@ -207,11 +207,12 @@ def _policy(table: str, name: str, wanted: str, places: _Places) -> list[str]:
     parts = _POLICY.fullmatch(wanted)
     assert parts is not None
     roles = parts["roles"].replace("the functions' owner", places.owner)
+    using = f" USING ({parts['using']})" if parts["using"] else ""
     check = f" WITH CHECK ({parts['check']})" if parts["check"] else ""
     return [
         f"DROP POLICY IF EXISTS {name} ON {table}",
-        f"CREATE POLICY {name} ON {table} AS {parts['kind']} FOR {parts['command']} TO {roles} "
-        f"USING ({parts['using']}){check}",
+        f"CREATE POLICY {name} ON {table} AS {parts['kind']} FOR {parts['command']} TO "
+        f"{roles}{using}{check}",
     ]
 
 

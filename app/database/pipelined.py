@@ -3,6 +3,7 @@
 import logging
 import math
 import time
+from functools import cache
 from typing import Any
 
 import psycopg
@@ -14,6 +15,7 @@ from app.database.session import (
     CONNECTION_LIFETIME,
     GRACE,
     SET_LOCALS,
+    SET_ONE_MORE,
     prepare_session,
 )
 from app.database.urls import libpq_url
@@ -21,13 +23,13 @@ from app.settings import Settings
 from app.telemetry.repeated import Repeated
 from models.database import DatabaseUnavailable
 from models.statement import Row, Statement
+from pipelined_postgres.calls import Statement as StatementText
 from pipelined_postgres.calls import statement as statement_of
 from pipelined_postgres.client import Client
 from pipelined_postgres.options import Options
 
 logger = logging.getLogger(__name__)
 
-LOCALS = statement_of(SET_LOCALS)
 PROBE = statement_of(
     "SELECT version_num, NOT current_setting('transaction_read_only')::boolean, serves "
     "FROM alembic_version, installation"
@@ -66,8 +68,9 @@ class PipelinedDatabase:
         sql, owner = statement.sql, statement.owner
         text = self.client.text
         values = {**statement.values, "owner": owner}
+        more = [text(each) for setting in statement.settings.items() for each in setting]
         queries = (
-            (LOCALS, (text(owner), self._timeout)),
+            (locals_for(len(statement.settings)), (text(owner), self._timeout, *more)),
             (statement_of(sql.text), [text(values[name]) for name in sql.parameters]),
         )
         attempts = None
@@ -90,7 +93,7 @@ class PipelinedDatabase:
         Raises:
             DatabaseUnavailable: the database cannot be reached.
         """
-        queries = ((LOCALS, (b"", self._timeout)), (PROBE, ()))
+        queries = ((locals_for(0), (b"", self._timeout)), (PROBE, ()))
         try:
             records = await self.client.run(queries, tuple, repeatable=True)
         except (psycopg.errors.UndefinedTable, psycopg.errors.InsufficientPrivilege):
@@ -101,6 +104,13 @@ class PipelinedDatabase:
 
     async def _prepare(self, connection: AsyncConnection[Any]) -> None:
         await prepare_session(connection, self._settings)
+
+
+@cache
+def locals_for(count: int) -> StatementText:
+    """Return the statement that sets a transaction's settings, so many of them its own."""
+    more = "".join(SET_ONE_MORE % (n, n + 1) for n in range(3, 3 + 2 * count, 2))
+    return statement_of(SET_LOCALS + more)
 
 
 def options_of(settings: Settings) -> Options:

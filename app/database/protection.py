@@ -18,7 +18,7 @@ from app.database.roles import inspect_role
 from app.database.urls import SERVER_ROLE, libpq_url
 from models.metadata import INSTALLATION, OWNED_TABLES
 
-REVISION = "0010"
+REVISION = "0012"
 """The migration after which the database is as `EXPECTED` says."""
 
 ROW_SECURITY = "row security"
@@ -29,68 +29,92 @@ OTHER_TABLES = ("alembic_version", INSTALLATION.name)
 Key = tuple[str, str]
 """A table and what is looked at in it; an empty table for what belongs to none."""
 
-_OWNER = "( SELECT NULLIF(current_setting('app.user_id'::text, true), ''::text) AS \"nullif\")"
-_OWN_ROWS = (
-    f"permissive all to {SERVER_ROLE} using (user_id = {_OWNER}) with check (user_id = {_OWNER})"
-)
+_OWNER = "current_setting('app.user_id'::text, true)"
+_IS_OWN = f"(user_id = {_OWNER})"
+_OWN_ROWS = f"permissive all to {SERVER_ROLE} using {_IS_OWN} with check {_IS_OWN}"
+_OTHERS = f"(NOT pg_has_role('{SERVER_ROLE}'::name, 'USAGE'::text))"
 _AS_OWNER = "as its owner"
 _SEARCH_PATH = "search_path=pg_catalog, SCHEMA, pg_temp"
 _OLD_ROWS = "permissive all to the functions' owner using ({} < (now() - '1 day'::interval))"
 
 EXPECTED: dict[Key, str] = {
     ("users", ROW_SECURITY): "enabled",
-    ("users", "policy users_everybody"): "permissive all to public using true with check true",
+    ("users", "policy users_others"): (
+        f"permissive all to public using {_OTHERS} with check {_OTHERS}"
+    ),
     ("users", "policy users_owner"): (
-        f"restrictive all to {SERVER_ROLE} using (id = {_OWNER}) with check (id = {_OWNER})"
+        f"permissive all to {SERVER_ROLE} using (id = {_OWNER}) with check (id = {_OWNER})"
     ),
     ("users", "right to select"): "claims_at, created_at, email, id, name",
     ("users", "right to insert"): (
         "claims_at, created_at, email, email_verified, id, name, updated_at"
     ),
     ("tasks", ROW_SECURITY): "enabled, forced",
-    ("tasks", "policy tasks_owner"): _OWN_ROWS,
-    ("tasks", "policy tasks_maintenance"): _OLD_ROWS.format("deleted_at"),
-    ("tasks", "policy tasks_removal"): (
-        f"restrictive delete to {SERVER_ROLE} using (deleted_at IS NOT NULL)"
+    ("tasks", "policy tasks_owner"): f"permissive select to {SERVER_ROLE} using {_IS_OWN}",
+    ("tasks", "policy tasks_owner_insert"): (
+        f"permissive insert to {SERVER_ROLE} with check {_IS_OWN}"
     ),
+    ("tasks", "policy tasks_owner_update"): (
+        f"permissive update to {SERVER_ROLE} using {_IS_OWN} with check {_IS_OWN}"
+    ),
+    ("tasks", "policy tasks_owner_delete"): (
+        f"permissive delete to {SERVER_ROLE} using ({_IS_OWN} AND (deleted_at IS NOT NULL))"
+    ),
+    ("tasks", "policy tasks_maintenance"): _OLD_ROWS.format("deleted_at"),
     ("tasks", "policy tasks_search"): "permissive select to the functions' owner using true",
     ("tasks", "right to select"): "every column",
-    ("tasks", "right to insert"): "completed, description, title, user_id, version",
+    ("tasks", "right to insert"): (
+        "completed, completed_on, description, due_on, due_time, id, labels, list_id, parent_id, "
+        "position, priority, title, user_id, version"
+    ),
     ("tasks", "right to update"): (
-        "completed, deleted_at, description, title, updated_at, version"
+        "completed, completed_on, deleted_at, description, due_on, due_time, has_subtasks, labels, "
+        "list_id, parent_id, position, priority, title, updated_at, version"
     ),
     ("tasks", "right to delete"): "rows",
-    ("tasks", "trigger note_completion"): (
-        "enabled CREATE TRIGGER note_completion BEFORE INSERT OR UPDATE OF completed ON tasks "
-        "FOR EACH ROW WHEN (new.completed IS DISTINCT FROM (new.completed_at IS NOT NULL)) "
-        "EXECUTE FUNCTION note_completion()"
+    ("tasks", "trigger a_lock_owner"): (
+        "enabled CREATE TRIGGER a_lock_owner BEFORE INSERT OR DELETE OR UPDATE ON tasks "
+        "FOR EACH STATEMENT EXECUTE FUNCTION lock_owner()"
     ),
-    ("tasks", "trigger note_length"): (
-        "enabled CREATE TRIGGER note_length AFTER UPDATE OF title, description ON tasks FOR EACH "
-        "ROW WHEN (octet_length(new.title::text) <> octet_length(old.title::text) OR "
-        "COALESCE(octet_length(new.description), 0) <> COALESCE(octet_length(old.description), 0)) "
-        "EXECUTE FUNCTION note_length()"
+    ("tasks", "trigger b_note_changed_task"): (
+        "enabled CREATE TRIGGER b_note_changed_task BEFORE UPDATE ON tasks "
+        "FOR EACH ROW EXECUTE FUNCTION note_changed_task()"
     ),
-    ("tasks", "trigger note_storage"): (
-        "enabled CREATE TRIGGER note_storage AFTER INSERT ON tasks REFERENCING NEW TABLE AS made "
-        "FOR EACH STATEMENT EXECUTE FUNCTION note_storage()"
+    ("tasks", "trigger b_note_new_task"): (
+        "enabled CREATE TRIGGER b_note_new_task BEFORE INSERT ON tasks "
+        "FOR EACH ROW EXECUTE FUNCTION note_new_task()"
+    ),
+    ("tasks", "trigger c_note_changed_labels"): (
+        "enabled CREATE TRIGGER c_note_changed_labels AFTER UPDATE ON tasks FOR EACH ROW "
+        "WHEN (new.labels <> old.labels OR new.deleted_at IS DISTINCT FROM old.deleted_at) "
+        "EXECUTE FUNCTION note_labels()"
+    ),
+    ("tasks", "trigger c_note_labels"): (
+        "enabled CREATE TRIGGER c_note_labels AFTER INSERT ON tasks FOR EACH ROW "
+        "WHEN (new.labels <> '{}'::text[]) EXECUTE FUNCTION note_labels()"
     ),
     ("tasks", "trigger note_what_is_gone"): (
         "enabled CREATE TRIGGER note_what_is_gone AFTER DELETE ON tasks REFERENCING OLD TABLE AS "
         "gone FOR EACH STATEMENT EXECUTE FUNCTION note_what_is_gone()"
     ),
-    ("tasks", "trigger note_words"): (
-        "enabled CREATE TRIGGER note_words BEFORE INSERT OR UPDATE OF user_id, title, description "
-        "ON tasks FOR EACH ROW EXECUTE FUNCTION note_words()"
-    ),
+    ("task_labels", ROW_SECURITY): "enabled, forced",
+    ("task_labels", "policy task_labels_owner"): _OWN_ROWS,
+    ("task_labels", "right to select"): "every column",
+    ("task_labels", "right to insert"): "every column",
+    ("task_labels", "right to delete"): "rows",
+    ("task_lists", ROW_SECURITY): "enabled, forced",
+    ("task_lists", "policy task_lists_owner"): _OWN_ROWS,
+    ("task_lists", "right to select"): "every column",
+    ("task_lists", "right to insert"): "id, name, position, user_id",
+    ("task_lists", "right to update"): "deleted_at, name, position",
     ("task_counters", ROW_SECURITY): "enabled, forced",
     ("task_counters", "policy task_counters_owner"): _OWN_ROWS,
     ("task_counters", "policy task_counters_maintenance"): (
         "permissive all to the functions' owner using true"
     ),
     ("task_counters", "right to select"): "every column",
-    ("task_counters", "right to insert"): "user_id, version",
-    ("task_counters", "right to update"): "version",
+    ("task_counters", "right to insert"): "bytes, last_id, tasks, user_id, version",
+    ("task_counters", "right to update"): "bytes, last_id, tasks, version",
     ("idempotency_keys", ROW_SECURITY): "enabled, forced",
     ("idempotency_keys", "policy idempotency_keys_owner"): _OWN_ROWS,
     ("idempotency_keys", "policy idempotency_keys_maintenance"): _OLD_ROWS.format("created_at"),
@@ -98,22 +122,22 @@ EXPECTED: dict[Key, str] = {
     ("idempotency_keys", "right to insert"): "key, outcome, request, user_id",
     ("alembic_version", "right to select"): "every column",
     ("installation", "right to select"): "every column",
-    ("", "function note_completion"): "callable da84451a09d0b32764303f2177a6cf4b",
-    ("", "function note_length"): (
-        f"{_AS_OWNER} set {_SEARCH_PATH} 824dceda9ccec803f1ef2b147fcac496"
-    ),
-    ("", "function note_storage"): (
-        f"{_AS_OWNER} set {_SEARCH_PATH} fef91a0d78da15572761aad8f70ef765"
-    ),
+    ("", "function lock_owner"): "callable 4b4df708b6614935b645ea84211ef61f",
+    ("", "function take_number"): "callable 1aae54b48cab626d9fd625c4988960ea",
+    ("", "function length_of"): "callable 03dd5e7a33b369f091b3a098a31cd354",
+    ("", "function label_key"): "callable 089f7c34b6ab91119998e4b1d2f8bae3",
+    ("", "function spelled"): "callable 4a3c9bd858575b106a88bc34ec3af56b",
+    ("", "function note_new_task"): "callable bcc52b2566ae373d20faee2c759c1f90",
+    ("", "function note_changed_task"): "callable 38f86f5a576112010b9151be8b240888",
+    ("", "function note_labels"): "callable 9c167923366ff4659795d0a53a8c1168",
     ("", "function note_what_is_gone"): (
-        f"{_AS_OWNER} set {_SEARCH_PATH} 6355b0d4d660da41a6bbd116707f5f9f"
+        f"{_AS_OWNER} set {_SEARCH_PATH} 3eaeee5a3edbf0aa9def6ac67e1eb319"
     ),
-    ("", "function note_words"): f"set {_SEARCH_PATH} 2b00a2d713aad2a81d6f64000dfe4f70",
     ("", "function purge_idempotency_keys"): (
         f"{_AS_OWNER} callable set {_SEARCH_PATH} de673356f5a81c07ec579833863d3d33"
     ),
     ("", "function purge_trash"): (
-        f"{_AS_OWNER} callable set {_SEARCH_PATH} d05fd8289b9cacd76b2261196d526490"
+        f"{_AS_OWNER} callable set {_SEARCH_PATH} cb8c67bde58b7896b5f1012a36243b4c"
     ),
     ("", "function query_for"): f"callable set {_SEARCH_PATH} ccd5ff62699439e9d116a220ca27610c",
     ("", "function search_tasks"): (

@@ -15,6 +15,8 @@ from models.database import (
     DatabaseTooSlow,
     DatabaseUnavailable,
     OwnerUnknown,
+    Refused,
+    Rule,
 )
 from models.statement import Row, Statement
 
@@ -47,6 +49,8 @@ OUT_OF_ORDER = {
 }
 """Somebody has to mend the database; the statement was undone."""
 
+RULES = {rule.value: rule for rule in Rule}
+
 TOO_SLOW = "The database took too long."
 
 
@@ -67,6 +71,7 @@ class Attempts:
             DatabaseUnavailable: it may not.
             OwnerUnknown: it was to write a row for an owner who has none in users.
             AlreadyThere: it was to add a row that is there.
+            Refused: a trigger forbids it.
         """
         match error:
             case ForeignKeyViolation():
@@ -79,7 +84,8 @@ class Attempts:
             case TimeoutError():
                 self._give_up(error, logging.WARNING, TOO_SLOW)
             case psycopg.Error():
-                self._failed_with(error, error.sqlstate or "")
+                # psycopg knows no class of a SQLSTATE of ours.
+                self._failed_with(error, error.sqlstate or error.diag.sqlstate or "")
 
     def _failed_with(self, error: psycopg.Error, state: str) -> None:
         if state in CLASHES:
@@ -93,6 +99,8 @@ class Attempts:
         elif state in OUT_OF_ORDER:
             sentence = f"The database cannot do its work: {OUT_OF_ORDER[state]}."
             self._give_up(error, logging.ERROR, sentence)
+        elif state in RULES:
+            raise Refused(RULES[state], error.diag.message_detail) from error
         elif state in ENDED or isinstance(error, psycopg.OperationalError):
             self._breaks += 1
             if self._breaks > self._breaks_max(state):

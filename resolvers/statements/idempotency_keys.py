@@ -19,6 +19,7 @@ from sqlalchemy import (
     true,
 )
 from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.sql.dml import ReturningInsert
 from sqlmodel import col
 
 from models.idempotency_key import IdempotencyKey
@@ -42,13 +43,16 @@ _RECORDED_DONE = literal_column("(outcome.value ->> 2)::boolean", Boolean)
 
 Outcome = TypeVar("Outcome")
 
+Outcomes = Select[*tuple[Any, ...]] | ReturningInsert[*tuple[Any, ...]]
+"""What a statement of a mutation is, as SQLAlchemy has it; updates and deletions alike."""
+
 
 class Replay(NamedTuple, Generic[Outcome]):
     """What was recorded of a mutation with a key, for one of the things that it found."""
 
     request: str
     found: bool
-    """False: it found nothing, or the thing has been purged."""
+    """False: it found nothing, or the thing has been purged since."""
     outcome: Outcome
 
 
@@ -57,11 +61,10 @@ def once(
 ) -> Statement[Outcome]:
     """Return the statement as one that can take effect only once under a key of the owner's.
 
-    It writes the key in its own transaction, unless there was no room for the change: then it may
-    be sent again. `request` distinguishes one input from another.
+    It writes the key in its own transaction. `request` distinguishes one input from another.
     """
     values = {**statement.values, "idempotency_key": idempotency_key, "request": request}
-    return Statement(_once(statement.sql), owner, values)
+    return statement._replace(sql=_once(statement.sql), owner=owner, values=values)
 
 
 def replay(kind: Kind[Thing]) -> Sql[Replay[Change[Thing]]]:
@@ -77,7 +80,9 @@ def replay(kind: Kind[Thing]) -> Sql[Replay[Change[Thing]]]:
 
     def replayed(record: Sequence[Any]) -> Replay[Change[Thing]]:
         request, done, version, *thing = record
-        return Replay(request, thing[0] is not None, Change(done, kind.make_row(thing), version))
+        # Code from before recorded a thing, too, that was not at the expected version.
+        found = done is True and thing[0] is not None
+        return Replay(request, found, Change(kind.make_row(thing), version))
 
     return compiled(statement, replayed, writes=False)
 
@@ -101,16 +106,14 @@ def replay_removals() -> Sql[Replay[Removal]]:
 
 @cache
 def _once(sql: Sql[Outcome]) -> Sql[Outcome]:
-    outcome = cast("Select[*tuple[Any, ...]]", source_of(sql)).cte("outcome")
-    of_each = func.jsonb_build_array(outcome.c.id, outcome.c.version, outcome.c.done)
+    outcome = cast("Outcomes", source_of(sql)).cte("outcome")
+    of_each = func.jsonb_build_array(outcome.c.id, outcome.c.version, true())
     of_all = func.coalesce(func.jsonb_agg(of_each), literal_column("'[]'::jsonb"))
     recorded = (
         insert(IdempotencyKey)
         .from_select(
             ["user_id", "key", "request", "outcome"],
-            select(OWNER, _IDEMPOTENCY_KEY, _REQUEST, of_all)
-            .select_from(outcome)
-            .having(func.coalesce(func.bool_and(outcome.c.done.is_not(None)), true())),
+            select(OWNER, _IDEMPOTENCY_KEY, _REQUEST, of_all).select_from(outcome),
         )
         .cte("recorded")
     )

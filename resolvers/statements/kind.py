@@ -40,8 +40,6 @@ class Kind(Generic[Thing]):
     fields: tuple[str, ...]
     """The columns of a row, in their order."""
     make_row: Callable[[Sequence[Any]], Thing]
-    texts: tuple[str, ...]
-    """The columns whose bytes count for the quota."""
 
     @property
     def columns(self) -> list[Column[Any]]:
@@ -61,15 +59,12 @@ class Kind(Generic[Thing]):
 
 
 class Change(NamedTuple, Generic[Thing]):
-    """The outcome of changing a thing that exists."""
+    """A thing that was changed, or was so already."""
 
-    done: bool | None
-    """False: the thing was not at the expected version, and nothing was written. None: the owner
-    would have had more than the quota allows, and nothing was written."""
     row: Thing
-    """The thing after the change, or as it is. A row of nulls where it was not created."""
+    """The thing after the change; of a change that was sent again, as it is now."""
     version: int
-    """The thing's version right after the change, or as it was."""
+    """The thing's version right after the change."""
 
 
 class Removal(NamedTuple):

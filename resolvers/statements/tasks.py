@@ -30,7 +30,6 @@ TASK = Kind(
     metadata.tables["task_counters"],
     TaskRow._fields,
     row_maker(TaskRow),
-    texts=("title", "description"),
 )
 _COLUMNS = TASK.table.c
 
@@ -148,14 +147,12 @@ def stored(owner: UserId) -> Statement[Stored]:
     return Statement(_stored(), owner, {})
 
 
-def create_task(
-    owner: UserId, values: Mapping[str, object], quota: Quota
-) -> Statement[Change[TaskRow]]:
+def create_task(owner: UserId, values: Mapping[str, object], quota: Quota) -> Statement[TaskRow]:
     """Add a task, if there is room for it.
 
     Every column that may be given has a value, so that one text serves all.
     """
-    return Statement(_create_task(), owner, {**_most(quota), **values})
+    return Statement(_create_task(), owner, values, _within(quota))
 
 
 def update_task(
@@ -164,39 +161,33 @@ def update_task(
     values: Mapping[str, object],
     expected_version: int | None,
     quota: Quota,
-) -> Statement[Change[TaskRow]]:
+) -> Statement[TaskRow]:
     """Set the columns that have values; where they have them already, the version stays too.
 
-    No row comes back where there is no such task.
+    No row comes back where there is no such task, or none at that version.
     """
-    parameters = {"key": key, "expected_version": expected_version, **_most(quota), **values}
-    return Statement(_update_task(frozenset(values)), owner, parameters)
+    parameters = {"key": key, "expected_version": expected_version, **values}
+    return Statement(_update_task(frozenset(values)), owner, parameters, _within(quota))
 
 
-def toggle_task(
-    owner: UserId, key: int, expected_version: int | None
-) -> Statement[Change[TaskRow]]:
+def toggle_task(owner: UserId, key: int, expected_version: int | None) -> Statement[TaskRow]:
     values = {"key": key, "expected_version": expected_version}
     return Statement(_toggle_task(), owner, values)
 
 
-def delete_task(
-    owner: UserId, key: int, expected_version: int | None
-) -> Statement[Change[TaskRow]]:
+def delete_task(owner: UserId, key: int, expected_version: int | None) -> Statement[TaskRow]:
     """Move the task into the trash, where only the statements for the trash find it."""
     values = {"key": key, "expected_version": expected_version}
     return Statement(_delete_task(), owner, values)
 
 
-def restore_task(
-    owner: UserId, key: int, expected_version: int | None
-) -> Statement[Change[TaskRow]]:
-    """Move the task out of the trash; nothing is written where it is not there."""
+def restore_task(owner: UserId, key: int, expected_version: int | None) -> Statement[TaskRow]:
+    """Move the task out of the trash; one that is not there stays as it is."""
     values = {"key": key, "expected_version": expected_version}
     return Statement(_restore_task(), owner, values)
 
 
-def update_tasks(owner: UserId, keys: Sequence[int], completed: bool) -> Statement[Change[TaskRow]]:
+def update_tasks(owner: UserId, keys: Sequence[int], completed: bool) -> Statement[TaskRow]:
     """Set all those tasks to completed or not; those that exist come back, in any order.
 
     Those that are so already keep their version.
@@ -204,7 +195,7 @@ def update_tasks(owner: UserId, keys: Sequence[int], completed: bool) -> Stateme
     return Statement(_update_tasks(), owner, {"keys": keys, "completed": completed})
 
 
-def delete_tasks(owner: UserId, keys: Sequence[int]) -> Statement[Change[TaskRow]]:
+def delete_tasks(owner: UserId, keys: Sequence[int]) -> Statement[TaskRow]:
     """Move all those tasks into the trash; those that existed come back, in any order."""
     return Statement(_delete_tasks(), owner, {"keys": keys})
 
@@ -229,10 +220,10 @@ def replay_removals(owner: UserId, idempotency_key: str) -> Statement[Replay[Rem
     return Statement(_replay_removals(), owner, {"idempotency_key": idempotency_key})
 
 
-def _most(quota: Quota) -> Mapping[str, int]:
-    """Return the parameters that a statement has which adds something."""
-    most = {"tasks_max": quota.tasks, "bytes_max": quota.bytes}
-    return {name: _NO_LIMIT if limit is None else limit for name, limit in most.items()}
+def _within(quota: Quota) -> Mapping[str, str]:
+    """Return the setting by which a statement may not go beyond the quota."""
+    most = (_NO_LIMIT if limit is None else limit for limit in (quota.tasks, quota.bytes))
+    return {"app.quota": " ".join(map(str, most))}
 
 
 SHAPES_KEPT = 256
@@ -323,40 +314,40 @@ def _stored() -> Sql[Stored]:
 
 
 @cache
-def _create_task() -> Sql[Change[TaskRow]]:
+def _create_task() -> Sql[TaskRow]:
     given = [fact.name for fact in TASK_FACTS.values() if May.CREATE in fact.may]
     return owned.create(TASK, {name: _VALUES[name] for name in given})
 
 
 @cache
-def _update_task(columns: frozenset[str]) -> Sql[Change[TaskRow]]:
+def _update_task(columns: frozenset[str]) -> Sql[TaskRow]:
     if not columns:
         return owned.compare_one(TASK)
-    return owned.set_one(TASK, {name: _VALUES[name] for name in sorted(columns)})
+    return owned.change_one(TASK, {name: _VALUES[name] for name in sorted(columns)})
 
 
 @cache
-def _toggle_task() -> Sql[Change[TaskRow]]:
+def _toggle_task() -> Sql[TaskRow]:
     return owned.change_one(TASK, {"completed": not_(_COLUMNS.completed)})
 
 
 @cache
-def _delete_task() -> Sql[Change[TaskRow]]:
+def _delete_task() -> Sql[TaskRow]:
     return owned.delete_one(TASK)
 
 
 @cache
-def _restore_task() -> Sql[Change[TaskRow]]:
+def _restore_task() -> Sql[TaskRow]:
     return owned.restore_one(TASK)
 
 
 @cache
-def _update_tasks() -> Sql[Change[TaskRow]]:
-    return owned.set_many(TASK, {"completed": _VALUES["completed"]})
+def _update_tasks() -> Sql[TaskRow]:
+    return owned.change_many(TASK, {"completed": _VALUES["completed"]})
 
 
 @cache
-def _delete_tasks() -> Sql[Change[TaskRow]]:
+def _delete_tasks() -> Sql[TaskRow]:
     return owned.delete_many(TASK)
 
 

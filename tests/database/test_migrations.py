@@ -36,7 +36,20 @@ from tests.api import nonempty, running_server, settings_for
 from tests.databases import Database
 from tests.repository import ROOT
 
-REVISIONS = ["0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009", "0010"]
+REVISIONS = [
+    "0001",
+    "0002",
+    "0003",
+    "0004",
+    "0005",
+    "0006",
+    "0007",
+    "0008",
+    "0009",
+    "0010",
+    "0011",
+    "0012",
+]
 BETTER_AUTHS_USERS = """
 CREATE TABLE users (
     id text NOT NULL PRIMARY KEY, name text NOT NULL, email text NOT NULL UNIQUE,

@@ -19,7 +19,6 @@ from models.statement import Sql, Statement
 from models.task import TaskRow
 from models.user import UserId
 from resolvers.statements import tasks
-from resolvers.statements.kind import Change
 from tests.api import settings_for
 from tests.databases import Database
 
@@ -115,7 +114,7 @@ class Crowd:
         assert record is not None
         return record[0]
 
-    async def toggle(self, owner: UserId, key: int) -> list[Change[TaskRow]]:
+    async def toggle(self, owner: UserId, key: int) -> list[TaskRow]:
         return await self.database.fetch(tasks.toggle_task(owner, key, None))
 
     async def open_all_connections(self) -> None:
@@ -163,19 +162,19 @@ async def test_one_owner_holds_up_two_connections_at_most(
         changes = [asyncio.create_task(crowd.toggle(crowd.owner, key)) for _ in range(64)]
         most = 0
         for _ in range(40):
-            assert (await crowd.toggle(BOB, bobs))[0].done
+            assert await crowd.toggle(BOB, bobs)
             most = max(most, await crowd.lock_waiters())
         assert most == 2
         # Who goes makes room for no more than went.
         for change in changes[:20]:
             change.cancel()
         for _ in range(40):
-            assert (await crowd.toggle(BOB, bobs))[0].done
+            assert await crowd.toggle(BOB, bobs)
             most = max(most, await crowd.lock_waiters())
         assert most == 2
         await holder.rollback()
     done = await asyncio.gather(*changes[20:])
-    assert all(change.done for (change,) in done)
+    assert all(done)
 
 
 async def test_whatever_befalls_a_change_its_place_is_given_back(crowd: Crowd) -> None:
@@ -189,6 +188,6 @@ async def test_whatever_befalls_a_change_its_place_is_given_back(crowd: Crowd) -
         change.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await change
-    assert (await crowd.toggle(crowd.owner, key))[0].done
+    assert await crowd.toggle(crowd.owner, key)
     await asyncio.sleep(0.5)
     assert crowd.turns.owners == 0

@@ -15,7 +15,7 @@ from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_a
 from graphql_schema.connections import ChangeCursor
 from tests.api import Caller, Server
 from tests.counts import Count
-from tests.databases import Database
+from tests.databases import Database, without_triggers
 
 PAGES_MAX = 100
 """More pages than any reading in these tests can take: whoever needs more goes round in circles."""
@@ -23,7 +23,7 @@ PAGES_MAX = 100
 
 def purge(database: Database, *ids: str) -> None:
     """Let tasks in the trash have been there for long, and purge them."""
-    with psycopg.connect(database.superuser_url) as connection:
+    with without_triggers(database) as connection:
         connection.execute(
             "UPDATE tasks SET deleted_at = now() - interval '40 days' "
             "WHERE id = ANY (%s) AND deleted_at IS NOT NULL",

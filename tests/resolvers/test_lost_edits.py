@@ -18,12 +18,11 @@ from models.task import TaskRow
 from models.user import UserId
 from resolvers.statements import tasks
 from resolvers.statements.idempotency_keys import once
-from resolvers.statements.kind import Change
 from tests.databases import AS_THE_SERVER, Database
 from tests.resolvers.test_statements import STATEMENTS
 
 Record = tuple[Any, ...]
-Keep = Callable[[UserId, Statement[Change[Any]]], Statement[Change[Any]]]
+Keep = Callable[[UserId, Statement[TaskRow]], Statement[TaskRow]]
 
 VALUES: dict[str, Any] = {
     "expected_version": 1,
@@ -51,7 +50,7 @@ class Owned(NamedTuple):
     live: int
     in_trash: int
 
-    def change(self, name: str) -> Statement[Change[Any]]:
+    def change(self, name: str) -> Statement[TaskRow]:
         """Return a change of the task, or of the one in the trash where it restores."""
         key = self.in_trash if name == "restore_task" else self.live
         values = {**VALUES, "owner": self.owner, "key": key, "keys": [key]}
@@ -143,10 +142,8 @@ def test_of_two_changes_that_expect_the_same_version_the_second_is_refused(
     database: Database, owned: Owned, name: str, keep: Keep
 ) -> None:
     first, second = (keep(owned.owner, owned.change(name)) for _ in range(2))
-    ((done, *changed),), answer = one_after_the_other(database, owned, first, second)
-    assert done is True
-    # What has been deleted meanwhile is not found.
-    assert answer == ([] if name == "delete_task" else [(False, *changed)])
+    (changed,), answer = one_after_the_other(database, owned, first, second)
+    assert answer == []
     version = changed[-1]
     assert version == 2
     with psycopg.connect(database.superuser_url) as connection:
@@ -166,9 +163,9 @@ def test_a_change_does_not_find_what_is_deleted_while_it_waits(
     if "expected_version" in change.values:
         change = change._replace(values={**change.values, "expected_version": None})
     first, second = (keep(owned.owner, each) for each in (owned.change(deletion), change))
-    ((done, *deleted),), answer = one_after_the_other(database, owned, first, second)
-    assert (done, answer) == (True, [])
-    assert row_of(database, owned.live) == tuple(deleted)
+    (deleted,), answer = one_after_the_other(database, owned, first, second)
+    assert answer == []
+    assert row_of(database, owned.live) == deleted
 
 
 @pytest.mark.parametrize("name", OF_MANY)
@@ -180,5 +177,5 @@ def test_batches_of_the_same_tasks_wait_for_each_other(
     )
     if name != "update_tasks":
         second = owned.change(name)
-    ((_, *before),), ((done, *after),) = one_after_the_other(database, owned, first, second)
-    assert (done, before[-1], after[-1]) == (True, 2, 3)
+    (before,), (after,) = one_after_the_other(database, owned, first, second)
+    assert (before[-1], after[-1]) == (2, 3)

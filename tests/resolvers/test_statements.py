@@ -92,6 +92,8 @@ def places(database: Database) -> Places:
             "RETURNING id, title, created_at::text, updated_at::text",
             {"user": VICTIM},
         ).fetchall()
+        # Not by triggers, which would give each task another version.
+        connection.execute("SET LOCAL session_replication_role = replica")
         for fact in facts_with(May.CLEAR):
             connection.execute(
                 f"UPDATE tasks SET {fact.name} = %s WHERE user_id = %s",
@@ -177,7 +179,7 @@ def shapes_of(name: str, owner: UserId, places: Places) -> Iterator[Statement[An
                 {"description": None, "completed": True},
             ]
         ),
-        "expected_version": [None, 1, 7],
+        "expected_version": [None, 2 if name == "restore_task" else 1],
         "quota": [ROOM],
         "conditions": list(conditions(places)),
         "search": ["victim"],

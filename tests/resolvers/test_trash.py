@@ -11,12 +11,12 @@ from app.database import purge as trash
 from app.database.installation import complete_migration
 from app.database.purge import purge
 from tests.api import Caller, Server, running_server, settings_for
-from tests.databases import Database
+from tests.databases import Database, without_triggers
 
 
 def age(database: Database, id: str, days: float) -> None:
     """Let a task have been in the trash for some days."""
-    with psycopg.connect(database.superuser_url) as connection:
+    with without_triggers(database) as connection:
         connection.execute(
             "UPDATE tasks SET deleted_at = now() - %s * interval '1 day' WHERE id = %s",
             [days, int(id)],

@@ -1,0 +1,267 @@
+
+-- A change takes its owner's turn before any other row: what its triggers then read is committed,
+-- and nobody else changes anything of the owner's. So no two changes wait for each other crosswise.
+CREATE FUNCTION lock_owner() RETURNS trigger
+LANGUAGE plpgsql AS $$
+DECLARE
+    owner text := current_setting('app.user_id', true);
+BEGIN
+    PERFORM 1 FROM SCHEMA.task_counters WHERE user_id = owner FOR NO KEY UPDATE;
+    RETURN NULL;
+END $$;
+
+-- The id, the version and the place of a new thing, whatever its kind. An id that is left out is
+-- made of the seconds since 1970 and 21 random bits, and is greater than any the owner has. `length`
+-- is in bytes. `is_numbered`: code from before has taken the version already.
+--
+-- `app.quota` has the most things and the most bytes that the owner may have; none where it is not
+-- set.
+CREATE FUNCTION take_number(owner text, length integer, is_numbered boolean,
+                            INOUT id bigint, OUT number integer, OUT place bigint)
+LANGUAGE plpgsql AS $$
+DECLARE
+    fresh bigint := coalesce(id, (floor(extract(epoch FROM clock_timestamp()))::bigint << 21)
+                                 + floor(random() * 2097152)::bigint);
+    quota text := current_setting('app.quota', true);
+    step integer := CASE WHEN is_numbered THEN 0 ELSE 1 END;
+    things bigint;
+    size bigint;
+BEGIN
+    UPDATE SCHEMA.task_counters c
+    SET version = c.version + step, last_id = greatest(c.last_id + 1, fresh),
+        tasks = c.tasks + 1, bytes = c.bytes + length
+    WHERE c.user_id = owner
+    RETURNING c.version, c.last_id, c.tasks, c.bytes INTO number, place, things, size;
+    IF NOT FOUND THEN
+        INSERT INTO SCHEMA.task_counters AS c (user_id, version, last_id, tasks, bytes)
+        VALUES (owner, 1, greatest(fresh, 3308963600793601), 1, length)
+        ON CONFLICT (user_id) DO UPDATE
+        SET version = c.version + step, last_id = greatest(c.last_id + 1, fresh),
+            tasks = c.tasks + 1, bytes = c.bytes + length
+        RETURNING c.version, c.last_id, c.tasks, c.bytes INTO number, place, things, size;
+    END IF;
+    IF things IS NULL OR size IS NULL THEN
+        -- Nobody has counted what the owner has.
+        UPDATE SCHEMA.task_counters c
+        SET (tasks, bytes) = (SELECT count(*) + 1,
+                                     coalesce(sum(SCHEMA.length_of(t.title, t.description, t.labels)),
+                                              0) + length
+                              FROM SCHEMA.tasks t WHERE t.user_id = owner)
+        WHERE c.user_id = owner RETURNING c.tasks, c.bytes INTO things, size;
+    END IF;
+    IF quota <> '' AND (things > split_part(quota, ' ', 1)::bigint
+                        OR size > split_part(quota, ' ', 2)::bigint) THEN
+        RAISE 'the quota has no room' USING ERRCODE = 'TD005';
+    END IF;
+    id := coalesce(id, place);
+END $$;
+
+-- The bytes of a task's texts, which count for the quota.
+CREATE FUNCTION length_of(title text, description text, labels text[]) RETURNS integer
+LANGUAGE sql STABLE PARALLEL SAFE AS $$
+    SELECT octet_length(title) + coalesce(octet_length(description), 0)
+           + octet_length(array_to_string(labels, ''))
+$$;
+
+-- The labels of a task as they are stored: one of each key, in the order given, each spelled as the
+-- owner's other tasks have it. `app.spelling` = 'given': as they are.
+CREATE FUNCTION spelled(owner text, given text[]) RETURNS text[]
+LANGUAGE plpgsql AS $$
+DECLARE
+    as_given boolean := coalesce(current_setting('app.spelling', true) = 'given', false);
+BEGIN
+    RETURN (
+        SELECT coalesce(array_agg(name ORDER BY place), '{}')
+        FROM (
+            SELECT DISTINCT ON (k.key) k.place,
+                   -- The order makes PostgreSQL take the index.
+                   coalesce(CASE WHEN NOT as_given THEN (
+                       SELECT l.name FROM SCHEMA.task_labels l
+                       WHERE l.user_id = owner AND l.key = k.key
+                       ORDER BY l.key, l.task_id LIMIT 1) END, k.said) AS name
+            FROM (SELECT said, place, SCHEMA.label_key(said) COLLATE "C" AS key
+                  FROM unnest(given) WITH ORDINALITY AS given (said, place)) AS k
+            ORDER BY k.key, k.place) AS each);
+END $$;
+
+-- What follows from a new task: its version, id and place, and the columns that are made of others.
+CREATE FUNCTION note_new_task() RETURNS trigger
+LANGUAGE plpgsql AS $$
+DECLARE
+    folded text := SCHEMA.fold(NEW.title);
+    place bigint;
+    number integer;
+BEGIN
+    NEW.title_key := lower(NEW.title);
+    NEW.title_order := SCHEMA.place_of(folded);
+    folded := concat_ws(' ', folded, SCHEMA.fold(NEW.description));
+    IF NEW.labels <> '{}' THEN
+        NEW.labels := SCHEMA.spelled(NEW.user_id, NEW.labels);
+        folded := concat_ws(' ', folded, SCHEMA.fold(array_to_string(NEW.labels, ' ')));
+    END IF;
+    NEW.words := array_to_tsvector(SCHEMA.words_in(NEW.user_id, folded));
+    IF NEW.due_on IS NOT NULL THEN
+        -- A task for a whole day is late when the day is over.
+        NEW.due_at := NEW.due_on + coalesce(NEW.due_time, '23:59:59.999999');
+    ELSIF NEW.due_time IS NOT NULL THEN
+        RAISE 'a time needs a day' USING ERRCODE = 'TD006';
+    END IF;
+    IF NEW.completed THEN
+        NEW.completed_at := coalesce(NEW.completed_at, now());
+    ELSE
+        NEW.completed_at := NULL;
+        NEW.completed_on := NULL;
+    END IF;
+    IF NEW.version IS NULL AND NEW.id IS NOT NULL AND (
+            EXISTS (SELECT FROM SCHEMA.tasks t WHERE t.user_id = NEW.user_id AND t.id = NEW.id)
+            OR EXISTS (SELECT FROM SCHEMA.task_lists l
+                       WHERE l.user_id = NEW.user_id AND l.id = NEW.id)) THEN
+        RAISE 'the id is taken' USING ERRCODE = 'TD004', DETAIL = NEW.id;
+    END IF;
+    SELECT taken.id, taken.number, taken.place INTO NEW.id, number, place
+    FROM SCHEMA.take_number(
+        NEW.user_id,
+        octet_length(NEW.title) + coalesce(octet_length(NEW.description), 0)
+        + octet_length(array_to_string(NEW.labels, '')),
+        NEW.version IS NOT NULL, NEW.id) AS taken;
+    NEW.version := coalesce(NEW.version, number);
+    NEW.position := coalesce(NEW.position, lpad(to_hex(place), 14, '0') || 'V');
+    RETURN NEW;
+END $$;
+
+-- What follows from a change of a task. Where all that clients see stays as it is, so do the version
+-- and the time of the last change.
+CREATE FUNCTION note_changed_task() RETURNS trigger
+LANGUAGE plpgsql AS $$
+DECLARE
+    folded text;
+    growth integer := 0;
+    quota text;
+    size bigint;
+BEGIN
+    IF NEW.completed <> OLD.completed THEN
+        NEW.completed_at := CASE WHEN NEW.completed THEN coalesce(NEW.completed_at, now()) END;
+    ELSE
+        NEW.completed_on := OLD.completed_on;
+    END IF;
+    IF NOT NEW.completed THEN
+        NEW.completed_on := NULL;
+    END IF;
+    IF NEW.labels <> '{}' AND NEW.deleted_at IS NULL
+            AND (NEW.labels <> OLD.labels OR OLD.deleted_at IS NOT NULL) THEN
+        NEW.labels := SCHEMA.spelled(NEW.user_id, NEW.labels);
+    END IF;
+    IF NEW.title <> OLD.title OR NEW.description IS DISTINCT FROM OLD.description
+            OR NEW.labels <> OLD.labels OR NEW.user_id <> OLD.user_id THEN
+        IF cardinality(NEW.labels) > 20 THEN
+            RAISE 'a task has too many labels' USING ERRCODE = 'TD007';
+        END IF;
+        folded := SCHEMA.fold(NEW.title);
+        NEW.title_key := lower(NEW.title);
+        NEW.title_order := SCHEMA.place_of(folded);
+        NEW.words := array_to_tsvector(SCHEMA.words_in(NEW.user_id, concat_ws(
+            ' ', folded, SCHEMA.fold(NEW.description),
+            SCHEMA.fold(array_to_string(NEW.labels, ' ')))));
+        growth := SCHEMA.length_of(NEW.title, NEW.description, NEW.labels)
+                  - SCHEMA.length_of(OLD.title, OLD.description, OLD.labels);
+    END IF;
+    IF NEW.due_on IS DISTINCT FROM OLD.due_on OR NEW.due_time IS DISTINCT FROM OLD.due_time THEN
+        IF NEW.due_on IS NULL AND NEW.due_time IS NOT NULL THEN
+            RAISE 'a time needs a day' USING ERRCODE = 'TD006';
+        END IF;
+        NEW.due_at := coalesce(NEW.due_on + coalesce(NEW.due_time, '23:59:59.999999'), 'infinity');
+    END IF;
+    -- Code from before has taken the version already.
+    IF NEW.version = OLD.version THEN
+        IF NEW.title = OLD.title AND NEW.completed = OLD.completed
+                AND NEW.description IS NOT DISTINCT FROM OLD.description
+                AND NEW.deleted_at IS NOT DISTINCT FROM OLD.deleted_at
+                AND NEW.due_on IS NOT DISTINCT FROM OLD.due_on
+                AND NEW.due_time IS NOT DISTINCT FROM OLD.due_time
+                AND NEW.priority = OLD.priority AND NEW.labels = OLD.labels
+                AND NEW.list_id IS NOT DISTINCT FROM OLD.list_id
+                AND NEW.parent_id IS NOT DISTINCT FROM OLD.parent_id
+                -- It is null until the migration has filled it in.
+                AND (NEW.position = OLD.position OR OLD.position IS NULL) THEN
+            RETURN NEW;
+        END IF;
+        UPDATE SCHEMA.task_counters c SET version = c.version + 1
+        WHERE c.user_id = NEW.user_id RETURNING c.version INTO NEW.version;
+        IF NEW.updated_at = OLD.updated_at THEN
+            NEW.updated_at := now();
+        END IF;
+    END IF;
+    IF growth <> 0 THEN
+        UPDATE SCHEMA.task_counters c SET bytes = c.bytes + growth
+        WHERE c.user_id = NEW.user_id RETURNING c.bytes INTO size;
+        IF size IS NULL THEN
+            UPDATE SCHEMA.task_counters c
+            SET (tasks, bytes) = (SELECT count(*), sum(SCHEMA.length_of(t.title, t.description,
+                                                                        t.labels)) + growth
+                                  FROM SCHEMA.tasks t WHERE t.user_id = NEW.user_id)
+            WHERE c.user_id = NEW.user_id RETURNING c.bytes INTO size;
+        END IF;
+        quota := current_setting('app.quota', true);
+        IF growth > 0 AND quota <> '' AND size > split_part(quota, ' ', 2)::bigint THEN
+            RAISE 'the quota has no room' USING ERRCODE = 'TD005';
+        END IF;
+    END IF;
+    RETURN NEW;
+END $$;
+
+-- The rows of task_labels: those of the tasks that are not in the trash.
+CREATE FUNCTION note_labels() RETURNS trigger
+LANGUAGE plpgsql AS $$
+BEGIN
+    IF TG_OP = 'UPDATE' THEN
+        DELETE FROM SCHEMA.task_labels l WHERE l.user_id = NEW.user_id AND l.task_id = NEW.id;
+    END IF;
+    IF NEW.deleted_at IS NULL THEN
+        INSERT INTO SCHEMA.task_labels (user_id, key, task_id, name)
+        SELECT NEW.user_id, SCHEMA.label_key(name), NEW.id, name FROM unnest(NEW.labels) AS name;
+    END IF;
+    RETURN NULL;
+END $$;
+
+CREATE OR REPLACE FUNCTION note_what_is_gone() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, SCHEMA, pg_temp AS $$
+BEGIN
+    -- Who saw a task in the trash knows; a task that never was there leaves no trace, so its going
+    -- takes a number of its own.
+    UPDATE task_counters c
+    SET version = CASE WHEN g.unseen THEN c.version + 1 ELSE c.version END,
+        purged_version = CASE WHEN g.unseen THEN c.version + 1
+                         ELSE greatest(c.purged_version, g.version) END,
+        tasks = c.tasks - g.tasks,
+        bytes = c.bytes - g.bytes
+    FROM (SELECT user_id, max(version) AS version, bool_or(deleted_at IS NULL) AS unseen,
+                 count(*) AS tasks, sum(length_of(title, description, labels)) AS bytes
+          FROM gone GROUP BY user_id) AS g
+    WHERE c.user_id = g.user_id;
+    RETURN NULL;
+END $$;
+
+CREATE OR REPLACE FUNCTION purge_trash(days integer, at_most integer) RETURNS integer
+LANGUAGE plpgsql STRICT SECURITY DEFINER SET search_path = pg_catalog, SCHEMA, pg_temp AS $$
+DECLARE
+    purged integer;
+BEGIN
+    -- Whoever calls this can keep the trash for longer, and no shorter. Owners who are changing
+    -- something are passed over; the others' turn is taken before their rows.
+    WITH old AS MATERIALIZED (
+        SELECT user_id, id FROM tasks
+        WHERE deleted_at < now() - make_interval(
+            days => greatest(days, (SELECT trash_retention_days FROM installation), 1))
+        ORDER BY deleted_at LIMIT least(at_most, 1000)
+    ), turn AS MATERIALIZED (
+        SELECT user_id FROM task_counters WHERE user_id IN (SELECT user_id FROM old)
+        ORDER BY user_id FOR NO KEY UPDATE SKIP LOCKED
+    )
+    DELETE FROM tasks WHERE (user_id, id) IN (
+        SELECT t.user_id, t.id FROM old JOIN turn USING (user_id) JOIN tasks t USING (user_id, id)
+        WHERE t.deleted_at < now() - make_interval(
+            days => greatest(days, (SELECT trash_retention_days FROM installation), 1))
+        FOR UPDATE OF t SKIP LOCKED);
+    GET DIAGNOSTICS purged = ROW_COUNT;
+    RETURN purged;
+END $$;
