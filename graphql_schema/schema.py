@@ -1,7 +1,5 @@
 """The schema, made of types and resolvers. The one module here that imports resolvers."""
 
-from datetime import datetime
-
 import strawberry
 from strawberry.schema.config import StrawberryConfig
 
@@ -18,18 +16,9 @@ from graphql_schema.results import (
     UpdateTasksResult,
     UserError,
 )
+from graphql_schema.scalars import SCALARS
 from graphql_schema.types import Task, User
-from models.instant import parse_rfc_3339, rfc_3339
 from resolvers import changes, mutations, queries, subscriptions
-
-DATE_TIME = strawberry.scalar(
-    name="DateTime",
-    description="An instant in the form of RFC 3339. Results are in UTC, with `Z` and six digits "
-    "of a second. Inputs have `Z` or an offset, and at most six digits of a second.",
-    specified_by_url="https://scalars.graphql.org/chillicream/date-time.html",
-    serialize=rfc_3339,
-    parse_value=parse_rfc_3339,
-)
 
 
 @strawberry.type(description="The queries. Each shows the caller's own data only.")
@@ -124,7 +113,7 @@ def build_schema() -> strawberry.Schema:
         mutation=Mutation,
         subscription=Subscription,
         types=[UserError],
-        config=StrawberryConfig(scalar_map={datetime: DATE_TIME}),
+        config=StrawberryConfig(scalar_map=SCALARS),
     )
 
 
