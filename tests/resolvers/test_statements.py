@@ -28,7 +28,8 @@ from models.statement import Statement
 from models.user import UserId
 from resolvers import statements
 from resolvers.statements import tasks
-from resolvers.statements.tasks import Conditions, Page
+from resolvers.statements.task_conditions import Conditions
+from resolvers.statements.task_pages import Page
 from tests.api import nonempty
 from tests.counts import Count
 from tests.databases import AS_THE_SERVER, Database
