@@ -1,6 +1,6 @@
 """The mutations. Each runs one statement of the caller's, and so one transaction."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated
 
 import strawberry
@@ -33,7 +33,9 @@ from graphql_schema.results import (
     VersionConflict,
 )
 from models.database import Refused, Rule
+from models.statement import Statement
 from models.task import TaskRow
+from models.user import UserId
 from resolvers.idempotency import changes, removals
 from resolvers.statements import tasks as statements
 from resolvers.statements.kind import Change
@@ -120,7 +122,9 @@ async def restore_task(
     context, expected = info.context, given(input.expected_version)
     statement = statements.restore_task(context.user_id, key, expected)
     restored = await changes(context, input, statement)
-    return restored[0].row if restored else await _why_not(context, key, expected)
+    if restored:
+        return restored[0].row
+    return await _why_not(context, key, expected, statements.task_anywhere)
 
 
 async def update_tasks(
@@ -191,11 +195,14 @@ def _found(keys: Keys, found: list[Change[TaskRow]]) -> tuple[list[TaskRow], lis
 
 
 async def _why_not(
-    context: Context, key: int, expected_version: int | None
+    context: Context,
+    key: int,
+    expected_version: int | None,
+    find: Callable[[UserId, int], Statement[TaskRow]] = statements.task,
 ) -> TaskNotFound | VersionConflict:
     """Return why a statement found no task to change: there is none, or it has another version."""
     if expected_version is not None:
-        rows = await context.database.fetch(statements.task(context.user_id, key))
+        rows = await context.database.fetch(find(context.user_id, key))
         if rows:
             return VersionConflict(current=rows[0])
     return TaskNotFound()
