@@ -1,5 +1,6 @@
 """The mutations of one task, and of labels. Each is one transaction of the caller's."""
 
+from collections.abc import Callable
 from typing import Annotated
 
 import strawberry
@@ -27,7 +28,9 @@ from graphql_schema.results import (
 from graphql_schema.types import Label
 from graphql_schema.values import given, task_key
 from models.database import Refused
+from models.statement import Statement
 from models.task import TaskRow
+from models.user import UserId
 from resolvers.idempotency import changes, renamings
 from resolvers.refusals import refusal
 from resolvers.statements import tasks as statements
@@ -113,7 +116,9 @@ async def restore_task(
     context, expected = info.context, given(input.expected_version)
     statement = statements.restore_task(context.user_id, key, expected)
     restored = await changes(context, input, statement)
-    return restored[0].row if restored else await _why_not(context, key, expected)
+    if restored:
+        return restored[0].row
+    return await _why_not(context, key, expected, statements.task_anywhere)
 
 
 async def rename_label(
@@ -140,11 +145,14 @@ async def rename_label(
 
 
 async def _why_not(
-    context: Context, key: int, expected_version: int | None
+    context: Context,
+    key: int,
+    expected_version: int | None,
+    find: Callable[[UserId, int], Statement[TaskRow]] = statements.task,
 ) -> TaskNotFound | VersionConflict:
     """Return why a statement found no task to change: there is none, or it has another version."""
     if expected_version is not None:
-        rows = await context.database.fetch(statements.task(context.user_id, key))
+        rows = await context.database.fetch(find(context.user_id, key))
         if rows:
             return VersionConflict(current=rows[0])
     return TaskNotFound()

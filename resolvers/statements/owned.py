@@ -31,6 +31,12 @@ def find(kind: Kind[Thing]) -> Sql[Thing]:
     return compiled(statement, kind.make_row, writes=False)
 
 
+def find_anywhere(kind: Kind[Thing]) -> Sql[Thing]:
+    """Read one thing, in the trash or not."""
+    statement = select(*kind.columns).where(kind.is_owned, kind.table.c.id == KEY)
+    return compiled(statement, kind.make_row, writes=False)
+
+
 def create(kind: Kind[Thing], *rows: NewValues) -> Sql[Thing]:
     """Add things, and return them in the same order. All have the same columns."""
     values = [{"user_id": OWNER, **row} for row in rows]

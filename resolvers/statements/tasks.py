@@ -114,6 +114,11 @@ def task(owner: UserId, key: int) -> Statement[TaskRow]:
     return Statement(_task(), owner, {"key": key})
 
 
+def task_anywhere(owner: UserId, key: int) -> Statement[TaskRow]:
+    """Return the task, in the trash or not."""
+    return Statement(_task_anywhere(), owner, {"key": key})
+
+
 def tasks(owner: UserId, page: Page, *, limit: int, backward: bool) -> Statement[TaskRow]:
     """Return up to `limit` tasks from the page's start; backward: from its end, last one first."""
     descending = page.direction is OrderDirection.DESC
@@ -317,6 +322,11 @@ _CONDITIONS: dict[str, Condition] = {
 @cache
 def _task() -> Sql[TaskRow]:
     return owned.find(TASK)
+
+
+@cache
+def _task_anywhere() -> Sql[TaskRow]:
+    return owned.find_anywhere(TASK)
 
 
 @lru_cache(SHAPES_KEPT)

@@ -59,7 +59,7 @@ BESIDES = {
 }
 """The fields of inputs that are no field of a task."""
 
-WITH: dict[str, dict[str, object]] = {"due_time": {"dueOn": "2026-01-31"}}
+WITH: dict[str, dict[str, Any]] = {"due_time": {"dueOn": "2026-01-31"}}
 """What else must be given with a field."""
 
 WRITTEN_BY_THE_SERVER = {

@@ -25,12 +25,14 @@ from tests.resolvers.test_statements import STATEMENTS
 Record = tuple[Any, ...]
 Keep = Callable[[UserId, Statement[TaskRow]], Statement[TaskRow]]
 
+ROOM = Quota(None, None)
+
 VALUES: dict[str, Any] = {
     "expected_version": 1,
     "values": {"completed": True},
     "names": {"added": ["urgent"]},
     "today": date(2026, 1, 31),
-    "quota": Quota(None, None),
+    "quota": ROOM,
 }
 """What is given for the parameters of changes."""
 
@@ -177,10 +179,8 @@ def test_batches_of_the_same_tasks_wait_for_each_other(
     database: Database, owned: Owned, name: str
 ) -> None:
     first, second = (
-        tasks.update_tasks(
-            owned.owner, [owned.live], {"completed": completed}, {}, Quota(None, None)
-        )
-        for completed in (True, False)
+        tasks.update_tasks(owned.owner, [owned.live], {"completed": done}, {}, ROOM)
+        for done in (True, False)
     )
     if name != "update_tasks":
         second = owned.change(name)

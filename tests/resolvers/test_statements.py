@@ -95,8 +95,8 @@ def places(database: Database) -> Places:
             {"user": VICTIM},
         ).fetchall()
         connection.execute(
-            "INSERT INTO task_labels (user_id, key, task_id, name) "
-            "SELECT user_id, 'home', id, 'Home' FROM tasks WHERE user_id = %s AND deleted_at IS NULL",
+            "INSERT INTO task_labels (user_id, key, task_id, name) SELECT user_id, 'home', id, "
+            "'Home' FROM tasks WHERE user_id = %s AND deleted_at IS NULL",
             [VICTIM],
         )
         # Not by triggers, which would give each task another version.
