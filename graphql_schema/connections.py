@@ -10,10 +10,11 @@ import orjson
 import strawberry
 
 from graphql_schema.errors import BadUserInput
-from graphql_schema.filters import LABEL_MAX_LENGTH, TaskOrderField
-from graphql_schema.inputs import TASK_ID_MAX, is_storable
-from graphql_schema.types import Task, TaskPriority
+from graphql_schema.filters import TaskOrderField
+from graphql_schema.types import Label, Task, TaskPriority
+from graphql_schema.values import TASK_ID_MAX, is_storable
 from models.instant import Instant
+from models.label import LABEL_MAX_LENGTH
 from models.task import TaskRow
 
 PAGE_SIZE_DEFAULT = 50
@@ -267,11 +268,6 @@ class TaskConnection:
     )
     async def total_count(self) -> int:
         return await self.count()
-
-
-@strawberry.type(description="A label that some task outside the trash has.")
-class Label:
-    name: str = strawberry.field(description="The label, as all tasks spell it.")
 
 
 @strawberry.type(description="A label and its position among the labels.")

@@ -10,9 +10,10 @@ from strawberry import UNSET
 
 from graphql_schema.errors import BadUserInput
 from graphql_schema.fields import ordered, ranged
-from graphql_schema.inputs import given, is_storable
 from graphql_schema.types import TaskPriority
+from graphql_schema.values import given, is_storable
 from models.fact import Fact, May
+from models.label import LABEL_MAX_LENGTH, one_label
 from models.task import LABELS_MAX, TASK_FACTS
 
 IDS_MAX = 100
@@ -20,9 +21,6 @@ IDS_MAX = 100
 
 PRIORITIES_MAX = 20
 """Priorities in a filter, those that are given twice among them."""
-
-LABEL_MAX_LENGTH = 50
-"""Unicode code points in a label."""
 
 SEARCH_MAX_LENGTH = 200
 """Characters in a search."""
@@ -100,7 +98,7 @@ class LabelFilter:
                 )
             if not all(map(is_storable, labels)):
                 raise BadUserInput(f"`labels.{name}` has a character that no label can have.")
-            found[name] = [" ".join(label.split()) for label in labels]
+            found[name] = [one_label(label) for label in labels]
             if any(len(label) > LABEL_MAX_LENGTH for label in found[name]):
                 raise BadUserInput(
                     f"`labels.{name}` has a label of more than {LABEL_MAX_LENGTH} characters."

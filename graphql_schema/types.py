@@ -73,6 +73,11 @@ class Task:
         return await info.context.viewer()
 
 
+@strawberry.type(description="A label that some task outside the trash has.")
+class Label:
+    name: str = strawberry.field(description="The label, as it is spelled on each of these tasks.")
+
+
 @strawberry.type(
     description="How much the caller has stored, and may store. What is in the trash counts."
 )

@@ -76,7 +76,7 @@ class Rule(Enum):
 class Refused(Exception):
     """A change would have broken a rule. Nothing was written."""
 
-    def __init__(self, rule: Rule, detail: str | None) -> None:
+    def __init__(self, rule: Rule, detail: str = "") -> None:
         super().__init__(rule)
         self.rule = rule
         self.detail = detail

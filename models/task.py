@@ -30,6 +30,7 @@ from sqlmodel import Field, SQLModel
 from models.day import Day, TimeOfDay
 from models.fact import OPTIONAL, WRITTEN, May, facts_of
 from models.instant import Instant
+from models.label import LABEL_MAX_LENGTH
 from models.naming import metadata
 
 TITLE_MAX_LENGTH = 200
@@ -173,12 +174,12 @@ class Task(SQLModel, table=True):
     due_on: date | None = Field(
         default=None,
         description="The day on which it is due, wherever its owner is",
-        sa_column=Column(Date),
+        sa_column=Column(Date, info={May: OPTIONAL}),
     )
     due_time: time | None = Field(
         default=None,
         description="The time of that day, where it is not due for the whole day",
-        sa_column=Column(Time),
+        sa_column=Column(Time, info={May: OPTIONAL}),
     )
     # When it is late, by its owner's clock: a trigger makes it of the two; infinity without a date.
     due_at: datetime = Field(
@@ -187,12 +188,17 @@ class Task(SQLModel, table=True):
     priority: int = Field(
         default=0,
         description="How much it matters",
-        sa_column=Column(SmallInteger, nullable=False, server_default=text("0")),
+        sa_column=Column(
+            SmallInteger, nullable=False, server_default=text("0"), info={May: WRITTEN}
+        ),
     )
     labels: list[str] = Field(
         default=[],
-        description=f"Words to find it by, in the order given: at most {LABELS_MAX}",
-        sa_column=Column(ARRAY(Text), nullable=False, server_default=text("'{}'")),
+        description="Words to find it by, in the order given: at most "
+        f"{LABELS_MAX}, each of 1 to {LABEL_MAX_LENGTH} Unicode code points",
+        sa_column=Column(
+            ARRAY(Text), nullable=False, server_default=text("'{}'"), info={May: WRITTEN}
+        ),
     )
     completed_on: date | None = Field(
         default=None,

@@ -199,11 +199,24 @@ def _state_of(result: PGresult) -> str:
 
 def _error_of(result: PGresult) -> psycopg.Error:
     message = result.error_field(DiagnosticField.MESSAGE_PRIMARY) or result.error_message
+    text, state = message.decode(errors="replace"), _state_of(result)
     try:
-        kind = psycopg.errors.lookup(_state_of(result))
+        return psycopg.errors.lookup(state)(text)
     except KeyError:
-        kind = psycopg.OperationalError
-    return kind(message.decode(errors="replace"))
+        if not state:
+            return psycopg.OperationalError(text)
+    detail = result.error_field(DiagnosticField.MESSAGE_DETAIL) or b""
+    return Raised(text, state, detail.decode(errors="replace"))
+
+
+class Raised(psycopg.DatabaseError):
+    """An error with a SQLSTATE that is not PostgreSQL's: a function of somebody's raised it."""
+
+    def __init__(self, message: str, sqlstate: str, detail: str) -> None:
+        super().__init__(message)
+        self.sqlstate = sqlstate
+        self.detail = detail
+        """Its DETAIL, empty where it has none."""
 
 
 class Texts:

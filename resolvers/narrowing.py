@@ -5,12 +5,12 @@ from typing import cast
 
 from graphql_schema.connections import NO_PRIORITY
 from graphql_schema.filters import TaskFilter, TaskOrderField, TaskStatus, TaskTrash
-from graphql_schema.inputs import given, task_key
 from graphql_schema.types import TaskPriority
+from graphql_schema.values import given, task_key
 from models.database import Database
 from models.statement import Statement
 from models.user import UserId
-from resolvers.statements import labels, lookups
+from resolvers.statements import label_pages, lookups
 from resolvers.statements.task_conditions import Conditions
 
 FOUND_MAX = 1000
@@ -88,9 +88,9 @@ def _lookups(
     if conditions.trash is TaskTrash.ONLY:
         return
     if conditions.labels_all:
-        yield labels.labelled_tasks(owner, conditions.labels_all, limit, rarest=True)
+        yield label_pages.labelled_tasks(owner, conditions.labels_all, limit, rarest=True)
     if conditions.labels_any:
-        yield labels.labelled_tasks(owner, conditions.labels_any, limit, rarest=False)
+        yield label_pages.labelled_tasks(owner, conditions.labels_any, limit, rarest=False)
     priorities = conditions.priorities
     # The order by priority is read from their index anyway.
     if priorities and NO_PRIORITY not in priorities and field is not TaskOrderField.PRIORITY:

@@ -17,12 +17,12 @@ from graphql_schema.connections import (
     page_size,
 )
 from graphql_schema.filters import TaskFilter, TaskOrder, check_order
-from graphql_schema.inputs import given, task_key
 from graphql_schema.types import RateLimit, Storage
+from graphql_schema.values import given, task_key
 from models.task import TaskRow
 from models.user import UserRow
 from resolvers.narrowing import EVERY_TASK, conditions_of, narrowed
-from resolvers.statements import labels as label_list
+from resolvers.statements import label_pages
 from resolvers.statements import task_pages as statements
 from resolvers.statements.task_pages import Page
 from resolvers.statements.tasks import task as statement_of_task
@@ -138,10 +138,10 @@ async def labels(
     size, place = page_size(given(first), None), given(after)
     start = None if place is None else LabelCursor.decode(place, "after").name
     owner, database = info.context.user_id, info.context.database
-    names = [name for (name,) in await database.fetch(label_list.labels(owner, start, size + 1))]
+    names = [name for (name,) in await database.fetch(label_pages.labels(owner, start, size + 1))]
 
     async def any_before(label: str) -> bool:
-        return (await database.fetch(label_list.any_label_until(owner, label)))[0][0]
+        return (await database.fetch(label_pages.any_label_until(owner, label)))[0][0]
 
     return LabelConnection(
         names=names[:size],

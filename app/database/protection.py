@@ -123,11 +123,11 @@ EXPECTED: dict[Key, str] = {
     ("alembic_version", "right to select"): "every column",
     ("installation", "right to select"): "every column",
     ("", "function lock_owner"): "callable 4b4df708b6614935b645ea84211ef61f",
-    ("", "function take_number"): "callable 1aae54b48cab626d9fd625c4988960ea",
+    ("", "function take_number"): "callable 0cb9b8df0073ed7dbfdb2bf95383022d",
     ("", "function length_of"): "callable 03dd5e7a33b369f091b3a098a31cd354",
     ("", "function label_key"): "callable 089f7c34b6ab91119998e4b1d2f8bae3",
     ("", "function spelled"): "callable 4a3c9bd858575b106a88bc34ec3af56b",
-    ("", "function note_new_task"): "callable bcc52b2566ae373d20faee2c759c1f90",
+    ("", "function note_new_task"): "callable 58141bb4ea2345bd9f1e0a730664a4f7",
     ("", "function note_changed_task"): "callable 38f86f5a576112010b9151be8b240888",
     ("", "function note_labels"): "callable 9c167923366ff4659795d0a53a8c1168",
     ("", "function note_what_is_gone"): (
@@ -137,7 +137,7 @@ EXPECTED: dict[Key, str] = {
         f"{_AS_OWNER} callable set {_SEARCH_PATH} de673356f5a81c07ec579833863d3d33"
     ),
     ("", "function purge_trash"): (
-        f"{_AS_OWNER} callable set {_SEARCH_PATH} cb8c67bde58b7896b5f1012a36243b4c"
+        f"{_AS_OWNER} callable set {_SEARCH_PATH} 73236e5295a3e6b1b198b1ea55e261bc"
     ),
     ("", "function query_for"): f"callable set {_SEARCH_PATH} ccd5ff62699439e9d116a220ca27610c",
     ("", "function search_tasks"): (

@@ -19,6 +19,7 @@ from models.database import (
     Rule,
 )
 from models.statement import Row, Statement
+from pipelined_postgres.connection import Raised
 
 CLASHES_MAX = 3
 """How often a statement is tried again after a deadlock or a serialization failure."""
@@ -83,9 +84,10 @@ class Attempts:
                 raise DatabaseTooSlow(TOO_SLOW) from error
             case TimeoutError():
                 self._give_up(error, logging.WARNING, TOO_SLOW)
+            case Raised() if error.sqlstate in RULES:
+                raise Refused(RULES[error.sqlstate], error.detail) from error
             case psycopg.Error():
-                # psycopg knows no class of a SQLSTATE of ours.
-                self._failed_with(error, error.sqlstate or error.diag.sqlstate or "")
+                self._failed_with(error, error.sqlstate or "")
 
     def _failed_with(self, error: psycopg.Error, state: str) -> None:
         if state in CLASHES:
@@ -99,8 +101,6 @@ class Attempts:
         elif state in OUT_OF_ORDER:
             sentence = f"The database cannot do its work: {OUT_OF_ORDER[state]}."
             self._give_up(error, logging.ERROR, sentence)
-        elif state in RULES:
-            raise Refused(RULES[state], error.diag.message_detail) from error
         elif state in ENDED or isinstance(error, psycopg.OperationalError):
             self._breaks += 1
             if self._breaks > self._breaks_max(state):

@@ -1,136 +1,112 @@
-"""The statements of labels: which are in use, and which tasks have them.
+"""Labels in SQL: on tasks, and in `task_labels`, which has a row for each that is not in the trash.
 
-A list of all would be long to count where many tasks have the same. So PostgreSQL goes from one key
-to the next, by the index.
+Labels are compared by `label_key`. Triggers spell what is written, and leave out repetitions.
 """
 
-from collections.abc import Sequence
-from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import (
     ARRAY,
-    Boolean,
-    Integer,
+    ColumnElement,
     Select,
-    SQLColumnExpression,
     Text,
+    any_,
     bindparam,
+    case,
     func,
     literal_column,
     select,
     true,
+    update,
 )
+from sqlalchemy.dialects.postgresql import array
+from sqlalchemy.sql.selectable import TableValuedAlias
 
 from models.metadata import metadata
-from models.statement import Sql, Statement
-from models.user import UserId
-from resolvers.statements.compiling import compiled
-from resolvers.statements.kind import OWNER, Condition
+from models.statement import Sql
+from resolvers.statements.compiling import compiled, row_maker
+from resolvers.statements.kind import OWNER, Kind
 
-_TABLE = metadata.tables["task_labels"]
-_COLUMNS = _TABLE.c
+RENAMED_MAX = 5_000
+"""Tasks on which a label can be renamed at once."""
+
+_FROM, _TO = bindparam("from", type_=Text), bindparam("to", type_=Text)
+_KEYS = array([func.label_key(_FROM), func.label_key(_TO)])
+_LABELS = metadata.tables["task_labels"].c
+_IS_OWNED = _LABELS.user_id == OWNER
+_IS_USED = select(true()).where(_IS_OWNED, _LABELS.key == func.label_key(_FROM)).exists()
 
 
-def labels(owner: UserId, after: str | None, limit: int) -> Statement[tuple[str]]:
-    """Return up to `limit` labels that are in use, by their keys, each spelled as tasks have it.
+class Renamed(NamedTuple):
+    """A task on which a label was spelled anew."""
 
-    `after`: only those whose keys come after the key of this label.
+    id: int
+
+
+class Uses(NamedTuple):
+    """Who has a label, of the tasks that are not in the trash."""
+
+    is_used: bool
+    """Whether any task has it."""
+    tasks: int
+    """How many there are on which it would be spelled anew, up to one more than may be."""
+
+
+def changed(labels: ColumnElement[Any], *, adds: bool, removes: bool) -> ColumnElement[Any]:
+    """Return a task's labels without those that are removed, and with those that are added."""
+    if removes:
+        of_task, removed = _each(labels), _each(bindparam("removed", type_=ARRAY(Text)))
+        keys = select(func.label_key(removed.c.name))
+        kept = select(of_task.c.name).where(func.label_key(of_task.c.name).not_in(keys))
+        labels = _array(kept.order_by(of_task.c.place))
+    if adds:
+        labels = labels.op("||")(bindparam("added", type_=ARRAY(Text)))
+    return labels
+
+
+def rename(kind: Kind[Any]) -> Sql[Renamed]:
+    """Spell a label anew on all tasks that have it, unless these are more than `RENAMED_MAX`.
+
+    Those that have the other one have it in this spelling afterwards, too.
     """
-    return Statement(_labels(), owner, {"after": after, "limit": limit})
-
-
-def any_label_until(owner: UserId, label: str) -> Statement[tuple[bool]]:
-    """Return whether a label is in use whose key is that of this one, or comes before it."""
-    return Statement(_any_label_until(), owner, {"label": label})
-
-
-def labelled_tasks(
-    owner: UserId, asked: Sequence[str], limit: int, *, rarest: bool
-) -> Statement[tuple[int]]:
-    """Return the ids of up to `limit` tasks outside the trash that have one of the labels.
-
-    `rarest`: that have the one of them that the fewest tasks have, counted up to the limit.
-    """
-    return Statement(_labelled_tasks(rarest), owner, {"asked": asked, "limit": limit})
-
-
-# What follows is the SQL: one function a statement, run once for each shape.
-
-_LIMIT = bindparam("limit", type_=Integer)
-
-
-def _key(label: SQLColumnExpression[Any]) -> SQLColumnExpression[Any]:
-    return func.label_key(label, type_=Text)
-
-
-def _first(*conditions: Condition) -> Select[Any]:
-    """Return the first entry of the index. Without an order PostgreSQL reads the whole table."""
-    return (
-        select(_COLUMNS.key, _COLUMNS.name)
-        .where(_COLUMNS.user_id == OWNER, *conditions)
-        .order_by(_COLUMNS.key, _COLUMNS.task_id)
-        .limit(literal_column("1"))
-    )
-
-
-@cache
-def _labels() -> Sql[tuple[str]]:
-    after = bindparam("after", type_=Text)
-    # Nothing comes before the empty text, and nothing has it as its key.
-    start = _first(_COLUMNS.key > func.coalesce(_key(after), literal_column("''"))).subquery()
-    one = literal_column("1", Integer)
-    walk = select(start.c.key, start.c.name, one.label("place")).where(_LIMIT > 0)
-    walked = walk.cte("walked", recursive=True)
-    following = _first(_COLUMNS.key > walked.c.key).correlate(walked).lateral("following")
-    walked = walked.union_all(
-        select(following.c.key, following.c.name, walked.c.place + one)
-        .select_from(walked)
-        .join(following, true())
-        .where(walked.c.place < _LIMIT)
-    )
-    return compiled(select(walked.c.name).order_by(walked.c.place), tuple, writes=False)
-
-
-@cache
-def _any_label_until() -> Sql[tuple[bool]]:
-    label = bindparam("label", type_=Text)
-    found = (
-        select(literal_column("true", Boolean))
-        .where(_COLUMNS.user_id == OWNER, _COLUMNS.key <= _key(label))
-        .order_by(_COLUMNS.key, _COLUMNS.task_id)
-        .limit(literal_column("1"))
-        .scalar_subquery()
-    )
-    return compiled(select(func.coalesce(found, literal_column("false"))), tuple, writes=False)
-
-
-@cache
-def _labelled_tasks(rarest: bool) -> Sql[tuple[int]]:
-    said = func.unnest(bindparam("asked", type_=ARRAY(Text))).column_valued("said")
-    keys = select(_key(said).label("key")).distinct().subquery("keys")
-
-    def having(key: SQLColumnExpression[Any]) -> Select[Any]:
-        return (
-            select(_COLUMNS.task_id)
-            .where(_COLUMNS.user_id == OWNER, _COLUMNS.key == key)
-            .order_by(_COLUMNS.key, _COLUMNS.task_id)
-            .limit(_LIMIT)
-        )
-
-    if rarest:
-        counted = having(keys.c.key).correlate(keys).lateral("counted")
-        keys = (
-            select(keys.c.key)
-            .select_from(keys)
-            .join(counted, true(), isouter=True)
-            .group_by(keys.c.key)
-            .order_by(func.count(counted.c.task_id), keys.c.key)
-            .limit(literal_column("1"))
-            .subquery("rarest")
-        )
-    found = having(keys.c.key).correlate(keys).lateral("found")
+    table, of_task = kind.table, _each(kind.table.c.labels)
+    new_name = case((func.label_key(of_task.c.name) == any_(_KEYS), _TO), else_=of_task.c.name)
     statement = (
-        select(found.c.task_id).select_from(keys).join(found, true()).distinct().limit(_LIMIT)
+        update(table)
+        .where(
+            kind.is_owned,
+            kind.is_live,
+            table.c.id == any_(_array(_spelled_otherwise(RENAMED_MAX))),
+            _IS_USED,
+            _count() <= literal_column(str(RENAMED_MAX)),
+        )
+        .values(labels=_array(select(new_name).order_by(of_task.c.place)))
+        .returning(table.c.id, table.c.version)
     )
-    return compiled(statement, tuple, writes=False)
+    return compiled(statement, lambda record: Renamed(record[0]), writes=True)
+
+
+def uses() -> Sql[Uses]:
+    """Count the tasks on which a label would be spelled anew, up to one more than may be."""
+    return compiled(select(_IS_USED, _count()), row_maker(Uses), writes=False)
+
+
+def _spelled_otherwise(limit: int) -> Select[Any]:
+    """Return the ids of tasks that have either label, and not as it is to be spelled."""
+    ids = select(_LABELS.task_id)
+    conditions = (_IS_OWNED, _LABELS.key == any_(_KEYS), _LABELS.name != _TO)
+    return ids.where(*conditions).limit(literal_column(str(limit)))
+
+
+def _count() -> ColumnElement[int]:
+    found = _spelled_otherwise(RENAMED_MAX + 1).subquery("found")
+    return select(func.count()).select_from(found).scalar_subquery()
+
+
+def _each(labels: ColumnElement[Any]) -> TableValuedAlias:
+    """Return the labels of an array as rows, with their places."""
+    return func.unnest(labels).table_valued("name", with_ordinality="place").render_derived()
+
+
+def _array(rows: Select[Any]) -> ColumnElement[Any]:
+    return func.array(rows.scalar_subquery())

@@ -22,6 +22,7 @@ from graphql_schema.filters import TaskStatus, TaskTrash
 from models.fact import Fact, May
 from models.task import TASK_FACTS
 from resolvers.statements.kind import OWNER, Condition
+from resolvers.statements.label_pages import keys_of, spelled
 from resolvers.statements.tasks import TASK
 
 _COLUMNS = TASK.table.c
@@ -119,16 +120,6 @@ def _asked(name: str) -> SQLColumnExpression[Any]:
     return bindparam(name, type_=ARRAY(Text))
 
 
-def _spelled(name: str) -> SQLColumnExpression[Any]:
-    """Return the labels that are asked for, spelled as the owner's tasks have them: made once."""
-    return select(func.spelled(OWNER, _asked(name), type_=ARRAY(Text))).scalar_subquery()
-
-
-def _keys(labels: SQLColumnExpression[Any]) -> SQLColumnExpression[Any]:
-    label = func.unnest(labels).column_valued("label")
-    return func.array(select(func.label_key(label)).scalar_subquery(), type_=ARRAY(Text))
-
-
 _HAS, _HAS_ONE_OF = "@>", "&&"
 
 _CONDITIONS: dict[str, Condition] = {
@@ -137,9 +128,9 @@ _CONDITIONS: dict[str, Condition] = {
     "search": _COLUMNS.words.bool_op("@@")(select(func.query_for(OWNER, SEARCH)).scalar_subquery()),
     # Not by its index: where tasks with a priority are few, they have been looked up already.
     "priorities": _COLUMNS.priority + literal_column("0") == any_(PRIORITIES),
-    "labels_all": _COLUMNS.labels.bool_op(_HAS)(_spelled("labels_all")),
-    "labels_any": _COLUMNS.labels.bool_op(_HAS_ONE_OF)(_spelled("labels_any")),
-    "labels_none": not_(_COLUMNS.labels.bool_op(_HAS_ONE_OF)(_spelled("labels_none"))),
+    "labels_all": _COLUMNS.labels.bool_op(_HAS)(spelled(_asked("labels_all"))),
+    "labels_any": _COLUMNS.labels.bool_op(_HAS_ONE_OF)(spelled(_asked("labels_any"))),
+    "labels_none": not_(_COLUMNS.labels.bool_op(_HAS_ONE_OF)(spelled(_asked("labels_none")))),
     **{
         name: condition
         for fact in (TASK_FACTS["due_at"], *TASK_FACTS.values())
@@ -149,9 +140,9 @@ _CONDITIONS: dict[str, Condition] = {
 }
 
 # A task in the trash keeps its own spelling.
-_KEYS = _keys(_COLUMNS.labels)
+_KEYS = keys_of(_COLUMNS.labels)
 _IN_TRASH: dict[str, Condition] = {
-    "labels_all": _KEYS.bool_op(_HAS)(_keys(_asked("labels_all"))),
-    "labels_any": _KEYS.bool_op(_HAS_ONE_OF)(_keys(_asked("labels_any"))),
-    "labels_none": not_(_KEYS.bool_op(_HAS_ONE_OF)(_keys(_asked("labels_none")))),
+    "labels_all": _KEYS.bool_op(_HAS)(keys_of(_asked("labels_all"))),
+    "labels_any": _KEYS.bool_op(_HAS_ONE_OF)(keys_of(_asked("labels_any"))),
+    "labels_none": not_(_KEYS.bool_op(_HAS_ONE_OF)(keys_of(_asked("labels_none")))),
 }

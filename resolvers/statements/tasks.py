@@ -6,9 +6,15 @@ each in a transaction of its own in which `app.user_id` is the owner.
 """
 
 from collections.abc import Mapping, Sequence
+from datetime import date
 from functools import cache
+from typing import Any
 
-from sqlalchemy import bindparam, not_
+from sqlalchemy import (
+    ColumnElement,
+    bindparam,
+    not_,
+)
 
 from models.fact import May
 from models.metadata import metadata
@@ -16,10 +22,11 @@ from models.quota import Quota, Stored
 from models.statement import Sql, Statement
 from models.task import TASK_FACTS, TaskRow
 from models.user import UserId
-from resolvers.statements import idempotency_keys, owned, pages, removals, storage
+from resolvers.statements import idempotency_keys, labels, owned, pages, removals, storage
 from resolvers.statements.compiling import row_maker
 from resolvers.statements.idempotency_keys import Replay
 from resolvers.statements.kind import Change, Kind, Removal
+from resolvers.statements.labels import Renamed, Uses
 from resolvers.statements.pages import FeedRow
 
 TASK = Kind(
@@ -38,6 +45,11 @@ def task(owner: UserId, key: int) -> Statement[TaskRow]:
     return Statement(_task(), owner, {"key": key})
 
 
+def task_anywhere(owner: UserId, key: int) -> Statement[TaskRow]:
+    """Return the task, in the trash or not."""
+    return Statement(_task_anywhere(), owner, {"key": key})
+
+
 def task_changes(owner: UserId, after_version: int, limit: int) -> Statement[FeedRow[TaskRow]]:
     """Return up to `limit` tasks that have changed since, in the trash or not, oldest change first.
 
@@ -51,12 +63,18 @@ def stored(owner: UserId) -> Statement[Stored]:
     return Statement(_stored(), owner, {})
 
 
-def create_task(owner: UserId, values: Mapping[str, object], quota: Quota) -> Statement[TaskRow]:
-    """Add a task, if there is room for it.
+def create_tasks(
+    owner: UserId, rows: Sequence[Mapping[str, object]], quota: Quota
+) -> Statement[TaskRow]:
+    """Add tasks, if there is room for all of them; they come back in the same order.
 
-    Every column that may be given has a value, so that one text serves all.
+    Every column that may be given has a value in every row, so that there is one text for each
+    number of rows.
     """
-    return Statement(_create_task(), owner, values, _within(quota))
+    values = {
+        f"{name}_{place}": value for place, row in enumerate(rows) for name, value in row.items()
+    }
+    return Statement(_create_tasks(len(rows)), owner, values, _within(quota))
 
 
 def update_task(
@@ -74,8 +92,11 @@ def update_task(
     return Statement(_update_task(frozenset(values)), owner, parameters, _within(quota))
 
 
-def toggle_task(owner: UserId, key: int, expected_version: int | None) -> Statement[TaskRow]:
-    values = {"key": key, "expected_version": expected_version}
+def toggle_task(
+    owner: UserId, key: int, expected_version: int | None, today: date | None
+) -> Statement[TaskRow]:
+    """Complete the task, on the day that is given, or undo that."""
+    values = {"key": key, "completed_on": today, "expected_version": expected_version}
     return Statement(_toggle_task(), owner, values)
 
 
@@ -91,17 +112,30 @@ def restore_task(owner: UserId, key: int, expected_version: int | None) -> State
     return Statement(_restore_task(), owner, values)
 
 
-def update_tasks(owner: UserId, keys: Sequence[int], completed: bool) -> Statement[TaskRow]:
-    """Set all those tasks to completed or not; those that exist come back, in any order.
+def update_tasks(
+    owner: UserId,
+    keys: Sequence[int],
+    values: Mapping[str, object],
+    names: Mapping[str, Sequence[str]],
+    quota: Quota,
+) -> Statement[TaskRow]:
+    """Set columns and labels of all those tasks; those that exist come back, in any order.
 
+    `names`: the labels that each of them gets, as `added`, and those that it loses, as `removed`.
     Those that are so already keep their version.
     """
-    return Statement(_update_tasks(), owner, {"keys": keys, "completed": completed})
+    sql = _update_tasks(frozenset(values), frozenset(names))
+    return Statement(sql, owner, {"keys": keys, **values, **names}, _within(quota))
 
 
 def delete_tasks(owner: UserId, keys: Sequence[int]) -> Statement[TaskRow]:
     """Move all those tasks into the trash; those that existed come back, in any order."""
     return Statement(_delete_tasks(), owner, {"keys": keys})
+
+
+def restore_tasks(owner: UserId, keys: Sequence[int]) -> Statement[TaskRow]:
+    """Move all those tasks out of the trash; those that exist come back, in any order."""
+    return Statement(_restore_tasks(), owner, {"keys": keys})
 
 
 def purge_tasks(owner: UserId, keys: Sequence[int]) -> Statement[Removal]:
@@ -114,9 +148,30 @@ def empty_trash(owner: UserId, limit: int) -> Statement[Removal]:
     return Statement(_empty_trash(), owner, {"limit": limit})
 
 
+def rename_label(owner: UserId, names: Mapping[str, str], quota: Quota) -> Statement[Renamed]:
+    """Spell a label anew on all tasks that have it and are not in the trash; these come back.
+
+    `names`: how it is spelled, as `from`, and how it is to be, as `to`. Nothing comes back where
+    `uses_of_label` says why.
+    """
+    # Triggers spell labels as other tasks have them, if they are not told that these are given.
+    settings = {**_within(quota), "app.spelling": "given"}
+    return Statement(_rename_label(), owner, names, settings)
+
+
+def uses_of_label(owner: UserId, names: Mapping[str, str]) -> Statement[Uses]:
+    """Return whether the label is there to be renamed, and on how many tasks."""
+    return Statement(_uses_of_label(), owner, names)
+
+
 def replay(owner: UserId, idempotency_key: str) -> Statement[Replay[Change[TaskRow]]]:
     """Return what was recorded under a key; no row where nothing was."""
     return Statement(_replay(), owner, {"idempotency_key": idempotency_key})
+
+
+def replay_renaming(owner: UserId, idempotency_key: str) -> Statement[Replay[Renamed]]:
+    """Return on which tasks a label was renamed under a key; no row where nothing was recorded."""
+    return Statement(_replay_renaming(), owner, {"idempotency_key": idempotency_key})
 
 
 def replay_removals(owner: UserId, idempotency_key: str) -> Statement[Replay[Removal]]:
@@ -130,7 +185,7 @@ def _within(quota: Quota) -> Mapping[str, str]:
     return {"app.quota": " ".join(map(str, most))}
 
 
-# What follows is the SQL: one function a statement, run once.
+# What follows is the SQL: one function a statement, run once for each shape.
 
 
 _VALUES = {fact.name: bindparam(fact.name, type_=fact.column.type) for fact in TASK_FACTS.values()}
@@ -139,6 +194,11 @@ _VALUES = {fact.name: bindparam(fact.name, type_=fact.column.type) for fact in T
 @cache
 def _task() -> Sql[TaskRow]:
     return owned.find(TASK)
+
+
+@cache
+def _task_anywhere() -> Sql[TaskRow]:
+    return owned.find_anywhere(TASK)
 
 
 @cache
@@ -151,10 +211,24 @@ def _stored() -> Sql[Stored]:
     return storage.stored(TASK)
 
 
+_CREATED = (
+    "id",
+    *(fact.name for fact in TASK_FACTS.values() if May.CREATE in fact.may),
+    "completed",
+    "completed_on",
+)
+"""The columns that are given to new tasks. An id that is null is made by a trigger."""
+
+
 @cache
-def _create_task() -> Sql[TaskRow]:
-    given = [fact.name for fact in TASK_FACTS.values() if May.CREATE in fact.may]
-    return owned.create(TASK, {name: _VALUES[name] for name in given})
+def _new_task(place: int) -> Mapping[str, ColumnElement[Any]]:
+    """Return the values of one of several new tasks, which texts for all numbers of them share."""
+    return {name: bindparam(f"{name}_{place}", type_=_COLUMNS[name].type) for name in _CREATED}
+
+
+@cache
+def _create_tasks(count: int) -> Sql[TaskRow]:
+    return owned.create(TASK, *(_new_task(place) for place in range(count)))
 
 
 @cache
@@ -166,7 +240,8 @@ def _update_task(columns: frozenset[str]) -> Sql[TaskRow]:
 
 @cache
 def _toggle_task() -> Sql[TaskRow]:
-    return owned.change_one(TASK, {"completed": not_(_COLUMNS.completed)})
+    values = {"completed": not_(_COLUMNS.completed), "completed_on": _VALUES["completed_on"]}
+    return owned.change_one(TASK, values)
 
 
 @cache
@@ -180,13 +255,33 @@ def _restore_task() -> Sql[TaskRow]:
 
 
 @cache
-def _update_tasks() -> Sql[TaskRow]:
-    return owned.change_many(TASK, {"completed": _VALUES["completed"]})
+def _update_tasks(columns: frozenset[str], of_labels: frozenset[str]) -> Sql[TaskRow]:
+    values: dict[str, ColumnElement[Any]] = {name: _VALUES[name] for name in sorted(columns)}
+    if of_labels or not values:
+        values["labels"] = labels.changed(
+            _COLUMNS.labels, adds="added" in of_labels, removes="removed" in of_labels
+        )
+    return owned.change_many(TASK, values)
 
 
 @cache
 def _delete_tasks() -> Sql[TaskRow]:
     return owned.delete_many(TASK)
+
+
+@cache
+def _restore_tasks() -> Sql[TaskRow]:
+    return owned.restore_many(TASK)
+
+
+@cache
+def _rename_label() -> Sql[Renamed]:
+    return labels.rename(TASK)
+
+
+@cache
+def _uses_of_label() -> Sql[Uses]:
+    return labels.uses()
 
 
 @cache
@@ -205,5 +300,10 @@ def _replay() -> Sql[Replay[Change[TaskRow]]]:
 
 
 @cache
+def _replay_renaming() -> Sql[Replay[Renamed]]:
+    return idempotency_keys.replay_ids(Renamed)
+
+
+@cache
 def _replay_removals() -> Sql[Replay[Removal]]:
-    return idempotency_keys.replay_removals()
+    return idempotency_keys.replay_ids(Removal)

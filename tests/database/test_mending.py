@@ -27,7 +27,7 @@ OTHERS = {
         "DROP POLICY own ON task_counters"
     ),
     "GRANT SELECT ON users TO PUBLIC": "REVOKE SELECT ON users FROM PUBLIC",
-    "CREATE OR REPLACE FUNCTION note_completion() RETURNS trigger LANGUAGE plpgsql AS "
+    "CREATE OR REPLACE FUNCTION note_new_task() RETURNS trigger LANGUAGE plpgsql AS "
     "'BEGIN RETURN NEW; END'": "",
 }
 """What others may add, and how they take it away; a function's text cannot be taken away."""
@@ -152,13 +152,15 @@ async def test_no_table_is_locked_where_nothing_is_to_be_mended(mended_database:
 
 def test_what_cannot_be_mended_is_told_with_the_reason(mended_database: Database) -> None:
     url = mended_database.superuser_url
-    run(url, "DROP FUNCTION note_words() CASCADE; DROP POLICY tasks_owner ON tasks")
+    run(url, "DROP FUNCTION note_changed_task() CASCADE; DROP POLICY tasks_owner ON tasks")
     mended = mend(url)
     assert mended.done == ["Mended: tasks: policy tasks_owner, which was missing."]
     trigger, function, reason, advice = mended.left
-    assert trigger.startswith("tasks: trigger note_words is missing.")
-    assert function.startswith("Function note_words is missing.")
-    assert reason == "tasks: trigger note_words: function note_words() does not exist."
+    assert trigger.startswith("tasks: trigger b_note_changed_task is missing.")
+    assert function.startswith("Function note_changed_task is missing.")
+    assert reason == (
+        "tasks: trigger b_note_changed_task: function note_changed_task() does not exist."
+    )
     assert advice == HOW_TO_END
 
 
@@ -172,7 +174,10 @@ def test_what_cannot_be_mended_is_told_with_the_reason(mended_database: Database
             "ALTER TABLE alembic_version RENAME version_num TO number",
             "WRONG  The database could not be examined: column",
         ),
-        ("DROP TABLE tasks", "WRONG  The database is not migrated, or the role lacks the right"),
+        (
+            "DROP TABLE tasks CASCADE",
+            "WRONG  The database is not migrated, or the role lacks the right",
+        ),
     ],
 )
 def test_the_doctor_names_each_loss_in_a_sentence(

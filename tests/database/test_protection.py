@@ -33,12 +33,14 @@ ALTER POLICY tasks_search ON tasks USING (true)
 
 LOSSES = {
     "ALTER POLICY tasks_owner ON tasks USING (true)": "tasks: policy tasks_owner",
-    "ALTER POLICY tasks_owner ON tasks WITH CHECK (true)": "tasks: policy tasks_owner",
+    "ALTER POLICY tasks_owner_insert ON tasks WITH CHECK (true)": (
+        "tasks: policy tasks_owner_insert"
+    ),
     "ALTER POLICY tasks_owner ON tasks TO PUBLIC": "tasks: policy tasks_owner",
     "DROP POLICY tasks_owner ON tasks": "tasks: policy tasks_owner",
     "ALTER POLICY users_owner ON users USING (true)": "users: policy users_owner",
-    "DROP POLICY users_everybody ON users": "users: policy users_everybody",
-    "DROP POLICY tasks_removal ON tasks": "tasks: policy tasks_removal",
+    "DROP POLICY users_others ON users": "users: policy users_others",
+    "ALTER POLICY tasks_owner_delete ON tasks USING (true)": ("tasks: policy tasks_owner_delete"),
     "ALTER POLICY tasks_search ON tasks TO todo_api": "tasks: policy tasks_search",
     "ALTER POLICY tasks_maintenance ON tasks USING (true)": "tasks: policy tasks_maintenance",
     "ALTER POLICY idempotency_keys_owner ON idempotency_keys USING (user_id <> '')": (
@@ -64,9 +66,9 @@ LOSSES = {
     ),
     "ALTER FUNCTION purge_trash(integer, integer) SECURITY INVOKER": "Function purge_trash",
     "ALTER FUNCTION search_tasks(text, integer) RESET search_path": "Function search_tasks",
-    "CREATE OR REPLACE FUNCTION note_completion() RETURNS trigger LANGUAGE plpgsql AS "
-    "'BEGIN RETURN NEW; END'": "Function note_completion",
-    "ALTER TABLE tasks DISABLE TRIGGER note_words": "tasks: trigger note_words",
+    "CREATE OR REPLACE FUNCTION note_new_task() RETURNS trigger LANGUAGE plpgsql AS "
+    "'BEGIN RETURN NEW; END'": "Function note_new_task",
+    "ALTER TABLE tasks DISABLE TRIGGER b_note_new_task": "tasks: trigger b_note_new_task",
     "DROP TRIGGER note_what_is_gone ON tasks": "tasks: trigger note_what_is_gone",
 }
 """What may be lost, and which sentence names it."""

@@ -72,7 +72,6 @@ def test_a_mutation_is_one_statement(server: Server, sent: list[str]) -> None:
     for query, input in (
         (CREATE, {"title": "x"}),
         (UPDATE, {"id": id, "title": "y", "expectedVersion": 1}),
-        (UPDATE, {"id": id, "title": "y", "expectedVersion": 1}),
         (TOGGLE, {"id": id}),
         (DELETE, {"id": id}),
         (DELETE, {"id": id}),
@@ -80,6 +79,15 @@ def test_a_mutation_is_one_statement(server: Server, sent: list[str]) -> None:
         del sent[:]
         user.data(query, input=input)
         assert len(sent) == 1
+
+
+def test_a_conflict_is_told_by_a_second_statement(server: Server, sent: list[str]) -> None:
+    user = server.user()
+    id = user.create()["id"]
+    user.update(id=id, title="y")
+    del sent[:]
+    conflict = user.update(id=id, title="z", expectedVersion=1)
+    assert (conflict["__typename"], len(sent)) == ("VersionConflict", 2)
 
 
 def test_every_statement_names_its_owner(server: Server, sent: list[str]) -> None:
@@ -100,7 +108,7 @@ def test_every_statement_names_its_owner(server: Server, sent: list[str]) -> Non
         parts = text.count("FROM tasks") + text.count("UPDATE tasks") + text.count("INTO tasks")
         parts += text.count("FROM users") + text.count("INTO users")
         named = text.count("tasks.user_id = $") + text.count("users.id = $")
-        named += text.count("INSERT INTO tasks (user_id") + text.count("INSERT INTO users (id")
+        named += text.count("INSERT INTO tasks (id, user_id") + text.count("INSERT INTO users (id")
         assert parts, text
         assert named == parts, text
 

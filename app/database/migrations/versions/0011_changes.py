@@ -33,6 +33,23 @@ COLUMNS = {
     "completed_on": "date",
 }
 
+REFUSE_WHAT_IS_NOT_OURS = """
+DO $$
+DECLARE
+    name text;
+BEGIN
+    SELECT 'tasks has a column ' || attname INTO name FROM pg_attribute
+    WHERE attrelid = 'tasks'::regclass AND NOT attisdropped AND attname IN (NAMES)
+    UNION ALL
+    SELECT 'there is a table ' || relname FROM pg_class
+    WHERE oid IN (to_regclass('task_lists'), to_regclass('task_labels'));
+    IF FOUND THEN
+        RAISE EXCEPTION 'The tables that are there cannot be adopted without loss: % that is not '
+                        'this server''s.', name;
+    END IF;
+END $$
+"""
+
 TABLES = [
     """
     CREATE TABLE task_lists (
@@ -70,7 +87,7 @@ DROPPED_FUNCTIONS = "note_completion(), note_length(), note_storage(), note_word
 
 FUNCTIONS = (
     "lock_owner()",
-    "take_number(text, integer, boolean, bigint)",
+    "take_number(text, integer, bigint, integer)",
     "length_of(text, text, text[])",
     "label_key(text)",
     "spelled(text, text[])",
@@ -160,6 +177,7 @@ def upgrade() -> None:
     )
     added = ", ".join(f"ADD COLUMN {name} {type}" for name, type in COLUMNS.items())
     for statement in [
+        REFUSE_WHAT_IS_NOT_OURS.replace("NAMES", ", ".join(f"'{name}'" for name in COLUMNS)),
         f"ALTER TABLE tasks {added}",
         "ALTER TABLE task_counters ADD COLUMN last_id bigint DEFAULT 3308963600793600 NOT NULL",
         "ALTER TABLE users ADD CONSTRAINT users_id_check CHECK (id <> '') NOT VALID",

@@ -12,32 +12,33 @@ END $$;
 
 -- The id, the version and the place of a new thing, whatever its kind. An id that is left out is
 -- made of the seconds since 1970 and 21 random bits, and is greater than any the owner has. `length`
--- is in bytes. `is_numbered`: code from before has taken the version already.
+-- is in bytes. `number`: code from before has taken the version already.
 --
 -- `app.quota` has the most things and the most bytes that the owner may have; none where it is not
 -- set.
-CREATE FUNCTION take_number(owner text, length integer, is_numbered boolean,
-                            INOUT id bigint, OUT number integer, OUT place bigint)
+CREATE FUNCTION take_number(owner text, length integer, INOUT id bigint, INOUT number integer,
+                            OUT place bigint)
 LANGUAGE plpgsql AS $$
 DECLARE
     fresh bigint := coalesce(id, (floor(extract(epoch FROM clock_timestamp()))::bigint << 21)
                                  + floor(random() * 2097152)::bigint);
     quota text := current_setting('app.quota', true);
-    step integer := CASE WHEN is_numbered THEN 0 ELSE 1 END;
+    given integer := number;
+    step integer := CASE WHEN number IS NULL THEN 1 ELSE 0 END;
     things bigint;
     size bigint;
 BEGIN
     UPDATE SCHEMA.task_counters c
-    SET version = c.version + step, last_id = greatest(c.last_id + 1, fresh),
-        tasks = c.tasks + 1, bytes = c.bytes + length
+    SET version = greatest(c.version + step, given),
+        last_id = greatest(c.last_id + 1, fresh), tasks = c.tasks + 1, bytes = c.bytes + length
     WHERE c.user_id = owner
     RETURNING c.version, c.last_id, c.tasks, c.bytes INTO number, place, things, size;
     IF NOT FOUND THEN
         INSERT INTO SCHEMA.task_counters AS c (user_id, version, last_id, tasks, bytes)
-        VALUES (owner, 1, greatest(fresh, 3308963600793601), 1, length)
+        VALUES (owner, coalesce(given, 1), greatest(fresh, 3308963600793601), 1, length)
         ON CONFLICT (user_id) DO UPDATE
-        SET version = c.version + step, last_id = greatest(c.last_id + 1, fresh),
-            tasks = c.tasks + 1, bytes = c.bytes + length
+        SET version = greatest(c.version + step, given),
+            last_id = greatest(c.last_id + 1, fresh), tasks = c.tasks + 1, bytes = c.bytes + length
         RETURNING c.version, c.last_id, c.tasks, c.bytes INTO number, place, things, size;
     END IF;
     IF things IS NULL OR size IS NULL THEN
@@ -123,7 +124,7 @@ BEGIN
         NEW.user_id,
         octet_length(NEW.title) + coalesce(octet_length(NEW.description), 0)
         + octet_length(array_to_string(NEW.labels, '')),
-        NEW.version IS NOT NULL, NEW.id) AS taken;
+        NEW.id, NEW.version) AS taken;
     NEW.version := coalesce(NEW.version, number);
     NEW.position := coalesce(NEW.position, lpad(to_hex(place), 14, '0') || 'V');
     RETURN NEW;
@@ -246,22 +247,14 @@ LANGUAGE plpgsql STRICT SECURITY DEFINER SET search_path = pg_catalog, SCHEMA, p
 DECLARE
     purged integer;
 BEGIN
-    -- Whoever calls this can keep the trash for longer, and no shorter. Owners who are changing
-    -- something are passed over; the others' turn is taken before their rows.
-    WITH old AS MATERIALIZED (
-        SELECT user_id, id FROM tasks
-        WHERE deleted_at < now() - make_interval(
-            days => greatest(days, (SELECT trash_retention_days FROM installation), 1))
-        ORDER BY deleted_at LIMIT least(at_most, 1000)
-    ), turn AS MATERIALIZED (
-        SELECT user_id FROM task_counters WHERE user_id IN (SELECT user_id FROM old)
-        ORDER BY user_id FOR NO KEY UPDATE SKIP LOCKED
-    )
+    -- Whoever calls this can keep the trash for longer, and no shorter. An owner's turn is taken
+    -- before a row; owners who are changing something are passed over.
     DELETE FROM tasks WHERE (user_id, id) IN (
-        SELECT t.user_id, t.id FROM old JOIN turn USING (user_id) JOIN tasks t USING (user_id, id)
+        SELECT t.user_id, t.id FROM tasks t JOIN task_counters c USING (user_id)
         WHERE t.deleted_at < now() - make_interval(
             days => greatest(days, (SELECT trash_retention_days FROM installation), 1))
-        FOR UPDATE OF t SKIP LOCKED);
+        ORDER BY t.deleted_at LIMIT least(at_most, 1000)
+        FOR NO KEY UPDATE OF c SKIP LOCKED FOR UPDATE OF t SKIP LOCKED);
     GET DIAGNOSTICS purged = ROW_COUNT;
     RETURN purged;
 END $$;
