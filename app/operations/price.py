@@ -19,7 +19,6 @@ from graphql import (
     ObjectValueNode,
     OperationDefinitionNode,
     OperationType,
-    StringValueNode,
     ValueNode,
     VariableNode,
     get_named_type,
@@ -39,9 +38,12 @@ WRITE_POINTS = 10
 """Points for a task that is written. PostgreSQL needs ten times as long for it as to read one."""
 
 LOOKUP_POINTS = 12
-"""Points for a search, which looks up a thousand tasks at most, and for a count."""
+"""Points for what looks up a thousand tasks at most, such as a search, and for a count."""
 
-COUNT_FIELD, IDS_FIELD, SEARCH_FIELD = "totalCount", "ids", "search"
+COUNT_FIELD, IDS_FIELD = "totalCount", "ids"
+
+LOOKUP_FIELDS = ("search", "labels", "priorities")
+"""The conditions of a filter by which tasks are looked up."""
 
 Path = tuple[str, ...]
 """Where a value is given: a variable, and the members that lead from it to the value."""
@@ -77,13 +79,13 @@ class Batch(NamedTuple):
         return self.points * _batch_size(len(ids) if isinstance(ids, list) else 1)
 
 
-class Search(NamedTuple):
-    """A search for what a variable holds."""
+class Lookup(NamedTuple):
+    """A look-up by what a variable holds."""
 
-    text: Path
+    condition: Path
 
     def cost(self, variables: Mapping[str, object]) -> int:
-        return LOOKUP_POINTS if _at(variables, self.text) else 0
+        return LOOKUP_POINTS if _at(variables, self.condition) else 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,11 +176,12 @@ class Prices:
             else:
                 others[response_name] = fields
         points = selections.weight(others) + LOOKUP_POINTS * counts
-        search = _given(field, "filter", SEARCH_FIELD)
-        if isinstance(search, tuple):
-            parts.append(Search(search))
-        elif isinstance(search, StringValueNode) and search.value:
-            points += LOOKUP_POINTS
+        for name in LOOKUP_FIELDS:
+            condition = _given(field, "filter", name)
+            if isinstance(condition, tuple):
+                parts.append(Lookup(condition))
+            elif condition and value_from_ast_untyped(condition):
+                points += LOOKUP_POINTS
         sizes = tuple(page_sizes(field))
         page = PageRows(sizes, max(rows, 1))
         if any(isinstance(size, str) for size in sizes):
