@@ -37,10 +37,16 @@ from graphql_schema.limits import Size, page_sizes, within_page_bounds
 WRITE_POINTS = 10
 """Points for a task that is written. PostgreSQL needs ten times as long for it as to read one."""
 
+CREATE_POINTS = 5
+"""Points for one of several new tasks: together they need half as long as one after the other."""
+
 LOOKUP_POINTS = 12
 """Points for what looks up a thousand tasks at most, such as a search, and for a count."""
 
-COUNT_FIELD, IDS_FIELD = "totalCount", "ids"
+COUNT_FIELD = "totalCount"
+
+BATCH_FIELDS = {"ids": WRITE_POINTS, "tasks": CREATE_POINTS}
+"""The lists in inputs of mutations, and the points for each task in them."""
 
 LOOKUP_FIELDS = ("search", "labels", "priorities")
 """The conditions of a filter by which tasks are looked up."""
@@ -68,15 +74,15 @@ class PageRows(NamedTuple):
 
 
 class Batch(NamedTuple):
-    """The tasks that are written, by the ids in a variable."""
+    """The tasks that are written, of which there is a list in a variable."""
 
-    ids: Path
+    tasks: Path
     points: int
     """Points for each task."""
 
     def cost(self, variables: Mapping[str, object]) -> int:
-        ids = _at(variables, self.ids)
-        return self.points * _batch_size(len(ids) if isinstance(ids, list) else 1)
+        tasks = _at(variables, self.tasks)
+        return self.points * _batch_size(len(tasks) if isinstance(tasks, list) else 1)
 
 
 class Lookup(NamedTuple):
@@ -121,13 +127,13 @@ class Prices:
         }
         """The fields of a page that are lists of its rows, by the name of the paged field."""
         self._batches = {
-            name
+            name: member
             for name, field in (mutation.fields if mutation else {}).items()
             for argument in field.args.values()
             if is_input_object_type(type_ := get_named_type(argument.type))
-            and IDS_FIELD in type_.fields
+            for member in BATCH_FIELDS.keys() & type_.fields.keys()
         }
-        """The mutations of many tasks."""
+        """The mutations of many tasks, and the list in the input of each."""
 
     def price(self, document: DocumentNode, operation: OperationDefinitionNode) -> Price:
         """Return the price of an operation that is valid and within the limits."""
@@ -153,14 +159,15 @@ class Prices:
         return Price(max(points, 0 if parts else 1), parts, defaults, event)
 
     def _writing(self, field: FieldNode, weight: int, parts: list[Part]) -> int:
-        points = WRITE_POINTS + weight - 1
-        if field.name.value not in self._batches:
-            return points
-        ids = _given(field, "input", IDS_FIELD)
-        if isinstance(ids, tuple):
-            parts.append(Batch(ids, points))
+        member = self._batches.get(field.name.value)
+        if member is None:
+            return WRITE_POINTS + weight - 1
+        points = BATCH_FIELDS[member] + weight - 1
+        tasks = _given(field, "input", member)
+        if isinstance(tasks, tuple):
+            parts.append(Batch(tasks, points))
             return 0
-        return points * _batch_size(len(ids.values) if isinstance(ids, ListValueNode) else 1)
+        return points * _batch_size(len(tasks.values) if isinstance(tasks, ListValueNode) else 1)
 
     def _page(
         self, field: FieldNode, below: Groups, selections: Selections, parts: list[Part]
@@ -217,9 +224,9 @@ def _at(variables: Mapping[str, object], path: Path) -> object:
     return value
 
 
-def _batch_size(ids: int) -> int:
-    """Return how many tasks may be written. More ids than may be given are refused."""
-    return min(max(ids, 1), BATCH_MAX)
+def _batch_size(given: int) -> int:
+    """Return how many tasks may be written. More than may be given are refused."""
+    return min(max(given, 1), BATCH_MAX)
 
 
 def _page_size(sizes: Iterable[object]) -> int:
