@@ -84,11 +84,6 @@ EXPECTED: dict[Key, str] = {
         "enabled CREATE TRIGGER b_note_new_task BEFORE INSERT ON tasks "
         "FOR EACH ROW EXECUTE FUNCTION note_new_task()"
     ),
-    ("tasks", "trigger c_note_changed_labels"): (
-        "enabled CREATE TRIGGER c_note_changed_labels AFTER UPDATE ON tasks FOR EACH ROW "
-        "WHEN (new.labels <> old.labels OR new.deleted_at IS DISTINCT FROM old.deleted_at) "
-        "EXECUTE FUNCTION note_labels()"
-    ),
     ("tasks", "trigger c_note_labels"): (
         "enabled CREATE TRIGGER c_note_labels AFTER INSERT ON tasks FOR EACH ROW "
         "WHEN (new.labels <> '{}'::text[]) EXECUTE FUNCTION note_labels()"
@@ -122,14 +117,15 @@ EXPECTED: dict[Key, str] = {
     ("idempotency_keys", "right to insert"): "key, outcome, request, user_id",
     ("alembic_version", "right to select"): "every column",
     ("installation", "right to select"): "every column",
-    ("", "function lock_owner"): "callable 4b4df708b6614935b645ea84211ef61f",
+    ("", "function lock_owner"): "callable b6a371f51cab2358755166342d266bdd",
     ("", "function take_number"): "callable 0cb9b8df0073ed7dbfdb2bf95383022d",
     ("", "function length_of"): "callable 03dd5e7a33b369f091b3a098a31cd354",
     ("", "function label_key"): "callable 089f7c34b6ab91119998e4b1d2f8bae3",
     ("", "function spelled"): "callable 4a3c9bd858575b106a88bc34ec3af56b",
     ("", "function note_new_task"): "callable 58141bb4ea2345bd9f1e0a730664a4f7",
-    ("", "function note_changed_task"): "callable 38f86f5a576112010b9151be8b240888",
-    ("", "function note_labels"): "callable 9c167923366ff4659795d0a53a8c1168",
+    ("", "function note_changed_task"): "callable 4b66195c08e78937486063e4a200661d",
+    ("", "function add_labels"): "callable 3c0e4994f48aab4ffeeae4b39494539f",
+    ("", "function note_labels"): "callable 8c54bb2a4b122574927e806a1f638c2c",
     ("", "function note_what_is_gone"): (
         f"{_AS_OWNER} set {_SEARCH_PATH} 3eaeee5a3edbf0aa9def6ac67e1eb319"
     ),

@@ -94,6 +94,7 @@ FUNCTIONS = (
     "note_new_task()",
     "note_changed_task()",
     "note_labels()",
+    "add_labels(text, bigint, text[])",
 )
 
 # The names decide the order in which PostgreSQL runs them.
@@ -106,9 +107,6 @@ TRIGGERS = [
     "EXECUTE FUNCTION note_changed_task()",
     "CREATE TRIGGER c_note_labels AFTER INSERT ON tasks FOR EACH ROW "
     "WHEN (NEW.labels <> '{{}}') EXECUTE FUNCTION note_labels()",
-    "CREATE TRIGGER c_note_changed_labels AFTER UPDATE ON tasks FOR EACH ROW "
-    "WHEN (NEW.labels <> OLD.labels OR NEW.deleted_at IS DISTINCT FROM OLD.deleted_at) "
-    "EXECUTE FUNCTION note_labels()",
 ]
 
 RIGHTS = [
@@ -212,7 +210,6 @@ def downgrade() -> None:
         "DROP TRIGGER b_note_new_task ON tasks",
         "DROP TRIGGER b_note_changed_task ON tasks",
         "DROP TRIGGER c_note_labels ON tasks",
-        "DROP TRIGGER c_note_changed_labels ON tasks",
         "DROP TABLE task_labels, task_lists",
         storage.FUNCTIONS,
         beginnings.PURGE,
