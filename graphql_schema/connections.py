@@ -11,8 +11,8 @@ import strawberry
 
 from graphql_schema.errors import BadUserInput
 from graphql_schema.filters import TaskOrderField
-from graphql_schema.inputs import TASK_ID_MAX, is_storable
 from graphql_schema.types import Task
+from graphql_schema.values import TASK_ID_MAX, is_storable
 from models.instant import Instant
 from models.task import TaskRow
 

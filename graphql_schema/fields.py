@@ -3,6 +3,7 @@
 Each function describes one use of a field. The annotation beside the call says the GraphQL type.
 """
 
+from enum import Enum
 from typing import Any
 
 import strawberry
@@ -11,6 +12,7 @@ from strawberry.types.enum import EnumValueDefinition
 from strawberry.utils.str_converters import to_camel_case
 
 from models.fact import Fact, May
+from models.idempotency_key import IDEMPOTENCY_KEY_MAX_LENGTH
 
 
 def read(fact: Fact) -> Any:  # noqa: ANN401 -- as strawberry.field
@@ -19,8 +21,8 @@ def read(fact: Fact) -> Any:  # noqa: ANN401 -- as strawberry.field
     return strawberry.field(description=f"{_phrase(fact)}{none}.")
 
 
-def created(fact: Fact) -> Any:  # noqa: ANN401 -- as strawberry.field
-    """Return the field of an input that creates a thing."""
+def created(fact: Fact, enum: type[Enum] | None = None) -> Any:  # noqa: ANN401 -- as strawberry.field
+    """Return the field of an input that creates a thing. `enum`: what the values are part of."""
     if May.CLEAR in fact.may:
         blank = ", left out or blank" if fact.is_text else " or left out"
         description = f"{_phrase(fact)}. Null{blank}: none."
@@ -28,7 +30,48 @@ def created(fact: Fact) -> Any:  # noqa: ANN401 -- as strawberry.field
     description = f"{_phrase(fact)}.{_tidying(fact)}"
     if fact.default is None:
         return strawberry.field(description=description)
-    return strawberry.field(default=fact.default, description=description)
+    if isinstance(fact.default, list):
+        return strawberry.field(default_factory=list, description=description)
+    default = fact.default if enum is None else enum(fact.default)
+    return strawberry.field(default=default, description=description)
+
+
+def created_id() -> Any:  # noqa: ANN401 -- as strawberry.field
+    """Return the field of an input for an id that the client makes."""
+    return strawberry.field(
+        default=UNSET,
+        description="The id of the task, where a client makes it, as one may that works offline: "
+        "Unix seconds times 2097152, plus a random number below 2097152, in decimal digits. The "
+        "seconds lie between 2020-01-01 and a day from now. Null or left out: the server makes it.",
+    )
+
+
+def today() -> Any:  # noqa: ANN401 -- as strawberry.field
+    """Return the field of an input for the day of a completion."""
+    return strawberry.field(
+        default=UNSET,
+        description="The day it is where the caller is. It becomes `completedOn` where the task is "
+        "completed by this; else it has no effect.",
+    )
+
+
+def expected_version() -> Any:  # noqa: ANN401 -- as strawberry.field
+    """Return the field of an input for the version that a change expects."""
+    return strawberry.field(
+        default=UNSET,
+        description="The `version` last seen. If the task has changed since then, nothing is "
+        "written.",
+    )
+
+
+def idempotency_key() -> Any:  # noqa: ANN401 -- as strawberry.field
+    """Return the field of an input for the name of an action."""
+    return strawberry.field(
+        default=UNSET,
+        description=f"A name of this action, such as a UUID: 1 to {IDEMPOTENCY_KEY_MAX_LENGTH} "
+        "Unicode code points. A mutation that is sent again within 24 hours, with the same key and "
+        "input, happens only once and gets the same answer.",
+    )
 
 
 def updated(fact: Fact) -> Any:  # noqa: ANN401 -- as strawberry.field

@@ -10,7 +10,7 @@ from strawberry import UNSET
 
 from graphql_schema.errors import BadUserInput
 from graphql_schema.fields import ordered, ranged
-from graphql_schema.inputs import given, is_storable
+from graphql_schema.values import given, is_storable
 from models.fact import Fact, May
 from models.task import TASK_FACTS
 

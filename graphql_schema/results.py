@@ -4,8 +4,9 @@ from typing import Annotated
 
 import strawberry
 
-from graphql_schema.inputs import EMPTIED_MAX, InputIssue
-from graphql_schema.types import Storage, Task
+from graphql_schema.batches import EMPTIED_MAX
+from graphql_schema.issues import InputIssue
+from graphql_schema.types import Label, Storage, Task
 from models.task import TaskRow
 
 _MESSAGE = "A sentence about what happened, for people."
@@ -43,6 +44,15 @@ class VersionConflict(UserError):
 
 
 @strawberry.type(
+    description="No task of the caller's has this label, unless in the trash. Nothing was written."
+)
+class LabelNotFound(UserError):
+    message: str = strawberry.field(
+        default="None of your tasks has this label.", description=_MESSAGE
+    )
+
+
+@strawberry.type(
     description="The caller would have more tasks or more text than they may. Nothing was written."
 )
 class QuotaExceeded(UserError):
@@ -70,6 +80,13 @@ _MISSING = (
 )
 
 
+@strawberry.type(description="The tasks have been made. Each has a version of its own.")
+class CreateTasksSuccess:
+    tasks: list[TaskRow] = strawberry.field(
+        graphql_type=list[Task], description="The new tasks, in the order given."
+    )
+
+
 @strawberry.type(description="The tasks have been changed. Each has a version of its own.")
 class UpdateTasksSuccess:
     tasks: list[TaskRow] = strawberry.field(
@@ -90,6 +107,22 @@ class DeleteTasksSuccess:
         description="The tasks as they are in the trash, in the order of the given ids.",
     )
     missing_ids: list[strawberry.ID] = strawberry.field(description=_MISSING)
+
+
+@strawberry.type(description="The tasks are no longer in the trash.")
+class RestoreTasksSuccess:
+    tasks: list[TaskRow] = strawberry.field(
+        graphql_type=list[Task], description="The tasks, in the order of the given ids."
+    )
+    missing_ids: list[strawberry.ID] = strawberry.field(
+        description="The given ids for which the caller has no task. Nothing was written for them."
+    )
+
+
+@strawberry.type(description="The label is spelled as it was to be, on every task that has it.")
+class RenameLabelSuccess:
+    label: Label = strawberry.field(description="The label as it is now.")
+    changed_count: int = strawberry.field(description="How many tasks were changed.")
 
 
 @strawberry.type(description="The tasks have been removed for good, and make room for others.")
@@ -132,8 +165,12 @@ RestoreTaskResult = Annotated[
     Task | TaskNotFound | VersionConflict,
     strawberry.union("RestoreTaskResult", description="The restored task, or why nothing changed."),
 ]
+CreateTasksResult = Annotated[
+    CreateTasksSuccess | InvalidInput | QuotaExceeded,
+    strawberry.union("CreateTasksResult", description="The new tasks, or why there are none."),
+]
 UpdateTasksResult = Annotated[
-    UpdateTasksSuccess | InvalidInput,
+    UpdateTasksSuccess | InvalidInput | QuotaExceeded,
     strawberry.union("UpdateTasksResult", description="The changed tasks, or why nothing changed."),
 ]
 DeleteTasksResult = Annotated[
@@ -142,6 +179,16 @@ DeleteTasksResult = Annotated[
         "DeleteTasksResult",
         description="The deleted tasks, or why nothing changed.",
     ),
+]
+RestoreTasksResult = Annotated[
+    RestoreTasksSuccess | InvalidInput,
+    strawberry.union(
+        "RestoreTasksResult", description="The restored tasks, or why nothing changed."
+    ),
+]
+RenameLabelResult = Annotated[
+    RenameLabelSuccess | InvalidInput | LabelNotFound | QuotaExceeded,
+    strawberry.union("RenameLabelResult", description="The new label, or why nothing changed."),
 ]
 DeleteTaskResult = Annotated[
     DeleteTaskSuccess | TaskNotFound | VersionConflict,

@@ -1,35 +1,28 @@
 """The schema, made of types and resolvers. The one module here that imports resolvers."""
 
-from datetime import datetime
-
 import strawberry
 from strawberry.schema.config import StrawberryConfig
 
-from graphql_schema.inputs import EMPTIED_MAX
+from graphql_schema.batches import EMPTIED_MAX
 from graphql_schema.results import (
     CreateTaskResult,
+    CreateTasksResult,
     DeleteTaskResult,
     DeleteTasksResult,
     EmptyTrashResult,
     PurgeTasksResult,
+    RenameLabelResult,
     RestoreTaskResult,
+    RestoreTasksResult,
     ToggleTaskResult,
     UpdateTaskResult,
     UpdateTasksResult,
     UserError,
 )
+from graphql_schema.scalars import SCALARS
 from graphql_schema.types import Task, User
-from models.instant import parse_rfc_3339, rfc_3339
-from resolvers import changes, mutations, queries, subscriptions
-
-DATE_TIME = strawberry.scalar(
-    name="DateTime",
-    description="An instant in the form of RFC 3339. Results are in UTC, with `Z` and six digits "
-    "of a second. Inputs have `Z` or an offset, and at most six digits of a second.",
-    specified_by_url="https://scalars.graphql.org/chillicream/date-time.html",
-    serialize=rfc_3339,
-    parse_value=parse_rfc_3339,
-)
+from resolvers import batches, changes, mutations, queries, subscriptions
+from resolvers.statements.labels import RENAMED_MAX
 
 
 @strawberry.type(description="The queries. Each shows the caller's own data only.")
@@ -79,23 +72,40 @@ class Mutation:
         graphql_type=DeleteTaskResult | None,
         description="Move a task into the trash. After a time it is removed from there.",
     )
+    create_tasks = strawberry.field(
+        resolver=batches.create_tasks,
+        graphql_type=CreateTasksResult | None,
+        description="Create many tasks.",
+    )
     update_tasks = strawberry.field(
-        resolver=mutations.update_tasks,
+        resolver=batches.update_tasks,
         graphql_type=UpdateTasksResult | None,
-        description="Mark many tasks as completed, or as not completed.",
+        description="Change many tasks alike.",
+    )
+    restore_tasks = strawberry.field(
+        resolver=batches.restore_tasks,
+        graphql_type=RestoreTasksResult | None,
+        description="Restore many tasks from the trash. Tasks that are not there stay as they are.",
+    )
+    rename_label = strawberry.field(
+        resolver=mutations.rename_label,
+        graphql_type=RenameLabelResult | None,
+        description="Rename a label, on at most "
+        f"{RENAMED_MAX} tasks. What is in the trash stays as it is, and is spelled anew when it is "
+        "restored.",
     )
     delete_tasks = strawberry.field(
-        resolver=mutations.delete_tasks,
+        resolver=batches.delete_tasks,
         graphql_type=DeleteTasksResult | None,
         description="Move many tasks into the trash.",
     )
     purge_tasks = strawberry.field(
-        resolver=mutations.purge_tasks,
+        resolver=batches.purge_tasks,
         graphql_type=PurgeTasksResult | None,
         description="Remove tasks from the trash for good. Tasks that are not there stay.",
     )
     empty_trash = strawberry.field(
-        resolver=mutations.empty_trash,
+        resolver=batches.empty_trash,
         graphql_type=EmptyTrashResult | None,
         description=f"Remove what is in the trash for good: at most {EMPTIED_MAX} tasks at once.",
     )
@@ -124,7 +134,7 @@ def build_schema() -> strawberry.Schema:
         mutation=Mutation,
         subscription=Subscription,
         types=[UserError],
-        config=StrawberryConfig(scalar_map={datetime: DATE_TIME}),
+        config=StrawberryConfig(scalar_map=SCALARS),
     )
 
 

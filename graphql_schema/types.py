@@ -1,6 +1,7 @@
 """The types of tasks, users and budgets. The values of tasks and users are rows."""
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, time
+from enum import Enum
 from typing import Protocol, Self
 
 import strawberry
@@ -35,6 +36,17 @@ class User:
         return isinstance(value, UserRow)
 
 
+@strawberry.enum(description="How much a task matters. Each value is greater than those before.")
+class TaskPriority(Enum):
+    """The values are those of rows."""
+
+    NONE = strawberry.enum_value(0, description="No more than any other: what a new task has.")
+    LOW = strawberry.enum_value(1, description="Less than most of those that were given one.")
+    MEDIUM = strawberry.enum_value(2, description="Between low and high.")
+    HIGH = strawberry.enum_value(3, description="More than most.")
+    URGENT = strawberry.enum_value(4, description="Before everything else.")
+
+
 @strawberry.type(description="A task. Only its owner can see it.")
 class Task:
     id: strawberry.ID = read(TASK_FACTS["id"])
@@ -46,6 +58,11 @@ class Task:
     updated_at: datetime = read(TASK_FACTS["updated_at"])
     deleted_at: datetime | None = read(TASK_FACTS["deleted_at"])
     version: int = read(TASK_FACTS["version"])
+    due_on: date | None = read(TASK_FACTS["due_on"])
+    due_time: time | None = read(TASK_FACTS["due_time"])
+    priority: TaskPriority = read(TASK_FACTS["priority"])
+    labels: list[str] = read(TASK_FACTS["labels"])
+    completed_on: date | None = read(TASK_FACTS["completed_on"])
 
     @classmethod
     def is_type_of(cls, value: object, _info: object) -> bool:
@@ -54,6 +71,11 @@ class Task:
     @strawberry.field(graphql_type=User, description="The owner of the task: always the caller.")
     async def owner(self, info: strawberry.Info[ViewerContext, None]) -> UserRow:
         return await info.context.viewer()
+
+
+@strawberry.type(description="A label that some task outside the trash has.")
+class Label:
+    name: str = strawberry.field(description="The label, as it is spelled on each of these tasks.")
 
 
 @strawberry.type(

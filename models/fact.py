@@ -6,12 +6,13 @@ inputs, parameters, conditions and constraints are made of these facts.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import Flag, auto
+from enum import Enum, Flag, auto
 from typing import Any, Self
 
 from sqlalchemy import CheckConstraint, Column, String
 from sqlmodel import SQLModel
 
+from models.label import one_label
 from models.text import is_visible, one_line
 
 
@@ -87,8 +88,12 @@ class Fact:
     def stored(self, value: object) -> object:
         """Return a value as it is stored: a line tidied, and null for a blank text that may be so.
 
-        Any other text is kept byte for byte.
+        Any other text is kept byte for byte. A list is one of labels.
         """
+        if isinstance(value, list):
+            return [one_label(label) for label in value]
+        if isinstance(value, Enum):
+            return value.value
         if not isinstance(value, str):
             return value
         if not self.may_be_blank:

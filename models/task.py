@@ -27,8 +27,10 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import TSVECTOR
 from sqlmodel import Field, SQLModel
 
+from models.day import Day, TimeOfDay
 from models.fact import OPTIONAL, WRITTEN, May, facts_of
 from models.instant import Instant
+from models.label import LABEL_MAX_LENGTH
 from models.naming import metadata
 
 TITLE_MAX_LENGTH = 200
@@ -36,6 +38,9 @@ TITLE_MAX_LENGTH = 200
 
 DESCRIPTION_MAX_LENGTH = 1000
 """Unicode code points in a description."""
+
+LABELS_MAX = 20
+"""Labels that a task has."""
 
 
 class Task(SQLModel, table=True):
@@ -166,19 +171,41 @@ class Task(SQLModel, table=True):
     has_subtasks: bool = Field(
         default=False, sa_column=Column(Boolean, nullable=False, server_default=false())
     )
-    due_on: date | None = Field(default=None, sa_column=Column(Date))
-    due_time: time | None = Field(default=None, sa_column=Column(Time))
+    due_on: date | None = Field(
+        default=None,
+        description="The day on which it is due, wherever its owner is",
+        sa_column=Column(Date, info={May: OPTIONAL}),
+    )
+    due_time: time | None = Field(
+        default=None,
+        description="The time of that day, where it is not due for the whole day",
+        sa_column=Column(Time, info={May: OPTIONAL}),
+    )
     # When it is late, by its owner's clock: a trigger makes it of the two; infinity without a date.
     due_at: datetime = Field(
         sa_column=Column(DateTime, nullable=False, server_default=text("'infinity'"))
     )
     priority: int = Field(
-        default=0, sa_column=Column(SmallInteger, nullable=False, server_default=text("0"))
+        default=0,
+        description="How much it matters",
+        sa_column=Column(
+            SmallInteger, nullable=False, server_default=text("0"), info={May: WRITTEN}
+        ),
     )
     labels: list[str] = Field(
-        default=[], sa_column=Column(ARRAY(Text), nullable=False, server_default=text("'{}'"))
+        default=[],
+        description="Words to find it by, in the order given: at most "
+        f"{LABELS_MAX}, each of 1 to {LABEL_MAX_LENGTH} Unicode code points",
+        sa_column=Column(
+            ARRAY(Text), nullable=False, server_default=text("'{}'"), info={May: WRITTEN}
+        ),
     )
-    completed_on: date | None = Field(default=None, sa_column=Column(Date))
+    completed_on: date | None = Field(
+        default=None,
+        description="The day on which it was completed, as the client said; null where it did not, "
+        "or while it is not completed",
+        sa_column=Column(Date),
+    )
     # A trigger computes them from the columns above. An index of an expression would not be used
     # under row security, since its functions are not leakproof.
     title_order: str = Field(sa_column=Column(Text(collation="C"), nullable=False))
@@ -291,3 +318,8 @@ class TaskRow(NamedTuple):
     updated_at: Instant
     deleted_at: Instant | None
     version: int
+    due_on: Day | None
+    due_time: TimeOfDay | None
+    priority: int
+    labels: list[str]
+    completed_on: Day | None

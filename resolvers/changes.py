@@ -16,7 +16,7 @@ from graphql_schema.connections import (
     TaskChangeConnection,
     page_size,
 )
-from graphql_schema.inputs import given
+from graphql_schema.values import given
 from models.database import Database
 from models.task import TaskRow
 from models.user import UserId

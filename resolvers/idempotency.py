@@ -4,14 +4,17 @@ import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import MISSING, Field, fields, replace
-from datetime import date
+from datetime import date, time
+from enum import Enum
 from typing import Any, TypeVar
 
 from strawberry import UNSET
 
 from auth.context import Context
+from graphql_schema.batches import NewTask
 from graphql_schema.errors import CodedError, ErrorCode
-from graphql_schema.inputs import CreateTaskInput, MutationInput, idempotency_key
+from graphql_schema.inputs import CreateTaskInput
+from graphql_schema.mutation_input import MutationInput, idempotency_key
 from models.database import AlreadyThere, DatabaseTooSlow, Refused
 from models.statement import Statement
 from models.task import TaskRow
@@ -19,9 +22,11 @@ from models.user import UserId
 from resolvers.statements import tasks as statements
 from resolvers.statements.idempotency_keys import Outcome, Replay, once
 from resolvers.statements.kind import Change, Removal
+from resolvers.statements.labels import Renamed
 from resolvers.users import fetch_as_known
 
 Replayed = TypeVar("Replayed")
+NewInput = TypeVar("NewInput", CreateTaskInput, NewTask)
 
 ATTEMPTS = 3
 """How often a mutation is run whose key is there, and then is not."""
@@ -60,6 +65,17 @@ async def removals(
     return await _run_once(context, input, statement, statements.replay_removals)
 
 
+async def renamings(
+    context: Context, input: MutationInput, statement: Statement[Renamed]
+) -> list[Renamed]:
+    """Run a statement that renames a label, once under its key.
+
+    Raises:
+        InUse, CodedError, Refused: as `_run_once`.
+    """
+    return await _run_once(context, input, statement, statements.replay_renaming)
+
+
 async def _run_once(
     context: Context,
     input: MutationInput,
@@ -78,7 +94,11 @@ async def _run_once(
     """
     key = idempotency_key(input)
     if key is None:
-        return await fetch_as_known(context, statement)
+        try:
+            return await fetch_as_known(context, statement)
+        except AlreadyThere:
+            # Another with the same id came at the same time: by now it is there, and is seen.
+            return await fetch_as_known(context, statement)
     owner = context.user_id
     request, *older = _digests(input)
     for _ in range(ATTEMPTS):
@@ -114,8 +134,7 @@ def _digests(input: MutationInput) -> list[str]:
     """
     digests = [_digest(input)]
     if isinstance(input, CreateTaskInput):
-        nulls = {field.name: UNSET for field in fields(input) if getattr(input, field.name) is None}
-        digests.insert(0, _digest(replace(input, **nulls)))
+        digests.insert(0, _digest(_without_nulls(input)))
     return list(dict.fromkeys(digests))
 
 
@@ -126,26 +145,42 @@ def _digest(input: MutationInput) -> str:
     left out is not in it, nor one equal to its default, which GraphQL fills in. The key is not in
     it either.
     """
-    values: dict[str, Any] = {
+    values = _values(input)
+    values.pop("idempotency_key", None)
+    text = json.dumps([type(input).__name__, values], sort_keys=True, default=_in_json)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _values(input: MutationInput | NewTask) -> dict[str, Any]:
+    """Return the values of an input that differ from their defaults."""
+    return {
         field.name: value
         for field in fields(input)
-        if field.name != "idempotency_key"
-        and (value := getattr(input, field.name)) != _default(field)
+        if (value := getattr(input, field.name)) != _default(field)
     }
-    text = json.dumps([type(input).__name__, values], sort_keys=True, default=_as_text)
-    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _without_nulls(input: NewInput) -> NewInput:
+    """Return a new task in which what is null is left out."""
+    nulls = {field.name: UNSET for field in fields(input) if getattr(input, field.name) is None}
+    return replace(input, **nulls)
 
 
 def _default(field: Field[Any]) -> object:
     return field.default if field.default_factory is MISSING else field.default_factory()
 
 
-def _as_text(value: object) -> str:
-    """Return a value that JSON does not have as text.
+def _in_json(value: object) -> object:
+    """Return a value that JSON does not have as one that it has.
 
     Raises:
-        TypeError: it is neither a date nor an instant.
+        TypeError: it is neither a day, a time, an instant, a value of an enum, nor a new task.
     """
-    if isinstance(value, date):
-        return value.isoformat()
+    match value:
+        case date() | time():
+            return value.isoformat()
+        case Enum():
+            return value.name
+        case NewTask():
+            return _values(_without_nulls(value))
     raise TypeError(value)

@@ -1,6 +1,6 @@
-"""The mutations. Each runs one statement of the caller's, and so one transaction."""
+"""The mutations of one task, and of labels. Each is one transaction of the caller's."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from typing import Annotated
 
 import strawberry
@@ -8,40 +8,34 @@ import strawberry
 from auth.context import Context, Info
 from graphql_schema.errors import BadUserInput
 from graphql_schema.inputs import (
-    EMPTIED_MAX,
     CreateTaskInput,
     DeleteTaskInput,
-    DeleteTasksInput,
-    EmptyTrashInput,
-    PurgeTasksInput,
+    RenameLabelInput,
     RestoreTaskInput,
     ToggleTaskInput,
     UpdateTaskInput,
-    UpdateTasksInput,
-    given,
-    task_key,
 )
+from graphql_schema.issues import too_many_renamed
 from graphql_schema.results import (
-    DeleteTasksSuccess,
     DeleteTaskSuccess,
-    EmptyTrashSuccess,
     InvalidInput,
-    PurgeTasksSuccess,
+    LabelNotFound,
     QuotaExceeded,
+    RenameLabelSuccess,
     TaskNotFound,
-    UpdateTasksSuccess,
     VersionConflict,
 )
-from models.database import Refused, Rule
+from graphql_schema.types import Label
+from graphql_schema.values import given, task_key
+from models.database import Refused
 from models.statement import Statement
 from models.task import TaskRow
 from models.user import UserId
-from resolvers.idempotency import changes, removals
+from resolvers.idempotency import changes, renamings
+from resolvers.refusals import refusal
 from resolvers.statements import tasks as statements
-from resolvers.statements.kind import Change
-from resolvers.storage import read_storage
+from resolvers.statements.labels import RENAMED_MAX
 
-_Inputs = strawberry.argument(description="The tasks, and what to do with them.")
 _Input = strawberry.argument(description="The task, and what to do with it.")
 
 
@@ -53,11 +47,11 @@ async def create_task(
     if issues:
         return InvalidInput(issues=issues)
     context = info.context
-    statement = statements.create_task(context.user_id, input.values(), context.quota)
+    statement = statements.create_tasks(context.user_id, [input.values()], context.quota)
     try:
         made = await changes(context, input, statement)
     except Refused as refused:
-        return await _refusal(context, refused)
+        return await refusal(context, refused)
     if not made:
         raise BadUserInput(
             "The task that was created with this `idempotencyKey` has been removed since: take a "
@@ -82,7 +76,7 @@ async def update_task(
     try:
         updated = await changes(context, input, statement)
     except Refused as refused:
-        return await _refusal(context, refused)
+        return await refusal(context, refused)
     return updated[0].row if updated else await _why_not(context, key, expected)
 
 
@@ -93,7 +87,7 @@ async def toggle_task(
     if key is None:
         return TaskNotFound()
     context, expected = info.context, given(input.expected_version)
-    statement = statements.toggle_task(context.user_id, key, expected)
+    statement = statements.toggle_task(context.user_id, key, expected, given(input.today))
     toggled = await changes(context, input, statement)
     return toggled[0].row if toggled else await _why_not(context, key, expected)
 
@@ -127,71 +121,27 @@ async def restore_task(
     return await _why_not(context, key, expected, statements.task_anywhere)
 
 
-async def update_tasks(
-    info: Info, input: Annotated[UpdateTasksInput, _Inputs]
-) -> UpdateTasksSuccess | InvalidInput:
+async def rename_label(
+    info: Info,
+    input: Annotated[RenameLabelInput, strawberry.argument(description="The label.")],
+) -> RenameLabelSuccess | InvalidInput | LabelNotFound | QuotaExceeded:
     issues = input.issues()
     if issues:
         return InvalidInput(issues=issues)
-    keys = _keys(input.ids)
-    statement = statements.update_tasks(info.context.user_id, _asked(keys), input.completed)
-    tasks, missing_ids = _found(keys, await changes(info.context, input, statement))
-    return UpdateTasksSuccess(tasks=tasks, missing_ids=missing_ids)
-
-
-async def delete_tasks(
-    info: Info, input: Annotated[DeleteTasksInput, _Inputs]
-) -> DeleteTasksSuccess | InvalidInput:
-    issues = input.issues()
-    if issues:
-        return InvalidInput(issues=issues)
-    keys = _keys(input.ids)
-    statement = statements.delete_tasks(info.context.user_id, _asked(keys))
-    tasks, missing_ids = _found(keys, await changes(info.context, input, statement))
-    ids = [strawberry.ID(str(task.id)) for task in tasks]
-    return DeleteTasksSuccess(deleted_task_ids=ids, tasks=tasks, missing_ids=missing_ids)
-
-
-async def purge_tasks(
-    info: Info, input: Annotated[PurgeTasksInput, _Inputs]
-) -> PurgeTasksSuccess | InvalidInput:
-    issues = input.issues()
-    if issues:
-        return InvalidInput(issues=issues)
-    keys = _keys(input.ids)
-    statement = statements.purge_tasks(info.context.user_id, _asked(keys))
-    removed = {removal.id for removal in await removals(info.context, input, statement)}
-    return PurgeTasksSuccess(
-        purged_task_ids=[id for id, key in keys.items() if key in removed],
-        missing_ids=[id for id, key in keys.items() if key not in removed],
-    )
-
-
-async def empty_trash(
-    info: Info, input: Annotated[EmptyTrashInput, strawberry.argument(description="How to do it.")]
-) -> EmptyTrashSuccess:
-    statement = statements.empty_trash(info.context.user_id, EMPTIED_MAX)
-    count = len(await removals(info.context, input, statement))
-    return EmptyTrashSuccess(purged_count=count, has_more=count == EMPTIED_MAX)
-
-
-Keys = Mapping[strawberry.ID, int | None]
-"""The keys of ids, each id once, in the order in which they were given."""
-
-
-def _keys(ids: Sequence[strawberry.ID]) -> Keys:
-    return {id: task_key(id) for id in ids}
-
-
-def _asked(keys: Keys) -> list[int]:
-    return [key for key in keys.values() if key is not None]
-
-
-def _found(keys: Keys, found: list[Change[TaskRow]]) -> tuple[list[TaskRow], list[strawberry.ID]]:
-    """Return the tasks in the order of their ids, and the ids that have none."""
-    tasks = {change.row.id: change.row for change in found}
-    there = [tasks[key] for key in _asked(keys) if key in tasks]
-    return there, [id for id, key in keys.items() if key not in tasks]
+    context, names = info.context, input.values()
+    statement = statements.rename_label(context.user_id, names, context.quota)
+    try:
+        renamed = await renamings(context, input, statement)
+    except Refused as refused:
+        return await refusal(context, refused)
+    if not renamed:
+        (uses,) = await context.database.fetch(statements.uses_of_label(context.user_id, names))
+        if not uses.is_used:
+            return LabelNotFound()
+        if uses.tasks > RENAMED_MAX:
+            return InvalidInput(issues=[too_many_renamed(RENAMED_MAX)])
+    context.charge(len(renamed))
+    return RenameLabelSuccess(label=Label(name=names["to"]), changed_count=len(renamed))
 
 
 async def _why_not(
@@ -206,10 +156,3 @@ async def _why_not(
         if rows:
             return VersionConflict(current=rows[0])
     return TaskNotFound()
-
-
-async def _refusal(context: Context, refused: Refused) -> InvalidInput | QuotaExceeded:
-    """Return as data which rule a change would have broken."""
-    if refused.rule is Rule.QUOTA:
-        return QuotaExceeded(storage=await read_storage(context))
-    raise refused

@@ -15,8 +15,8 @@ from graphql_schema.connections import (
     page_size,
 )
 from graphql_schema.filters import TaskFilter, TaskOrder
-from graphql_schema.inputs import given, task_key
 from graphql_schema.types import RateLimit, Storage
+from graphql_schema.values import given, task_key
 from models.database import Database
 from models.task import TaskRow
 from models.user import UserId, UserRow

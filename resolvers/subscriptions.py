@@ -10,7 +10,7 @@ from strawberry import UNSET
 from auth.context import Info
 from graphql_schema.connections import PAGE_SIZE_MAX, ChangeCursor, TaskChangeEdge
 from graphql_schema.errors import CodedError, ErrorCode
-from graphql_schema.inputs import given
+from graphql_schema.values import given
 from resolvers.changes import read_changes, read_end
 
 

@@ -71,12 +71,22 @@ mutation Delete($input: DeleteTaskInput!) {{
     ... on VersionConflict {{ current {{ {TASK} }} }}
   }}
 }}"""
+CREATE_MANY = f"""
+mutation CreateMany($input: CreateTasksInput!) {{
+  createTasks(input: $input) {{
+    __typename
+    ... on CreateTasksSuccess {{ tasks {{ {TASK} }} }}
+    ... on UserError {{ message }}
+    ... on InvalidInput {{ issues {{ path code message }} }}
+  }}
+}}"""
 UPDATE_MANY = f"""
 mutation UpdateMany($input: UpdateTasksInput!) {{
   updateTasks(input: $input) {{
     __typename
     ... on UpdateTasksSuccess {{ tasks {{ {TASK} }} missingIds }}
-    ... on InvalidInput {{ message issues {{ path code message }} }}
+    ... on UserError {{ message }}
+    ... on InvalidInput {{ issues {{ path code message }} }}
   }}
 }}"""
 DELETE_MANY = f"""
@@ -96,6 +106,23 @@ mutation Restore($input: RestoreTaskInput!) {{
     ... on VersionConflict {{ current {{ {TASK} }} }}
   }}
 }}"""
+RESTORE_MANY = f"""
+mutation RestoreMany($input: RestoreTasksInput!) {{
+  restoreTasks(input: $input) {{
+    __typename
+    ... on RestoreTasksSuccess {{ tasks {{ {TASK} }} missingIds }}
+    ... on InvalidInput {{ message issues {{ path code message }} }}
+  }}
+}}"""
+RENAME_LABEL = """
+mutation RenameLabel($input: RenameLabelInput!) {
+  renameLabel(input: $input) {
+    __typename
+    ... on RenameLabelSuccess { label { name } changedCount }
+    ... on UserError { message }
+    ... on InvalidInput { issues { path code message } }
+  }
+}"""
 PURGE = """
 mutation Purge($input: PurgeTasksInput!) {
   purgeTasks(input: $input) {
@@ -192,11 +219,20 @@ class Caller:
     def restore(self, **input: Any) -> Any:
         return self.data(RESTORE, input=input)["restoreTask"]
 
+    def create_many(self, *tasks: Mapping[str, Any], **input: Any) -> Any:
+        return self.data(CREATE_MANY, input={"tasks": tasks, **input})["createTasks"]
+
     def update_many(self, **input: Any) -> Any:
         return self.data(UPDATE_MANY, input=input)["updateTasks"]
 
     def delete_many(self, **input: Any) -> Any:
         return self.data(DELETE_MANY, input=input)["deleteTasks"]
+
+    def restore_many(self, **input: Any) -> Any:
+        return self.data(RESTORE_MANY, input=input)["restoreTasks"]
+
+    def rename_label(self, **input: Any) -> Any:
+        return self.data(RENAME_LABEL, input=input)["renameLabel"]
 
     def purge(self, **input: Any) -> Any:
         return self.data(PURGE, input=input)["purgeTasks"]

@@ -30,7 +30,7 @@ GRACE = 1.0
 async def prepare_session(
     connection: AsyncConnection[tuple[object, ...]], settings: Settings
 ) -> None:
-    """Make a new connection fit to serve: a safe role, and times as text, in UTC.
+    """Make a new connection fit to serve: a safe role; times as text, in UTC, and days too.
 
     Raises:
         UnsafeRole: its role could see other people's rows, or lacks a right that it needs.
@@ -42,4 +42,5 @@ async def prepare_session(
     # These two PgBouncer keeps for each client, so they may outlive the transaction.
     await connection.execute("SET TimeZone TO 'UTC'")
     await connection.execute("SET DateStyle TO 'ISO'")
-    connection.adapters.register_loader("timestamptz", TextLoader)
+    for name in ("timestamptz", "date", "time"):
+        connection.adapters.register_loader(name, TextLoader)

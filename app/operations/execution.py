@@ -12,6 +12,7 @@ from graphql import ExecutionResult, GraphQLError, OperationType, execute, subsc
 
 from app.operations.budget import Budget, TooDear
 from app.operations.documents import MAX_ERRORS, Asked, Documents, RequestFailed
+from app.operations.price import WRITE_POINTS
 from app.operations.wording import in_json
 from app.telemetry.records import OPERATION_NAME_MAX_LENGTH, RequestRecord
 from auth.context import Context
@@ -134,6 +135,7 @@ class Executor:
             cost = asked.price.cost(request.variables)
             try:
                 context.rate_limit = self._budget.spend(context.user_id, cost)
+                context.charge = lambda count: self._take(WRITE_POINTS * count, context)
             except TooDear:
                 self._take(1, context)
                 raise

@@ -32,7 +32,7 @@ from graphql import (
 
 from app.operations.selections import Groups, Selections
 from graphql_schema.connections import PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX
-from graphql_schema.inputs import BATCH_MAX
+from graphql_schema.issues import BATCH_MAX
 from graphql_schema.limits import Size, page_sizes, within_page_bounds
 
 WRITE_POINTS = 10

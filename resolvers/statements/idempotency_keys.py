@@ -1,6 +1,6 @@
 """Statements under an idempotency key: run once, and read again with what was recorded of them."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cache
 from typing import Any, Generic, NamedTuple, TypeVar, cast
@@ -26,7 +26,7 @@ from models.idempotency_key import IdempotencyKey
 from models.statement import Sql, Statement
 from models.user import UserId
 from resolvers.statements.compiling import compiled, source_of
-from resolvers.statements.kind import OWNER, Change, Kind, Removal, Thing
+from resolvers.statements.kind import OWNER, Change, Kind, Thing
 
 _IDEMPOTENCY_KEY = bindparam("idempotency_key", type_=Text)
 _REQUEST = bindparam("request", type_=Text)
@@ -87,8 +87,8 @@ def replay(kind: Kind[Thing]) -> Sql[Replay[Change[Thing]]]:
     return compiled(statement, replayed, writes=False)
 
 
-def replay_removals() -> Sql[Replay[Removal]]:
-    """Read which things were removed under a key."""
+def replay_ids(of_id: Callable[[int], Outcome]) -> Sql[Replay[Outcome]]:
+    """Read the ids of the things that were recorded under a key, where more is not told of them."""
     statement = (
         select(col(IdempotencyKey.request), _RECORDED_ID)
         .select_from(IdempotencyKey)
@@ -97,9 +97,9 @@ def replay_removals() -> Sql[Replay[Removal]]:
         .order_by(_OUTCOMES.c.place)
     )
 
-    def replayed(record: Sequence[Any]) -> Replay[Removal]:
+    def replayed(record: Sequence[Any]) -> Replay[Outcome]:
         request, id = record
-        return Replay(request, id is not None, Removal(id))
+        return Replay(request, id is not None, of_id(id))
 
     return compiled(statement, replayed, writes=False)
 

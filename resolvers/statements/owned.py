@@ -37,9 +37,10 @@ def find_anywhere(kind: Kind[Thing]) -> Sql[Thing]:
     return compiled(statement, kind.make_row, writes=False)
 
 
-def create(kind: Kind[Thing], values: NewValues) -> Sql[Thing]:
-    """Add a thing."""
-    statement = insert(kind.table).values({"user_id": OWNER, **values}).returning(*kind.columns)
+def create(kind: Kind[Thing], *rows: NewValues) -> Sql[Thing]:
+    """Add things, and return them in the same order. All have the same columns."""
+    values = [{"user_id": OWNER, **row} for row in rows]
+    statement = insert(kind.table).values(values).returning(*kind.columns)
     return compiled(statement, kind.make_row, writes=True)
 
 
@@ -77,6 +78,11 @@ def change_many(kind: Kind[Thing], values: NewValues) -> Sql[Thing]:
 def delete_many(kind: Kind[Thing]) -> Sql[Thing]:
     """Move all things that have one of the `keys` into the trash."""
     return change_many(kind, {"deleted_at": func.now()})
+
+
+def restore_many(kind: Kind[Thing]) -> Sql[Thing]:
+    """Move all things that have one of the `keys` out of the trash."""
+    return _changed(kind, {"deleted_at": null()}, _is_one_of(kind))
 
 
 def _changed(kind: Kind[Thing], values: NewValues, *conditions: Condition) -> Sql[Thing]:

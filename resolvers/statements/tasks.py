@@ -5,11 +5,23 @@ parameters. The database runs each in a transaction of its own in which `app.use
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import date
 from functools import cache, lru_cache
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from sqlalchemy import ARRAY, BigInteger, Integer, Text, any_, bindparam, func, not_, select
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    ColumnElement,
+    Integer,
+    Text,
+    any_,
+    bindparam,
+    func,
+    not_,
+    select,
+)
 
 from graphql_schema.connections import Cursor
 from graphql_schema.filters import OrderDirection, TaskOrderField, TaskStatus, TaskTrash
@@ -19,10 +31,11 @@ from models.quota import Quota, Stored
 from models.statement import Sql, Statement
 from models.task import TASK_FACTS, TaskRow
 from models.user import UserId
-from resolvers.statements import idempotency_keys, owned, pages, removals, storage
+from resolvers.statements import idempotency_keys, labels, owned, pages, removals, storage
 from resolvers.statements.compiling import compiled, row_maker
 from resolvers.statements.idempotency_keys import Replay
 from resolvers.statements.kind import OWNER, Change, Condition, Kind, Removal
+from resolvers.statements.labels import Renamed, Uses
 from resolvers.statements.pages import FeedRow, position
 
 TASK = Kind(
@@ -152,12 +165,18 @@ def stored(owner: UserId) -> Statement[Stored]:
     return Statement(_stored(), owner, {})
 
 
-def create_task(owner: UserId, values: Mapping[str, object], quota: Quota) -> Statement[TaskRow]:
-    """Add a task, if there is room for it.
+def create_tasks(
+    owner: UserId, rows: Sequence[Mapping[str, object]], quota: Quota
+) -> Statement[TaskRow]:
+    """Add tasks, if there is room for all of them; they come back in the same order.
 
-    Every column that may be given has a value, so that one text serves all.
+    Every column that may be given has a value in every row, so that there is one text for each
+    number of rows.
     """
-    return Statement(_create_task(), owner, values, _within(quota))
+    values = {
+        f"{name}_{place}": value for place, row in enumerate(rows) for name, value in row.items()
+    }
+    return Statement(_create_tasks(len(rows)), owner, values, _within(quota))
 
 
 def update_task(
@@ -175,8 +194,11 @@ def update_task(
     return Statement(_update_task(frozenset(values)), owner, parameters, _within(quota))
 
 
-def toggle_task(owner: UserId, key: int, expected_version: int | None) -> Statement[TaskRow]:
-    values = {"key": key, "expected_version": expected_version}
+def toggle_task(
+    owner: UserId, key: int, expected_version: int | None, today: date | None
+) -> Statement[TaskRow]:
+    """Complete the task, on the day that is given, or undo that."""
+    values = {"key": key, "completed_on": today, "expected_version": expected_version}
     return Statement(_toggle_task(), owner, values)
 
 
@@ -192,17 +214,30 @@ def restore_task(owner: UserId, key: int, expected_version: int | None) -> State
     return Statement(_restore_task(), owner, values)
 
 
-def update_tasks(owner: UserId, keys: Sequence[int], completed: bool) -> Statement[TaskRow]:
-    """Set all those tasks to completed or not; those that exist come back, in any order.
+def update_tasks(
+    owner: UserId,
+    keys: Sequence[int],
+    values: Mapping[str, object],
+    names: Mapping[str, Sequence[str]],
+    quota: Quota,
+) -> Statement[TaskRow]:
+    """Set columns and labels of all those tasks; those that exist come back, in any order.
 
+    `names`: the labels that each of them gets, as `added`, and those that it loses, as `removed`.
     Those that are so already keep their version.
     """
-    return Statement(_update_tasks(), owner, {"keys": keys, "completed": completed})
+    sql = _update_tasks(frozenset(values), frozenset(names))
+    return Statement(sql, owner, {"keys": keys, **values, **names}, _within(quota))
 
 
 def delete_tasks(owner: UserId, keys: Sequence[int]) -> Statement[TaskRow]:
     """Move all those tasks into the trash; those that existed come back, in any order."""
     return Statement(_delete_tasks(), owner, {"keys": keys})
+
+
+def restore_tasks(owner: UserId, keys: Sequence[int]) -> Statement[TaskRow]:
+    """Move all those tasks out of the trash; those that exist come back, in any order."""
+    return Statement(_restore_tasks(), owner, {"keys": keys})
 
 
 def purge_tasks(owner: UserId, keys: Sequence[int]) -> Statement[Removal]:
@@ -215,9 +250,30 @@ def empty_trash(owner: UserId, limit: int) -> Statement[Removal]:
     return Statement(_empty_trash(), owner, {"limit": limit})
 
 
+def rename_label(owner: UserId, names: Mapping[str, str], quota: Quota) -> Statement[Renamed]:
+    """Spell a label anew on all tasks that have it and are not in the trash; these come back.
+
+    `names`: how it is spelled, as `from`, and how it is to be, as `to`. Nothing comes back where
+    `uses_of_label` says why.
+    """
+    # Triggers spell labels as other tasks have them, if they are not told that these are given.
+    settings = {**_within(quota), "app.spelling": "given"}
+    return Statement(_rename_label(), owner, names, settings)
+
+
+def uses_of_label(owner: UserId, names: Mapping[str, str]) -> Statement[Uses]:
+    """Return whether the label is there to be renamed, and on how many tasks."""
+    return Statement(_uses_of_label(), owner, names)
+
+
 def replay(owner: UserId, idempotency_key: str) -> Statement[Replay[Change[TaskRow]]]:
     """Return what was recorded under a key; no row where nothing was."""
     return Statement(_replay(), owner, {"idempotency_key": idempotency_key})
+
+
+def replay_renaming(owner: UserId, idempotency_key: str) -> Statement[Replay[Renamed]]:
+    """Return on which tasks a label was renamed under a key; no row where nothing was recorded."""
+    return Statement(_replay_renaming(), owner, {"idempotency_key": idempotency_key})
 
 
 def replay_removals(owner: UserId, idempotency_key: str) -> Statement[Replay[Removal]]:
@@ -323,10 +379,24 @@ def _stored() -> Sql[Stored]:
     return storage.stored(TASK)
 
 
+_CREATED = (
+    "id",
+    *(fact.name for fact in TASK_FACTS.values() if May.CREATE in fact.may),
+    "completed",
+    "completed_on",
+)
+"""The columns that are given to new tasks. An id that is null is made by a trigger."""
+
+
 @cache
-def _create_task() -> Sql[TaskRow]:
-    given = [fact.name for fact in TASK_FACTS.values() if May.CREATE in fact.may]
-    return owned.create(TASK, {name: _VALUES[name] for name in given})
+def _new_task(place: int) -> Mapping[str, ColumnElement[Any]]:
+    """Return the values of one of several new tasks, which texts for all numbers of them share."""
+    return {name: bindparam(f"{name}_{place}", type_=_COLUMNS[name].type) for name in _CREATED}
+
+
+@cache
+def _create_tasks(count: int) -> Sql[TaskRow]:
+    return owned.create(TASK, *(_new_task(place) for place in range(count)))
 
 
 @cache
@@ -338,7 +408,8 @@ def _update_task(columns: frozenset[str]) -> Sql[TaskRow]:
 
 @cache
 def _toggle_task() -> Sql[TaskRow]:
-    return owned.change_one(TASK, {"completed": not_(_COLUMNS.completed)})
+    values = {"completed": not_(_COLUMNS.completed), "completed_on": _VALUES["completed_on"]}
+    return owned.change_one(TASK, values)
 
 
 @cache
@@ -352,13 +423,33 @@ def _restore_task() -> Sql[TaskRow]:
 
 
 @cache
-def _update_tasks() -> Sql[TaskRow]:
-    return owned.change_many(TASK, {"completed": _VALUES["completed"]})
+def _update_tasks(columns: frozenset[str], of_labels: frozenset[str]) -> Sql[TaskRow]:
+    values: dict[str, ColumnElement[Any]] = {name: _VALUES[name] for name in sorted(columns)}
+    if of_labels or not values:
+        values["labels"] = labels.changed(
+            _COLUMNS.labels, adds="added" in of_labels, removes="removed" in of_labels
+        )
+    return owned.change_many(TASK, values)
 
 
 @cache
 def _delete_tasks() -> Sql[TaskRow]:
     return owned.delete_many(TASK)
+
+
+@cache
+def _restore_tasks() -> Sql[TaskRow]:
+    return owned.restore_many(TASK)
+
+
+@cache
+def _rename_label() -> Sql[Renamed]:
+    return labels.rename(TASK)
+
+
+@cache
+def _uses_of_label() -> Sql[Uses]:
+    return labels.uses()
 
 
 @cache
@@ -377,5 +468,10 @@ def _replay() -> Sql[Replay[Change[TaskRow]]]:
 
 
 @cache
+def _replay_renaming() -> Sql[Replay[Renamed]]:
+    return idempotency_keys.replay_ids(Renamed)
+
+
+@cache
 def _replay_removals() -> Sql[Replay[Removal]]:
-    return idempotency_keys.replay_removals()
+    return idempotency_keys.replay_ids(Removal)

@@ -13,6 +13,7 @@ from app.database.changes import Live, NotifyingDatabase
 from app.database.notifications import Notifier
 from app.database.pipelined import PipelinedDatabase
 from app.database.turns import Turns
+from graphql_schema.inputs import CreateTaskInput
 from models.database import DatabaseUnavailable, OwnerUnknown
 from models.quota import Quota
 from models.statement import Sql, Statement
@@ -23,7 +24,7 @@ from tests.api import settings_for
 from tests.databases import Database
 
 SLEEP = Sql("SELECT pg_sleep(0.1)::text", (), tuple, writes=True)
-TEXTS, ROOM = {"title": "x", "description": None}, Quota(None, None)
+NEW, ROOM = CreateTaskInput(title="x").values(), Quota(None, None)
 ADA, BOB = UserId("ada"), UserId("bob")
 
 
@@ -115,7 +116,7 @@ class Crowd:
         return record[0]
 
     async def toggle(self, owner: UserId, key: int) -> list[TaskRow]:
-        return await self.database.fetch(tasks.toggle_task(owner, key, None))
+        return await self.database.fetch(tasks.toggle_task(owner, key, None, None))
 
     async def open_all_connections(self) -> None:
         owners = [UserId(str(n)) for n in range(16)]
@@ -182,7 +183,7 @@ async def test_whatever_befalls_a_change_its_place_is_given_back(crowd: Crowd) -
     nobody = UserId("nobody")
     for _ in range(5):
         with pytest.raises(OwnerUnknown):
-            await crowd.database.fetch(tasks.create_task(nobody, TEXTS, ROOM))
+            await crowd.database.fetch(tasks.create_tasks(nobody, [NEW], ROOM))
         change = asyncio.create_task(crowd.toggle(crowd.owner, key))
         await asyncio.sleep(0)
         change.cancel()

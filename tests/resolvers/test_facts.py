@@ -13,7 +13,18 @@ from graphql import (
     GraphQLObjectType,
     build_schema,
 )
-from sqlalchemy import Boolean, Date, DateTime, Integer, String, Text, create_engine
+from sqlalchemy import (
+    ARRAY,
+    Boolean,
+    Date,
+    DateTime,
+    Integer,
+    SmallInteger,
+    String,
+    Text,
+    Time,
+    create_engine,
+)
 from sqlalchemy.pool import NullPool
 from strawberry.utils.str_converters import to_camel_case
 
@@ -25,31 +36,37 @@ from models.task import TASK_FACTS, TaskRow
 from models.user import USER_FACTS, UserRow
 from tests.api import CREATE, UPDATE, Caller, Server, nonempty
 from tests.databases import Database
-from tests.facts import facts_with, sent, values_of
+from tests.facts import facts_with, sent_values_of, values_of
 
 SCHEMA = build_schema(schema_of_the_code().as_str())
 
 SCALARS: dict[type, str] = {
+    ARRAY: "[String!]",
     Boolean: "Boolean",
     Date: "Date",
     DateTime: "DateTime",
     Integer: "Int",
+    SmallInteger: "TaskPriority",
     String: "String",
     Text: "String",
+    Time: "TimeOfDay",
 }
 
 BESIDES = {
-    "CreateTaskInput": {"idempotencyKey"},
-    "UpdateTaskInput": {"id", "expectedVersion", "idempotencyKey"},
+    "CreateTaskInput": {"id", "idempotencyKey"},
+    "UpdateTaskInput": {"id", "today", "expectedVersion", "idempotencyKey"},
     "TaskFilter": {"status", "trash", "ids", "search"},
 }
 """The fields of inputs that are no field of a task."""
 
+WITH: dict[str, dict[str, Any]] = {"due_time": {"dueOn": "2026-01-31"}}
+"""What else must be given with a field."""
+
 WRITTEN_BY_THE_SERVER = {
-    "insert": {"user_id", "version"},
-    "update": {"version", "updated_at", "deleted_at"},
+    "insert": {"user_id", "id", "completed", "completed_on"},
+    "update": {"deleted_at", "completed_on"},
 }
-NO_LONGER_WRITTEN = {"insert": {"completed"}, "update": set[str]()}
+NO_LONGER_WRITTEN = {"insert": {"version"}, "update": {"version", "updated_at"}}
 """Columns that older code wrote. During an upgrade it runs beside this code."""
 
 WRITTEN = [fact for fact in TASK_FACTS.values() if fact.may & (May.CREATE | May.UPDATE)]
@@ -168,10 +185,11 @@ def requests(user: Caller, fact: Fact, value: object) -> list[tuple[str, dict[st
     """Return the mutations that write a field, with the inputs that give it a value."""
     made = []
     if May.CREATE in fact.may:
-        needed = {named(f): sent(values_of(f)[0]) for f in facts_with(May.CREATE) if is_needed(f)}
-        made.append((CREATE, {**needed, named(fact): value}))
+        needed = {named(f): sent_values_of(f)[0] for f in facts_with(May.CREATE) if is_needed(f)}
+        made.append((CREATE, {**needed, **WITH.get(fact.name, {}), named(fact): value}))
     if May.UPDATE in fact.may:
-        made.append((UPDATE, {"id": user.create()["id"], named(fact): value}))
+        id = user.create(**WITH.get(fact.name, {}))["id"]
+        made.append((UPDATE, {"id": id, named(fact): value}))
     return made
 
 
@@ -179,7 +197,7 @@ def requests(user: Caller, fact: Fact, value: object) -> list[tuple[str, dict[st
 def test_what_may_be_written_is_written_and_read_back(server: Server, fact: Fact) -> None:
     user = server.user()
     written = 0
-    for value in nonempty(map(sent, values_of(fact))):
+    for value in nonempty(sent_values_of(fact)):
         for query, input in nonempty(requests(user, fact, value)):
             input["idempotencyKey"] = str(uuid4())
             answer = user.data(query, input=input)
@@ -194,8 +212,8 @@ def test_what_may_be_written_is_written_and_read_back(server: Server, fact: Fact
 @pytest.mark.parametrize("fact", WRITTEN, ids=named)
 def test_null_clears_what_may_be_cleared_and_nothing_else(server: Server, fact: Fact) -> None:
     user = server.user()
-    id = user.create()["id"]
-    value = sent(values_of(fact)[0])
+    id = user.create(**WITH.get(fact.name, {}))["id"]
+    value = sent_values_of(fact)[0]
     before = user.update(id=id, **{named(fact): value})[named(fact)]
     cleared: dict[str, Any] = {named(fact): None}
     issues = codes(user, UPDATE, id=id, **cleared)
@@ -259,12 +277,13 @@ def test_a_range_begins_at_a_value_and_ends_before_one(
         return {task["id"] for task in tasks}
 
     assert found() == {ids[0], ids[1]}
-    assert found(**{"from": sent(later)}) == {ids[1]}
-    assert found(until=sent(later)) == {ids[0]}
-    assert found(**{"from": sent(earlier)}, until=sent(later)) == {ids[0]}
-    assert found(**{"from": sent(later)}, until=sent(later)) == set()
+    first, second = sent_values_of(fact)
+    assert found(**{"from": second}) == {ids[1]}
+    assert found(until=second) == {ids[0]}
+    assert found(**{"from": first}, until=second) == {ids[0]}
+    assert found(**{"from": second}, until=second) == set()
     if fact.column.nullable:
-        assert user.page(filter={named(fact): {"from": sent(earlier)}})["totalCount"] == 2
+        assert user.page(filter={named(fact): {"from": first}})["totalCount"] == 2
 
 
 @pytest.mark.parametrize("fact", TEXTS, ids=named)

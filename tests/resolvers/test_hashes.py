@@ -6,18 +6,20 @@ import pytest
 import strawberry
 from strawberry import ID, UNSET
 
+from graphql_schema.batches import (
+    DeleteTasksInput,
+    EmptyTrashInput,
+    PurgeTasksInput,
+    UpdateTasksInput,
+)
 from graphql_schema.inputs import (
     CreateTaskInput,
     DeleteTaskInput,
-    DeleteTasksInput,
-    EmptyTrashInput,
-    MutationInput,
-    PurgeTasksInput,
     RestoreTaskInput,
     ToggleTaskInput,
     UpdateTaskInput,
-    UpdateTasksInput,
 )
+from graphql_schema.mutation_input import MutationInput
 from resolvers.idempotency import _digest, _digests
 
 DAY_OLD: list[tuple[MutationInput, str]] = [

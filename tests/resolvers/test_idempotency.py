@@ -22,11 +22,14 @@ from graphql_schema.schema import build_schema as schema_of_the_code
 from resolvers.statements import tasks
 from tests.api import (
     CREATE,
+    CREATE_MANY,
     DELETE,
     DELETE_MANY,
     EMPTY,
     PURGE,
+    RENAME_LABEL,
     RESTORE,
+    RESTORE_MANY,
     TOGGLE,
     UPDATE,
     UPDATE_MANY,
@@ -40,7 +43,8 @@ from tests.databases import Database
 AT_ONCE = 50
 TAKEN = (
     *("Task", "DeleteTaskSuccess", "UpdateTasksSuccess", "DeleteTasksSuccess"),
-    *("PurgeTasksSuccess", "EmptyTrashSuccess"),
+    *("PurgeTasksSuccess", "EmptyTrashSuccess", "CreateTasksSuccess", "RestoreTasksSuccess"),
+    "RenameLabelSuccess",
 )
 
 
@@ -61,6 +65,9 @@ MUTATIONS = {
     "restoreTask": Mutation(RESTORE, {}, in_trash=True),
     "updateTasks": Mutation(UPDATE_MANY, {"ids": [], "completed": True}),
     "deleteTasks": Mutation(DELETE_MANY, {"ids": []}),
+    "createTasks": Mutation(CREATE_MANY, {"tasks": [{"title": "new"}]}),
+    "restoreTasks": Mutation(RESTORE_MANY, {"ids": []}, in_trash=True),
+    "renameLabel": Mutation(RENAME_LABEL, {"from": "home", "to": "house"}),
     "purgeTasks": Mutation(PURGE, {"ids": []}, in_trash=True),
     "emptyTrash": Mutation(EMPTY, {}, in_trash=True),
 }
@@ -70,13 +77,13 @@ MUTATIONS = {
 def mutation(request: pytest.FixtureRequest, server: Server) -> tuple[Caller, str, dict[str, Any]]:
     """A user, a document, and an input with a key, for each mutation in turn."""
     mutation, user = MUTATIONS[request.param], server.user()
-    task = user.create()
+    task = user.create(labels=["home"])
     if mutation.in_trash:
         user.delete(id=task["id"])
     input = {**mutation.input, "idempotencyKey": str(uuid4())}
     if "ids" in input:
         input["ids"] = [task["id"]]
-    elif mutation.document not in (CREATE, EMPTY):
+    elif mutation.document not in (CREATE, CREATE_MANY, EMPTY, RENAME_LABEL):
         input["id"] = task["id"]
     return user, mutation.document, input
 
@@ -120,7 +127,7 @@ def test_a_key_is_not_taken_for_another_mutation_with_the_same_values(
 ) -> None:
     user = server.user()
     id = user.create()["id"]
-    values = {"id": id, "ids": [id], "title": "Milk", "completed": True}
+    values = {"id": id, "ids": [id], "title": "Milk"}
     input = {name: values[name] for name in required(one) | required(other)}
     input["idempotencyKey"] = str(uuid4())
     assert user.data(MUTATIONS[one].document, input=input)[one]["__typename"] in TAKEN

@@ -32,6 +32,7 @@ from tests.api import (
     LIST,
     PURGE,
     RESTORE,
+    RESTORE_MANY,
     TASK,
     TOGGLE,
     UPDATE,
@@ -44,7 +45,7 @@ from tests.api import (
 )
 from tests.counts import Count
 from tests.databases import Database
-from tests.facts import facts_with, sent, values_of
+from tests.facts import facts_with, sent_values_of
 
 NO_SUCH_ID = str(2**63 - 1)
 
@@ -84,7 +85,7 @@ ATTACKS = [
     *(
         _input("Mutation.updateTask", UPDATE, **{to_camel_case(fact.name): value})
         for fact in facts_with(May.UPDATE)
-        for value in (sent(values_of(fact)[0]), *([None] if May.CLEAR in fact.may else []))
+        for value in (sent_values_of(fact)[0], *([None] if May.CLEAR in fact.may else []))
     ),
     _input("Mutation.updateTask", UPDATE, completed=True, title="x", description="y"),
     _input("Mutation.updateTask", UPDATE),
@@ -93,16 +94,28 @@ ATTACKS = [
     _input("Mutation.updateTask", UPDATE, title="stolen", expectedVersion=7),
     _input("Mutation.updateTask", UPDATE, title=""),
     _input("Mutation.toggleTask", TOGGLE),
+    _input("Mutation.updateTask", UPDATE, completed=True, today="2026-01-31"),
     _input("Mutation.toggleTask", TOGGLE, expectedVersion=1),
+    _input("Mutation.toggleTask", TOGGLE, today="2026-01-31"),
     _input("Mutation.toggleTask", TOGGLE, expectedVersion=7),
     _input("Mutation.deleteTask", DELETE, expectedVersion=7),
     _input("Mutation.deleteTask", DELETE, expectedVersion=1),
     _input("Mutation.deleteTask", DELETE),
     # The id that was sent comes back as missing, so of the answer that is left out.
-    Attack(
-        "Mutation.updateTasks",
-        UPDATE_MANY.replace("missingIds", ""),
-        lambda id: {"input": {"ids": [id], "completed": True}},
+    *(
+        Attack(
+            "Mutation.updateTasks",
+            UPDATE_MANY.replace("missingIds", ""),
+            lambda id, values=values: {"input": {"ids": [id], **values}},  # type: ignore[misc]
+        )
+        for values in (
+            {"completed": True},
+            {"dueOn": None},
+            {"dueTime": "09:00"},
+            {"priority": "HIGH"},
+            {"addLabels": ["stolen"]},
+            {"removeLabels": ["secret"]},
+        )
     ),
     Attack(
         "Mutation.deleteTasks",
@@ -115,10 +128,18 @@ ATTACKS = [
         lambda id: {"input": {"ids": [id]}},
         in_trash=True,
     ),
+    Attack(
+        "Mutation.restoreTasks",
+        RESTORE_MANY.replace("missingIds", ""),
+        lambda id: {"input": {"ids": [id]}},
+    ),
     _input("Mutation.restoreTask", RESTORE, expectedVersion=1),
     _input("Mutation.restoreTask", RESTORE),
 ]
 """Every operation that takes an id. A field that takes one and is not here fails a test below."""
+
+MAKING = {"Mutation.createTask", "Mutation.createTasks"}
+"""Fields that take the id of a thing that is not there yet: a test of its own has them."""
 
 EVERYTHING = f"""{{
   me {{ id email name createdAt }}
@@ -130,7 +151,8 @@ EVERYTHING = f"""{{
 
 
 OWNERSHIP = re.compile(
-    r"(?:tasks\.user_id|task_counters\.user_id|users\.id) = (\$\d+::VARCHAR|counter\.user_id)"
+    r"(?:tasks\.user_id|task_counters\.user_id|task_labels\.user_id|users\.id) = "
+    r"(\$\d+::VARCHAR|counter\.user_id)"
 )
 forgotten: list[int] = []
 
@@ -179,6 +201,7 @@ def rows_of(server: Server, user: Caller, database: Database) -> list[dict[str, 
         found = connection.execute(
             "SELECT to_jsonb(t) AS row FROM tasks t WHERE user_id = %(id)s UNION ALL "
             "SELECT to_jsonb(c) FROM task_counters c WHERE user_id = %(id)s UNION ALL "
+            "SELECT to_jsonb(l) FROM task_labels l WHERE user_id = %(id)s UNION ALL "
             "SELECT to_jsonb(u) FROM users u WHERE id = %(id)s ORDER BY row",
             {"id": user.user_id},
         )
@@ -346,7 +369,31 @@ def test_every_field_that_takes_an_id_is_attacked() -> None:
         for argument in field.args.values()
         if _takes_id(argument.type)
     }
-    assert taking == {attack.field for attack in ATTACKS}
+    assert taking == {attack.field for attack in ATTACKS} | MAKING
+
+
+def test_an_id_of_anothers_is_as_free_as_any(layers: Server, database: Database) -> None:
+    alice, bob = layers.user(), layers.user()
+    ids = [alice.create("Alice's secret")["id"] for _ in range(2)]
+    alice.delete(id=ids[1])
+    before = rows_of(layers, alice, database)
+    assert bob.create("Bob's own", id=ids[0])["id"] == ids[0]
+    (made,) = bob.create_many({"title": "Bob's other", "id": ids[1]})["tasks"]
+    assert made["id"] == ids[1]
+    assert bob.delete(id=ids[0])["deletedTaskId"] == ids[0]
+    assert rows_of(layers, alice, database) == before
+
+
+def test_a_label_of_anothers_is_none(layers: Server, database: Database) -> None:
+    alice, bob = layers.user(), layers.user()
+    alice.create("Alice's", labels=["Secret"])
+    before = rows_of(layers, alice, database)
+    unknown = bob.rename_label(**{"from": "unknown"}, to="stolen")
+    assert bob.rename_label(**{"from": "Secret"}, to="stolen") == unknown
+    assert unknown["__typename"] == "LabelNotFound"
+    # Nor is it spelled as hers.
+    assert bob.create("Bob's", labels=["SECRET"])["labels"] == ["SECRET"]
+    assert rows_of(layers, alice, database) == before
 
 
 def test_a_user_id_can_be_sent_nowhere() -> None:

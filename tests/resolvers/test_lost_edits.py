@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from datetime import date
 from typing import Any, NamedTuple
 from uuid import uuid4
 
@@ -24,11 +25,14 @@ from tests.resolvers.test_statements import STATEMENTS
 Record = tuple[Any, ...]
 Keep = Callable[[UserId, Statement[TaskRow]], Statement[TaskRow]]
 
+ROOM = Quota(None, None)
+
 VALUES: dict[str, Any] = {
     "expected_version": 1,
-    "values": {"title": "changed"},
-    "completed": True,
-    "quota": Quota(None, None),
+    "values": {"completed": True},
+    "names": {"added": ["urgent"]},
+    "today": date(2026, 1, 31),
+    "quota": ROOM,
 }
 """What is given for the parameters of changes."""
 
@@ -39,8 +43,10 @@ def changes_with(parameter: str) -> list[str]:
 
 
 OF_ONE = changes_with("expected_version")
-OF_MANY = [name for name in changes_with("keys") if name != "purge_tasks"]
-"""A removal finds what is in the trash alone."""
+OF_MANY = [name for name in changes_with("keys") if name not in ("purge_tasks", "restore_tasks")]
+"""Those that find what is not in the trash."""
+
+VERSION = TaskRow._fields.index("version")
 
 
 class Owned(NamedTuple):
@@ -144,7 +150,7 @@ def test_of_two_changes_that_expect_the_same_version_the_second_is_refused(
     first, second = (keep(owned.owner, owned.change(name)) for _ in range(2))
     (changed,), answer = one_after_the_other(database, owned, first, second)
     assert answer == []
-    version = changed[-1]
+    version = changed[VERSION]
     assert version == 2
     with psycopg.connect(database.superuser_url) as connection:
         counter = connection.execute(
@@ -173,9 +179,10 @@ def test_batches_of_the_same_tasks_wait_for_each_other(
     database: Database, owned: Owned, name: str
 ) -> None:
     first, second = (
-        tasks.update_tasks(owned.owner, [owned.live], completed) for completed in (True, False)
+        tasks.update_tasks(owned.owner, [owned.live], {"completed": done}, {}, ROOM)
+        for done in (True, False)
     )
     if name != "update_tasks":
         second = owned.change(name)
     (before,), (after,) = one_after_the_other(database, owned, first, second)
-    assert (before[-1], after[-1]) == (2, 3)
+    assert (before[VERSION], after[VERSION]) == (2, 3)

@@ -7,7 +7,7 @@ import pkgutil
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any, NamedTuple, get_origin
 from uuid import uuid4
 
@@ -54,6 +54,8 @@ NOBODY = UserId(f"victim-{uuid4().hex}")
 
 ROOM = Quota(None, None)
 
+NEW = CreateTaskInput(title="stolen").values()
+
 OF_VICTIMS = """
     SELECT ROW(t.*)::text FROM tasks t
     WHERE user_id = $1 UNION ALL
@@ -92,6 +94,11 @@ def places(database: Database) -> Places:
             "RETURNING id, title, created_at::text, updated_at::text",
             {"user": VICTIM},
         ).fetchall()
+        connection.execute(
+            "INSERT INTO task_labels (user_id, key, task_id, name) SELECT user_id, 'home', id, "
+            "'Home' FROM tasks WHERE user_id = %s AND deleted_at IS NULL",
+            [VICTIM],
+        )
         # Not by triggers, which would give each task another version.
         connection.execute("SET LOCAL session_replication_role = replica")
         for fact in facts_with(May.CLEAR):
@@ -154,6 +161,7 @@ def shapes_of(name: str, owner: UserId, places: Places) -> Iterator[Statement[An
 
     A parameter that no statement has had before wants its values in this table.
     """
+    new = {fact.name: values_of(fact)[0] for fact in facts_with(May.CREATE)}
     values: dict[str, list[Any]] = {
         "owner": [owner],
         "identity": [
@@ -162,8 +170,8 @@ def shapes_of(name: str, owner: UserId, places: Places) -> Iterator[Statement[An
         ],
         "key": [places.key_in_trash if name == "restore_task" else places.key],
         "statement": [
-            tasks.create_task(owner, CreateTaskInput(title="stolen").values(), ROOM),
-            tasks.toggle_task(owner, places.key, None),
+            tasks.create_tasks(owner, [NEW], ROOM),
+            tasks.toggle_task(owner, places.key, None, None),
             tasks.update_task(owner, places.key, {}, None, ROOM),
             tasks.restore_task(owner, places.key_in_trash, None),
             tasks.purge_tasks(owner, places.keys),
@@ -171,8 +179,8 @@ def shapes_of(name: str, owner: UserId, places: Places) -> Iterator[Statement[An
         "idempotency_key": ["used" if name.startswith("replay") else "fresh"],
         "request": ["request"],
         "values": (
-            [{fact.name: values_of(fact)[0] for fact in facts_with(May.CREATE)}]
-            if name == "create_task"
+            [{}, {"completed": True, "due_on": None, "due_time": None, "priority": 3}]
+            if name == "update_tasks"
             else [
                 *({fact.name: values_of(fact)[0]} for fact in facts_with(May.UPDATE)),
                 {},
@@ -180,11 +188,17 @@ def shapes_of(name: str, owner: UserId, places: Places) -> Iterator[Statement[An
             ]
         ),
         "expected_version": [None, 2 if name == "restore_task" else 1],
+        "rows": [[{**NEW, **new}], [NEW, NEW]],
+        "names": (
+            [{"from": "home", "to": "stolen"}]
+            if "label" in name
+            else [{}, {"added": ["stolen"]}, {"added": ["stolen"], "removed": ["home"]}]
+        ),
+        "today": [None, date(2026, 1, 31)],
         "quota": [ROOM],
         "conditions": list(conditions(places)),
         "search": ["victim"],
         "keys": [places.keys],
-        "completed": [True],
         "page": list(pages(places)),
         "cursor": list(places.early.values()),
         "before": [False, True],

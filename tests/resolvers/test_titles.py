@@ -7,7 +7,8 @@ import psycopg
 import pytest
 from strawberry import ID
 
-from graphql_schema.inputs import CreateTaskInput, InputIssueCode, UpdateTaskInput
+from graphql_schema.inputs import CreateTaskInput, UpdateTaskInput
+from graphql_schema.issues import InputIssueCode
 from models.text import is_visible, one_line
 from tests.api import CREATE, UPDATE, Server, nonempty
 from tests.counts import Count

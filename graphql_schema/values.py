@@ -1,0 +1,108 @@
+"""Values of inputs: whether they were given, can be stored, or are the id of anything."""
+
+import time
+from collections.abc import Iterator, Mapping
+from datetime import date
+from typing import Protocol, TypeVar
+
+import strawberry
+from strawberry import UNSET
+
+from models.fact import Fact, May
+from models.task import TASK_FACTS
+
+Value = TypeVar("Value")
+
+TASK_ID_MAX = 2**63 - 1
+"""The greatest value of PostgreSQL's bigint."""
+
+_RANDOM_BITS = 21
+"""An id is made of seconds since 1970 and of so many random bits."""
+
+_FIRST_SECOND = 1_577_836_800
+"""2020-01-01: no id that is made of a time is older."""
+
+_AHEAD = 86_400
+"""Seconds by which a client's clock may be before the server's."""
+
+
+class Completing(Protocol):
+    """An input that may complete tasks."""
+
+    completed: bool | None
+    today: date | None
+
+
+def given(value: Value | None) -> Value | None:
+    """Return the value, or None if the client left it out."""
+    return None if value is UNSET else value
+
+
+def task_key(id: strawberry.ID) -> int | None:
+    """Return the key of an id, or None if no task can have this id.
+
+    Only the form that the server itself writes counts: no sign, no leading zero, ASCII digits.
+    """
+    if not (id.isascii() and id.isdigit()) or id[0] == "0" or len(id) > len(str(TASK_ID_MAX)):
+        return None
+    key = int(id)
+    return key if key <= TASK_ID_MAX else None
+
+
+def new_key(id: strawberry.ID) -> int | None:
+    """Return the key of an id that a client made, or None if it is not in the server's form."""
+    key = task_key(id)
+    if key is None:
+        return None
+    return key if _FIRST_SECOND <= key >> _RANDOM_BITS <= time.time() + _AHEAD else None
+
+
+def is_storable(value: str) -> bool:
+    """Return whether PostgreSQL can store the text: it has no NUL and no lone surrogate."""
+    if "\0" in value:
+        return False
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def facts_with(may: May) -> Iterator[Fact]:
+    return (fact for fact in TASK_FACTS.values() if may in fact.may)
+
+
+def new_values(input: object, id: strawberry.ID | None) -> dict[str, object]:
+    """Return what is stored in every column that a new task is given: the default where none is."""
+    return {
+        **{fact.name: fact.default for fact in facts_with(May.CREATE)},
+        **_given_values(input, May.CREATE),
+        "id": None if id is None or id is UNSET else new_key(id),
+        **completion(False, None),
+    }
+
+
+def changed_values(input: Completing) -> dict[str, object]:
+    """Return the columns that a change of tasks gives a value, with what is stored in them.
+
+    Without a day there is no time either.
+    """
+    values = _given_values(input, May.UPDATE)
+    if "due_on" in values and values["due_on"] is None:
+        values["due_time"] = None
+    if input.completed is True and given(input.today) is not None:
+        values |= completion(True, input.today)
+    return values
+
+
+def completion(completed: bool, today: date | None) -> Mapping[str, object]:
+    """Return whether a task is completed, and on which day, as they are stored."""
+    return {"completed": completed, "completed_on": given(today) if completed else None}
+
+
+def _given_values(input: object, may: May) -> dict[str, object]:
+    return {
+        fact.name: fact.stored(value)
+        for fact in facts_with(may)
+        if (value := getattr(input, fact.name, UNSET)) is not UNSET
+    }
