@@ -760,6 +760,7 @@ RIGHTS = {
     ("task_labels", "SELECT"): set(metadata.tables["task_labels"].columns.keys()),
     ("task_labels", "INSERT"): set(metadata.tables["task_labels"].columns.keys()),
     ("task_labels", "DELETE"): {""},
+    ("task_lists", "DELETE"): {""},
     ("task_lists", "SELECT"): set(metadata.tables["task_lists"].columns.keys()),
     ("task_lists", "INSERT"): {"user_id", "id", "name", "position"},
     ("task_lists", "UPDATE"): {"name", "position", "deleted_at"},
