@@ -14,6 +14,7 @@ from graphql_schema.maximums import Limits
 from graphql_schema.schema import schema
 from models.user import UserId
 from tests.api import Caller, Server
+from tests.sockets import signed_in
 
 ONE = "tasks(first: $n) { nodes { id } }"
 BOTH = "query($a: Int, $b: Int) { tasks(first: $a, last: $b) { nodes { id } } }"
@@ -224,6 +225,34 @@ def test_a_point_pays_for_no_more_than_12_kib(documents: Documents, user: Caller
         answer = user.post(query, variables)
         assert "data" in answer.json()
         assert len(answer.content) <= 12 * 1024 * cost_of(documents, query, variables)
+
+
+@pytest.mark.parametrize("media_type", ["application/json", "application/graphql-response+json"])
+def test_an_answer_has_at_most_4_mib(server: Server, media_type: str) -> None:
+    user = server.user()
+    user.data("{ me { id } }")
+    with psycopg.connect(str(server.settings.migration_database_url)) as connection:
+        connection.execute(
+            "INSERT INTO tasks (user_id, title, description, version) "
+            "SELECT %s, 'x', %s, n FROM generate_series(1, 100) n",
+            [user.user_id, 1000 * "\U0001f600"],
+        )
+
+    def asking(times: int) -> str:
+        fields = " ".join(f"a{n}: description" for n in range(times))
+        return f"{{ tasks(first: 100) {{ nodes {{ {fields} }} }} }}"
+
+    assert len(user.post(asking(10)).json()["data"]["tasks"]["nodes"]) == 100
+    refused = user.post(asking(11), headers={"Accept": media_type})
+    assert refused.status_code == (200 if media_type == "application/json" else 400)
+    with signed_in(server, user.token) as socket:
+        socket.subscribe(asking(11))
+        message = socket.hear()
+        assert message["type"] == "error"
+        for (error,) in (refused.json()["errors"], message["payload"]):
+            assert error["extensions"]["code"] == "RESPONSE_TOO_LARGE"
+        socket.subscribe("{ __typename }")
+        assert socket.hear()["type"] == "next"
 
 
 sizes = st.sampled_from(["$a", "$b"]) | st.sampled_from([None, 0, 3, 100, -1])
