@@ -30,6 +30,7 @@ from graphql import (
     value_from_ast_untyped,
 )
 
+from app.operations.introspection import ROOTS, Introspection
 from app.operations.selections import Groups, Selections
 from graphql_schema.connections import PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX
 from graphql_schema.inputs import BATCH_MAX
@@ -112,6 +113,7 @@ class Prices:
 
     def __init__(self, schema: GraphQLSchema) -> None:
         query, mutation = schema.query_type, schema.mutation_type
+        self._introspection = Introspection(schema)
         self._lists = {
             name: _lists_of(field.type)
             for name, field in (query.fields if query else {}).items()
@@ -140,6 +142,8 @@ class Prices:
                 points, event = points + 1, event + weight
             elif field.name.value in self._lists:
                 points += self._page(field, below, selections, parts)
+            elif field.name.value in ROOTS:
+                points += self._introspection.points(below, selections)
             else:
                 points += weight
         defaults = {

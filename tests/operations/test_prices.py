@@ -5,6 +5,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from graphql import execute_sync, get_introspection_query
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -225,6 +226,41 @@ def test_a_point_pays_for_no_more_than_12_kib(documents: Documents, user: Caller
         answer = user.post(query, variables)
         assert "data" in answer.json()
         assert len(answer.content) <= 12 * 1024 * cost_of(documents, query, variables)
+
+
+WRAPPED = "name ofType { name ofType { name ofType { name } } }"
+TYPES = (
+    f"types {{ name fields {{ name args {{ name type {{ {WRAPPED} }} }} type {{ {WRAPPED} }} }} }}"
+)
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "{ __schema { types { name } } }",
+        "{ __schema { directives { name args { name } } } }",
+        '{ __type(name: "Query") { fields { name args { name type { name } } } } }',
+        get_introspection_query(),
+        "{" + " ".join(f"a{n}: __schema {{ ...S }}" for n in range(50)) + "}"
+        f"fragment S on __Schema {{ {TYPES} }}",
+        "{ __schema {" + " ".join(f"a{n}: {TYPES}" for n in range(10)) + "} }",
+        "{ __schema { types { fields { type { ofType { fields { type { ofType { ofType { "
+        "name kind description } } } } ofType { fields { name description } } } } } } } }",
+    ],
+)
+def test_a_point_pays_for_some_hundred_fields_about_the_schema(query: str) -> None:
+    """The lengths of lists are known on average, so the price may be off by a part."""
+    asked = Documents(schema, Limits(), allow_introspection=True, compiles=False).document(query)
+    answer = execute_sync(schema._schema, asked.operation(None).document)
+    assert fields_in(answer.data) <= 600 * asked.operation(None).price.cost(None)
+
+
+def fields_in(answer: object) -> int:
+    if isinstance(answer, list):
+        return sum(map(fields_in, answer))
+    if isinstance(answer, dict):
+        return len(answer) + sum(map(fields_in, answer.values()))
+    return 0
 
 
 @pytest.mark.parametrize("media_type", ["application/json", "application/graphql-response+json"])
