@@ -37,6 +37,8 @@ class Context:
         """The budget after the operation; None where nothing is limited."""
         self.pay_for_changes: Callable[[int], Awaitable[None]] = _nothing
         """Takes the points for so many changes of a subscription, once there are as many."""
+        self.pay_for_removed: Callable[[int], None] = _no_points
+        """Takes the points for so many tasks that were removed, whether or not there are any."""
         self._viewer: asyncio.Future[UserRow] | None = None
 
     @property
@@ -55,6 +57,10 @@ class Context:
 
 
 async def _nothing(count: int) -> None:
+    """Take no points, where nothing is limited."""
+
+
+def _no_points(count: int) -> None:
     """Take no points, where nothing is limited."""
 
 

@@ -12,6 +12,7 @@ from graphql import ExecutionResult, GraphQLError, OperationType, execute, subsc
 
 from app.operations.budget import Budget, TooDear
 from app.operations.documents import MAX_ERRORS, Asked, Documents, RequestFailed
+from app.operations.price import REMOVED_A_POINT
 from app.operations.wording import in_json
 from app.telemetry.records import OPERATION_NAME_MAX_LENGTH, RequestRecord
 from auth.context import Context
@@ -131,6 +132,11 @@ class Executor:
         if asked.node.name is not None:
             record.operation = asked.node.name.value[:OPERATION_NAME_MAX_LENGTH]
         if self._budget is not None:
+
+            def pay(count: int) -> None:
+                self._take(count // REMOVED_A_POINT, context)
+
+            context.pay_for_removed = pay
             cost = asked.price.cost(request.variables)
             try:
                 context.rate_limit = self._budget.spend(context.user_id, cost)

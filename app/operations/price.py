@@ -42,6 +42,9 @@ WRITE_POINTS = 10
 LOOKUP_POINTS = 12
 """Points for a search, which looks up a thousand tasks at most, and for a count."""
 
+REMOVED_A_POINT = 100
+"""Tasks that a point pays for where they are removed all at once: it is taken afterwards."""
+
 COUNT_FIELD, IDS_FIELD, SEARCH_FIELD = "totalCount", "ids", "search"
 
 Path = tuple[str, ...]
