@@ -17,6 +17,7 @@ from models.user import UserId
 from tests.api import Caller, Server
 from tests.sockets import signed_in
 
+SINCE = '{from: "2026-01-01T00:00:00Z"}'
 ONE = "tasks(first: $n) { nodes { id } }"
 BOTH = "query($a: Int, $b: Int) { tasks(first: $a, last: $b) { nodes { id } } }"
 
@@ -174,6 +175,13 @@ def test_a_task_that_is_written_costs_ten_points(
         ('{ tasks(first: 0, filter: {search: "a"}) { nodes { id } } }', 1 + 12),
         ('{ tasks(first: 0, filter: {search: ""}) { nodes { id } } }', 1),
         ("{ tasks(first: 0, filter: {search: null, status: ALL}) { nodes { id } } }", 1),
+        (f"{{ tasks(first: 0, filter: {{createdAt: {SINCE}}}) {{ nodes {{ id }} }} }}", 1 + 12),
+        (
+            f"{{ tasks(first: 0, filter: {{createdAt: {SINCE}, updatedAt: {SINCE}}}) "
+            "{ nodes { id } } }",
+            1 + 2 * 12,
+        ),
+        ("{ tasks(first: 0, filter: {createdAt: {}}) { nodes { id } } }", 1),
         ("{ a: __typename b: __typename }", 2),
         ("subscription { taskChanges { cursor } }", 1),
     ],
@@ -198,6 +206,21 @@ def test_a_search_costs_just_if_a_variable_says_so(documents: Documents, query: 
         assert cost_of(documents, query, {variable: value}) == cost
     assert cost_of(documents, query, {}) == 1
     assert cost_of(documents, query, {"f": None, "s": None}) == 1
+
+
+@pytest.mark.parametrize(
+    ("filter", "cost"),
+    [
+        ({"createdAt": {"from": "2026-01-01T00:00:00Z"}}, 1 + 12),
+        ({"createdAt": {"until": "2026-01-01T00:00:00Z"}, "search": "a"}, 1 + 2 * 12),
+        ({"createdAt": {}, "updatedAt": None}, 1),
+    ],
+)
+def test_a_range_in_a_variable_costs(
+    documents: Documents, filter: Mapping[str, Any], cost: int
+) -> None:
+    query = "query($f: TaskFilter) { tasks(first: 0, filter: $f) { nodes { id } } }"
+    assert cost_of(documents, query, {"f": filter}) == cost
 
 
 def test_a_point_pays_for_no_more_than_12_kib(documents: Documents, user: Caller) -> None:
