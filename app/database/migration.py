@@ -38,12 +38,14 @@ WAIT_FOR_TABLE = 5.0
 
 ATTEMPTS = 5
 
+KEPT = "what was done before is kept"
+
 PAUSE = 1.0
 """Seconds between two attempts."""
 
 
 class MigrationFailed(Failure):
-    """The database was left as it was; says why."""
+    """A migration did not come to its end; says why, and whether anything was changed."""
 
 
 @cache
@@ -62,7 +64,10 @@ def upgrade(
     wait_for_table: float = WAIT_FOR_TABLE,
     attempts: int = ATTEMPTS,
 ) -> None:
-    """Bring the database to the revision, in one transaction; safe when many do so at once.
+    """Bring the database to the revision; safe when many do so at once.
+
+    It is one transaction, but for migrations that fill rows in batches, or make indexes beside
+    whoever writes: those commit in parts, and go on where they were interrupted.
 
     `role`: the server's, which gets its rights.
 
@@ -215,9 +220,16 @@ def _migrate(
     url: str, revision: str, role: str, *, wait_for_table: float, attempts: int, down: bool = False
 ) -> None:
     run = command.downgrade if down else command.upgrade
+    committed = False
+
+    def note_commit(_connection: Connection) -> None:
+        nonlocal committed
+        committed = True
+
     for left in reversed(range(attempts)):
         try:
             with connect(url, role, wait_for_table) as connection:
+                event.listen(connection, "commit", note_commit)
                 config = _config()
                 config.attributes["connection"] = connection
                 run(config, revision)
@@ -225,18 +237,24 @@ def _migrate(
             raise MigrationFailed(_sentence(error, url)) from error
         except DBAPIError as error:
             if not left or not isinstance(error.orig, LockNotAvailable):
-                raise MigrationFailed(_sentence(error, url)) from error
+                raise MigrationFailed(_sentence(error, url, committed=committed)) from error
             time.sleep(PAUSE)
         else:
             return
 
 
-def _sentence(error: DBAPIError | CommandError | RevisionError, url: str) -> str:
+def _sentence(
+    error: DBAPIError | CommandError | RevisionError, url: str, *, committed: bool = False
+) -> str:
     if not isinstance(error, DBAPIError):
         return f"{error}. Has newer code migrated this database?"
     if isinstance(error.orig, LockNotAvailable):
-        return "A table stayed in use too long, and nothing was changed: try again later."
+        changed = KEPT if committed else "nothing was changed"
+        return f"A table stayed in use too long, and {changed}: try again later."
     if not isinstance(error.orig, psycopg.Error) or error.orig.sqlstate is not None:
         detail = error.orig.diag.message_primary if isinstance(error.orig, psycopg.Error) else None
-        return f"The migration failed, and nothing was changed: {detail or error.orig}"
+        reason = detail or error.orig
+        if committed:
+            return f"The migration failed, and {KEPT}; `todo-api migrate` goes on: {reason}"
+        return f"The migration failed, and nothing was changed: {reason}"
     return f"The database cannot be reached: {said_of(error.orig, url)}"

@@ -346,6 +346,25 @@ def test_a_filling_that_was_interrupted_goes_on(fresh_database: Database) -> Non
     assert check_protection(url) == []
 
 
+def test_what_is_committed_before_a_failure_is_not_called_unchanged(
+    fresh_database: Database,
+) -> None:
+    url = fresh_database.superuser_url
+    upgrade(url, revision="0009")
+    run(url, "CREATE TABLE tasks_in_trash_by_title_order ()")
+    with pytest.raises(MigrationFailed) as failed:
+        upgrade(url)
+    assert str(failed.value) == (
+        "The migration failed, and what was done before is kept; `todo-api migrate` goes on: "
+        '"tasks_in_trash_by_title_order" is not an index'
+    )
+    # The first of the two indexes.
+    assert rows(url, "SELECT to_regclass('tasks_by_title_order') IS NOT NULL") == [(True,)]
+    run(url, "DROP TABLE tasks_in_trash_by_title_order")
+    upgrade(url)
+    assert pending(url) == []
+
+
 def test_twenty_at_once_apply_each_migration_once(fresh_database: Database) -> None:
     url = fresh_database.superuser_url
     with ThreadPoolExecutor(20) as pool:
