@@ -296,6 +296,18 @@ def resolve_conflicts(tab: Tab, other: Tab) -> None:
     tab.press("Take theirs")
     tab.has("Eggs", "Rye bread", "Soy milk")
     other.has("Eggs", "Rye bread", "Soy milk")
+    tab.press("Edit Soy milk")
+    other.press("Edit Soy milk")
+    other.write("Description", "Three litres")
+    other.press("Save")
+    other.sees("Saved “Soy milk”.")
+    # Another text was changed than here: both changes stay, and nobody is asked.
+    tab.write("Title", "Pea milk", then="Enter")
+    tab.sees("Saved “Pea milk”.")
+    tab.sees("Three litres")
+    tab.press("Edit Pea milk")
+    tab.write("Title", "Soy milk", then="Enter")
+    tab.sees("Saved “Soy milk”.")
     assert other.complaints == []
     other.page.close()
 
