@@ -1,7 +1,7 @@
 """The queries. Each makes a statement of the caller's from its arguments."""
 
-from collections.abc import Awaitable
-from typing import Annotated
+from collections.abc import Awaitable, Mapping
+from typing import Annotated, Any
 
 import strawberry
 from strawberry import UNSET
@@ -18,7 +18,7 @@ from graphql_schema.filters import TaskFilter, TaskOrder
 from graphql_schema.types import RateLimit, Storage
 from graphql_schema.values import given, task_key
 from models.database import Database
-from models.task import TaskRow
+from models.task import TASK_FACTS, TaskRow
 from models.user import UserId, UserRow
 from resolvers.statements import tasks as statements
 from resolvers.statements.tasks import Conditions, Page
@@ -123,13 +123,24 @@ async def tasks(
 
 def _conditions(filter: TaskFilter) -> Conditions:
     filter.check()
-    ids, search = given(filter.ids), given(filter.search)
+    ids, search, bounds = given(filter.ids), given(filter.search), filter.bounds()
+    if _is_empty(bounds):
+        # PostgreSQL would look at every task.
+        ids = []
     return Conditions(
         filter.status,
         filter.trash,
         None if ids is None else [key for id in ids if (key := task_key(id)) is not None],
         search if search and not search.isspace() else None,
-        filter.bounds(),
+        bounds,
+    )
+
+
+def _is_empty(bounds: Mapping[str, Any]) -> bool:
+    """Return whether a range ends where it begins, or before."""
+    return any(
+        from_ in bounds and until in bounds and bounds[from_] >= bounds[until]
+        for from_, until in (fact.bounds for fact in TASK_FACTS.values())
     )
 
 
@@ -138,8 +149,8 @@ async def _narrowed(database: Database, owner: UserId, conditions: Conditions) -
 
     Returns conditions with their ids in the place of the search, unless they are too many.
     """
-    if conditions.search is None:
-        return conditions
+    if conditions.search is None or conditions.ids == []:
+        return conditions._replace(search=None)
     statement = statements.search_tasks(owner, conditions.search, FOUND_MAX + 1)
     found = {id for (id,) in await database.fetch(statement)}
     if len(found) > FOUND_MAX:

@@ -15,7 +15,7 @@ from psycopg import AsyncConnection
 
 from app.database.migration import MigrationFailed
 from app.database.roles import inspect_role
-from app.database.urls import SERVER_ROLE, libpq_url
+from app.database.urls import SERVER_ROLE, for_role, libpq_url
 from models.metadata import INSTALLATION, OWNED_TABLES
 
 REVISION = "0012"
@@ -209,7 +209,8 @@ EXPECTED: dict[Key, str] = {
 }
 """What there must be, as `QUERY` tells it.
 
-A policy's expressions are in PostgreSQL's own words, and a function's text is an MD5 digest.
+A policy's expressions are in PostgreSQL's own words, and a function's text is an MD5 digest. The
+server's role has its usual name here; see `expected_for`.
 """
 
 FUNCTIONS = tuple(thing.split()[1] for table, thing in EXPECTED if thing.startswith("function "))
@@ -330,8 +331,13 @@ def parameters(role: str) -> dict[str, object]:
     }
 
 
+def expected_for(role: str) -> dict[Key, str]:
+    """Return what there must be where the server's role has this name."""
+    return {key: for_role(state, role) for key, state in EXPECTED.items()}
+
+
 def compare(
-    rows: Iterable[tuple[str, str, str, bool]], expected: Mapping[Key, str] = EXPECTED
+    rows: Iterable[tuple[str, str, str, bool]], expected: Mapping[Key, str]
 ) -> list[Difference]:
     """Return each difference between what `QUERY` tells and what is expected."""
     found = {(table, thing): (state, matters) for table, thing, state, matters in rows}
@@ -350,7 +356,7 @@ def sentences(differences: Iterable[Difference]) -> list[str]:
     return [*found, HOW_TO_MEND] if found else []
 
 
-def check_protection(url: str) -> list[str]:
+def check_protection(url: str, server_role: str = SERVER_ROLE) -> list[str]:
     """Return a sentence for each difference in a database whose migrations are current.
 
     Raises:
@@ -358,13 +364,13 @@ def check_protection(url: str) -> list[str]:
     """
     try:
         with psycopg.connect(libpq_url(url)) as connection:
-            rows = connection.execute(QUERY, parameters(SERVER_ROLE)).fetchall()
-            return sentences(compare(rows))
+            rows = connection.execute(QUERY, parameters(server_role)).fetchall()
+            return sentences(compare(rows, expected_for(server_role)))
     except psycopg.Error as error:
         raise MigrationFailed(f"The rights could not be looked at: {error}") from error
 
 
-async def objections(connection: AsyncConnection[Any]) -> list[str]:
+async def objections(connection: AsyncConnection[Any], server_role: str = SERVER_ROLE) -> list[str]:
     """Return a sentence for each reason why row security would not keep users apart.
 
     The role of the connection is looked at, then the catalog, and at last what is shown to nobody.
@@ -373,20 +379,20 @@ async def objections(connection: AsyncConnection[Any]) -> list[str]:
     Raises:
         psycopg.Error: the database could not be asked.
     """
-    role = await inspect_role(connection)
+    role = await inspect_role(connection, server_role)
     if role.table_count < len(OWNED_TABLES):
         return [NOT_MIGRATED]
     if reasons := role.objections():
         return reasons
     cursor = await connection.execute(QUERY, parameters(role.name))
-    rows, expected = await cursor.fetchall(), EXPECTED
+    rows, expected = await cursor.fetchall(), expected_for(server_role)
     if await _is_newer(connection):
         cursor = await connection.execute("SELECT serves FROM installation")
         ((serves,),) = await cursor.fetchall()
         if serves > REVISION:
             return [NOT_SERVED]
         rows = [row for row in rows if row[1] == ROW_SECURITY]
-        expected = {key: state for key, state in EXPECTED.items() if key[1] == ROW_SECURITY}
+        expected = {key: state for key, state in expected.items() if key[1] == ROW_SECURITY}
     return sentences(compare(rows, expected)) or await _probe(connection)
 
 

@@ -8,9 +8,12 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+from starlette.types import Message
 
+from app.database.urls import can_be_read
 from app.env_file import misspelt, objection_to
-from tests.api import SECRET
+from app.factory import create_app
+from tests.api import SECRET, settings_for
 from tests.repository import ROOT
 
 BIN = Path(sys.executable).parent
@@ -82,6 +85,29 @@ def test_no_command_shows_a_password_of_a_url_that_it_cannot_use(tmp_path: Path,
         for part in ("SEK", "RET", "Traceback"):
             assert part not in "".join(said), (words, said)
     assert json.loads(done.stdout)[:3] == [1, 1, 1]
+
+
+@pytest.mark.parametrize("url", [url for url in MALFORMED if not can_be_read(url)])
+@pytest.mark.parametrize("name", ["database_url", "listen_database_url"])
+async def test_nor_does_a_server_that_uvicorn_alone_starts(
+    caplog: pytest.LogCaptureFixture, name: str, url: str
+) -> None:
+    sent: list[Message] = []
+
+    async def receive() -> Message:
+        return {"type": "lifespan.startup"}
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    settings = settings_for("postgresql://u@127.0.0.1:9/db").model_copy(update={name: url})
+    app = create_app(settings)
+    await app({"type": "lifespan", "state": {}}, receive, send)
+    (failed,) = sent
+    assert failed["type"] == "lifespan.startup.failed"
+    assert failed["message"].startswith("The database cannot be reached: its URL cannot be read.")
+    for part in ("SEK", "RET"):
+        assert part not in str(failed) + caplog.text
 
 
 def test_what_can_be_read_is_told_in_full(tmp_path: Path) -> None:
