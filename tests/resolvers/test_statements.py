@@ -102,6 +102,7 @@ def places(database: Database) -> Places:
         )
         # Not by triggers, which would give each task another version.
         connection.execute("SET LOCAL session_replication_role = replica")
+        connection.execute("UPDATE tasks SET labels = '{Home}' WHERE user_id = %s", [VICTIM])
         for fact in facts_with(May.CLEAR):
             connection.execute(
                 f"UPDATE tasks SET {fact.name} = %s WHERE user_id = %s",
@@ -297,7 +298,7 @@ def goes_too_far(got: Attempt | psycopg.Error, usual: Attempt, *, writes: bool) 
     if isinstance(got, psycopg.Error):
         return False
     # What a write returns is new each time.
-    more = not writes and set(map(str, got.records)) - set(map(str, usual.records))
+    more = not writes and {*map(str, got.records)} - {*map(str, usual.records)}
     return bool(more) or VICTIM in str(got.records) or got.victims_rows != usual.victims_rows
 
 
