@@ -5,7 +5,6 @@ from typing import Any
 import psycopg
 import pytest
 
-from resolvers.statements.labels import RENAMED_MAX
 from tests.api import CREATE, Caller, Server, issues
 from tests.databases import Database
 
@@ -137,7 +136,7 @@ def test_a_label_on_too_many_tasks_is_not_renamed(server: Server, database: Data
         connection.execute(
             "INSERT INTO task_labels (user_id, key, task_id, name) "
             "SELECT %s, 'home', n, 'home' FROM generate_series(1, %s) n",
-            [user.user_id, RENAMED_MAX],
+            [user.user_id, 5_000],
         )
     assert issues(rename(user, "home", "house")) == [("from", "TOO_LONG")]
     assert user.get(task["id"]) == task
