@@ -38,8 +38,10 @@ def find_anywhere(kind: Kind[Thing]) -> Sql[Thing]:
 
 
 def create(kind: Kind[Thing], values: NewValues) -> Sql[Thing]:
-    """Add a thing."""
-    statement = insert(kind.table).values({"user_id": OWNER, **values}).returning(*kind.columns)
+    """Add a thing. Where no id is given, a trigger makes it."""
+    # Named, for the identity would fill in what is left out.
+    given = {"user_id": OWNER, "id": null(), **values}
+    statement = insert(kind.table).values(given).returning(*kind.columns)
     return compiled(statement, kind.make_row, writes=True)
 
 
