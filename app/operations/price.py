@@ -43,7 +43,7 @@ CREATE_POINTS = 5
 """Points for one of several new tasks: together they need half as long as one after the other."""
 
 LOOKUP_POINTS = 12
-"""Points for what looks up a thousand tasks at most, such as a search, for a range, and for a count.
+"""Points for what looks up a thousand tasks at most, as a search, for a range, and for a count.
 
 In another order than that of its field, all tasks may have to be looked at for a range.
 """
