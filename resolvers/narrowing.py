@@ -1,7 +1,7 @@
 """What a filter says of the tasks of a list, and the ids of the tasks where they are few."""
 
-from collections.abc import Iterator
-from typing import cast
+from collections.abc import Iterator, Mapping
+from typing import Any, cast
 
 from graphql_schema.connections import NO_PRIORITY
 from graphql_schema.filters import TaskFilter, TaskOrderField, TaskStatus, TaskTrash
@@ -9,6 +9,7 @@ from graphql_schema.types import TaskPriority
 from graphql_schema.values import given, task_key
 from models.database import Database
 from models.statement import Statement
+from models.task import TASK_FACTS
 from models.user import UserId
 from resolvers.statements import label_pages, lookups
 from resolvers.statements.task_conditions import Conditions
@@ -36,12 +37,14 @@ def conditions_of(filter: TaskFilter) -> Conditions:
     priorities = given(filter.priorities)
     chosen = sorted({cast("int", each.value) for each in priorities or ()})
     statuses, due = filter.statuses(), filter.due_bounds()
-    has_due_date = given(filter.has_due_date)
+    has_due_date, bounds = given(filter.has_due_date), filter.bounds()
+    # PostgreSQL would look at every task.
     if (
         len(statuses) > 1
         or (due and (due[0] >= due[1] or has_due_date is False))
         or priorities == []
         or lists.get("any") == []
+        or _is_empty(bounds)
     ):
         return NO_TASK
     return Conditions(
@@ -55,7 +58,15 @@ def conditions_of(filter: TaskFilter) -> Conditions:
         labels_all=lists.get("all") or None,
         labels_any=lists.get("any"),
         labels_none=lists.get("none") or None,
-        bounds=filter.bounds(),
+        bounds=bounds,
+    )
+
+
+def _is_empty(bounds: Mapping[str, Any]) -> bool:
+    """Return whether a range ends where it begins, or before."""
+    return any(
+        from_ in bounds and until in bounds and bounds[from_] >= bounds[until]
+        for from_, until in (fact.bounds for fact in TASK_FACTS.values())
     )
 
 

@@ -12,6 +12,7 @@ from graphql import (
     DocumentNode,
     FieldNode,
     GraphQLError,
+    GraphQLInputType,
     GraphQLInt,
     GraphQLOutputType,
     GraphQLSchema,
@@ -29,6 +30,7 @@ from graphql import (
     value_from_ast_untyped,
 )
 
+from app.operations.introspection import ROOTS, Introspection
 from app.operations.selections import Groups, Selections
 from graphql_schema.connections import PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX
 from graphql_schema.issues import BATCH_MAX
@@ -41,15 +43,21 @@ CREATE_POINTS = 5
 """Points for one of several new tasks: together they need half as long as one after the other."""
 
 LOOKUP_POINTS = 12
-"""Points for what looks up a thousand tasks at most, such as a search, and for a count."""
+"""Points for what looks up a thousand tasks at most, as a search, for a range, and for a count.
 
-COUNT_FIELD = "totalCount"
+In another order than that of its field, all tasks may have to be looked at for a range.
+"""
+
+REMOVED_A_POINT = 100
+"""Tasks that a point pays for where they are removed all at once: it is taken afterwards."""
+
+COUNT_FIELD, FILTER = "totalCount", "filter"
+
+LOOKUP_FIELDS = ("search", "priorities")
+"""The conditions of a filter, besides those with members, by which tasks are looked up."""
 
 BATCH_FIELDS = {"ids": WRITE_POINTS, "tasks": CREATE_POINTS}
 """The lists in inputs of mutations, and the points for each task in them."""
-
-LOOKUP_FIELDS = ("search", "labels", "priorities")
-"""The conditions of a filter by which tasks are looked up."""
 
 Path = tuple[str, ...]
 """Where a value is given: a variable, and the members that lead from it to the value."""
@@ -86,12 +94,12 @@ class Batch(NamedTuple):
 
 
 class Lookup(NamedTuple):
-    """A look-up by what a variable holds."""
+    """A look-up by what a variable holds, or a range that it holds."""
 
-    condition: Path
+    value: Path
 
     def cost(self, variables: Mapping[str, object]) -> int:
-        return LOOKUP_POINTS if _at(variables, self.condition) else 0
+        return LOOKUP_POINTS if _at(variables, self.value) else 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,12 +128,18 @@ class Prices:
 
     def __init__(self, schema: GraphQLSchema) -> None:
         query, mutation = schema.query_type, schema.mutation_type
+        self._introspection = Introspection(schema)
         self._lists = {
             name: _lists_of(field.type)
             for name, field in (query.fields if query else {}).items()
             if "first" in field.args
         }
         """The fields of a page that are lists of its rows, by the name of the paged field."""
+        self._lookups = {
+            name: _lookups_of(field.args[FILTER].type) if FILTER in field.args else ()
+            for name, field in (query.fields if query else {}).items()
+        }
+        """The members of a page's filter that are searches or ranges, by its field's name."""
         self._batches = {
             name: member
             for name, field in (mutation.fields if mutation else {}).items()
@@ -148,6 +162,8 @@ class Prices:
                 points, event = points + 1, event + weight
             elif field.name.value in self._lists:
                 points += self._page(field, below, selections, parts)
+            elif field.name.value in ROOTS:
+                points += self._introspection.points(below, selections)
             else:
                 points += weight
         defaults = {
@@ -183,11 +199,11 @@ class Prices:
             else:
                 others[response_name] = fields
         points = selections.weight(others) + LOOKUP_POINTS * counts
-        for name in LOOKUP_FIELDS:
-            condition = _given(field, "filter", name)
-            if isinstance(condition, tuple):
-                parts.append(Lookup(condition))
-            elif condition and value_from_ast_untyped(condition):
+        for member in self._lookups[field.name.value]:
+            asked = _given(field, FILTER, member)
+            if isinstance(asked, tuple):
+                parts.append(Lookup(asked))
+            elif asked and value_from_ast_untyped(asked):
                 points += LOOKUP_POINTS
         sizes = tuple(page_sizes(field))
         page = PageRows(sizes, max(rows, 1))
@@ -203,6 +219,16 @@ def _lists_of(type_: GraphQLOutputType) -> frozenset[str]:
     return frozenset(
         name for name, field in named.fields.items() if is_list_type(get_nullable_type(field.type))
     )
+
+
+def _lookups_of(filter: GraphQLInputType) -> Sequence[str]:
+    named = get_named_type(filter)
+    assert is_input_object_type(named)
+    return [
+        name
+        for name, field in named.fields.items()
+        if name in LOOKUP_FIELDS or is_input_object_type(get_named_type(field.type))
+    ]
 
 
 def _given(field: FieldNode, argument: str, member: str) -> ValueNode | Path | None:

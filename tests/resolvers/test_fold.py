@@ -5,7 +5,7 @@
 import re
 import sys
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 from unicodedata import category, decimal, name, normalize
 from uuid import uuid4
@@ -18,12 +18,12 @@ from hypothesis import strategies as st
 from app.database.embedded import EmbeddedPostgres
 from app.database.migration import upgrade
 from app.database.migrations.fold_sql import functions
+from app.database.migrations.label_sql import function, key
 from tests.api import Caller, Server, nonempty, running_server, settings_for
 from tests.counts import Count
 from tests.databases import Database
 from tests.repository import ROOT
 
-EVERY = [chr(code) for code in range(0x80, sys.maxunicode + 1)]
 STROKED = re.compile(r"LATIN (?:SMALL|CAPITAL) LETTER ([A-Z]) WITH .*")
 SPELT = {"ß": "ss", "æ": "ae", "œ": "oe", "þ": "th", "ð": "d", "ŋ": "n", "\u0131": "i", "ĸ": "q"}
 
@@ -57,6 +57,11 @@ def connection(request: pytest.FixtureRequest) -> Iterator[psycopg.Connection[An
         yield connection
 
 
+def every() -> Iterator[str]:
+    """Every character but those of ASCII."""
+    return map(chr, range(0x80, sys.maxunicode + 1))
+
+
 FINDS = "array_to_tsvector(words_of('ada', title)) @@ query_for('ada', search)"
 
 
@@ -75,7 +80,7 @@ def not_found(
 def stroked() -> list[tuple[str, str]]:
     found = [
         (c, match[1].lower())
-        for c in EVERY
+        for c in every()
         if normalize("NFKD", c) == c and (match := STROKED.fullmatch(name(c, "")))
     ]
     return [*found, *SPELT.items(), *((c.upper(), plain) for c, plain in SPELT.items())]
@@ -86,39 +91,40 @@ def has_iota_below(character: str) -> bool:
     return "\u0345" in normalize("NFD", character)
 
 
-TABLES = {
-    "letters with a stroke, and ligatures": stroked(),
-    "letters whose small form is not their folded one": [
-        (c, c.casefold()) for c in EVERY if c.casefold() != c.lower() and not has_iota_below(c)
+TABLES: dict[str, Callable[[], list[tuple[str, str]]]] = {
+    "letters with a stroke, and ligatures": stroked,
+    "letters whose small form is not their folded one": lambda: [
+        (c, c.casefold()) for c in every() if c.casefold() != c.lower() and not has_iota_below(c)
     ],
-    "letters of two cases": [
-        (c, c.casefold()) for c in EVERY if c.casefold() != c and not has_iota_below(c)
+    "letters of two cases": lambda: [
+        (c, c.casefold()) for c in every() if c.casefold() != c and not has_iota_below(c)
     ],
-    "letters that Unicode takes apart": [
-        (c, normalize("NFD", c)) for c in EVERY if normalize("NFD", c) != c
+    "letters that Unicode takes apart": lambda: [
+        (c, normalize("NFD", c)) for c in every() if normalize("NFD", c) != c
     ],
-    "accents": [(f"e{chr(code)}", "e") for code in range(0x300, 0x370)],
-    "points of Arabic and Hebrew": [
-        (c, "") for c in EVERY if category(c) == "Mn" and re.match("ARABIC|HEBREW", name(c))
+    "accents": lambda: [(f"e{chr(code)}", "e") for code in range(0x300, 0x370)],
+    "points of Arabic and Hebrew": lambda: [
+        (c, "") for c in every() if category(c) == "Mn" and re.match("ARABIC|HEBREW", name(c))
     ],
-    "characters that nobody sees": [(c, "") for c in EVERY if category(c) == "Cf"],
-    "variation selectors and skin tones": [
+    "characters that nobody sees": lambda: [(c, "") for c in every() if category(c) == "Cf"],
+    "variation selectors and skin tones": lambda: [
         (chr(code), "") for code in [*range(0xFE00, 0xFE10), *range(0x1F3FB, 0x1F400)]
     ],
-    "digits": [(c, str(decimal(c))) for c in EVERY if category(c) == "Nd"],
-    "forms of alef, and letters alike": [
+    "digits": lambda: [(c, str(decimal(c))) for c in every() if category(c) == "Nd"],
+    "forms of alef, and letters alike": lambda: [
         *(("\u0623", "\u0627"), ("\u0625", "\u0627"), ("\u0622", "\u0627"), ("\u0671", "\u0627")),
         *(("\u0649", "\u064a"), ("\u06cc", "\u064a"), ("\u06a9", "\u0643"), ("\u0629", "\u0647")),
     ],
-    "apostrophes": [("\u2019", "'"), ("\u02bc", "'"), ("\u2018", "'"), ("\u02bb", "'")],
+    "apostrophes": lambda: [("\u2019", "'"), ("\u02bc", "'"), ("\u2018", "'"), ("\u02bb", "'")],
 }
+"""Made where they are tried: they are slow to make."""
 
 
 @pytest.mark.parametrize("table", TABLES)
 def test_one_text_is_found_by_the_other_in_whole_tables(
     connection: psycopg.Connection[Any], count: Count, table: str
 ) -> None:
-    pairs = nonempty(TABLES[table])
+    pairs = nonempty(TABLES[table]())
     assert not_found(connection, pairs) == []
     count(f"pairs of {table}", len(pairs))
 
@@ -278,3 +284,78 @@ def test_the_functions_are_those_that_the_tables_make() -> None:
         pytest.skip("this Python has the tables of another version of Unicode")
     file = ROOT / "app/database/migrations/versions/0009_fold.sql"
     assert file.read_text(encoding="utf-8") == functions()
+
+
+KNOWN = [
+    chr(code) for code in range(1, sys.maxunicode + 1) if category(chr(code)) not in ("Cn", "Cs")
+]
+"""Every sign that Unicode has, as this Python knows it."""
+
+
+def needs_unicode_14() -> None:
+    if unicodedata.unidata_version != "14.0.0":
+        pytest.skip("this Python has the tables of another version of Unicode")
+
+
+def label_keys(connection: psycopg.Connection[Any], labels: list[str]) -> list[str]:
+    """Return the keys of labels, of which none has a line break: it stands between them."""
+    ((keys,),) = connection.execute("SELECT label_key(%s)", ["\n".join(labels)]).fetchall()
+    return str(keys).split("\n")
+
+
+def test_labels_are_compared_by_every_sign_as_python_does(
+    connection: psycopg.Connection[Any], count: Count
+) -> None:
+    needs_unicode_14()
+    signs = [sign for sign in nonempty(KNOWN) if sign != "\n"]
+    different = [
+        (sign, found)
+        # Each stands alone, and between others, with which it might be composed.
+        for labels in (signs, [f"E{sign}a" for sign in signs])
+        for start in range(0, len(labels), 20_000)
+        for sign, found in zip(
+            labels[start : start + 20_000],
+            label_keys(connection, labels[start : start + 20_000]),
+            strict=True,
+        )
+        if found != key(sign)
+    ]
+    assert different == []
+    count("signs by which labels were compared as Python does", len(signs))
+
+
+@settings(max_examples=100)
+@given(st.text(st.characters(exclude_categories=["Cs", "Cn"], exclude_characters="\0\n")))
+def test_the_key_of_a_label_is_that_of_its_other_spellings(
+    connection: psycopg.Connection[Any], label: str
+) -> None:
+    needs_unicode_14()
+    spellings = [label, *(normalize(form, label) for form in ("NFC", "NFD", "NFKC"))]
+    keys = {label_keys(connection, [spelling])[0] for spelling in spellings}
+    assert keys == {key(label)}
+    # Two that are alike by their keys stay so: a key is its own key.
+    (again,) = label_keys(connection, [key(label)])
+    assert again == key(label)
+
+
+@pytest.mark.parametrize(
+    ("label", "other", "alike"),
+    [
+        *(("Work", "WORK", True), ("Work", "ＷＯＲＫ", True), ("Straße", "STRASSE", True)),
+        *(("École", "e\u0301cole", True), ("École", "ecole", False), ("work", "works", False)),
+        *(("ΟΔΟΣ", "οδος", True), ("\u0130", "i", False), ("ﬁn", "FIN", True)),
+    ],
+)
+def test_labels_that_people_take_for_one_have_one_key(
+    connection: psycopg.Connection[Any], label: str, other: str, alike: bool
+) -> None:
+    ((one, two),) = connection.execute(
+        "SELECT label_key(%s), label_key(%s)", [label, other]
+    ).fetchall()
+    assert (one == two) is alike
+
+
+def test_the_function_of_labels_is_that_which_the_tables_make() -> None:
+    needs_unicode_14()
+    file = ROOT / "app/database/migrations/versions/0011_label_key.sql"
+    assert file.read_text(encoding="utf-8") == function()
