@@ -9,7 +9,6 @@ from datetime import timedelta
 from app.database.embedded import DATABASE, embedded_postgres
 from app.database.installation import complete_migration
 from app.database.migration import upgrade
-from app.database.urls import SERVER_ROLE
 from app.lifespan import run
 from app.operations.documents import Documents
 from app.operations.execution import Executor, GraphQLRequest
@@ -54,11 +53,11 @@ def development(settings: Settings) -> Iterator[Development]:
     """
     with embedded_postgres(settings.data_dir) as postgres:
         is_new = postgres.create_database(DATABASE)
-        upgrade(postgres.superuser_url(DATABASE))
+        upgrade(postgres.superuser_url(DATABASE), role=settings.database_role)
         complete_migration(postgres.superuser_url(DATABASE), settings.trash_retention_days)
         complete = settings.model_copy(
             update={
-                "database_url": postgres.url(SERVER_ROLE, DATABASE),
+                "database_url": postgres.url(settings.database_role, DATABASE),
                 "migration_database_url": postgres.superuser_url(DATABASE),
                 "better_auth_secret": secret_of(settings),
             }

@@ -18,6 +18,8 @@ from app.database.notifications import Notifier
 from app.database.pipelined import PipelinedDatabase
 from app.database.purge import keep_purging
 from app.database.turns import Turns
+from app.database.urls import UNREADABLE, can_be_read
+from app.failure import Failure
 from app.http.readiness import Readiness
 from app.operations.budget import Budget
 from app.settings import Settings
@@ -97,9 +99,13 @@ def make_database(settings: Settings) -> PipelinedDatabase:
 
     Raises:
         ValueError: they name none.
+        Failure: they name one by a URL that cannot be read.
     """
     if settings.database_url is None:
         raise ValueError("These settings name no database.")
+    for url in (settings.database_url, settings.listen_database_url):
+        if url is not None and not can_be_read(url):
+            raise Failure(f"The database cannot be reached: {UNREADABLE}")
     return PipelinedDatabase(settings.database_url, settings)
 
 
@@ -128,6 +134,7 @@ async def run(
 
     Raises:
         UnsafeRole: row security would not bind the database role.
+        Failure: a URL of the database cannot be read.
     """
     parts = make_parts(settings, explains=explains)
     async with AsyncExitStack() as stack:

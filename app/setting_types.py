@@ -1,6 +1,7 @@
 """The types of settings: each makes a value of a variable's text, or says what it must be."""
 
 import json
+import re
 from typing import Annotated
 from urllib.parse import urlsplit
 
@@ -8,6 +9,8 @@ from pydantic import AfterValidator, BeforeValidator
 from pydantic_settings import NoDecode
 
 from auth.algorithms import ASYMMETRIC_ALGORITHMS, SECRET_MIN_BYTES
+
+_ROLE_NAME = re.compile(r"(?!(?:pg|current|session|system)_)(?=.{3,63}\Z)[a-z][a-z0-9]*_[a-z0-9_]+")
 
 
 def _comma_list(value: object) -> object:
@@ -39,6 +42,17 @@ def _postgres_url(value: str) -> str:
     return value
 
 
+def _role_name(value: str) -> str:
+    # No word of SQL's own looks so, and none of PostgreSQL's own roles: it needs no quotes.
+    if not _ROLE_NAME.fullmatch(value):
+        raise ValueError(
+            "it must be small letters, digits and underscores, at most 63, with an underscore "
+            "inside, such as todo_staging; names that begin with pg_, current_, session_ or "
+            "system_ are PostgreSQL's"
+        )
+    return value
+
+
 def _long_secret(value: str) -> str:
     if len(value.encode()) < SECRET_MIN_BYTES:
         raise ValueError(
@@ -64,5 +78,6 @@ def origin(value: list[str]) -> list[str]:
 
 HttpUrl = Annotated[str, AfterValidator(_http_url)]
 PostgresUrl = Annotated[str, AfterValidator(_postgres_url)]
+RoleName = Annotated[str, AfterValidator(_role_name)]
 Secret = Annotated[str, AfterValidator(_long_secret)]
 CommaList = Annotated[list[str], NoDecode, BeforeValidator(_comma_list)]

@@ -12,7 +12,7 @@ from pydantic import AfterValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from app.env_file import ENV_FILE, misspelt, objection_to
-from app.setting_types import CommaList, HttpUrl, PostgresUrl, Secret, algorithms, origin
+from app.setting_types import CommaList, HttpUrl, PostgresUrl, RoleName, Secret, algorithms, origin
 from auth.algorithms import ASYMMETRIC_ALGORITHMS, SECRET_MIN_BYTES
 from graphql_schema.maximums import Limits
 
@@ -60,6 +60,11 @@ class Settings(BaseSettings):
         repr=False,
         description="The same database for migrations: as the role that owns it, and directly, not "
         "through a pooler. Unset: `DATABASE_URL`.",
+    )
+    database_role: RoleName = Field(
+        default="todo_api",
+        description="The role that has the rights the server needs; `DATABASE_URL` names it, or a "
+        "member of it. Roles belong to the cluster: give each environment in it one of its own.",
     )
     better_auth_secret: Secret | None = Field(
         default=None,

@@ -37,8 +37,10 @@ class Context:
         """The budget after the operation; None where nothing is limited."""
         self.pay_for_changes: Callable[[int], Awaitable[None]] = _nothing
         """Takes the points for so many changes of a subscription, once there are as many."""
-        self.charge: Callable[[int], None] = _no_charge
+        self.pay_for_written: Callable[[int], None] = _no_points
         """Takes the points for so many tasks that were changed besides those that were named."""
+        self.pay_for_removed: Callable[[int], None] = _no_points
+        """Takes the points for so many tasks that were removed, whether or not there are any."""
         self._viewer: asyncio.Future[UserRow] | None = None
 
     @property
@@ -60,7 +62,7 @@ async def _nothing(count: int) -> None:
     """Take no points, where nothing is limited."""
 
 
-def _no_charge(count: int) -> None:
+def _no_points(count: int) -> None:
     """Take no points, where nothing is limited."""
 
 

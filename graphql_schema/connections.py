@@ -11,9 +11,10 @@ import strawberry
 
 from graphql_schema.errors import BadUserInput
 from graphql_schema.filters import TaskOrderField
-from graphql_schema.types import Task
+from graphql_schema.types import Label, Task, TaskPriority
 from graphql_schema.values import TASK_ID_MAX, is_storable
 from models.instant import Instant
+from models.label import LABEL_MAX_LENGTH
 from models.task import TaskRow
 
 PAGE_SIZE_DEFAULT = 50
@@ -24,8 +25,12 @@ ORIGIN_MAX = 2**53 - 1
 """The greatest integer that every reader of JSON keeps whole."""
 CURSOR_MAX_LENGTH = 2048
 """Characters in a cursor: over what the longest title needs."""
-CHANGES = "CHANGES"
-"""The first member of a cursor of the feed. A cursor of a list has its order there."""
+CHANGES, LABELS = "CHANGES", "LABELS"
+"""The first member of a cursor of the feed, and of labels. One of a list has its order there."""
+NO_DATE, NO_PRIORITY = "infinity", 0
+"""What tasks without a date, or without a priority, are ordered by."""
+WHOLE_DAY = "23:59:59.999999"
+"""The time of what is due on a day, and at no time of it."""
 
 
 class Cursor(NamedTuple):
@@ -35,12 +40,25 @@ class Cursor(NamedTuple):
     """
 
     field: TaskOrderField
-    value: Instant | str
+    value: Instant | str | int
     id: int
 
     @classmethod
     def of(cls, row: TaskRow, field: TaskOrderField) -> Self:
+        if field is TaskOrderField.DUE:
+            due_at = f"{row.due_on} {row.due_time or WHOLE_DAY}" if row.due_on else NO_DATE
+            return cls(field, due_at, row.id)
         return cls(field, getattr(row, field.fact.name), row.id)
+
+    @property
+    def has_value(self) -> bool:
+        """Whether the task has a value in this order. If not, its id alone is its place."""
+        match self.field:
+            case TaskOrderField.DUE:
+                return self.value != NO_DATE
+            case TaskOrderField.PRIORITY:
+                return self.value != NO_PRIORITY
+        return True
 
     def encode(self) -> str:
         return _encode_parts(self.field.value, self.value, self.id)
@@ -65,6 +83,33 @@ class Cursor(NamedTuple):
                 f"but this list is ordered by {field.value}."
             )
         return cursor
+
+
+class LabelCursor(NamedTuple):
+    """A position among the labels."""
+
+    name: str
+    """In any spelling."""
+
+    def encode(self) -> str:
+        return _encode_parts(LABELS, self.name)
+
+    @classmethod
+    def decode(cls, text: str, argument: str) -> Self:
+        """Return the cursor that `encode` made.
+
+        Raises:
+            BadUserInput: the text is no cursor of ours, or one of a list of something else.
+        """
+        try:
+            named, name = _decode_parts(text)
+            if named != LABELS or not isinstance(name, str):
+                raise ValueError(named)
+            if len(name) > LABEL_MAX_LENGTH or not is_storable(name):
+                raise ValueError(name)
+        except (ValueError, TypeError, RecursionError) as error:
+            raise BadUserInput(f"`{argument}` is not a cursor of the labels.") from error
+        return cls(name)
 
 
 class ChangeCursor(NamedTuple):
@@ -132,9 +177,13 @@ def _text_of(data: bytes) -> str:
     return urlsafe_b64encode(data).rstrip(b"=").decode()
 
 
-def _ordered_value(field: TaskOrderField, plain: object) -> Instant | str:
+def _ordered_value(field: TaskOrderField, plain: object) -> Instant | str | int:
+    if field is TaskOrderField.PRIORITY:
+        return _whole(plain, len(TaskPriority) - 1)
     if not isinstance(plain, str):
         raise TypeError(plain)
+    if field is TaskOrderField.DUE:
+        return _due_at(plain)
     if field.fact.is_text:
         if len(plain) > (field.fact.max_length or CURSOR_MAX_LENGTH) or not is_storable(plain):
             raise ValueError(plain)
@@ -145,31 +194,38 @@ def _ordered_value(field: TaskOrderField, plain: object) -> Instant | str:
     return Instant(moment.astimezone(UTC).isoformat(" "))
 
 
+def _due_at(plain: str) -> str:
+    """Return when something is due, if the text is as cursors have it."""
+    if plain != NO_DATE and datetime.fromisoformat(plain).isoformat(" ") != plain:
+        raise ValueError(plain)
+    return plain
+
+
 @strawberry.type(description="The position of a page in the whole list.")
 class PageInfo:
     next: strawberry.Private[Callable[[], bool | Awaitable[bool]]]
     previous: strawberry.Private[Callable[[], bool | Awaitable[bool]]]
-    start: strawberry.Private[Cursor | ChangeCursor | None]
-    end: strawberry.Private[Cursor | ChangeCursor | None]
+    start: strawberry.Private[Cursor | LabelCursor | ChangeCursor | None]
+    end: strawberry.Private[Cursor | LabelCursor | ChangeCursor | None]
 
     @strawberry.field(
-        description="The cursor of the page's first task; null when the page is empty."
+        description="The cursor of the page's first entry; null when the page is empty."
     )
     def start_cursor(self) -> str | None:
         return None if self.start is None else self.start.encode()
 
     @strawberry.field(
-        description="The cursor of the page's last task; null when the page is empty. "
+        description="The cursor of the page's last entry; null when the page is empty. "
         "Of a page of changes it is never null: the next page comes after it."
     )
     def end_cursor(self) -> str | None:
         return None if self.end is None else self.end.encode()
 
-    @strawberry.field(graphql_type=bool, description="Whether there are tasks after this page.")
+    @strawberry.field(graphql_type=bool, description="Whether there is more after this page.")
     def has_next_page(self) -> bool | Awaitable[bool]:
         return self.next()
 
-    @strawberry.field(graphql_type=bool, description="Whether there are tasks before this page.")
+    @strawberry.field(graphql_type=bool, description="Whether there is more before this page.")
     def has_previous_page(self) -> bool | Awaitable[bool]:
         return self.previous()
 
@@ -212,6 +268,39 @@ class TaskConnection:
     )
     async def total_count(self) -> int:
         return await self.count()
+
+
+@strawberry.type(description="A label and its position among the labels.")
+class LabelEdge:
+    cursor: str = strawberry.field(description="The position, for `after`.")
+    node: Label = strawberry.field(description="The label.")
+
+
+@strawberry.type(description="A page of labels, by name, upper and lower case alike.")
+class LabelConnection:
+    names: strawberry.Private[Sequence[str]]
+    more: strawberry.Private[bool]
+    previous: strawberry.Private[Callable[[], bool | Awaitable[bool]]]
+
+    @strawberry.field(description="The labels of this page, in order.")
+    def nodes(self) -> list[Label]:
+        return [Label(name=name) for name in self.names]
+
+    @strawberry.field(description="The labels of this page, each with its cursor.")
+    def edges(self) -> list[LabelEdge]:
+        return [
+            LabelEdge(cursor=LabelCursor(name).encode(), node=Label(name=name))
+            for name in self.names
+        ]
+
+    @strawberry.field(description="The position of this page among the labels.")
+    def page_info(self) -> PageInfo:
+        return PageInfo(
+            next=lambda: self.more,
+            previous=self.previous,
+            start=LabelCursor(self.names[0]) if self.names else None,
+            end=LabelCursor(self.names[-1]) if self.names else None,
+        )
 
 
 @strawberry.type(description="The latest change of one of the caller's tasks.")

@@ -42,6 +42,8 @@ class ErrorCode(StrEnum):
     """The request's body is over the limit."""
     REQUEST_TIMEOUT = "REQUEST_TIMEOUT"
     """The request's body did not arrive in time."""
+    RESPONSE_TOO_LARGE = "RESPONSE_TOO_LARGE"
+    """The answer is over the limit and is not sent; what it was to change has been changed."""
     TIMEOUT = "TIMEOUT"
     """The request took too long and was given up; what it wrote before may have been kept."""
     UNSUPPORTED_MEDIA_TYPE = "UNSUPPORTED_MEDIA_TYPE"

@@ -132,7 +132,8 @@ class Measuring:
         measure.depth += 1
         measure.aliases += node.alias is not None
         measure.root_fields = 1
-        if node.name.value in self._paged:
+        # A field of the same name that has no selections is no page.
+        if node.selection_set and node.name.value in self._paged:
             most = (PAGE_SIZE_MAX if isinstance(size, str) else size for size in page_sizes(node))
             measure.nodes = max(most, default=PAGE_SIZE_DEFAULT) * (measure.nodes + 1)
         return measure

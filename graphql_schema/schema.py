@@ -42,6 +42,10 @@ class Query:
         description="The task with this id; null when the caller has none.",
     )
     tasks = strawberry.field(resolver=queries.tasks, description="A page of the caller's tasks.")
+    labels = strawberry.field(
+        resolver=queries.labels,
+        description="Labels in use, by name, upper and lower case alike.",
+    )
     task_changes = strawberry.field(
         resolver=changes.task_changes,
         description="The changes of the caller's tasks, oldest first. A client that applies the "

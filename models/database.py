@@ -63,6 +63,10 @@ class AlreadyThere(Exception):
 class Rule(Enum):
     """The rules of triggers, by the SQLSTATE that says which one a change would have broken."""
 
+    PARENT = "TD001"
+    """A subtask's parent is a task of its owner's at the top, outside the trash."""
+    LIST = "TD002"
+    """A task's list is one of its owner's, outside the trash."""
     ID_IS_FREE = "TD004"
     """A new thing has an id that nothing of its owner's has."""
     QUOTA = "TD005"
@@ -71,6 +75,14 @@ class Rule(Enum):
     """What is due at a time is due on a day."""
     LABELS_ARE_FEW = "TD007"
     """A task has at most `models.task.LABELS_MAX` labels."""
+    LIST_IS_PARENTS = "TD008"
+    """A subtask is in the list of its parent."""
+    SUBTASKS_ARE_FEW = "TD009"
+    """A task has at most 100 subtasks outside the trash."""
+    LISTS_ARE_FEW = "TD010"
+    """A user has at most 1,000 lists outside the trash."""
+    PLACE = "TD011"
+    """What `app.place` names stands in the same list, or below the same parent."""
 
 
 class Refused(Exception):

@@ -30,4 +30,4 @@ class Statement(NamedTuple, Generic[Row]):
     owner: UserId
     values: Mapping[str, object]
     settings: Mapping[str, str] = MappingProxyType({})
-    """Settings of its transaction, which triggers read: `app.quota`, `app.spelling`."""
+    """Settings of its transaction, for triggers: `app.quota`, `app.spelling`, `app.place`."""

@@ -130,7 +130,7 @@ class Task(SQLModel, table=True):
     completed_at: datetime | None = Field(
         default=None,
         description="When the task was completed; null while it is not",
-        sa_column=Column(DateTime(timezone=True)),
+        sa_column=Column(DateTime(timezone=True), info={May: May.RANGE}),
     )
     created_at: datetime = Field(
         description="When the task was created",

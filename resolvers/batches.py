@@ -121,6 +121,7 @@ async def empty_trash(
 ) -> EmptyTrashSuccess:
     statement = statements.empty_trash(info.context.user_id, EMPTIED_MAX)
     count = len(await removals(info.context, input, statement))
+    info.context.pay_for_removed(count)
     return EmptyTrashSuccess(purged_count=count, has_more=count == EMPTIED_MAX)
 
 

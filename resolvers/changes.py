@@ -63,8 +63,10 @@ async def read_changes(
     elif reset:
         rows = await database.fetch(statements.task_changes(owner, 0, size + 1))
         start = _place(owner, rows, version=0)
-    else:
+    elif after.origin is None:
         start = after._replace(origin=_origin(owner, rows))
+    else:
+        start = after
     tasks = [row.row for row in rows if row.row is not None]
     page = tasks[:size]
     end = start._replace(version=page[-1].version) if page else start

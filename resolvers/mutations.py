@@ -140,7 +140,7 @@ async def rename_label(
             return LabelNotFound()
         if uses.tasks > RENAMED_MAX:
             return InvalidInput(issues=[too_many_renamed(RENAMED_MAX)])
-    context.charge(len(renamed))
+    context.pay_for_written(len(renamed))
     return RenameLabelSuccess(label=Label(name=names["to"]), changed_count=len(renamed))
 
 

@@ -11,24 +11,24 @@ from graphql_schema.connections import (
     PAGE_SIZE_DEFAULT,
     PAGE_SIZE_MAX,
     Cursor,
+    LabelConnection,
+    LabelCursor,
     TaskConnection,
     page_size,
 )
-from graphql_schema.filters import TaskFilter, TaskOrder
+from graphql_schema.filters import TaskFilter, TaskOrder, check_order
 from graphql_schema.types import RateLimit, Storage
 from graphql_schema.values import given, task_key
-from models.database import Database
 from models.task import TaskRow
-from models.user import UserId, UserRow
-from resolvers.statements import tasks as statements
-from resolvers.statements.tasks import Conditions, Page
+from models.user import UserRow
+from resolvers.narrowing import EVERY_TASK, conditions_of, narrowed
+from resolvers.statements import label_pages
+from resolvers.statements import task_pages as statements
+from resolvers.statements.task_pages import Page
+from resolvers.statements.tasks import task as statement_of_task
 from resolvers.storage import read_storage
 
-FOUND_MAX = 1000
-"""Tasks that a search looks up. If there are more, the list is searched task by task."""
-
 NEWEST_FIRST = TaskOrder()
-EVERY_TASK = Conditions()
 
 
 def rate_limit(info: Info) -> RateLimit | None:
@@ -50,7 +50,7 @@ async def task(
     if key is None:
         return None
     context = info.context
-    rows = await context.database.fetch(statements.task(context.user_id, key))
+    rows = await context.database.fetch(statement_of_task(context.user_id, key))
     return rows[0] if rows else None
 
 
@@ -85,9 +85,10 @@ async def tasks(
     first, after, last, before = given(first), given(after), given(last), given(before)
     size, backward = page_size(first, last), last is not None
     order = order_by or NEWEST_FIRST
-    context = info.context
-    owner, database = context.user_id, context.database
-    conditions = await _narrowed(database, owner, _conditions(filter)) if filter else EVERY_TASK
+    check_order(order.field, filter)
+    owner, database = info.context.user_id, info.context.database
+    conditions = conditions_of(filter) if filter else EVERY_TASK
+    conditions = await narrowed(database, owner, conditions, order.field)
     page = Page(
         conditions,
         order.field,
@@ -121,28 +122,29 @@ async def tasks(
     )
 
 
-def _conditions(filter: TaskFilter) -> Conditions:
-    filter.check()
-    ids, search = given(filter.ids), given(filter.search)
-    return Conditions(
-        filter.status,
-        filter.trash,
-        None if ids is None else [key for id in ids if (key := task_key(id)) is not None],
-        search if search and not search.isspace() else None,
-        filter.bounds(),
+async def labels(
+    info: Info,
+    first: Annotated[
+        int | None,
+        strawberry.argument(
+            description=f"At most this many labels: 0 to {PAGE_SIZE_MAX}; {PAGE_SIZE_DEFAULT} if "
+            "left out."
+        ),
+    ] = UNSET,
+    after: Annotated[
+        str | None, strawberry.argument(description="Only labels after this cursor.")
+    ] = UNSET,
+) -> LabelConnection:
+    size, place = page_size(given(first), None), given(after)
+    start = None if place is None else LabelCursor.decode(place, "after").name
+    owner, database = info.context.user_id, info.context.database
+    names = [name for (name,) in await database.fetch(label_pages.labels(owner, start, size + 1))]
+
+    async def any_before(label: str) -> bool:
+        return (await database.fetch(label_pages.any_label_until(owner, label)))[0][0]
+
+    return LabelConnection(
+        names=names[:size],
+        more=len(names) > size,
+        previous=lambda: False if start is None else any_before(start),
     )
-
-
-async def _narrowed(database: Database, owner: UserId, conditions: Conditions) -> Conditions:
-    """Look up the tasks that a search finds. Where they are many, every page is soon full of them.
-
-    Returns conditions with their ids in the place of the search, unless they are too many.
-    """
-    if conditions.search is None:
-        return conditions
-    statement = statements.search_tasks(owner, conditions.search, FOUND_MAX + 1)
-    found = {id for (id,) in await database.fetch(statement)}
-    if len(found) > FOUND_MAX:
-        return conditions
-    ids = found if conditions.ids is None else found.intersection(conditions.ids)
-    return conditions._replace(ids=sorted(ids), search=None)

@@ -46,6 +46,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--long", action="store_true", help="Try far more inputs, and random ones.")
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """Have two workers for each processor, since tests wait for as long as they compute."""
+    return 2 * (os.cpu_count() or 1)
+
+
 def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(Counts())
     settings.load_profile("long" if config.getoption("--long") else "usual")

@@ -53,7 +53,7 @@ class Database:
 def postgres() -> Iterator[EmbeddedPostgres]:
     """The server that all workers of this run share; the last one to end stops it."""
     run = os.environ.get("PYTEST_XDIST_TESTRUNUID") or uuid4().hex
-    folder = Path(tempfile.gettempdir()) / f"todo-api-{run[:12]}"
+    folder = Path(os.environ.get("TEST_DATABASES", tempfile.gettempdir())) / f"todo-api-{run[:12]}"
     folder.mkdir(exist_ok=True)
     with embedded_postgres(folder) as server:
         with psycopg.connect(server.superuser_url("postgres"), autocommit=True) as connection:

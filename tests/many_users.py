@@ -12,7 +12,7 @@ from uuid import uuid4
 import httpx2
 import psycopg
 
-from tests.api import Server
+from tests.api import NO_CERTIFICATES, Server
 from tests.databases import Database
 
 BATCH = 30
@@ -239,4 +239,5 @@ def client_of(server: Server) -> httpx2.AsyncClient:
         headers={"Accept": "application/graphql-response+json"},
         limits=httpx2.Limits(max_connections=CONNECTIONS, max_keepalive_connections=CONNECTIONS),
         timeout=60,
+        verify=NO_CERTIFICATES,
     )

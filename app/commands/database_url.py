@@ -5,7 +5,6 @@ from typing import Annotated
 import typer
 
 from app.database.embedded import DATABASE, embedded_postgres
-from app.database.urls import SERVER_ROLE
 from app.settings import settings_or_exit
 
 
@@ -20,5 +19,5 @@ def database_url(
         typer.echo((settings.migration_database_url if admin else None) or settings.database_url)
         return
     with embedded_postgres(settings.data_dir) as postgres:
-        url = postgres.superuser_url(DATABASE) if admin else postgres.url(SERVER_ROLE, DATABASE)
-        typer.echo(url)
+        role = settings.database_role
+        typer.echo(postgres.superuser_url(DATABASE) if admin else postgres.url(role, DATABASE))

@@ -13,6 +13,7 @@ from psycopg.conninfo import conninfo_to_dict
 from app.database.listener import can_listen
 from app.database.migration import head, objection_to_encoding
 from app.database.protection import NOT_MIGRATED, objections
+from app.database.roles import REACHES
 from app.database.urls import libpq_url, said_of
 from app.development import development
 from app.secret import is_development_secret
@@ -137,12 +138,31 @@ async def _database_findings(settings: Settings) -> AsyncIterator[Finding]:
             current = revision is not None and revision[0] >= head()
             hint = "" if current else " Run `todo-api migrate`."
             yield Finding(current, f"Its migrations are {'' if current else 'not '}current.{hint}")
-        sentences = await objections(connection)
+        sentences = await objections(connection, settings.database_role)
         for sentence in sentences:
             yield Finding(False, sentence)
         if not sentences:
             yield Finding(True, "Row security keeps users apart: all is as the migrations make it.")
+        async for finding in _other_databases(connection):
+            yield finding
     yield await _listening(settings)
+
+
+async def _other_databases(
+    connection: AsyncConnection[tuple[object, ...]],
+) -> AsyncIterator[Finding]:
+    """Tell what environments that share a cluster have in common."""
+    role = connection.info.user
+    cursor = await connection.execute(REACHES, [role])
+    record = await cursor.fetchone()
+    if record is None:
+        return
+    yield Finding(
+        True,
+        f"The role {role} has rights in other databases, such as {record[1]}: give each "
+        "environment a DATABASE_ROLE of its own, and a login that is no member of another's.",
+        open=True,
+    )
 
 
 async def _listening(settings: Settings) -> Finding:

@@ -12,7 +12,8 @@ from app.database.installation import check_sequence, complete_migration
 from app.database.mending import mend
 from app.database.migration import pending, upgrade, upgrade_sql
 from app.database.protection import check_protection
-from app.database.roles import ensure_server_role
+from app.database.roles import ensure_server_role, keep_public_out
+from app.database.urls import SERVER_ROLE
 from app.settings import Settings, settings_or_exit
 
 
@@ -23,14 +24,21 @@ def migrate(
     sql: Annotated[
         bool, typer.Option("--sql", help="Only print the SQL of all migrations.")
     ] = False,
+    keep_public_connect: Annotated[
+        bool,
+        typer.Option(
+            "--keep-public-connect",
+            help="With DATABASE_ROLE: let every role of the cluster connect to the database.",
+        ),
+    ] = False,
 ) -> None:
     """Bring the database up to date, and make the role that the server connects as."""
-    if sql:
-        typer.echo(upgrade_sql())
-        return
     settings = settings_or_exit()
+    if sql:
+        typer.echo(upgrade_sql(settings.database_role))
+        return
     with owner_url(settings) as url:
-        migrate_at(url, settings, check=check)
+        migrate_at(url, settings, check=check, keep_public_connect=keep_public_connect)
 
 
 @contextmanager
@@ -45,7 +53,9 @@ def owner_url(settings: Settings) -> Iterator[str]:
         yield postgres.superuser_url(DATABASE)
 
 
-def migrate_at(url: str, settings: Settings, *, check: bool) -> None:
+def migrate_at(
+    url: str, settings: Settings, *, check: bool, keep_public_connect: bool = False
+) -> None:
     """Bring a database up to date, or only say what is to be done.
 
     Raises:
@@ -53,16 +63,20 @@ def migrate_at(url: str, settings: Settings, *, check: bool) -> None:
         MigrationFailed: it could not be done.
     """
     if check:
-        _check_at(url)
+        _check_at(url, settings)
         return
-    upgrade(url)
-    mended = mend(url)
+    role = settings.database_role
+    upgrade(url, role=role)
+    mended = mend(url, role)
     for sentence in mended.done:
         typer.echo(sentence)
     sequence = complete_migration(url, settings.trash_retention_days)
     if sequence.is_behind:
         typer.echo(f"{sequence} It was moved on.")
-    server_url = ensure_server_role(url, settings.database_url)
+    server_url = ensure_server_role(url, settings.database_url, role)
+    if role != SERVER_ROLE and not keep_public_connect:
+        for sentence in keep_public_out(url):
+            typer.echo(sentence)
     for sentence in mended.left:
         typer.echo(sentence)
     if mended.left:
@@ -72,11 +86,11 @@ def migrate_at(url: str, settings: Settings, *, check: bool) -> None:
         typer.echo("PASSWORD is the one in DATABASE_URL where this command is run: it sets it.")
 
 
-def _check_at(url: str) -> None:
+def _check_at(url: str, settings: Settings) -> None:
     revisions = pending(url)
     for revision in revisions:
         typer.echo(f"To be applied: {revision}")
-    sentences = [] if revisions else check_protection(url)
+    sentences = [] if revisions else check_protection(url, settings.database_role)
     if not revisions and (sequence := check_sequence(url)).is_behind:
         sentences.append(f"{sequence} `todo-api migrate` moves it on.")
     for sentence in sentences:

@@ -21,13 +21,16 @@ from psycopg.errors import (
 from app.database.migration import ADVISORY_LOCK, ATTEMPTS, PAUSE, WAIT_FOR_TABLE, MigrationFailed
 from app.database.protection import (
     FUNCTIONS,
+    OTHER_TABLES,
     QUERY,
     ROW_SECURITY,
     Difference,
     compare,
+    expected_for,
     parameters,
 )
 from app.database.urls import SERVER_ROLE, libpq_url
+from models.metadata import OWNED_TABLES
 
 TIMEOUTS = {"statement_timeout": "60s", "idle_in_transaction_session_timeout": "10s"}
 """What the role's sessions begin with in this database, where nobody has set something else."""
@@ -46,6 +49,14 @@ SELECT quote_ident(nspname),
         WHERE pronamespace = n.oid AND proname = ANY (%(functions)s))
 FROM pg_namespace n WHERE oid = (SELECT relnamespace FROM pg_class WHERE oid = to_regclass('tasks'))
 """
+
+_FORMER_ROLES = """
+SELECT DISTINCT quote_ident(pg_get_userbyid(whose))
+FROM pg_policy JOIN pg_class ON pg_class.oid = polrelid, unnest(polroles) AS whose
+WHERE polrelid = to_regclass('tasks') AND polname = 'tasks_owner'
+  AND whose <> 0 AND pg_get_userbyid(whose) <> %s AND NOT pg_has_role(whose, relowner, 'USAGE')
+"""
+"""Roles to which the owner's policy is bound, and that are not the server's."""
 
 _SET_ALREADY = """
 SELECT split_part(setting, '=', 1)
@@ -77,6 +88,8 @@ class Mended:
 class _Places:
     """The names of what statements speak of, quoted."""
 
+    role: str
+    """The server's role."""
     schema: str
     owner: str
     """The owner of the functions that act as their owner."""
@@ -84,11 +97,18 @@ class _Places:
     """Each function with the types of its parameters, by its name."""
 
 
-def mend(url: str, *, wait_for_table: float = WAIT_FOR_TABLE, attempts: int = ATTEMPTS) -> Mended:
-    """Make the role, its rights, and what binds it as they must be, in one transaction.
+def mend(
+    url: str,
+    role: str = SERVER_ROLE,
+    *,
+    wait_for_table: float = WAIT_FOR_TABLE,
+    attempts: int = ATTEMPTS,
+) -> Mended:
+    """Make the server's role, its rights, and what binds it as they must be, in one transaction.
 
     Where nothing is to be mended, nothing is locked but as by a query. A policy or a right that
-    others have added is left, and so is a function of another text. `wait_for_table`: in seconds.
+    others have added is left, and so is a function of another text. A role that was the server's
+    here before loses its rights in this database. `wait_for_table`: in seconds.
 
     Raises:
         MigrationFailed: it could not be looked at, a table stayed in use, or there is no role and
@@ -97,7 +117,7 @@ def mend(url: str, *, wait_for_table: float = WAIT_FOR_TABLE, attempts: int = AT
     for left in reversed(range(attempts)):
         try:
             with psycopg.connect(libpq_url(url)) as connection:
-                return _mend(connection, wait_for_table)
+                return _mend(connection, role, wait_for_table)
         except LockNotAvailable:
             if left:
                 time.sleep(PAUSE)
@@ -111,27 +131,31 @@ def mend(url: str, *, wait_for_table: float = WAIT_FOR_TABLE, attempts: int = AT
     )
 
 
-def _mend(connection: Connection, wait_for_table: float) -> Mended:
+def _mend(connection: Connection, role: str, wait_for_table: float) -> Mended:
     connection.execute(
         "SELECT set_config('statement_timeout', '0', true), set_config('lock_timeout', %s, true)",
         [f"{round(wait_for_table * 1000)}ms"],
     )
-    if not (_differences(connection) or _timeouts_to_set(connection)):
+    if not (_differences(connection, role) or _timeouts_to_set(connection, role)):
         return Mended([], [])
     connection.execute("SELECT pg_advisory_xact_lock(%s)", [ADVISORY_LOCK])
-    done = _make_role(connection)
+    done = _make_role(connection, role)
     # Somebody else may have mended it meanwhile.
-    differences = _differences(connection)
-    refusals = _mend_each(connection, differences)
-    left = _differences(connection)
+    differences = _differences(connection, role)
+    former = connection.execute(_FORMER_ROLES, [role]).fetchall()
+    places = _places(connection, role)
+    refusals = _mend_each(connection, places, differences) if places else []
+    left = _differences(connection, role)
     names = {difference.name for difference in left}
     done += [_sentence(each) for each in differences if each.name not in names]
-    done += _set_timeouts(connection)
+    if places is not None:
+        done += [_dismiss(connection, name, places) for (name,) in former]
+    done += _set_timeouts(connection, role)
     return Mended(done, [*map(str, left), *refusals, HOW_TO_END] if left else [])
 
 
-def _differences(connection: Connection) -> list[Difference]:
-    return compare(connection.execute(QUERY, parameters(SERVER_ROLE)).fetchall())
+def _differences(connection: Connection, role: str) -> list[Difference]:
+    return compare(connection.execute(QUERY, parameters(role)).fetchall(), expected_for(role))
 
 
 def _sentence(mended: Difference) -> str:
@@ -139,29 +163,41 @@ def _sentence(mended: Difference) -> str:
     return f"Mended: {mended.name}, which {was}."
 
 
-def _make_role(connection: Connection) -> list[str]:
-    if connection.execute("SELECT FROM pg_roles WHERE rolname = %s", [SERVER_ROLE]).rowcount:
+def _make_role(connection: Connection, role: str) -> list[str]:
+    if connection.execute("SELECT FROM pg_roles WHERE rolname = %s", [role]).rowcount:
         return []
     try:
         with connection.transaction():
-            connection.execute(f"CREATE ROLE {SERVER_ROLE} LOGIN")
+            connection.execute(f"CREATE ROLE {role} LOGIN")
     except (DuplicateObject, UniqueViolation):
         # Roles belong to the whole cluster: another database's migration was faster.
         return []
     except InsufficientPrivilege as error:
         raise MigrationFailed(
-            f"The role {SERVER_ROLE} is missing, and may not be made by this one: have an "
-            f'administrator run "CREATE ROLE {SERVER_ROLE} LOGIN", then migrate again.'
+            f"The role {role} is missing, and may not be made by this one: have an "
+            f'administrator run "CREATE ROLE {role} LOGIN", then migrate again.'
         ) from error
-    return [f"Mended: the role {SERVER_ROLE}, which was missing."]
+    return [f"Mended: the role {role}, which was missing."]
 
 
-def _mend_each(connection: Connection, differences: list[Difference]) -> list[str]:
-    """Mend what can be mended; return what PostgreSQL said where it refused."""
+def _places(connection: Connection, role: str) -> _Places | None:
     record = connection.execute(_PLACES, {"functions": list(FUNCTIONS)}).fetchone()
-    if record is None:
-        return []
-    places = _Places(*record)
+    return None if record is None else _Places(role, *record)
+
+
+def _dismiss(connection: Connection, name: str, places: _Places) -> str:
+    """Take from a role whatever it may do with our tables and functions."""
+    for things in (
+        f"TABLE {', '.join([*OWNED_TABLES, *OTHER_TABLES])}",
+        f"FUNCTION {', '.join(places.functions.values())}",
+        f"SCHEMA {places.schema}",
+    ):
+        connection.execute(f"REVOKE ALL ON {things} FROM {name}")
+    return f"Mended: the rights of {name}, which was the server's role here before."
+
+
+def _mend_each(connection: Connection, places: _Places, differences: list[Difference]) -> list[str]:
+    """Mend what can be mended; return what PostgreSQL said where it refused."""
     refusals = []
     for difference in differences:
         try:
@@ -195,11 +231,11 @@ def _statements(difference: Difference, places: _Places) -> list[str]:
 
 def _right(table: str, privilege: str, wanted: str | None, places: _Places) -> list[str]:
     if not table:
-        return [f"GRANT USAGE ON SCHEMA {places.schema} TO {SERVER_ROLE}"]
-    statements = [f"REVOKE {privilege} ON {table} FROM {SERVER_ROLE}"]
+        return [f"GRANT USAGE ON SCHEMA {places.schema} TO {places.role}"]
+    statements = [f"REVOKE {privilege} ON {table} FROM {places.role}"]
     if wanted is not None:
         columns = "" if wanted in ("every column", "rows") else f" ({wanted})"
-        statements.append(f"GRANT {privilege}{columns} ON {table} TO {SERVER_ROLE}")
+        statements.append(f"GRANT {privilege}{columns} ON {table} TO {places.role}")
     return statements
 
 
@@ -223,8 +259,8 @@ def _function(name: str, state: str, wanted: str, places: _Places) -> list[str]:
     if name not in places.functions or not state.endswith(parts["text"]):
         return []
     function = places.functions[name]
-    grant = f"GRANT EXECUTE ON FUNCTION {function} TO {SERVER_ROLE}"
-    revoke = f"REVOKE ALL ON FUNCTION {function} FROM PUBLIC, {SERVER_ROLE}"
+    grant = f"GRANT EXECUTE ON FUNCTION {function} TO {places.role}"
+    revoke = f"REVOKE ALL ON FUNCTION {function} FROM PUBLIC, {places.role}"
     settings = (parts["settings"] or "").replace("SCHEMA", places.schema)
     return [
         f"ALTER FUNCTION {function} SECURITY {'DEFINER' if parts['definer'] else 'INVOKER'}",
@@ -238,23 +274,23 @@ def _function(name: str, state: str, wanted: str, places: _Places) -> list[str]:
     ]
 
 
-def _timeouts_to_set(connection: Connection) -> dict[str, str]:
-    record = connection.execute(_SET_ALREADY, [SERVER_ROLE]).fetchall()
+def _timeouts_to_set(connection: Connection, role: str) -> dict[str, str]:
+    record = connection.execute(_SET_ALREADY, [role]).fetchall()
     already = {name for (name,) in record}
     return {name: value for name, value in TIMEOUTS.items() if name not in already}
 
 
-def _set_timeouts(connection: Connection) -> list[str]:
+def _set_timeouts(connection: Connection, role: str) -> list[str]:
     """Set the timeouts that nobody has set, where the role that migrates may do it."""
     done = []
-    for name, value in _timeouts_to_set(connection).items():
+    for name, value in _timeouts_to_set(connection, role).items():
         try:
             with connection.transaction():
                 connection.execute(
-                    f"DO $$ BEGIN EXECUTE format('ALTER ROLE {SERVER_ROLE} IN DATABASE %I "
+                    f"DO $$ BEGIN EXECUTE format('ALTER ROLE {role} IN DATABASE %I "
                     f"SET {name} = ''{value}''', current_database()); END $$"
                 )
         except InsufficientPrivilege:
             continue
-        done.append(f"Mended: the {name} of {SERVER_ROLE} in this database, which was not set.")
+        done.append(f"Mended: the {name} of {role} in this database, which was not set.")
     return done

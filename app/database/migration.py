@@ -21,7 +21,7 @@ from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
-from app.database.urls import libpq_url, said_of
+from app.database.urls import SERVER_ROLE, for_role, libpq_url, said_of
 from app.failure import Failure
 
 ADVISORY_LOCK = 0x746F646F
@@ -38,12 +38,14 @@ WAIT_FOR_TABLE = 5.0
 
 ATTEMPTS = 5
 
+KEPT = "what was done before is kept"
+
 PAUSE = 1.0
 """Seconds between two attempts."""
 
 
 class MigrationFailed(Failure):
-    """The database was left as it was; says why."""
+    """A migration did not come to its end; says why, and whether anything was changed."""
 
 
 @cache
@@ -58,21 +60,29 @@ def upgrade(
     url: str,
     *,
     revision: str = "head",
+    role: str = SERVER_ROLE,
     wait_for_table: float = WAIT_FOR_TABLE,
     attempts: int = ATTEMPTS,
 ) -> None:
-    """Bring the database to the revision, in one transaction; safe when many do so at once.
+    """Bring the database to the revision; safe when many do so at once.
+
+    It is one transaction, but for migrations that fill rows in batches, or make indexes beside
+    whoever writes: those commit in parts, and go on where they were interrupted.
+
+    `role`: the server's, which gets its rights.
 
     Raises:
         MigrationFailed: it could not be reached, a table stayed in use, or there is something in
             it that a migration would lose.
     """
-    _migrate(url, revision, wait_for_table=wait_for_table, attempts=attempts)
+    _migrate(url, revision, role, wait_for_table=wait_for_table, attempts=attempts)
 
 
 def downgrade(url: str, revision: str) -> None:
     """Bring the database back to an older revision. Tables with rows in them stay."""
-    _migrate(url, revision, wait_for_table=WAIT_FOR_TABLE, attempts=ATTEMPTS, down=True)
+    _migrate(
+        url, revision, SERVER_ROLE, wait_for_table=WAIT_FOR_TABLE, attempts=ATTEMPTS, down=True
+    )
 
 
 def pending(url: str) -> list[str]:
@@ -91,12 +101,12 @@ def pending(url: str) -> list[str]:
     return revisions[::-1]
 
 
-def upgrade_sql() -> str:
+def upgrade_sql(role: str = SERVER_ROLE) -> str:
     """Return the SQL of all migrations, for somebody to read and run."""
     config = _config()
     config.output_buffer = io.StringIO()
     command.upgrade(config, "head", sql=True)
-    return config.output_buffer.getvalue()
+    return for_role(config.output_buffer.getvalue(), role)
 
 
 def _config() -> Config:
@@ -141,10 +151,13 @@ def objection_to_encoding(info: ConnectionInfo) -> str | None:
 
 
 @contextmanager
-def connect(url: str, wait_for_table: float = WAIT_FOR_TABLE) -> Iterator[Connection]:
+def connect(
+    url: str, role: str = SERVER_ROLE, wait_for_table: float = WAIT_FOR_TABLE
+) -> Iterator[Connection]:
     """Yield a connection that nobody else is migrating beside; it is in no transaction yet.
 
-    No statement in one waits longer for a table than `wait_for_table` seconds.
+    No statement in one waits longer for a table than `wait_for_table` seconds. Where a statement
+    spells the usual name of the server's role, it is sent with the name of this one.
     """
     engine = _engine(url)
     with engine.connect() as turn, engine.connect() as connection:
@@ -155,6 +168,17 @@ def connect(url: str, wait_for_table: float = WAIT_FOR_TABLE) -> Iterator[Connec
             # A limit that a role or a database sets is meant for queries.
             _set_for_transaction(connection, "statement_timeout", 0)
             _set_for_transaction(connection, "lock_timeout", wait_for_table)
+
+        @event.listens_for(connection, "before_cursor_execute", retval=True)
+        def _name_role(
+            _connection: Connection,
+            _cursor: object,
+            statement: str,
+            values: object,
+            _context: object,
+            _many: bool,
+        ) -> tuple[str, object]:
+            return for_role(statement, role), values
 
         yield connection
 
@@ -193,12 +217,19 @@ def _set_for_transaction(connection: Connection, name: str, seconds: float) -> N
 
 
 def _migrate(
-    url: str, revision: str, *, wait_for_table: float, attempts: int, down: bool = False
+    url: str, revision: str, role: str, *, wait_for_table: float, attempts: int, down: bool = False
 ) -> None:
     run = command.downgrade if down else command.upgrade
+    committed = False
+
+    def note_commit(_connection: Connection) -> None:
+        nonlocal committed
+        committed = True
+
     for left in reversed(range(attempts)):
         try:
-            with connect(url, wait_for_table) as connection:
+            with connect(url, role, wait_for_table) as connection:
+                event.listen(connection, "commit", note_commit)
                 config = _config()
                 config.attributes["connection"] = connection
                 run(config, revision)
@@ -206,18 +237,24 @@ def _migrate(
             raise MigrationFailed(_sentence(error, url)) from error
         except DBAPIError as error:
             if not left or not isinstance(error.orig, LockNotAvailable):
-                raise MigrationFailed(_sentence(error, url)) from error
+                raise MigrationFailed(_sentence(error, url, committed=committed)) from error
             time.sleep(PAUSE)
         else:
             return
 
 
-def _sentence(error: DBAPIError | CommandError | RevisionError, url: str) -> str:
+def _sentence(
+    error: DBAPIError | CommandError | RevisionError, url: str, *, committed: bool = False
+) -> str:
     if not isinstance(error, DBAPIError):
         return f"{error}. Has newer code migrated this database?"
     if isinstance(error.orig, LockNotAvailable):
-        return "A table stayed in use too long, and nothing was changed: try again later."
+        changed = KEPT if committed else "nothing was changed"
+        return f"A table stayed in use too long, and {changed}: try again later."
     if not isinstance(error.orig, psycopg.Error) or error.orig.sqlstate is not None:
         detail = error.orig.diag.message_primary if isinstance(error.orig, psycopg.Error) else None
-        return f"The migration failed, and nothing was changed: {detail or error.orig}"
+        reason = detail or error.orig
+        if committed:
+            return f"The migration failed, and {KEPT}; `todo-api migrate` goes on: {reason}"
+        return f"The migration failed, and nothing was changed: {reason}"
     return f"The database cannot be reached: {said_of(error.orig, url)}"

@@ -23,6 +23,12 @@ NOTIFY = Sql(f"SELECT pg_notify('{CHANNEL}', $1)", ("payload",), tuple, writes=T
 COLLECTING_TIME = 0.01
 """Seconds for which changes are collected, so that one notification names many owners."""
 
+RETRIES = 5
+"""How often it is tried again to send which owners' tasks have changed."""
+
+PAUSE = 0.1
+"""Seconds before it is tried again for the first time; each time twice as many."""
+
 PAYLOAD_MAX_BYTES = 7999
 """PostgreSQL refuses a longer payload (https://www.postgresql.org/docs/current/sql-notify.html)."""
 
@@ -66,17 +72,25 @@ class Notifier:
         self._wanted.set()
 
     async def keep_sending(self) -> None:
-        """Send what is added, for as long as the server runs."""
+        """Send what is added, for as long as the server runs; try again where the database is away.
+
+        In the end followers at other workers find the changes when these look at the database, as
+        they do every now and then. Spending is not sent again: it might be counted twice.
+        """
+        retries = 0
         while True:
             await self._wanted.wait()
-            await asyncio.sleep(COLLECTING_TIME)
-            await self.send()
+            await asyncio.sleep(PAUSE * 2 ** (retries - 1) if retries else COLLECTING_TIME)
+            unsent = await self.send()
+            retries = retries + 1 if unsent and retries < RETRIES else 0
+            if retries:
+                for owner in unsent:
+                    self.add_change(owner)
 
-    async def send(self) -> None:
-        """Send what has been added, now.
+    async def send(self) -> list[UserId]:
+        """Send what has been added, now; return the owners of whom that may be tried again.
 
-        A notification that cannot be sent is logged and dropped: followers at other workers then
-        find the changes when these look at the database, as they do every now and then.
+        A notification that cannot be sent is logged and dropped.
         """
         changed, self._changed = list(self._changed), set()
         spent, self._spent = list((+self._spent).items()), Counter()
@@ -85,24 +99,29 @@ class Notifier:
             *_payloads(spent, lambda part: Notification(by=self.worker, spent=dict(part))),
             *_payloads(changed, lambda part: Notification(by=self.worker, of=list(part))),
         ]
-        for payload in payloads:
+        unsent = list[UserId]()
+        for notification, payload in payloads:
             # A statement needs an owner; this one reads no rows, so any user will do.
             user = changed[0] if changed else spent[0][0]
             try:
                 await self._database.fetch(Statement(NOTIFY, user, {"payload": payload}))
             except (DatabaseUnavailable, psycopg.Error) as error:
                 logger.warning("Other workers could not be notified: %s", error)
+                if isinstance(error, DatabaseUnavailable | psycopg.OperationalError):
+                    unsent += notification.of
+        return unsent
 
 
 def _payloads(
     items: Sequence[Item], make: Callable[[Sequence[Item]], Notification]
-) -> Iterator[str]:
-    """Yield payloads that are short enough and name all items together."""
+) -> Iterator[tuple[Notification, str]]:
+    """Yield notifications, and payloads that are short enough, that name all items together."""
     if not items:
         return
-    payload = make(items).model_dump_json(exclude_defaults=True)
+    notification = make(items)
+    payload = notification.model_dump_json(exclude_defaults=True)
     if len(payload.encode()) <= PAYLOAD_MAX_BYTES or len(items) == 1:
-        yield payload
+        yield notification, payload
         return
     middle = len(items) // 2
     yield from _payloads(items[:middle], make)

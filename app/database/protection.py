@@ -15,7 +15,7 @@ from psycopg import AsyncConnection
 
 from app.database.migration import MigrationFailed
 from app.database.roles import inspect_role
-from app.database.urls import SERVER_ROLE, libpq_url
+from app.database.urls import SERVER_ROLE, for_role, libpq_url
 from models.metadata import INSTALLATION, OWNED_TABLES
 
 REVISION = "0012"
@@ -84,14 +84,13 @@ EXPECTED: dict[Key, str] = {
         "enabled CREATE TRIGGER b_note_new_task BEFORE INSERT ON tasks "
         "FOR EACH ROW EXECUTE FUNCTION note_new_task()"
     ),
-    ("tasks", "trigger c_note_changed_labels"): (
-        "enabled CREATE TRIGGER c_note_changed_labels AFTER UPDATE ON tasks FOR EACH ROW "
-        "WHEN (new.labels <> old.labels OR new.deleted_at IS DISTINCT FROM old.deleted_at) "
-        "EXECUTE FUNCTION note_labels()"
-    ),
     ("tasks", "trigger c_note_labels"): (
         "enabled CREATE TRIGGER c_note_labels AFTER INSERT ON tasks FOR EACH ROW "
         "WHEN (new.labels <> '{}'::text[]) EXECUTE FUNCTION note_labels()"
+    ),
+    ("tasks", "trigger c_take_subtasks_along"): (
+        "enabled CREATE TRIGGER c_take_subtasks_along AFTER UPDATE ON tasks FOR EACH ROW "
+        "WHEN (new.has_subtasks) EXECUTE FUNCTION take_subtasks_along()"
     ),
     ("tasks", "trigger note_what_is_gone"): (
         "enabled CREATE TRIGGER note_what_is_gone AFTER DELETE ON tasks REFERENCING OLD TABLE AS "
@@ -103,7 +102,41 @@ EXPECTED: dict[Key, str] = {
     ("task_labels", "right to insert"): "every column",
     ("task_labels", "right to delete"): "rows",
     ("task_lists", ROW_SECURITY): "enabled, forced",
-    ("task_lists", "policy task_lists_owner"): _OWN_ROWS,
+    ("task_lists", "policy task_lists_owner"): (
+        f"permissive select to {SERVER_ROLE} using {_IS_OWN}"
+    ),
+    ("task_lists", "policy task_lists_owner_insert"): (
+        f"permissive insert to {SERVER_ROLE} with check {_IS_OWN}"
+    ),
+    ("task_lists", "policy task_lists_owner_update"): (
+        f"permissive update to {SERVER_ROLE} using {_IS_OWN} with check {_IS_OWN}"
+    ),
+    ("task_lists", "policy task_lists_owner_delete"): (
+        f"permissive delete to {SERVER_ROLE} using ({_IS_OWN} AND (deleted_at IS NOT NULL))"
+    ),
+    ("task_lists", "policy task_lists_maintenance"): _OLD_ROWS.format("deleted_at"),
+    ("task_lists", "right to delete"): "rows",
+    ("task_lists", "trigger a_lock_owner"): (
+        "enabled CREATE TRIGGER a_lock_owner BEFORE INSERT OR DELETE OR UPDATE ON task_lists "
+        "FOR EACH STATEMENT EXECUTE FUNCTION lock_owner()"
+    ),
+    ("task_lists", "trigger b_note_new_list"): (
+        "enabled CREATE TRIGGER b_note_new_list BEFORE INSERT ON task_lists "
+        "FOR EACH ROW EXECUTE FUNCTION note_new_list()"
+    ),
+    ("task_lists", "trigger b_note_changed_list"): (
+        "enabled CREATE TRIGGER b_note_changed_list BEFORE UPDATE ON task_lists "
+        "FOR EACH ROW EXECUTE FUNCTION note_changed_list()"
+    ),
+    ("task_lists", "trigger c_take_members_along"): (
+        "enabled CREATE TRIGGER c_take_members_along AFTER UPDATE ON task_lists FOR EACH ROW "
+        "WHEN (new.deleted_at IS DISTINCT FROM old.deleted_at) "
+        "EXECUTE FUNCTION take_members_along()"
+    ),
+    ("task_lists", "trigger note_what_lists_are_gone"): (
+        "enabled CREATE TRIGGER note_what_lists_are_gone AFTER DELETE ON task_lists REFERENCING "
+        "OLD TABLE AS gone FOR EACH STATEMENT EXECUTE FUNCTION note_what_lists_are_gone()"
+    ),
     ("task_lists", "right to select"): "every column",
     ("task_lists", "right to insert"): "id, name, position, user_id",
     ("task_lists", "right to update"): "deleted_at, name, position",
@@ -122,14 +155,33 @@ EXPECTED: dict[Key, str] = {
     ("idempotency_keys", "right to insert"): "key, outcome, request, user_id",
     ("alembic_version", "right to select"): "every column",
     ("installation", "right to select"): "every column",
-    ("", "function lock_owner"): "callable 4b4df708b6614935b645ea84211ef61f",
-    ("", "function take_number"): "callable 0cb9b8df0073ed7dbfdb2bf95383022d",
+    ("", "function lock_owner"): "callable b6a371f51cab2358755166342d266bdd",
+    ("", "function take_number"): "callable 646f2adbde2a9f6204b8313ca3b12794",
     ("", "function length_of"): "callable 03dd5e7a33b369f091b3a098a31cd354",
     ("", "function label_key"): "callable 089f7c34b6ab91119998e4b1d2f8bae3",
     ("", "function spelled"): "callable 4a3c9bd858575b106a88bc34ec3af56b",
-    ("", "function note_new_task"): "callable 58141bb4ea2345bd9f1e0a730664a4f7",
-    ("", "function note_changed_task"): "callable 38f86f5a576112010b9151be8b240888",
-    ("", "function note_labels"): "callable 9c167923366ff4659795d0a53a8c1168",
+    ("", "function note_new_task"): "callable 4b8c2f33090be4bbf29e918376995adc",
+    ("", "function note_changed_task"): "callable 600a5c989afe1d0468da146bc76cae1b",
+    ("", "function stored_by"): "callable d298e61bbe0f53fda778afb8a7a6df83",
+    ("", "function take_next_number"): "callable 30a9baaddae0e5f903f6a9b6201e9aae",
+    ("", "function check_id"): "callable 26defe3a89d4f1e982ccc1c1bef1e5c1",
+    ("", "function key_between"): "callable 331567fbc82e3aa9d5642a6821af4e8e",
+    ("", "function key_below"): "callable 0985c41f0fd365605011af5875e3bab3",
+    ("", "function key_above"): "callable a7f5450463974d03a0ac4dffa4cbebe9",
+    ("", "function keys_between"): "callable 2f3552821835d4fd6d39381c6bc7e0d8",
+    ("", "function neighbours"): "callable 37d64a158d652e321b577bb9b1d7944b",
+    ("", "function key_of_place"): "callable 034a8a1914d4c73886de9adb3890b8bc",
+    ("", "function key_of_task"): "callable e1c654040f6f3b07445805415d4871f0",
+    ("", "function checked_list"): "callable b447017c7fc526d9f1042c639fd9fd8a",
+    ("", "function take_subtasks_along"): "callable bac763681a80de2bc83aede3bd0273d5",
+    ("", "function note_new_list"): "callable 66083d271146714bb8acd79de8d2b1e2",
+    ("", "function note_changed_list"): "callable d3ab9bbeb970a75786dd8227da5292f1",
+    ("", "function take_members_along"): "callable e0abcb6e87efe61d36e894d611875b70",
+    ("", "function note_what_lists_are_gone"): (
+        f"{_AS_OWNER} set {_SEARCH_PATH} 85cbd8dace58fb51d0274219f19ecc8e"
+    ),
+    ("", "function add_labels"): "callable 3c0e4994f48aab4ffeeae4b39494539f",
+    ("", "function note_labels"): "callable 8c54bb2a4b122574927e806a1f638c2c",
     ("", "function note_what_is_gone"): (
         f"{_AS_OWNER} set {_SEARCH_PATH} 3eaeee5a3edbf0aa9def6ac67e1eb319"
     ),
@@ -137,7 +189,7 @@ EXPECTED: dict[Key, str] = {
         f"{_AS_OWNER} callable set {_SEARCH_PATH} de673356f5a81c07ec579833863d3d33"
     ),
     ("", "function purge_trash"): (
-        f"{_AS_OWNER} callable set {_SEARCH_PATH} 73236e5295a3e6b1b198b1ea55e261bc"
+        f"{_AS_OWNER} callable set {_SEARCH_PATH} 6d744f365dd37702322f54229b226ec2"
     ),
     ("", "function query_for"): f"callable set {_SEARCH_PATH} ccd5ff62699439e9d116a220ca27610c",
     ("", "function search_tasks"): (
@@ -157,7 +209,8 @@ EXPECTED: dict[Key, str] = {
 }
 """What there must be, as `QUERY` tells it.
 
-A policy's expressions are in PostgreSQL's own words, and a function's text is an MD5 digest.
+A policy's expressions are in PostgreSQL's own words, and a function's text is an MD5 digest. The
+server's role has its usual name here; see `expected_for`.
 """
 
 FUNCTIONS = tuple(thing.split()[1] for table, thing in EXPECTED if thing.startswith("function "))
@@ -278,8 +331,13 @@ def parameters(role: str) -> dict[str, object]:
     }
 
 
+def expected_for(role: str) -> dict[Key, str]:
+    """Return what there must be where the server's role has this name."""
+    return {key: for_role(state, role) for key, state in EXPECTED.items()}
+
+
 def compare(
-    rows: Iterable[tuple[str, str, str, bool]], expected: Mapping[Key, str] = EXPECTED
+    rows: Iterable[tuple[str, str, str, bool]], expected: Mapping[Key, str]
 ) -> list[Difference]:
     """Return each difference between what `QUERY` tells and what is expected."""
     found = {(table, thing): (state, matters) for table, thing, state, matters in rows}
@@ -298,7 +356,7 @@ def sentences(differences: Iterable[Difference]) -> list[str]:
     return [*found, HOW_TO_MEND] if found else []
 
 
-def check_protection(url: str) -> list[str]:
+def check_protection(url: str, server_role: str = SERVER_ROLE) -> list[str]:
     """Return a sentence for each difference in a database whose migrations are current.
 
     Raises:
@@ -306,13 +364,13 @@ def check_protection(url: str) -> list[str]:
     """
     try:
         with psycopg.connect(libpq_url(url)) as connection:
-            rows = connection.execute(QUERY, parameters(SERVER_ROLE)).fetchall()
-            return sentences(compare(rows))
+            rows = connection.execute(QUERY, parameters(server_role)).fetchall()
+            return sentences(compare(rows, expected_for(server_role)))
     except psycopg.Error as error:
         raise MigrationFailed(f"The rights could not be looked at: {error}") from error
 
 
-async def objections(connection: AsyncConnection[Any]) -> list[str]:
+async def objections(connection: AsyncConnection[Any], server_role: str = SERVER_ROLE) -> list[str]:
     """Return a sentence for each reason why row security would not keep users apart.
 
     The role of the connection is looked at, then the catalog, and at last what is shown to nobody.
@@ -321,20 +379,20 @@ async def objections(connection: AsyncConnection[Any]) -> list[str]:
     Raises:
         psycopg.Error: the database could not be asked.
     """
-    role = await inspect_role(connection)
+    role = await inspect_role(connection, server_role)
     if role.table_count < len(OWNED_TABLES):
         return [NOT_MIGRATED]
     if reasons := role.objections():
         return reasons
     cursor = await connection.execute(QUERY, parameters(role.name))
-    rows, expected = await cursor.fetchall(), EXPECTED
+    rows, expected = await cursor.fetchall(), expected_for(server_role)
     if await _is_newer(connection):
         cursor = await connection.execute("SELECT serves FROM installation")
         ((serves,),) = await cursor.fetchall()
         if serves > REVISION:
             return [NOT_SERVED]
         rows = [row for row in rows if row[1] == ROW_SECURITY]
-        expected = {key: state for key, state in EXPECTED.items() if key[1] == ROW_SECURITY}
+        expected = {key: state for key, state in expected.items() if key[1] == ROW_SECURITY}
     return sentences(compare(rows, expected)) or await _probe(connection)
 
 

@@ -24,8 +24,8 @@ functions AS (
     WHERE pronamespace IN (SELECT relnamespace FROM tables) AND prosecdef
       AND proname IN ('purge_trash', 'purge_idempotency_keys', 'search_tasks', 'take_claims')
 )
-SELECT r.rolname, r.rolsuper, r.rolbypassrls,
-       EXISTS (SELECT FROM pg_roles WHERE rolname = %(server_role)s
+SELECT r.rolname, r.rolsuper, r.rolbypassrls, %(server_role)s::text,
+       EXISTS (SELECT FROM pg_roles WHERE rolname = %(server_role)s::text
                AND pg_has_role(r.oid, oid, 'USAGE')),
        ARRAY(SELECT relname::text FROM tables WHERE pg_has_role(r.oid, relowner, 'USAGE')
              UNION SELECT proname::text FROM functions WHERE pg_has_role(r.oid, proowner, 'USAGE')),
@@ -36,12 +36,36 @@ WHERE r.rolname = current_user
 
 
 OTHER_DATABASES = """
-SELECT datname FROM pg_shdepend JOIN pg_database ON pg_database.oid = dbid
+SELECT datname FROM pg_shdepend JOIN pg_database ON pg_database.oid = CASE
+    -- A right on a database itself, such as to connect to it, belongs to the whole cluster.
+    WHEN classid = 'pg_database'::regclass THEN objid ELSE dbid END
 WHERE refclassid = 'pg_authid'::regclass AND datname <> current_database()
   AND refobjid = (SELECT oid FROM pg_roles WHERE rolname = %s)
 GROUP BY datname ORDER BY datname LIMIT 3
 """
 """Other databases in which a role has rights: roles, and their passwords, belong to the cluster."""
+
+REACHES = """
+SELECT pg_get_userbyid(refobjid), datname
+FROM pg_shdepend JOIN pg_database ON pg_database.oid = dbid, pg_roles AS role
+WHERE refclassid = 'pg_authid'::regclass AND datname <> current_database()
+  AND rolname = %s AND NOT rolsuper AND pg_has_role(role.oid, refobjid, 'MEMBER')
+"""
+"""Another database in which a role has rights, and the role that they are given to."""
+
+REACHES_AS_MEMBER = f"{REACHES} AND refobjid <> role.oid"
+
+PUBLIC_CONNECTS = "SELECT has_database_privilege('public', current_database(), 'CONNECT')"
+
+THOSE_WITH_RIGHTS = """
+SELECT DISTINCT quote_ident(rolname), quote_ident(current_database())
+FROM pg_shdepend JOIN pg_database ON pg_database.oid = CASE
+         WHEN classid = 'pg_database'::regclass THEN objid ELSE dbid END
+     JOIN pg_roles ON pg_roles.oid = refobjid
+WHERE refclassid = 'pg_authid'::regclass AND datname = current_database()
+ORDER BY 1
+"""
+"""Roles that own something in this database, or have a right in it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +75,8 @@ class RoleFacts:
     name: str
     is_superuser: bool
     bypasses_row_security: bool
+    server_role: str
+    """The role that has the rights the server needs, by DATABASE_ROLE."""
     is_server_role: bool
     owns: list[str]
     """Owned tables, and functions that act as their owner, that are the role's own."""
@@ -67,24 +93,28 @@ class RoleFacts:
         if self.bypasses_row_security and not self.is_superuser:
             reasons.append("has BYPASSRLS")
         if not self.is_server_role:
-            reasons.append(f"is no member of {SERVER_ROLE}")
+            reasons.append(f"is no member of {self.server_role}")
         return [
             f"The database role {self.name} {reason}, so row security would not keep users apart: "
-            f"connect as {SERVER_ROLE}, which `todo-api migrate` makes."
+            f"connect as {self.server_role}, which `todo-api migrate` makes."
             for reason in reasons
         ]
 
 
-async def inspect_role(connection: AsyncConnection[Any]) -> RoleFacts:
+async def inspect_role(
+    connection: AsyncConnection[Any], server_role: str = SERVER_ROLE
+) -> RoleFacts:
     """Return the facts of the role that the connection has."""
-    names = {"tables": list(OWNED_TABLES), "server_role": SERVER_ROLE}
+    names = {"tables": list(OWNED_TABLES), "server_role": server_role}
     cursor = await connection.execute(INSPECTION, names)
     record = await cursor.fetchone()
     assert record is not None
     return RoleFacts(*record)
 
 
-def ensure_server_role(migration_url: str, server_url: str | None) -> str:
+def ensure_server_role(
+    migration_url: str, server_url: str | None, server_role: str = SERVER_ROLE
+) -> str:
     """Let the role of the server's URL connect and act as the server; make it where it is missing.
 
     Returns the URL to let the server connect by, with PASSWORD in the place of any password. The
@@ -98,12 +128,14 @@ def ensure_server_role(migration_url: str, server_url: str | None) -> str:
     owner = conninfo_to_dict(libpq_url(migration_url)).get("user")
     role, password = str(given.get("user") or ""), given.get("password")
     if server_url is None or role in ("", owner):
-        role, password = SERVER_ROLE, None
+        role, password = server_role, None
     try:
         with psycopg.connect(libpq_url(migration_url), autocommit=True) as connection:
-            is_new = _ensure_login(connection, role)
+            is_new = _ensure_login(connection, role, server_role)
+            if server_role != SERVER_ROLE:
+                _refuse_what_reaches_others(connection, role)
             # Somebody else's role keeps the password that it has.
-            if password is not None and (is_new or role == SERVER_ROLE):
+            if password is not None and (is_new or role == server_role):
                 _ensure_password(connection, role, str(password), str(server_url))
     except psycopg.Error as error:
         raise MigrationFailed(
@@ -113,17 +145,30 @@ def ensure_server_role(migration_url: str, server_url: str | None) -> str:
     return _url_of(role, server_url or migration_url)
 
 
-def _ensure_login(connection: psycopg.Connection[tuple[Any, ...]], role: str) -> bool:
+def _ensure_login(
+    connection: psycopg.Connection[tuple[Any, ...]], role: str, server_role: str
+) -> bool:
     """Let the role log in and act as the server; return whether it had to be made."""
     name = sql.Identifier(role)
     known = connection.execute(
-        "SELECT pg_has_role(oid, %s, 'USAGE') FROM pg_roles WHERE rolname = %s", [SERVER_ROLE, role]
+        "SELECT pg_has_role(oid, %s, 'USAGE') FROM pg_roles WHERE rolname = %s", [server_role, role]
     ).fetchone()
     if known is None:
         connection.execute(sql.SQL("CREATE ROLE {} LOGIN").format(name))
-    if role != SERVER_ROLE and known != (True,):
-        connection.execute(sql.SQL("GRANT {} TO {}").format(sql.Identifier(SERVER_ROLE), name))
+    if role != server_role and known != (True,):
+        connection.execute(sql.SQL("GRANT {} TO {}").format(sql.Identifier(server_role), name))
     return known is None
+
+
+def _refuse_what_reaches_others(connection: psycopg.Connection[tuple[Any, ...]], role: str) -> None:
+    """Refuse a role that could read another database of the cluster as a member of its role."""
+    found = connection.execute(REACHES_AS_MEMBER, [role]).fetchone()
+    if found is not None:
+        raise MigrationFailed(
+            f"The tables are up to date, but the role {role} is a member of {found[0]}, which has "
+            f'rights in the database {found[1]}: run "REVOKE {found[0]} FROM {role}", then migrate '
+            "again."
+        )
 
 
 def _ensure_password(
@@ -174,3 +219,37 @@ def _url_of(role: str, url: str) -> str:
             netloc=f"{quote(role, safe='')}{password}@{place}", query=urlencode(query, safe="/")
         )
     )
+
+
+def keep_public_out(url: str) -> list[str]:
+    """Let only roles connect that have rights in the database; return what was done, in sentences.
+
+    Raises:
+        MigrationFailed: it could not be done.
+    """
+    try:
+        with psycopg.connect(libpq_url(url)) as connection:
+            if not public_connects(connection):
+                return []
+            rows = connection.execute(THOSE_WITH_RIGHTS).fetchall()
+            roles, database = [role for role, _ in rows], rows[0][1]
+            connection.execute(f"GRANT CONNECT ON DATABASE {database} TO {', '.join(roles)}")
+            # Of a role that may not, PostgreSQL takes nothing and only warns.
+            connection.execute(f"REVOKE CONNECT ON DATABASE {database} FROM PUBLIC")
+            refused = public_connects(connection)
+    except psycopg.Error as error:
+        raise MigrationFailed(
+            "The tables are up to date, but every role may still connect to the database: "
+            f"{error.diag.message_primary or error}"
+        ) from error
+    if refused:
+        return [f"Have its owner run: REVOKE CONNECT ON DATABASE {database} FROM PUBLIC."]
+    return [
+        f"From now on these roles may connect to the database, for they have rights in it: "
+        f"{', '.join(roles)}. To let others: GRANT CONNECT ON DATABASE {database} TO them."
+    ]
+
+
+def public_connects(connection: psycopg.Connection[Any]) -> bool:
+    """Return whether every role of the cluster may connect to the database."""
+    return connection.execute(PUBLIC_CONNECTS).fetchone() == (True,)

@@ -36,7 +36,7 @@ async def prepare_session(
         UnsafeRole: its role could see other people's rows, or lacks a right that it needs.
     """
     if settings.require_row_security:
-        sentences = await objections(connection)
+        sentences = await objections(connection, settings.database_role)
         if sentences:
             raise UnsafeRole("\n".join(sentences))
     # These two PgBouncer keeps for each client, so they may outlive the transaction.

@@ -6,7 +6,12 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
 SERVER_ROLE = "todo_api"
-"""The role that has the rights the server needs. It connects as this one, or as a member of it."""
+"""The role that has the rights the server needs. It connects as this one, or as a member of it.
+
+Migrations and `EXPECTED` spell this name; `for_role` puts that of DATABASE_ROLE in its place.
+"""
+
+_SPELLED = re.compile(rf"\b{SERVER_ROLE}\b")
 
 _PLAIN = re.compile(r"(?:[^@/?#%\[\]\s]|%[0-9A-Fa-f]{2})*")
 """A password as it may stand in a URL."""
@@ -16,6 +21,11 @@ UNREADABLE = (
     "its URL cannot be read. In a password, signs such as @, /, ? and % must be percent-encoded, "
     "as %40 for @."
 )
+
+
+def for_role(text: str, role: str) -> str:
+    """Return the text with this role's name where the text spells that of the server's role."""
+    return _SPELLED.sub(role, text)
 
 
 def libpq_url(url: str) -> str:

@@ -10,7 +10,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from app.http.deadlines import Deadlines
-from app.http.json_text import write_json
+from app.http.json_text import write_answer
 from app.http.middleware import record_of
 from app.http.request import (
     IDENTITY,
@@ -63,6 +63,7 @@ OK_AS_PLAIN_JSON = {
     ErrorCode.GRAPHQL_VALIDATION_FAILED,
     ErrorCode.QUERY_TOO_COMPLEX,
     ErrorCode.BAD_USER_INPUT,
+    ErrorCode.RESPONSE_TOO_LARGE,
 }
 """What GraphQL over HTTP has answered with 200 where the client takes `application/json` alone."""
 
@@ -141,7 +142,10 @@ class GraphQLEndpoint:
             raise
         except Exception as error:  # noqa: BLE001 -- the last resort: nothing internal gets out
             return _failure(record, [coded(GraphQLError("", original_error=error))], media_type)
-        return _success(record, result, media_type)
+        try:
+            return _success(record, result, media_type)
+        except CodedError as error:
+            return _failure(record, [error], media_type)
 
     async def _execute(
         self,
@@ -217,7 +221,7 @@ def _failure(
 def _json(
     status: int, body: Mapping[str, Any], media_type: str, headers: Mapping[str, str] | None = None
 ) -> Answer:
-    content = write_json(body)
+    content = write_answer(body)
     written = [_CONTENT_TYPES[media_type], (b"content-length", b"%d" % len(content))]
     if headers:
         written += [(name.encode(), value.encode()) for name, value in headers.items()]

@@ -5,6 +5,11 @@ from typing import Any
 
 import orjson
 
+from graphql_schema.errors import CodedError, ErrorCode
+
+ANSWER_MAX_BYTES = 4 * 1024 * 1024
+"""Bytes of an answer: 500 tasks with the longest texts, and far more of usual ones."""
+
 
 def read_json(text: bytes | str) -> Any:  # noqa: ANN401 -- JSON is anything
     """Return what a text says.
@@ -38,6 +43,24 @@ def write_json(value: object) -> bytes:
         return json.dumps(value).encode()
     except RecursionError:
         raise ValueError("It is nested too deeply.") from None
+
+
+def write_answer(answer: object) -> bytes:
+    """Return the text of what an operation is answered with.
+
+    A longer text is let go at once: only one is there at a time, and none waits for its client.
+
+    Raises:
+        CodedError: it is too long.
+    """
+    text = write_json(answer)
+    if len(text) > ANSWER_MAX_BYTES:
+        raise CodedError(
+            ErrorCode.RESPONSE_TOO_LARGE,
+            f"The answer has {len(text)} bytes; {ANSWER_MAX_BYTES} are sent at most. Ask for fewer "
+            "tasks or fields at once. What the operation was to change has been changed.",
+        )
+    return text
 
 
 def _refuse(constant: str) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 from graphql import ExecutionResult, GraphQLError
 from starlette.types import Message, Receive, Scope, Send
 
-from app.http.json_text import read_json, write_json
+from app.http.json_text import read_json, write_answer, write_json
 from app.http.origins import Origins
 from app.http.request import REQUEST_MAX_BYTES
 from app.http.states import UNINITIALISED
@@ -272,14 +272,16 @@ class Connection:
         try:
             async with aclosing(self._results(payload, context, record)) as results:
                 async for result in results:
-                    await self._say({"id": id, "type": "next", "payload": payload_of(result)})
+                    message = {"id": id, "type": "next", "payload": payload_of(result)}
+                    await self._send_text(write_answer(message))
             # It is over before the client can use the id again.
             del self._operations[id]
             await self._say({"id": id, "type": "complete"})
-        except RequestFailed as failed:
-            record.code = str((failed.errors[0].extensions or {}).get("code"))
+        except (RequestFailed, CodedError) as failed:
+            errors = failed.errors if isinstance(failed, RequestFailed) else [failed]
+            record.code = str((errors[0].extensions or {}).get("code"))
             self._operations.pop(id, None)
-            await self._fail(id, failed.errors)
+            await self._fail(id, errors)
         except OSError:
             self._operations.pop(id, None)
         finally:
@@ -326,4 +328,7 @@ class Connection:
         Raises:
             OSError: nobody is there any more.
         """
-        await self._send({"type": "websocket.send", "text": write_json(message).decode()})
+        await self._send_text(write_json(message))
+
+    async def _send_text(self, text: bytes) -> None:
+        await self._send({"type": "websocket.send", "text": text.decode()})

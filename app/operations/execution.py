@@ -12,7 +12,7 @@ from graphql import ExecutionResult, GraphQLError, OperationType, execute, subsc
 
 from app.operations.budget import Budget, TooDear
 from app.operations.documents import MAX_ERRORS, Asked, Documents, RequestFailed
-from app.operations.price import WRITE_POINTS
+from app.operations.price import REMOVED_A_POINT, WRITE_POINTS
 from app.operations.wording import in_json
 from app.telemetry.records import OPERATION_NAME_MAX_LENGTH, RequestRecord
 from auth.context import Context
@@ -135,7 +135,10 @@ class Executor:
             cost = asked.price.cost(request.variables)
             try:
                 context.rate_limit = self._budget.spend(context.user_id, cost)
-                context.charge = lambda count: self._take(WRITE_POINTS * count, context)
+                context.pay_for_written = lambda count: self._take(WRITE_POINTS * count, context)
+                context.pay_for_removed = lambda count: self._take(
+                    count // REMOVED_A_POINT, context
+                )
             except TooDear:
                 self._take(1, context)
                 raise

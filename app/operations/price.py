@@ -12,6 +12,7 @@ from graphql import (
     DocumentNode,
     FieldNode,
     GraphQLError,
+    GraphQLInputType,
     GraphQLInt,
     GraphQLOutputType,
     GraphQLSchema,
@@ -30,6 +31,7 @@ from graphql import (
     value_from_ast_untyped,
 )
 
+from app.operations.introspection import ROOTS, Introspection
 from app.operations.selections import Groups, Selections
 from graphql_schema.connections import PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX
 from graphql_schema.issues import BATCH_MAX
@@ -42,9 +44,15 @@ CREATE_POINTS = 5
 """Points for one of several new tasks: together they need half as long as one after the other."""
 
 LOOKUP_POINTS = 12
-"""Points for a search, which looks up a thousand tasks at most, and for a count."""
+"""Points for a search, which looks up a thousand tasks at most, for a range, and for a count.
 
-COUNT_FIELD, SEARCH_FIELD = "totalCount", "search"
+In another order than that of its field, all tasks may have to be looked at for a range.
+"""
+
+REMOVED_A_POINT = 100
+"""Tasks that a point pays for where they are removed all at once: it is taken afterwards."""
+
+COUNT_FIELD, SEARCH_FIELD, FILTER = "totalCount", "search", "filter"
 
 BATCH_FIELDS = {"ids": WRITE_POINTS, "tasks": CREATE_POINTS}
 """The lists in inputs of mutations, and the points for each task in them."""
@@ -83,13 +91,13 @@ class Batch(NamedTuple):
         return self.points * _batch_size(len(tasks) if isinstance(tasks, list) else 1)
 
 
-class Search(NamedTuple):
-    """A search for what a variable holds."""
+class Lookup(NamedTuple):
+    """A search for what a variable holds, or a range that it holds."""
 
-    text: Path
+    value: Path
 
     def cost(self, variables: Mapping[str, object]) -> int:
-        return LOOKUP_POINTS if _at(variables, self.text) else 0
+        return LOOKUP_POINTS if _at(variables, self.value) else 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,12 +126,18 @@ class Prices:
 
     def __init__(self, schema: GraphQLSchema) -> None:
         query, mutation = schema.query_type, schema.mutation_type
+        self._introspection = Introspection(schema)
         self._lists = {
             name: _lists_of(field.type)
             for name, field in (query.fields if query else {}).items()
             if "first" in field.args
         }
         """The fields of a page that are lists of its rows, by the name of the paged field."""
+        self._lookups = {
+            name: _lookups_of(field.args[FILTER].type) if FILTER in field.args else ()
+            for name, field in (query.fields if query else {}).items()
+        }
+        """The members of a page's filter that are searches or ranges, by its field's name."""
         self._batches = {
             name: member
             for name, field in (mutation.fields if mutation else {}).items()
@@ -146,6 +160,8 @@ class Prices:
                 points, event = points + 1, event + weight
             elif field.name.value in self._lists:
                 points += self._page(field, below, selections, parts)
+            elif field.name.value in ROOTS:
+                points += self._introspection.points(below, selections)
             else:
                 points += weight
         defaults = {
@@ -181,11 +197,14 @@ class Prices:
             else:
                 others[response_name] = fields
         points = selections.weight(others) + LOOKUP_POINTS * counts
-        search = _given(field, "filter", SEARCH_FIELD)
-        if isinstance(search, tuple):
-            parts.append(Search(search))
-        elif isinstance(search, StringValueNode) and search.value:
-            points += LOOKUP_POINTS
+        for member in self._lookups[field.name.value]:
+            asked = _given(field, FILTER, member)
+            if isinstance(asked, tuple):
+                parts.append(Lookup(asked))
+            elif (isinstance(asked, StringValueNode) and asked.value) or (
+                isinstance(asked, ObjectValueNode) and asked.fields
+            ):
+                points += LOOKUP_POINTS
         sizes = tuple(page_sizes(field))
         page = PageRows(sizes, max(rows, 1))
         if any(isinstance(size, str) for size in sizes):
@@ -200,6 +219,16 @@ def _lists_of(type_: GraphQLOutputType) -> frozenset[str]:
     return frozenset(
         name for name, field in named.fields.items() if is_list_type(get_nullable_type(field.type))
     )
+
+
+def _lookups_of(filter: GraphQLInputType) -> Sequence[str]:
+    named = get_named_type(filter)
+    assert is_input_object_type(named)
+    return [
+        name
+        for name, field in named.fields.items()
+        if name == SEARCH_FIELD or is_input_object_type(get_named_type(field.type))
+    ]
 
 
 def _given(field: FieldNode, argument: str, member: str) -> ValueNode | Path | None:

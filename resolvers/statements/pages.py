@@ -1,11 +1,14 @@
 """Lists of what users own: pages by keyset, each read from one index in its order, and the feed."""
 
-from collections.abc import Mapping, Sequence
+import operator
+from collections.abc import Iterator, Mapping, Sequence
+from functools import reduce
 from typing import Any, Generic, NamedTuple
 
 from sqlalchemy import (
     BigInteger,
     Boolean,
+    CompoundSelect,
     Integer,
     Select,
     SQLColumnExpression,
@@ -29,6 +32,17 @@ Parts = Sequence[Sequence[Condition]]
 """The conditions of each part of a list; together the parts hold all of it."""
 
 
+class Stretch(NamedTuple):
+    """A stretch of a list: what comes before or after it in the order is in other stretches."""
+
+    parts: Parts
+    """Each is read from one index in its order."""
+    places: Sequence[str] = ()
+    """The names of the cursors whose places lie in this stretch."""
+    by_id: bool = False
+    """All things in it have the same value, so that their ids alone are their order."""
+
+
 class FeedRow(NamedTuple, Generic[Thing]):
     """A thing that has changed, and the owner's counter at that moment."""
 
@@ -48,75 +62,109 @@ def position(name: str, cursor: Cursor | None) -> Mapping[str, object]:
     return {f"{name}_value": cursor.value, f"{name}_id": cursor.id}
 
 
-def _place(name: str, order: Fact) -> SQLColumnExpression[Any]:
-    """Return the place of a cursor, whose parameters `position` gives under this name."""
+def _here_and_place(
+    kind: Kind[Any], order: Fact, name: str, *, by_id: bool
+) -> tuple[SQLColumnExpression[Any], SQLColumnExpression[Any]]:
+    """Return where a thing stands, and the place of the cursor that `position` calls so."""
+    here, place = kind.table.c.id, bindparam(f"{name}_id", type_=BigInteger)
+    if by_id:
+        return here, place
     value = bindparam(f"{name}_value", type_=order.column.type)
     key = func.order_of(value) if order.is_text else value
-    return tuple_(key, bindparam(f"{name}_id", type_=BigInteger))
+    return tuple_(order.order_key, here), tuple_(key, place)
 
 
 def page(
     kind: Kind[Thing],
-    parts: Parts,
+    stretches: Sequence[Stretch],
     order: Fact,
     *,
     read_descending: bool,
     descending: bool,
-    after: bool,
-    before: bool,
 ) -> Sql[Thing]:
     """Read up to `limit` things in the order of a field, between the places `after` and `before`.
 
     `descending` is the direction of the list, in which the places stand; the list is read in the
-    other direction where the page is taken from its end.
+    other direction where the page is taken from its end. There are one or two stretches, in the
+    order in which they are read: the second one only where the first does not fill the page.
     """
     key, id = order.order_key, kind.table.c.id
-    here = tuple_(key, id)
-    between = []
-    if after:
-        place = _place("after", order)
-        between.append(here < place if descending else here > place)
-    if before:
-        place = _place("before", order)
-        between.append(here > place if descending else here < place)
+    limit = bindparam("limit", type_=Integer)
 
-    def ordered(
-        statement: Select[Any], key: SQLColumnExpression[Any], id: SQLColumnExpression[Any]
-    ) -> Select[Any]:
-        by = [key.desc(), id.desc()] if read_descending else [key, id]
-        return statement.order_by(*by).limit(bindparam("limit", type_=Integer))
+    def ordered(statement: Select[Any], *keys: SQLColumnExpression[Any]) -> Select[Any]:
+        by = [each.desc() for each in keys] if read_descending else keys
+        return statement.order_by(*by).limit(limit)
 
-    selects = [
-        ordered(
-            select(*kind.columns, key.label("key")).where(kind.is_owned, *part, *between), key, id
-        )
-        for part in parts
-    ]
-    union = union_all(*selects) if len(selects) > 1 else selects[0]
-    page = union.subquery("page")
+    def between(stretch: Stretch) -> Iterator[Condition]:
+        for name in stretch.places:
+            here, place = _here_and_place(kind, order, name, by_id=stretch.by_id)
+            yield here < place if descending is (name == "after") else here > place
+
+    def read(stretch: Stretch, *conditions: Condition) -> list[Select[Any]]:
+        columns = [*kind.columns, key.label("key")]
+        keys = [id] if stretch.by_id else [key, id]
+        return [
+            ordered(
+                select(*columns).where(kind.is_owned, *part, *between(stretch), *conditions), *keys
+            )
+            for part in stretch.parts
+        ]
+
+    if len(stretches) == 1:
+        selects = read(stretches[0])
+    else:
+        first = _union(read(stretches[0])).cte("first")
+        # It is asked before anything of the second stretch is read.
+        is_short = select(func.count()).select_from(first).scalar_subquery() < limit
+        selects = [select(first), *read(stretches[1], is_short)]
+    page = _union(selects).subquery("page")
     statement = select(*(page.c[name] for name in kind.fields))
     return compiled(ordered(statement, page.c.key, page.c.id), kind.make_row, writes=False)
 
 
-def any_beyond(kind: Kind[Any], parts: Parts, order: Fact, *, smaller: bool) -> Sql[tuple[bool]]:
-    """Return whether anything stands at the place `cursor`, or on the one side of it."""
+def _union(selects: Sequence[Select[Any]]) -> Select[Any] | CompoundSelect[Any]:
+    return union_all(*selects) if len(selects) > 1 else selects[0]
+
+
+def any_beyond(
+    kind: Kind[Any], stretches: Sequence[Stretch], order: Fact, *, smaller: bool
+) -> Sql[tuple[bool]]:
+    """Return whether anything stands at the place `cursor`, or on the one side of it.
+
+    The stretches are those of that side; each is looked at only where there is nothing in those
+    before it.
+    """
     key, id = order.order_key, kind.table.c.id
-    here, place = tuple_(key, id), _place("cursor", order)
+
+    def beyond(stretch: Stretch) -> Iterator[Condition]:
+        for name in stretch.places:
+            here, place = _here_and_place(kind, order, name, by_id=stretch.by_id)
+            yield here <= place if smaller else here >= place
+
+    def keys(stretch: Stretch) -> Iterator[SQLColumnExpression[Any]]:
+        for each in [id] if stretch.by_id else [key, id]:
+            yield each.desc() if smaller else each
+
     # Not EXISTS, which would drop the order, and with it the index that leads straight there.
     found = [
         select(literal_column("true", Boolean))
-        .where(kind.is_owned, *part, here <= place if smaller else here >= place)
-        .order_by(*([key.desc(), id.desc()] if smaller else [key, id]))
+        .where(kind.is_owned, *part, *beyond(stretch))
+        .order_by(*keys(stretch))
         .limit(literal_column("1"))
         .scalar_subquery()
-        for part in parts
+        for stretch in stretches
+        for part in stretch.parts
     ]
     return compiled(select(func.coalesce(*found, literal_column("false"))), tuple, writes=False)
 
 
-def count(kind: Kind[Any], conditions: Sequence[Condition]) -> Sql[tuple[int]]:
-    """Count the things that meet the conditions."""
-    return compiled(select(func.count()).where(kind.is_owned, *conditions), tuple, writes=False)
+def count(kind: Kind[Any], parts: Parts) -> Sql[tuple[int]]:
+    """Count the things of all parts."""
+    counts = [
+        select(func.count()).select_from(kind.table).where(kind.is_owned, *part).scalar_subquery()
+        for part in parts
+    ]
+    return compiled(select(reduce(operator.add, counts)), tuple, writes=False)
 
 
 def feed(kind: Kind[Thing]) -> Sql[FeedRow[Thing]]:

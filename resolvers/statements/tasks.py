@@ -1,42 +1,33 @@
-"""The statements of tasks. Each takes its owner first and names it in SQL; row security repeats it.
+"""The statements of tasks, but for those that read lists, which are in `task_pages`.
 
-Statements are written with SQLAlchemy and compiled to text once for each shape; values travel as
-parameters. The database runs each in a transaction of its own in which `app.user_id` is the owner.
+Each takes its owner first and names it in SQL; row security repeats it. Statements are written with
+SQLAlchemy and compiled to text once for each shape; values travel as parameters. The database runs
+each in a transaction of its own in which `app.user_id` is the owner.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
-from functools import cache, lru_cache
-from types import MappingProxyType
-from typing import Any, NamedTuple
+from functools import cache
+from typing import Any
 
 from sqlalchemy import (
-    ARRAY,
-    BigInteger,
     ColumnElement,
-    Integer,
-    Text,
-    any_,
     bindparam,
-    func,
     not_,
-    select,
 )
 
-from graphql_schema.connections import Cursor
-from graphql_schema.filters import OrderDirection, TaskOrderField, TaskStatus, TaskTrash
-from models.fact import Fact, May
+from models.fact import May
 from models.metadata import metadata
 from models.quota import Quota, Stored
 from models.statement import Sql, Statement
 from models.task import TASK_FACTS, TaskRow
 from models.user import UserId
 from resolvers.statements import idempotency_keys, labels, owned, pages, removals, storage
-from resolvers.statements.compiling import compiled, row_maker
+from resolvers.statements.compiling import row_maker
 from resolvers.statements.idempotency_keys import Replay
-from resolvers.statements.kind import OWNER, Change, Condition, Kind, Removal
+from resolvers.statements.kind import Change, Kind, Removal
 from resolvers.statements.labels import Renamed, Uses
-from resolvers.statements.pages import FeedRow, position
+from resolvers.statements.pages import FeedRow
 
 TASK = Kind(
     metadata.tables["tasks"],
@@ -50,66 +41,6 @@ _NO_LIMIT = 2**63 - 1
 """The greatest value of PostgreSQL's bigint."""
 
 
-class Conditions(NamedTuple):
-    """Which of the owner's tasks are meant. All of them must hold."""
-
-    status: TaskStatus = TaskStatus.ALL
-    trash: TaskTrash = TaskTrash.EXCLUDE
-    ids: Sequence[int] | None = None
-    search: str | None = None
-    """Compared with one task after another: for words that many tasks have."""
-    bounds: Mapping[str, object] = MappingProxyType({})
-    """Where ranges begin and end, by the names in `Fact.bounds`."""
-
-    @property
-    def values(self) -> Mapping[str, object]:
-        """The parameters that the conditions have."""
-        values = {"ids": self.ids, "search": self.search, **self.bounds}
-        return {name: value for name, value in values.items() if value is not None}
-
-    @property
-    def shape(self) -> "Shape":
-        return Shape(self.status, self.trash, frozenset(self.values))
-
-
-class Shape(NamedTuple):
-    """What conditions there are, without their values."""
-
-    status: TaskStatus
-    trash: TaskTrash
-    given: frozenset[str]
-
-    def parts(self) -> Sequence[Sequence[Condition]]:
-        """Return the conditions of the parts of a list, each in the order of one index.
-
-        Where ids are given, they are few, and their tasks are looked up by them.
-        """
-        if self.status is not TaskStatus.ALL or "ids" in self.given:
-            return [list(self.conditions())]
-        statuses = (TaskStatus.PENDING, TaskStatus.COMPLETED)
-        return [list(self._replace(status=status).conditions()) for status in statuses]
-
-    def conditions(self) -> Iterator[Condition]:
-        yield TASK.is_in_trash if self.trash is TaskTrash.ONLY else TASK.is_live
-        match self.status:
-            case TaskStatus.PENDING:
-                yield not_(_COLUMNS.completed)
-            case TaskStatus.COMPLETED:
-                yield _COLUMNS.completed
-        for name in sorted(self.given):
-            yield _CONDITIONS[name]
-
-
-class Page(NamedTuple):
-    """Which of the owner's tasks a page may hold, and in what order."""
-
-    conditions: Conditions
-    field: TaskOrderField
-    direction: OrderDirection
-    after: Cursor | None
-    before: Cursor | None
-
-
 def task(owner: UserId, key: int) -> Statement[TaskRow]:
     return Statement(_task(), owner, {"key": key})
 
@@ -119,45 +50,12 @@ def task_anywhere(owner: UserId, key: int) -> Statement[TaskRow]:
     return Statement(_task_anywhere(), owner, {"key": key})
 
 
-def tasks(owner: UserId, page: Page, *, limit: int, backward: bool) -> Statement[TaskRow]:
-    """Return up to `limit` tasks from the page's start; backward: from its end, last one first."""
-    descending = page.direction is OrderDirection.DESC
-    sql = _tasks(
-        page.conditions.shape,
-        page.field,
-        read_descending=descending is not backward,
-        descending=descending,
-        after=page.after is not None,
-        before=page.before is not None,
-    )
-    places = {**position("after", page.after), **position("before", page.before)}
-    return Statement(sql, owner, {"limit": limit, **places, **page.conditions.values})
-
-
-def any_task_beyond(
-    owner: UserId, page: Page, cursor: Cursor, *, before: bool
-) -> Statement[tuple[bool]]:
-    """Return whether any task stands at the cursor or on the far side of it."""
-    ascending = page.direction is OrderDirection.ASC
-    sql = _any_task_beyond(page.conditions.shape, page.field, smaller=before is ascending)
-    return Statement(sql, owner, {**position("cursor", cursor), **page.conditions.values})
-
-
 def task_changes(owner: UserId, after_version: int, limit: int) -> Statement[FeedRow[TaskRow]]:
     """Return up to `limit` tasks that have changed since, in the trash or not, oldest change first.
 
     One row comes back without a task where there are none, and no row where there never were any.
     """
     return Statement(_task_changes(), owner, {"after_version": after_version, "limit": limit})
-
-
-def count_tasks(owner: UserId, conditions: Conditions) -> Statement[tuple[int]]:
-    return Statement(_count_tasks(conditions.shape), owner, conditions.values)
-
-
-def search_tasks(owner: UserId, search: str, limit: int) -> Statement[tuple[int]]:
-    """Return the ids of up to `limit` tasks, in the trash or not, that have all words."""
-    return Statement(_search_tasks(), owner, {"search": search, "limit": limit})
 
 
 def stored(owner: UserId) -> Statement[Stored]:
@@ -287,36 +185,10 @@ def _within(quota: Quota) -> Mapping[str, str]:
     return {"app.quota": " ".join(map(str, most))}
 
 
-SHAPES_KEPT = 256
-"""Shapes of one statement that are not compiled anew when they are asked for again.
-
-Clients can ask for thousands of shapes, and use a few.
-"""
-
 # What follows is the SQL: one function a statement, run once for each shape.
 
 
-def _range(fact: Fact) -> Iterator[tuple[str, Condition]]:
-    from_, until = fact.bounds
-    yield from_, fact.column >= bindparam(from_, type_=fact.column.type)
-    yield until, fact.column < bindparam(until, type_=fact.column.type)
-
-
 _VALUES = {fact.name: bindparam(fact.name, type_=fact.column.type) for fact in TASK_FACTS.values()}
-_SEARCH = bindparam("search", type_=Text)
-_CONDITIONS: dict[str, Condition] = {
-    "ids": _COLUMNS.id == any_(bindparam("ids", type_=ARRAY(BigInteger))),
-    # The query is made once, not for each task.
-    "search": _COLUMNS.words.bool_op("@@")(
-        select(func.query_for(OWNER, _SEARCH)).scalar_subquery()
-    ),
-    **{
-        name: condition
-        for fact in TASK_FACTS.values()
-        if May.RANGE in fact.may
-        for name, condition in _range(fact)
-    },
-}
 
 
 @cache
@@ -327,46 +199,6 @@ def _task() -> Sql[TaskRow]:
 @cache
 def _task_anywhere() -> Sql[TaskRow]:
     return owned.find_anywhere(TASK)
-
-
-@lru_cache(SHAPES_KEPT)
-def _tasks(
-    shape: Shape,
-    field: TaskOrderField,
-    *,
-    read_descending: bool,
-    descending: bool,
-    after: bool,
-    before: bool,
-) -> Sql[TaskRow]:
-    return pages.page(
-        TASK,
-        shape.parts(),
-        field.fact,
-        read_descending=read_descending,
-        descending=descending,
-        after=after,
-        before=before,
-    )
-
-
-@lru_cache(SHAPES_KEPT)
-def _any_task_beyond(shape: Shape, field: TaskOrderField, *, smaller: bool) -> Sql[tuple[bool]]:
-    return pages.any_beyond(TASK, shape.parts(), field.fact, smaller=smaller)
-
-
-@lru_cache(SHAPES_KEPT)
-def _count_tasks(shape: Shape) -> Sql[tuple[int]]:
-    return pages.count(TASK, list(shape.conditions()))
-
-
-@cache
-def _search_tasks() -> Sql[tuple[int]]:
-    limit = bindparam("limit", type_=Integer)
-    # It finds the tasks of the user that `app.user_id` names, and nobody else's.
-    found = func.search_tasks(_SEARCH, limit).table_valued("owner", "id", name="found")
-    statement = select(found.c.id).where(found.c.owner == OWNER)
-    return compiled(statement, tuple, writes=False)
 
 
 @cache

@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from app.database.embedded import EmbeddedPostgres
 from app.database.migration import upgrade
-from tests.api import SECRET, Caller, Server, running_server, settings_for
+from tests.api import NO_CERTIFICATES, SECRET, Caller, Server, running_server, settings_for
 from tests.databases import Database, copy_of, role_of_better_auth
 
 FOLDER = Path(__file__).parent / "better_auth"
@@ -65,7 +65,9 @@ class Person:
 
     def __init__(self, url: str, name: str = "Ada", email: str | None = None) -> None:
         self.name, self.email = name, email or f"{uuid4().hex}@example.com"
-        self.http = httpx2.Client(base_url=url, headers={"Origin": url}, timeout=30)
+        self.http = httpx2.Client(
+            base_url=url, headers={"Origin": url}, timeout=30, verify=NO_CERTIFICATES
+        )
         answer = self.post("sign-up/email", name=name, email=self.email, password="a-password")
         self.session_token = answer.json()["token"]
         self.signed_session_token = answer.headers.get("set-auth-token")

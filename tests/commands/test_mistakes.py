@@ -1,16 +1,20 @@
 """Mistakes in settings and arguments: a sentence says what to do, and no secret is shown."""
 
+import json
 import os
 import subprocess
 import sys
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from starlette.types import Message
 
+from app.database.urls import can_be_read
 from app.env_file import misspelt, objection_to
-from tests.api import SECRET, nonempty
+from app.factory import create_app
+from tests.api import SECRET, settings_for
+from tests.repository import ROOT
 
 BIN = Path(sys.executable).parent
 MINIMAL = {"BETTER_AUTH_SECRET": SECRET}
@@ -60,20 +64,50 @@ COMMANDS = [
 
 @pytest.mark.parametrize("url", MALFORMED)
 def test_no_command_shows_a_password_of_a_url_that_it_cannot_use(tmp_path: Path, url: str) -> None:
-    environment = {
-        "DATABASE_URL": url,
-        "BETTER_AUTH_SECRET": SECRET,
-        "DATABASE_CONNECT_TIMEOUT": "2",
-    }
-    with ThreadPoolExecutor(2) as pool:
-        done = list(
-            pool.map(lambda words: run(tmp_path, *words, environment=environment), COMMANDS)
-        )
-    for each in nonempty(done):
-        for part in ("SEK", "RET"):
-            assert part not in each.stdout + each.stderr, each
-        assert "Traceback" not in each.stderr, each
-    assert done[0].returncode == done[1].returncode == done[2].returncode == 1
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.commands.all_commands", *map(json.dumps, COMMANDS)],
+        cwd=tmp_path,
+        env={
+            "PATH": os.environ["PATH"],
+            "HOME": os.environ.get("HOME", "/"),
+            "PYTHONPATH": str(ROOT),
+            "DATABASE_URL": url,
+            "BETTER_AUTH_SECRET": SECRET,
+            "DATABASE_CONNECT_TIMEOUT": "2",
+        },
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    for number, words in enumerate(COMMANDS):
+        said = [(tmp_path / f"{number}.{name}").read_text() for name in ("out", "err")]
+        assert "".join(said), words
+        for part in ("SEK", "RET", "Traceback"):
+            assert part not in "".join(said), (words, said)
+    assert json.loads(done.stdout)[:3] == [1, 1, 1]
+
+
+@pytest.mark.parametrize("url", [url for url in MALFORMED if not can_be_read(url)])
+@pytest.mark.parametrize("name", ["database_url", "listen_database_url"])
+async def test_nor_does_a_server_that_uvicorn_alone_starts(
+    caplog: pytest.LogCaptureFixture, name: str, url: str
+) -> None:
+    sent: list[Message] = []
+
+    async def receive() -> Message:
+        return {"type": "lifespan.startup"}
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    settings = settings_for("postgresql://u@127.0.0.1:9/db").model_copy(update={name: url})
+    app = create_app(settings)
+    await app({"type": "lifespan", "state": {}}, receive, send)
+    (failed,) = sent
+    assert failed["type"] == "lifespan.startup.failed"
+    assert failed["message"].startswith("The database cannot be reached: its URL cannot be read.")
+    for part in ("SEK", "RET"):
+        assert part not in str(failed) + caplog.text
 
 
 def test_what_can_be_read_is_told_in_full(tmp_path: Path) -> None:

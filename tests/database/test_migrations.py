@@ -359,6 +359,25 @@ def test_a_filling_that_was_interrupted_goes_on(fresh_database: Database) -> Non
     assert check_protection(url) == []
 
 
+def test_what_is_committed_before_a_failure_is_not_called_unchanged(
+    fresh_database: Database,
+) -> None:
+    url = fresh_database.superuser_url
+    upgrade(url, revision="0009")
+    run(url, "CREATE TABLE tasks_in_trash_by_title_order ()")
+    with pytest.raises(MigrationFailed) as failed:
+        upgrade(url)
+    assert str(failed.value) == (
+        "The migration failed, and what was done before is kept; `todo-api migrate` goes on: "
+        '"tasks_in_trash_by_title_order" is not an index'
+    )
+    # The first of the two indexes.
+    assert rows(url, "SELECT to_regclass('tasks_by_title_order') IS NOT NULL") == [(True,)]
+    run(url, "DROP TABLE tasks_in_trash_by_title_order")
+    upgrade(url)
+    assert pending(url) == []
+
+
 def test_twenty_at_once_apply_each_migration_once(fresh_database: Database) -> None:
     url = fresh_database.superuser_url
     with ThreadPoolExecutor(20) as pool:
@@ -507,7 +526,7 @@ def test_a_hand_made_system_is_adopted(
         assert datetime.fromisoformat(second["createdAt"]) == noon
         new = ada.create()
         # The deleted task's id is not used again.
-        assert (new["id"], new["version"]) == ("4", 3)
+        assert (int(new["id"]) > 3, new["version"]) == (True, 3)
         assert ada.data("{ me { createdAt } }")["me"]["createdAt"].startswith("2026-01-01T12:00")
 
 
@@ -532,15 +551,15 @@ def test_tables_without_keys_get_them(
     assert rows(url, "SELECT id, version FROM tasks") == [(1, 1)]
     with running_server(settings_for(fresh_database.server_url)) as server:
         # The sequence, which the column did not own, had given 2 to the deleted task.
-        assert server.user("ada").create()["id"] == "3"
+        assert int(server.user("ada").create()["id"]) > 2
 
 
 def test_an_identity_that_is_behind_its_ids_is_moved_on(fresh_database: Database) -> None:
     url = fresh_database.superuser_url
     run(url, LOOSE + "ALTER TABLE tasks ALTER id ADD GENERATED ALWAYS AS IDENTITY")
     upgrade(url)
-    with running_server(settings_for(fresh_database.server_url)) as server:
-        assert server.user("eve").create()["id"] == "10"
+    sequence = "SELECT nextval(pg_get_serial_sequence('tasks', 'id'))"
+    assert rows(url, sequence) == [(10,)]
 
 
 def test_triggers_do_not_take_a_migration_for_a_change(fresh_database: Database) -> None:
@@ -760,6 +779,7 @@ RIGHTS = {
     ("task_labels", "SELECT"): set(metadata.tables["task_labels"].columns.keys()),
     ("task_labels", "INSERT"): set(metadata.tables["task_labels"].columns.keys()),
     ("task_labels", "DELETE"): {""},
+    ("task_lists", "DELETE"): {""},
     ("task_lists", "SELECT"): set(metadata.tables["task_lists"].columns.keys()),
     ("task_lists", "INSERT"): {"user_id", "id", "name", "position"},
     ("task_lists", "UPDATE"): {"name", "position", "deleted_at"},

@@ -9,7 +9,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from app.database import listener
+from app.database import listener, notifications
 from app.database.changes import Live, NotifyingDatabase
 from app.database.listener import Intervals, keep_sweeping
 from app.database.notifications import NOTIFY, Notifier
@@ -114,6 +114,42 @@ async def test_a_notification_that_fails_is_logged_and_the_others_are_sent(
     assert len(database.sent) > 1
     (record,) = caplog.records
     assert "could not be notified" in record.getMessage()
+
+
+@pytest.mark.parametrize(
+    ("failure", "times", "sent"),
+    [
+        (DatabaseUnavailable("away"), 2, 3),
+        (psycopg.OperationalError(), 2, 3),
+        (DatabaseUnavailable("away"), 100, 1 + 5),
+        (psycopg.DataError("refused"), 2, 1),
+    ],
+)
+async def test_changes_are_sent_again_where_the_database_was_away(
+    monkeypatch: pytest.MonkeyPatch, failure: Exception, times: int, sent: int
+) -> None:
+    monkeypatch.setattr(notifications, "PAUSE", 0.001)
+    database, ada = Recorder(*[failure] * times), UserId("ada")
+    notifier = Notifier(database)
+    sending = asyncio.create_task(notifier.keep_sending())
+    notifier.add_change(ada)
+    async with asyncio.timeout(20):
+        while len(database.sent) < sent:
+            await asyncio.sleep(0.001)
+    # Nor is more sent than that.
+    await asyncio.sleep(0.1)
+    sending.cancel()
+    assert list(database.named("of")) == [ada] * sent
+
+
+async def test_spending_that_fails_is_not_sent_again() -> None:
+    """It might be counted twice."""
+    database, ada = Recorder(DatabaseUnavailable("away")), UserId("ada")
+    notifier = Notifier(database)
+    notifier.add_spending({ada: 7})
+    assert await notifier.send() == []
+    await notifier.send()
+    assert list(database.named("spent")) == [ada]
 
 
 async def test_what_is_sent_is_not_sent_again() -> None:

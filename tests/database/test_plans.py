@@ -17,8 +17,10 @@ from graphql_schema.filters import OrderDirection, TaskOrderField, TaskStatus, T
 from models.instant import Instant
 from models.statement import Statement
 from models.user import UserId
-from resolvers.statements import tasks as statements
-from resolvers.statements.tasks import Conditions, Page
+from resolvers.statements import lookups, tasks
+from resolvers.statements import task_pages as statements
+from resolvers.statements.task_conditions import Conditions
+from resolvers.statements.task_pages import Page
 from tests.databases import Database, copy_of
 
 MANY, OTHERS, EACH = 20_000, 40, 250
@@ -181,7 +183,7 @@ def test_a_range_is_read_from_the_index_of_its_column(
 
 def test_the_feed_is_read_from_its_index(crowded: psycopg.Connection[Any]) -> None:
     for after, prepared in itertools.product((0, MANY, 2 * MANY), (True, False)):
-        statement = statements.task_changes(BIG, after, 51)
+        statement = tasks.task_changes(BIG, after, 51)
         plan = plan_of(crowded, statement, prepared=prepared)
         assert "tasks_by_version" in indexes(plan)
         assert rows_read(plan) <= 51 + OTHERS + 1 + 1
@@ -195,7 +197,7 @@ def test_the_feed_is_read_from_its_index(crowded: psycopg.Connection[Any]) -> No
 def test_a_search_reads_what_it_finds_alone(
     crowded: psycopg.Connection[Any], superuser_url: str, search: str, count: int, bypasses: bool
 ) -> None:
-    statement = statements.search_tasks(BIG, search, 1001)
+    statement = lookups.search_tasks(BIG, search, 1001)
     assert plan_of(crowded, statement)["Actual Rows"] == count
     # What the function does is not shown outside it. So here it is done as its owner does it.
     with psycopg.connect(superuser_url) as connection:

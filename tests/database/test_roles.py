@@ -7,13 +7,16 @@ import psycopg
 import pytest
 from psycopg import AsyncConnection, sql
 
-from app.database.migration import MigrationFailed
+from app.commands.migrate import migrate_at
+from app.database.embedded import EmbeddedPostgres
+from app.database.migration import MigrationFailed, upgrade_sql
 from app.database.pipelined import PipelinedDatabase
-from app.database.roles import RoleFacts, ensure_server_role, inspect_role
+from app.database.roles import THOSE_WITH_RIGHTS, RoleFacts, ensure_server_role, inspect_role
 from app.database.session import UnsafeRole
 from app.database.urls import SERVER_ROLE
+from app.settings import Settings
 from tests.api import running_server, settings_for
-from tests.databases import Database
+from tests.databases import Database, copy_of
 
 MakeRole = Callable[[str], str]
 
@@ -208,6 +211,77 @@ def test_a_role_of_another_database_keeps_its_password(
         ):
             ensure_server_role(migrated_database.superuser_url, url)
         assert connection.execute(query).fetchone() == before
+
+
+def environment(database: Database, role: str) -> Settings:
+    """Migrate a database to a role of its own; return the settings of a server on it."""
+    settings = settings_for(database.url_of(role), database_role=role)
+    migrate_at(database.superuser_url, settings, check=False)
+    return settings
+
+
+def connects(database: Database, role: str) -> bool:
+    try:
+        psycopg.connect(database.url_of(role)).close()
+    except psycopg.OperationalError as error:
+        return "permission denied for database" not in str(error)
+    return True
+
+
+@pytest.mark.parametrize("before", [True, False], ids=["migrated before", "new"])
+def test_two_environments_in_one_cluster_know_nothing_of_each_other(
+    migrated_database: Database,
+    fresh_database: Database,
+    postgres: EmbeddedPostgres,
+    template: str,
+    capsys: pytest.CaptureFixture[str],
+    *,
+    before: bool,
+) -> None:
+    role = f"todo_{uuid4().hex}"
+    staging = copy_of(postgres, template) if before else fresh_database
+    settings = environment(staging, role)
+    assert "roles may connect to the database" in capsys.readouterr().out
+    with running_server(settings) as server:
+        assert server.user("ada").create()["version"] == 1
+    with running_server(settings_for(migrated_database.server_url)) as server:
+        assert server.user("ada").titles() == []
+    assert not connects(staging, SERVER_ROLE)
+    with (
+        psycopg.connect(migrated_database.url_of(role)) as connection,
+        pytest.raises(psycopg.errors.InsufficientPrivilege),
+    ):
+        connection.execute("SELECT FROM users")
+    with psycopg.connect(staging.superuser_url) as connection:
+        names = connection.execute(THOSE_WITH_RIGHTS).fetchall()
+        assert [name for name, _ in names] == [role]
+    migrate_at(staging.superuser_url, settings, check=False)
+    told = capsys.readouterr().out
+    assert told.startswith("The database is up to date.")
+    migrate_at(staging.superuser_url, settings, check=True)
+    with pytest.raises(SystemExit):
+        migrate_at(staging.superuser_url, settings_for(staging.server_url), check=True)
+
+
+def test_a_role_that_is_another_environments_too_is_refused(
+    migrated_database: Database, fresh_database: Database, make_role: MakeRole
+) -> None:
+    login, role = make_role(f"IN ROLE {SERVER_ROLE}"), f"todo_{uuid4().hex}"
+    settings = settings_for(fresh_database.url_of(login), database_role=role)
+    with pytest.raises(MigrationFailed, match=f'run "REVOKE {SERVER_ROLE} FROM {login}"'):
+        migrate_at(fresh_database.superuser_url, settings, check=False)
+
+
+def test_all_may_connect_where_that_is_kept(migrated_database: Database) -> None:
+    role = f"todo_{uuid4().hex}"
+    settings = settings_for(migrated_database.url_of(role), database_role=role)
+    migrate_at(migrated_database.superuser_url, settings, check=False, keep_public_connect=True)
+    assert connects(migrated_database, SERVER_ROLE)
+
+
+def test_the_printed_sql_has_the_name_of_the_role() -> None:
+    assert "GRANT SELECT ON alembic_version TO todo_staging" in upgrade_sql("todo_staging")
+    assert SERVER_ROLE not in upgrade_sql("todo_staging")
 
 
 def test_what_the_migrating_role_may_not_do_is_said(

@@ -8,8 +8,9 @@ from graphql_schema.filters import OrderDirection, TaskOrderField, TaskStatus, T
 from models.statement import Sql, Statement
 from models.user import UserId
 from pipelined_postgres.calls import statement as statement_of
-from resolvers.statements import compiling, tasks
-from resolvers.statements.tasks import Conditions, Page
+from resolvers.statements import compiling, task_pages, tasks
+from resolvers.statements.task_conditions import Conditions
+from resolvers.statements.task_pages import Page
 from tests.api import settings_for
 from tests.databases import Database
 
@@ -41,7 +42,7 @@ async def test_what_is_kept_of_many_shapes_is_bounded(database: Database) -> Non
         ):
             bounds = {bound: "2026-01-01" for n, bound in enumerate(BOUNDS) if given >> n & 1}
             page = Page(Conditions(status, trash, bounds=bounds), field, direction, None, None)
-            asked = tasks.tasks(owner, page, limit=1, backward=backward)
+            asked = task_pages.tasks(owner, page, limit=1, backward=backward)
             texts.add(asked.sql.text)
             assert await shared.fetch(asked) == []
             assert await shared.fetch(usual) == []
@@ -52,5 +53,5 @@ async def test_what_is_kept_of_many_shapes_is_bounded(database: Database) -> Non
     finally:
         await shared.close()
     assert len(compiling._SOURCES) == sources
-    assert tasks._tasks.cache_info().currsize <= 256
+    assert task_pages._tasks.cache_info().currsize <= 256
     assert statement_of.cache_info().currsize <= 512

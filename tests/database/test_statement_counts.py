@@ -39,6 +39,10 @@ def sent(server: Server, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return texts
 
 
+ENDED = '{from: "2026-01-01T00:00:01Z", until: "2026-01-01T00:00:00Z"}'
+"""A range that ends before it begins."""
+
+
 @pytest.mark.parametrize(
     ("query", "statements"),
     [
@@ -50,6 +54,10 @@ def sent(server: Server, monkeypatch: pytest.MonkeyPatch) -> list[str]:
         ("{ tasks { edges { cursor node { id } } pageInfo { hasNextPage endCursor } } }", 1),
         ("{ tasks { pageInfo { hasPreviousPage hasNextPage } } }", 1),
         ("{ tasks { nodes { id } totalCount } }", 2),
+        ('{ tasks(filter: {search: "a"}) { nodes { id } } }', 2),
+        # Nothing is looked up of which no task can be found.
+        ('{ tasks(filter: {search: "a", ids: []}) { nodes { id } } }', 1),
+        (f'{{ tasks(filter: {{search: "a", updatedAt: {ENDED}}}) {{ nodes {{ id }} }} }}', 1),
         # The owner of every task is the caller, who is looked up once.
         ("{ me { id } tasks { nodes { owner { id } } } }", 2),
         ("{ a: tasks { totalCount } b: me { id } c: me { id } }", 3),

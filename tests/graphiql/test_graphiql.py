@@ -17,7 +17,7 @@ from app.factory import make_graphiql
 from app.graphiql.examples import ANY_TASK, EXAMPLES, Example
 from app.graphiql.files import FILES, STYLE, VERSION
 from app.graphiql.page import GraphiQL
-from tests.api import Server, nonempty, settings_for
+from tests.api import NO_CERTIFICATES, Server, nonempty, settings_for
 from tests.database.test_live import eventually, watchers
 from tests.sockets import signed_in
 
@@ -58,7 +58,9 @@ class Scripts(HTMLParser):
 
 
 def page_of(server: Server, **headers: str) -> httpx2.Response:
-    return httpx2.get(f"{server.url}/graphql", headers={**HTML, **headers}, timeout=30)
+    return httpx2.get(
+        f"{server.url}/graphql", headers={**HTML, **headers}, timeout=30, verify=NO_CERTIFICATES
+    )
 
 
 def configuration_of(page: httpx2.Response) -> Any:
@@ -97,7 +99,7 @@ def test_what_the_page_names_is_there_and_is_kept_for_long(
     named = set(re.findall(r'"(/graphql/assets/[^"]+)"', page))
     assert len(named) == 3 + len(FILES)
     for path in named:
-        file = httpx2.get(graphiql_server.url + path)
+        file = graphiql_server.bearer(None).http.get(path)
         assert file.status_code == 200
         media_type = kinds[path.rpartition(".")[2]]
         assert file.headers["content-type"].partition(";")[0] == media_type

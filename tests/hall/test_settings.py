@@ -154,3 +154,15 @@ def test_settings_do_not_change(given: Read) -> None:
     settings = given()
     with pytest.raises(Exception, match="frozen"):
         settings.debug = True  # type: ignore[misc]  # that is what is tested
+
+
+@pytest.mark.parametrize(
+    "name", ["todo", "Todo_api", "pg_todo", "current_user", 'todo_"x', "todo-api", "_a", "a_" * 32]
+)
+def test_a_role_that_would_need_quotes_is_refused(given: Read, name: str) -> None:
+    with pytest.raises(SettingsError, match=r"^DATABASE_ROLE cannot be used: it must be small"):
+        given(DATABASE_ROLE=name)
+
+
+def test_a_role_may_have_any_other_name(given: Read) -> None:
+    assert given(DATABASE_ROLE="app_2_staging").database_role == "app_2_staging"

@@ -159,7 +159,9 @@ def test_the_first_query_gives_the_first_answer(server: Server) -> None:
 
 def test_the_queries_do_what_they_say(server: Server) -> None:
     user = server.user()
-    page, add, rename, tick_and_delete, add_once, changes, _ = blocks("graphql", API)
+    page, add, rename, plan, tick_and_delete, add_many, add_once, changes, _ = blocks(
+        "graphql", API
+    )
     one = user.data(add, title="Milk")["createTask"]
     two = user.data(add, title="Bread")["createTask"]
     assert [e["node"]["title"] for e in user.data(page)["tasks"]["edges"]] == ["Bread", "Milk"]
@@ -177,6 +179,9 @@ def test_the_queries_do_what_they_say(server: Server) -> None:
     once = user.data(add_once, title="Tea", key="an action")
     assert user.data(add_once, title="Tea", key="an action") == once
     assert user.titles() == ["Tea", "Oat milk"]
+    assert user.data(plan, title="Cake")["createTask"]["labels"] == ["shopping"]
+    made = user.data(add_many, tasks=[{"title": "Salt"}, {"title": "Rice"}])["createTasks"]
+    assert [task["title"] for task in made["tasks"]] == ["Salt", "Rice"]
 
 
 def test_the_script_hands_on_what_the_readme_says(tmp_path: Path) -> None:

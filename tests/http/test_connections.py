@@ -8,7 +8,6 @@ from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Any
 
-import httpx2
 import pytest
 
 from app.http.connections import Connections, is_proxy
@@ -194,6 +193,6 @@ def test_silent_connections_leave_descriptors_for_others_and_for_the_database(
         for _ in range(180):
             line = socket.create_connection(("127.0.0.1", process.port), timeout=20)
             stack.enter_context(closing(line))
-        ready = [httpx2.get(f"http://127.0.0.1:{process.port}/ready") for _ in range(20)]
+        ready = [process.get("/ready") for _ in range(20)]
         assert [answer.status_code for answer in ready] == [200] * 20
         assert process.said.count("as many as there may be") == 1

@@ -6,7 +6,6 @@ import signal
 import sys
 from pathlib import Path
 
-import httpx2
 import pytest
 
 from app.telemetry.log import JsonLines, ReadableLines
@@ -55,7 +54,7 @@ def test_a_forged_line_in_a_path_stays_in_its_line(tmp_path: Path, database: Dat
     ) as server:
         server.wait_until_ready()
         for odd in ("%0AINFO:%20forged", "%0D", "%1b[2J", "%07", "%E2%80%A8", "%E2%80%AE"):
-            httpx2.get(f"http://127.0.0.1:{server.port}/x{odd}")
+            server.get(f"/x{odd}")
         server.stop(signal.SIGTERM)
     assert "forged" in server.said
     assert all(line.isprintable() for line in server.said.split("\n"))

@@ -66,6 +66,22 @@ def test_the_cost_is_known_from_the_document_and_its_variables(
     assert limited.user().data(query, **variables)["rateLimit"]["cost"] == cost
 
 
+def test_what_is_removed_from_the_trash_is_paid_afterwards(migrated_database: Database) -> None:
+    settings = settings_for(migrated_database.server_url, rate_limit=LIMIT)
+    with stopped_clock(), running_server(settings) as server:
+        user = server.user()
+        assert rate_limit(user)["remaining"] == LIMIT - 1
+        with psycopg.connect(migrated_database.superuser_url) as connection:
+            connection.execute("INSERT INTO users (id, name) VALUES (%s, '')", [user.user_id])
+            connection.execute(
+                "INSERT INTO tasks (user_id, title, version, deleted_at) "
+                "SELECT %s, 'x', n, now() FROM generate_series(1, 350) n",
+                [user.user_id],
+            )
+        assert user.empty_trash()["purgedCount"] == 350
+        assert rate_limit(user)["remaining"] == LIMIT - 1 - 10 - 3 - 1
+
+
 @pytest.mark.parametrize("default", [-1_000_000, 0])
 def test_no_budget_can_be_minted_by_a_default(limited: Server, default: int) -> None:
     query = (

@@ -5,6 +5,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from graphql import execute_sync, get_introspection_query
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -13,8 +14,11 @@ from app.operations.documents import Documents
 from graphql_schema.maximums import Limits
 from graphql_schema.schema import schema
 from models.user import UserId
-from tests.api import TASK, Caller, Server
+from tests.api import TASK, Caller, Server, running_server, settings_for
+from tests.databases import Database
+from tests.sockets import signed_in
 
+SINCE = '{from: "2026-01-01T00:00:00Z"}'
 ONE = "tasks(first: $n) { nodes { id } }"
 BOTH = "query($a: Int, $b: Int) { tasks(first: $a, last: $b) { nodes { id } } }"
 
@@ -196,6 +200,13 @@ def test_tasks_that_are_made_together_cost_half(
         ('{ tasks(first: 0, filter: {search: "a"}) { nodes { id } } }', 1 + 12),
         ('{ tasks(first: 0, filter: {search: ""}) { nodes { id } } }', 1),
         ("{ tasks(first: 0, filter: {search: null, status: ALL}) { nodes { id } } }", 1),
+        (f"{{ tasks(first: 0, filter: {{createdAt: {SINCE}}}) {{ nodes {{ id }} }} }}", 1 + 12),
+        (
+            f"{{ tasks(first: 0, filter: {{createdAt: {SINCE}, updatedAt: {SINCE}}}) "
+            "{ nodes { id } } }",
+            1 + 2 * 12,
+        ),
+        ("{ tasks(first: 0, filter: {createdAt: {}}) { nodes { id } } }", 1),
         ("{ a: __typename b: __typename }", 2),
         ("subscription { taskChanges { cursor } }", 1),
     ],
@@ -220,6 +231,31 @@ def test_a_search_costs_just_if_a_variable_says_so(documents: Documents, query: 
         assert cost_of(documents, query, {variable: value}) == cost
     assert cost_of(documents, query, {}) == 1
     assert cost_of(documents, query, {"f": None, "s": None}) == 1
+
+
+@pytest.mark.parametrize(
+    ("filter", "cost"),
+    [
+        ({"createdAt": {"from": "2026-01-01T00:00:00Z"}}, 1 + 12),
+        ({"createdAt": {"until": "2026-01-01T00:00:00Z"}, "search": "a"}, 1 + 2 * 12),
+        ({"createdAt": {}, "updatedAt": None}, 1),
+    ],
+)
+def test_a_range_in_a_variable_costs(
+    documents: Documents, filter: Mapping[str, Any], cost: int
+) -> None:
+    query = "query($f: TaskFilter) { tasks(first: 0, filter: $f) { nodes { id } } }"
+    assert cost_of(documents, query, {"f": filter}) == cost
+
+
+def test_each_task_on_which_a_label_was_renamed_is_paid_for_afterwards(database: Database) -> None:
+    with running_server(settings_for(database.server_url, rate_limit=4_000)) as limited:
+        user = limited.user()
+        user.create_many(*({"title": "x", "labels": ["home"]} for _ in range(100)))
+        left = user.data("{ rateLimit { remaining } }")["rateLimit"]["remaining"]
+        assert user.rename_label(**{"from": "home"}, to="house")["changedCount"] == 100
+        # Some points have come back meanwhile.
+        assert user.data("{ rateLimit { remaining } }")["rateLimit"]["remaining"] < left - 300
 
 
 def test_a_point_pays_for_no_more_than_12_kib(documents: Documents, user: Caller) -> None:
@@ -249,6 +285,69 @@ def test_a_point_pays_for_no_more_than_12_kib(documents: Documents, user: Caller
         answer = user.post(query, variables)
         assert "data" in answer.json()
         assert len(answer.content) <= 12 * 1024 * cost_of(documents, query, variables)
+
+
+WRAPPED = "name ofType { name ofType { name ofType { name } } }"
+TYPES = (
+    f"types {{ name fields {{ name args {{ name type {{ {WRAPPED} }} }} type {{ {WRAPPED} }} }} }}"
+)
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "{ __schema { types { name } } }",
+        "{ __schema { directives { name args { name } } } }",
+        '{ __type(name: "Query") { fields { name args { name type { name } } } } }',
+        get_introspection_query(),
+        "{" + " ".join(f"a{n}: __schema {{ ...S }}" for n in range(50)) + "}"
+        f"fragment S on __Schema {{ {TYPES} }}",
+        "{ __schema {" + " ".join(f"a{n}: {TYPES}" for n in range(10)) + "} }",
+        "{ __schema { types { fields { type { ofType { fields { type { ofType { ofType { "
+        "name kind description } } } } ofType { fields { name description } } } } } } } }",
+    ],
+)
+def test_a_point_pays_for_some_hundred_fields_about_the_schema(query: str) -> None:
+    """The lengths of lists are known on average, so the price may be off by a part."""
+    asked = Documents(schema, Limits(), allow_introspection=True, compiles=False).document(query)
+    answer = execute_sync(schema._schema, asked.operation(None).document)
+    assert fields_in(answer.data) <= 600 * asked.operation(None).price.cost(None)
+
+
+def fields_in(answer: object) -> int:
+    if isinstance(answer, list):
+        return sum(map(fields_in, answer))
+    if isinstance(answer, dict):
+        return len(answer) + sum(map(fields_in, answer.values()))
+    return 0
+
+
+@pytest.mark.parametrize("media_type", ["application/json", "application/graphql-response+json"])
+def test_an_answer_has_at_most_4_mib(server: Server, media_type: str) -> None:
+    user = server.user()
+    user.data("{ me { id } }")
+    with psycopg.connect(str(server.settings.migration_database_url)) as connection:
+        connection.execute(
+            "INSERT INTO tasks (user_id, title, description, version) "
+            "SELECT %s, 'x', %s, n FROM generate_series(1, 100) n",
+            [user.user_id, 1000 * "\U0001f600"],
+        )
+
+    def asking(times: int) -> str:
+        fields = " ".join(f"a{n}: description" for n in range(times))
+        return f"{{ tasks(first: 100) {{ nodes {{ {fields} }} }} }}"
+
+    assert len(user.post(asking(10)).json()["data"]["tasks"]["nodes"]) == 100
+    refused = user.post(asking(11), headers={"Accept": media_type})
+    assert refused.status_code == (200 if media_type == "application/json" else 400)
+    with signed_in(server, user.token) as socket:
+        socket.subscribe(asking(11))
+        message = socket.hear()
+        assert message["type"] == "error"
+        for (error,) in (refused.json()["errors"], message["payload"]):
+            assert error["extensions"]["code"] == "RESPONSE_TOO_LARGE"
+        socket.subscribe("{ __typename }")
+        assert socket.hear()["type"] == "next"
 
 
 sizes = st.sampled_from(["$a", "$b"]) | st.sampled_from([None, 0, 3, 100, -1])

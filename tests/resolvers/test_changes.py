@@ -13,6 +13,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_as_test
 
 from graphql_schema.connections import ChangeCursor
+from models.task import TaskRow
+from models.user import UserId
+from resolvers import changes
+from resolvers.statements.pages import FeedRow
 from tests.api import Caller, Server
 from tests.counts import Count
 from tests.databases import Database, without_triggers
@@ -362,3 +366,20 @@ def test_any_cursor_of_the_right_form_shows_the_callers_own(server: Server) -> N
     for version, purged in ((0, 0), (1, 1), (2**31 - 1, 0), (0, 2**31 - 1)):
         page = user.changes(after=ChangeCursor(version, purged, 7).encode())
         assert [change["taskId"] for change in page["nodes"]] == [id]
+
+
+def test_a_page_computes_the_number_of_the_account_once(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    user = server.user()
+    user.create()
+    cursor = user.changes()["pageInfo"]["endCursor"]
+    number, computed = changes._origin, list[UserId]()
+
+    def counted(owner: UserId, rows: list[FeedRow[TaskRow]]) -> int:
+        computed.append(owner)
+        return number(owner, rows)
+
+    monkeypatch.setattr(changes, "_origin", counted)
+    assert user.changes(after=cursor)["reset"] is False
+    assert computed == [user.user_id]

@@ -8,10 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from graphql_schema.filters import TaskOrderField
-from resolvers import queries
-from tests.api import Caller, Server
+from models.fact import May
+from resolvers import narrowing
+from tests.api import Caller, Server, nonempty
 from tests.databases import Database
+from tests.facts import facts_with
 
 
 def found(user: Caller, **filter: Any) -> set[str]:
@@ -19,7 +20,7 @@ def found(user: Caller, **filter: Any) -> set[str]:
     page = user.page(filter=filter)
     titles = {task["title"] for task in page["nodes"]}
     assert page["totalCount"] == len(page["nodes"]) == len(titles)
-    for field in TaskOrderField.__members__:
+    for field in nonempty(fact.name.upper() for fact in facts_with(May.ORDER)):
         for direction in ("ASC", "DESC"):
             order = {"field": field, "direction": direction}
             paged, after = [], None
@@ -91,7 +92,7 @@ def test_a_search_finds_words(
     wanted: set[str],
     found_max: int,
 ) -> None:
-    monkeypatch.setattr(queries, "FOUND_MAX", found_max)
+    monkeypatch.setattr(narrowing, "FOUND_MAX", found_max)
     assert {task["title"] for task in shopper.page(filter={"search": search})["nodes"]} == wanted
 
 

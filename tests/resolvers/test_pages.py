@@ -10,8 +10,10 @@ import psycopg
 import pytest
 from strawberry.utils.str_converters import to_camel_case
 
-from graphql_schema.filters import OrderDirection, TaskOrderField
+from graphql_schema.filters import OrderDirection
+from models.fact import May
 from tests.api import LIST, Caller, Server, nonempty
+from tests.facts import facts_with
 
 PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX = 50, 100
 
@@ -48,10 +50,11 @@ def add_ties(server: Server, user: Caller) -> None:
 
 
 ORDERS = [
-    {"field": field, "direction": direction}
-    for field in TaskOrderField.__members__
+    {"field": fact.name.upper(), "direction": direction}
+    for fact in facts_with(May.ORDER)
     for direction in OrderDirection.__members__
 ]
+"""Those of fields that every task has; `test_task_lists.py` has the others, too."""
 
 
 @pytest.mark.parametrize("order", ORDERS, ids=str)

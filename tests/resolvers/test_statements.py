@@ -28,7 +28,8 @@ from models.statement import Statement
 from models.user import UserId
 from resolvers import statements
 from resolvers.statements import tasks
-from resolvers.statements.tasks import Conditions, Page
+from resolvers.statements.task_conditions import Conditions
+from resolvers.statements.task_pages import Page
 from tests.api import nonempty
 from tests.counts import Count
 from tests.databases import AS_THE_SERVER, Database
@@ -85,12 +86,12 @@ def places(database: Database) -> Places:
                 "VALUES (%(user)s, %(user)s, false, now(), now())",
                 {"user": user},
             )
-        connection.execute("INSERT INTO task_counters VALUES (%s, 16)", [VICTIM])
+        connection.execute("INSERT INTO task_counters VALUES (%s, 32)", [VICTIM])
         rows = connection.execute(
             "INSERT INTO tasks (user_id, title, completed, deleted_at, version, created_at, "
             "updated_at) SELECT %(user)s, %(user)s || chr(96 + n), n %% 2 = 0, "
             "CASE WHEN n %% 4 > 1 THEN now() END, n, now() + n * interval '1s', "
-            "now() + n * interval '1s' FROM generate_series(1, 16) n "
+            "now() + n * interval '1s' FROM generate_series(1, 32) n "
             "RETURNING id, title, created_at::text, updated_at::text",
             {"user": VICTIM},
         ).fetchall()
@@ -107,6 +108,14 @@ def places(database: Database) -> Places:
                 f"UPDATE tasks SET {fact.name} = %s WHERE user_id = %s",
                 [values_of(fact)[0], VICTIM],
             )
+        # Of the completed ones and the others some have a date, and some a priority.
+        connection.execute(
+            "UPDATE tasks SET labels = '{Home}', priority = version / 8 %% 2, "
+            "completed_at = CASE WHEN completed THEN created_at END, due_at = CASE WHEN "
+            "version %% 8 < 4 THEN timestamp '2026-01-01' + version * interval '1 day' "
+            "ELSE 'infinity' END WHERE user_id = %s",
+            [VICTIM],
+        )
         connection.execute(
             "INSERT INTO idempotency_keys (user_id, key, request, outcome) "
             "VALUES (%s, 'used', 'request', jsonb_build_array(jsonb_build_array(%s::bigint, 1, "
@@ -114,17 +123,21 @@ def places(database: Database) -> Places:
             [VICTIM, rows[0][0]],
         )
 
-    def cursors(row: tuple[int, str, str, str]) -> dict[TaskOrderField, Cursor]:
-        id, title, created, updated = row
-        values = {
+    def cursors(n: int, due_at: str, priority: int) -> dict[TaskOrderField, Cursor]:
+        id, title, created, updated = rows[n]
+        values: dict[TaskOrderField, Instant | str | int] = {
             TaskOrderField.CREATED_AT: Instant(created),
             TaskOrderField.UPDATED_AT: Instant(updated),
             TaskOrderField.TITLE: title,
+            TaskOrderField.DUE: due_at,
+            TaskOrderField.PRIORITY: priority,
+            TaskOrderField.COMPLETED_AT: Instant(created),
         }
         return {field: Cursor(field, value, id) for field, value in values.items()}
 
     keys = [row[0] for row in rows]
-    return Places(keys, keys[0], keys[1], cursors(rows[4]), cursors(rows[11]))
+    early, late = cursors(15, "2026-01-12 00:00:00", 0), cursors(31, "infinity", 1)
+    return Places(keys, keys[0], keys[1], early, late)
 
 
 def conditions(places: Places) -> Iterator[Conditions]:
@@ -138,6 +151,13 @@ def conditions(places: Places) -> Iterator[Conditions]:
         ends = [end.date() if is_date else end for end in (long_ago, in_a_while)]
         yield Conditions(bounds=dict(zip(fact.bounds, ends, strict=True)))
     yield Conditions(search="victim")
+    yield Conditions(has_due_date=True, bounds={"due_from": "-infinity", "due_until": "infinity"})
+    yield Conditions(has_due_date=False, labels_none=["unknown"])
+    yield Conditions(priorities=[0, 1])
+    yield Conditions(priorities=[0, 1], ids=places.keys)
+    for trash in TaskTrash:
+        yield Conditions(trash=trash, labels_all=["home"], labels_any=["HOME", "x"])
+        yield Conditions(trash=trash, labels_none=["unknown"])
     yield Conditions(
         TaskStatus.PENDING, ids=places.keys, search="vic", bounds={"created_from": long_ago}
     )
@@ -152,6 +172,11 @@ def pages(places: Places) -> Iterator[Page]:
         # Every one, but not every one with all else: that would take long.
         field = next(fields)
         start, end = places.early[field], places.late[field]
+        if field is TaskOrderField.COMPLETED_AT:
+            which = which._replace(status=TaskStatus.COMPLETED)
+        if field is TaskOrderField.DUE and which.has_due_date is False:
+            # They stand after all places with a date.
+            continue
         if direction is OrderDirection.DESC:
             start, end = end, start
         yield Page(which, field, direction, start if after else None, end if before else None)
@@ -207,6 +232,12 @@ def shapes_of(name: str, owner: UserId, places: Places) -> Iterator[Statement[An
         # More than all have together: others' rows come first where their ids are smaller.
         "limit": [100_000],
         "after_version": [0, 5],
+        "after": [None, "a"],
+        "label": ["home"],
+        "asked": [["HOME"]],
+        "rarest": [False, True],
+        "priorities": [[1]],
+        "status": list(TaskStatus),
     }
     parameters = inspect.signature(STATEMENTS[name]).parameters
     for chosen in itertools.product(*(values[parameter] for parameter in parameters)):

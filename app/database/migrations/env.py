@@ -30,12 +30,12 @@ def connection_to_use() -> Iterator[Connection]:
     settings = read_settings()
     url = settings.migration_database_url or settings.database_url
     if url is not None:
-        with connect(url) as connection:
+        with connect(url, settings.database_role) as connection:
             yield connection
         return
     with embedded_postgres(settings.data_dir) as postgres:
         postgres.create_database(DATABASE)
-        with connect(postgres.superuser_url(DATABASE)) as connection:
+        with connect(postgres.superuser_url(DATABASE), settings.database_role) as connection:
             yield connection
 
 

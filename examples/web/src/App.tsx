@@ -19,6 +19,9 @@ function SignedIn({ user }: { user: { id: string; name: string } }) {
   const [connection] = useState(() => connectionOf(user.id));
 
   async function signOut() {
+    const unsent = connection.unsent();
+    const changes = unsent === 1 ? "1 change is" : `${unsent} changes are`;
+    if (unsent && !confirm(`${changes} not sent yet. Sign out and throw this away?`)) return;
     const { error } = await authClient.signOut();
     if (!error) await connection.forget();
   }

@@ -91,7 +91,19 @@ export function TaskItem({ task, onNews }: TaskItemProps) {
 
 type EditTaskProps = { task: TaskFieldsFragment; onNews: OnNews; onClose: () => void };
 
-/** Saves only what was seen: on a conflict, the user chooses between their words and the others'. */
+type Texts = Pick<TaskFieldsFragment, "title" | "description">;
+
+/** The texts that are others than before. */
+function changed(before: Texts, after: Texts): Partial<Texts> {
+  return {
+    ...(after.title !== before.title && { title: after.title }),
+    ...((after.description ?? null) !== (before.description ?? null) && {
+      description: after.description,
+    }),
+  };
+}
+
+/** Saves only what was seen: if one text is changed here and elsewhere, the user chooses between the two. */
 function EditTask({ task, onNews, onClose }: EditTaskProps) {
   const [opened] = useState(task);
   const sent = useRef({ as: "", idempotencyKey: "" });
@@ -102,12 +114,27 @@ function EditTask({ task, onNews, onClose }: EditTaskProps) {
   async function save(event: FormEvent<HTMLFormElement>) {
     event.preventDefault();
     const form = new FormData(event.currentTarget);
-    const input = {
-      id: task.id,
+    const mine = changed(opened, {
       title: String(form.get("title")),
       description: String(form.get("description")) || null,
-      expectedVersion: (theirs ?? opened).version,
-    };
+    });
+    let outcome = await send(mine, (theirs ?? opened).version);
+    if (outcome?.__typename === "VersionConflict") {
+      const { current } = outcome;
+      const isOther = Object.keys(changed(opened, current)).every((text) => !(text in mine));
+      // Something else was changed elsewhere: both changes are kept.
+      if (isOther) outcome = await send(mine, current.version);
+    }
+    if (outcome?.__typename === "Task") {
+      onNews(`Saved “${outcome.title}”.`);
+      onClose();
+    } else if (outcome?.__typename === "TaskNotFound") {
+      onNews(`“${task.title}” has been deleted elsewhere.`);
+    }
+  }
+
+  async function send(mine: Partial<Texts>, expectedVersion: number) {
+    const input = { id: task.id, ...mine, expectedVersion };
     // The same again, after an answer that was lost, is the same change.
     const as = JSON.stringify(input);
     if (sent.current.as !== as) sent.current = { as, idempotencyKey: crypto.randomUUID() };
@@ -117,13 +144,7 @@ function EditTask({ task, onNews, onClose }: EditTaskProps) {
       { input: { ...input, idempotencyKey } },
       { requestPolicy: "network-only" },
     );
-    const outcome = data?.updateTask;
-    if (outcome?.__typename === "Task") {
-      onNews(`Saved “${outcome.title}”.`);
-      onClose();
-    } else if (outcome?.__typename === "TaskNotFound") {
-      onNews(`“${task.title}” has been deleted elsewhere.`);
-    }
+    return data?.updateTask;
   }
 
   function closeOnEscape({ key }: KeyboardEvent) {

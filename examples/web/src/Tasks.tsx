@@ -59,7 +59,7 @@ const CALM = 100;
 
 /** Has the cache follow what is changed elsewhere, since the start of this page or the last one. */
 function Follow({ start, onCalm }: { start: string; onCalm: () => void }) {
-  const { forget, live } = useConnection();
+  const { renew, live } = useConnection();
   const [{ data, error }] = useSubscription({
     query: FollowChangesDocument,
     variables: { after: start },
@@ -80,7 +80,7 @@ function Follow({ start, onCalm }: { start: string; onCalm: () => void }) {
 
   useEffect(() => {
     // Deletions since then are forgotten, so what is kept here cannot be mended.
-    if (isTooLate) void forget().then(() => location.reload());
+    if (isTooLate) void renew();
   }, [isTooLate]);
 
   return null;

@@ -17,6 +17,8 @@ export function createChanges() {
   let sendKept = () => {};
   let failures = 0;
   let wait: ReturnType<typeof setTimeout> | undefined;
+  const waiting: Operation[] = [];
+  let onAnswer = () => {};
 
   function goOn() {
     clearTimeout(wait);
@@ -38,7 +40,6 @@ export function createChanges() {
   const exchange: Exchange =
     ({ forward }) =>
     (operations) => {
-      const waiting: Operation[] = [];
       const { source: released, next: release } = makeSubject<Operation>();
       const { source: deferred, next: defer } = makeSubject<OperationResult>();
       const atOnce = filter((operation: Operation) => {
@@ -59,6 +60,7 @@ export function createChanges() {
           behind = waiting.filter(isKept);
           waiting.splice(0, Infinity, ...waiting.filter((other) => !isKept(other)));
         } else if (!error) failures = 0;
+        onAnswer();
         if (waiting[0]) release(waiting[0]);
         return fromArray([result, ...behind.map(deferring)]);
       });
@@ -71,6 +73,12 @@ export function createChanges() {
     /** To be called with the function that sends all that is kept: Graphcache gives it to `storage.onOnline`. */
     sendBy(send: () => void) {
       sendKept = send;
+    },
+    /** The changes that are sent, or about to be, and have no answer yet. */
+    underWay: () => waiting.filter(isKept),
+    /** To be called with what is to be done whenever one of them has an answer. */
+    afterEach(listener: () => void) {
+      onAnswer = listener;
     },
     /** Send nothing any more. */
     stop() {

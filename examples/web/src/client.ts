@@ -1,13 +1,13 @@
 // The API's client: a token on every request, a cache that outlives the page, changes that are kept while offline.
 import { authExchange } from "@urql/exchange-auth";
 import { offlineExchange } from "@urql/exchange-graphcache";
-import { makeDefaultStorage } from "@urql/exchange-graphcache/default-storage";
 import { Client, fetchExchange, subscriptionExchange } from "urql";
 import { getToken } from "./auth";
 import { cacheOptions } from "./cache";
 import { createChanges } from "./changes";
 import { isTemporary } from "./failures";
 import { createLive } from "./live";
+import { createStorage } from "./storage";
 
 const URL = `${import.meta.env.VITE_API_URL ?? "http://localhost:8000"}/graphql`;
 
@@ -25,11 +25,11 @@ function connect(userId: string) {
   const live = createLive(URL, getToken);
   const changes = createChanges();
   live.onChange(() => live.isOnline() && changes.goOn());
-  const kept = makeDefaultStorage({ idbName: `tasks-${userId}`, maxAge: 365 });
+  const { storage, unsent, clear, clearCache } = createStorage(`tasks-${userId}`, changes);
   const client = new Client({
     url: URL,
-    fetch: (...request) =>
-      fetch(...request).catch((error) => {
+    fetch: (url, options) =>
+      fetch(url, { ...options, signal: inTime(options?.signal) }).catch((error) => {
         if (error.name !== "AbortError") live.reopen();
         throw error;
       }),
@@ -38,7 +38,7 @@ function connect(userId: string) {
     exchanges: [
       offlineExchange({
         ...cacheOptions,
-        storage: { ...kept, onOnline: changes.sendBy },
+        storage,
         // Changes alone: a query in the queue could make all of it `network-only`, and such changes are not kept again.
         isOfflineError: (error, { operation }) =>
           operation.kind === "mutation" && error !== undefined && isTemporary(error),
@@ -57,9 +57,23 @@ function connect(userId: string) {
   async function forget() {
     current = undefined;
     changes.stop();
-    await kept.clear();
+    await clear();
   }
-  return { client, live, changes, forget };
+  /** Begin anew with what the server has, and send what is not sent yet. */
+  async function renew() {
+    changes.stop();
+    await clearCache();
+    location.reload();
+  }
+  return { client, live, changes, unsent, forget, renew };
+}
+
+/** Milliseconds after which a request without an answer counts as failed. */
+const PATIENCE = 15_000;
+
+function inTime(signal: AbortSignal | null | undefined) {
+  const late = AbortSignal.timeout(PATIENCE);
+  return signal ? AbortSignal.any([signal, late]) : late;
 }
 
 const auth = authExchange(async (utils) => {

@@ -94,21 +94,42 @@ FUNCTIONS = (
     "note_new_task()",
     "note_changed_task()",
     "note_labels()",
+    "add_labels(text, bigint, text[])",
+    "stored_by(text)",
+    "take_next_number(text, integer)",
+    "check_id(text, bigint)",
+    "key_between(text, text)",
+    "key_below(text)",
+    "key_above(text, text)",
+    "keys_between(text, text, integer)",
+    "neighbours(text, bigint, text[], boolean, text, bigint, bigint, integer)",
+    "key_of_place(text, bigint, text[], text, bigint)",
+    "key_of_task(text, bigint, bigint, bigint)",
+    "checked_list(text, bigint, bigint, bigint)",
+    "take_subtasks_along()",
+    "note_new_list()",
+    "note_changed_list()",
+    "take_members_along()",
 )
 
 # The names decide the order in which PostgreSQL runs them.
 TRIGGERS = [
-    "CREATE TRIGGER a_lock_owner BEFORE INSERT OR UPDATE OR DELETE ON {table} FOR EACH STATEMENT "
-    "EXECUTE FUNCTION lock_owner()",
     "CREATE TRIGGER b_note_new_task BEFORE INSERT ON tasks FOR EACH ROW "
     "EXECUTE FUNCTION note_new_task()",
     "CREATE TRIGGER b_note_changed_task BEFORE UPDATE ON tasks FOR EACH ROW "
     "EXECUTE FUNCTION note_changed_task()",
     "CREATE TRIGGER c_note_labels AFTER INSERT ON tasks FOR EACH ROW "
-    "WHEN (NEW.labels <> '{{}}') EXECUTE FUNCTION note_labels()",
-    "CREATE TRIGGER c_note_changed_labels AFTER UPDATE ON tasks FOR EACH ROW "
-    "WHEN (NEW.labels <> OLD.labels OR NEW.deleted_at IS DISTINCT FROM OLD.deleted_at) "
-    "EXECUTE FUNCTION note_labels()",
+    "WHEN (NEW.labels <> '{}') EXECUTE FUNCTION note_labels()",
+    "CREATE TRIGGER c_take_subtasks_along AFTER UPDATE ON tasks FOR EACH ROW "
+    "WHEN (NEW.has_subtasks) EXECUTE FUNCTION take_subtasks_along()",
+    "CREATE TRIGGER b_note_new_list BEFORE INSERT ON task_lists FOR EACH ROW "
+    "EXECUTE FUNCTION note_new_list()",
+    "CREATE TRIGGER b_note_changed_list BEFORE UPDATE ON task_lists FOR EACH ROW "
+    "EXECUTE FUNCTION note_changed_list()",
+    "CREATE TRIGGER c_take_members_along AFTER UPDATE ON task_lists FOR EACH ROW "
+    "WHEN (NEW.deleted_at IS DISTINCT FROM OLD.deleted_at) EXECUTE FUNCTION take_members_along()",
+    "CREATE TRIGGER note_what_lists_are_gone AFTER DELETE ON task_lists "
+    "REFERENCING OLD TABLE AS gone FOR EACH STATEMENT EXECUTE FUNCTION note_what_lists_are_gone()",
 ]
 
 RIGHTS = [
@@ -118,8 +139,8 @@ RIGHTS = [
     "GRANT INSERT (last_id, tasks, bytes), UPDATE (last_id, tasks, bytes) "
     "ON task_counters TO todo_api",
     "GRANT SELECT, INSERT, DELETE ON task_labels TO todo_api",
-    "GRANT SELECT, INSERT (user_id, id, name, position), UPDATE (name, position, deleted_at) "
-    "ON task_lists TO todo_api",
+    "GRANT SELECT, DELETE, INSERT (user_id, id, name, position), "
+    "UPDATE (name, position, deleted_at) ON task_lists TO todo_api",
 ]
 
 # Permissive all of them, without a sub-select: some engines know no other.
@@ -134,13 +155,24 @@ POLICIES = [
     "WITH CHECK (NOT pg_has_role('todo_api', 'USAGE'))",
     "DROP POLICY tasks_owner ON tasks",
     "DROP POLICY tasks_removal ON tasks",
-    f"CREATE POLICY tasks_owner ON tasks FOR SELECT TO todo_api USING ({OWN})",
-    f"CREATE POLICY tasks_owner_insert ON tasks FOR INSERT TO todo_api WITH CHECK ({OWN})",
-    f"CREATE POLICY tasks_owner_update ON tasks FOR UPDATE TO todo_api "
-    f"USING ({OWN}) WITH CHECK ({OWN})",
-    # What was not in the trash before cannot be removed, whatever the server's role is told.
-    f"CREATE POLICY tasks_owner_delete ON tasks FOR DELETE TO todo_api "
-    f"USING ({OWN} AND deleted_at IS NOT NULL)",
+    *(
+        policy
+        for table in ("tasks", "task_lists")
+        for policy in (
+            f"CREATE POLICY {table}_owner ON {table} FOR SELECT TO todo_api USING ({OWN})",
+            f"CREATE POLICY {table}_owner_insert ON {table} FOR INSERT TO todo_api "
+            f"WITH CHECK ({OWN})",
+            f"CREATE POLICY {table}_owner_update ON {table} FOR UPDATE TO todo_api "
+            f"USING ({OWN}) WITH CHECK ({OWN})",
+            # What was not in the trash before cannot be removed, whatever the server's role is
+            # told.
+            f"CREATE POLICY {table}_owner_delete ON {table} FOR DELETE TO todo_api "
+            f"USING ({OWN} AND deleted_at IS NOT NULL)",
+        )
+    ),
+    f"CREATE POLICY task_labels_owner ON task_labels TO todo_api USING ({OWN}) WITH CHECK ({OWN})",
+    "CREATE POLICY task_lists_maintenance ON task_lists TO CURRENT_USER "
+    "USING (deleted_at < now() - interval '1 day')",
     f"ALTER POLICY task_counters_owner ON task_counters USING ({OWN}) WITH CHECK ({OWN})",
     f"ALTER POLICY idempotency_keys_owner ON idempotency_keys USING ({OWN}) WITH CHECK ({OWN})",
 ]
@@ -173,7 +205,7 @@ def upgrade() -> None:
     folder = Path(__file__).parent
     functions = "".join(
         (folder / name).read_text(encoding="utf-8")
-        for name in ("0011_label_key.sql", "0011_changes.sql")
+        for name in ("0011_label_key.sql", "0011_changes.sql", "0011_lists.sql")
     )
     added = ", ".join(f"ADD COLUMN {name} {type}" for name, type in COLUMNS.items())
     for statement in [
@@ -185,18 +217,20 @@ def upgrade() -> None:
         *(f"DROP TRIGGER {name} ON tasks" for name in DROPPED_TRIGGERS),
         f"DROP FUNCTION {DROPPED_FUNCTIONS}",
         fold.in_this_schema(functions),
-        f"REVOKE ALL ON FUNCTION {', '.join(FUNCTIONS)} FROM PUBLIC",
+        f"REVOKE ALL ON FUNCTION {', '.join(FUNCTIONS)}, note_what_lists_are_gone() FROM PUBLIC",
         f"GRANT EXECUTE ON FUNCTION {', '.join(FUNCTIONS)} TO todo_api",
         *POLICIES,
     ]:
         op.execute(statement)
     for table in ("task_lists", "task_labels"):
         op.execute(f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY")
+    for table in ("tasks", "task_lists"):
         op.execute(
-            f"CREATE POLICY {table}_owner ON {table} TO todo_api USING ({OWN}) WITH CHECK ({OWN})"
+            f"CREATE TRIGGER a_lock_owner BEFORE INSERT OR UPDATE OR DELETE ON {table} "
+            "FOR EACH STATEMENT EXECUTE FUNCTION lock_owner()"
         )
     for trigger in TRIGGERS:
-        op.execute(trigger.format(table="tasks"))
+        op.execute(trigger)
     for right in RIGHTS:
         op.execute(right)
 
@@ -212,11 +246,11 @@ def downgrade() -> None:
         "DROP TRIGGER b_note_new_task ON tasks",
         "DROP TRIGGER b_note_changed_task ON tasks",
         "DROP TRIGGER c_note_labels ON tasks",
-        "DROP TRIGGER c_note_changed_labels ON tasks",
+        "DROP TRIGGER c_take_subtasks_along ON tasks",
         "DROP TABLE task_labels, task_lists",
         storage.FUNCTIONS,
         beginnings.PURGE,
-        f"DROP FUNCTION {', '.join(FUNCTIONS)}",
+        f"DROP FUNCTION {', '.join(FUNCTIONS)}, note_what_lists_are_gone()",
         *trash.NOTE_COMPLETION,
         *(s for s in storage.STATEMENTS if "TRIGGER note_" in s or "REVOKE ALL ON FUNCTION" in s),
         fold.in_this_schema(fold.NOTE_WORDS),

@@ -1,12 +1,12 @@
 
 -- A change takes its owner's turn before any other row: what its triggers then read is committed,
 -- and nobody else changes anything of the owner's. So no two changes wait for each other crosswise.
+-- An advisory lock costs a third of what it costs to lock a row. Whoever is no user takes none.
 CREATE FUNCTION lock_owner() RETURNS trigger
 LANGUAGE plpgsql AS $$
-DECLARE
-    owner text := current_setting('app.user_id', true);
 BEGIN
-    PERFORM 1 FROM SCHEMA.task_counters WHERE user_id = owner FOR NO KEY UPDATE;
+    PERFORM pg_advisory_xact_lock(
+        hashtextextended(nullif(current_setting('app.user_id', true), ''), 0));
     RETURN NULL;
 END $$;
 
@@ -44,10 +44,8 @@ BEGIN
     IF things IS NULL OR size IS NULL THEN
         -- Nobody has counted what the owner has.
         UPDATE SCHEMA.task_counters c
-        SET (tasks, bytes) = (SELECT count(*) + 1,
-                                     coalesce(sum(SCHEMA.length_of(t.title, t.description, t.labels)),
-                                              0) + length
-                              FROM SCHEMA.tasks t WHERE t.user_id = owner)
+        SET (tasks, bytes) = (SELECT s.things + 1, s.bytes + length
+                              FROM SCHEMA.stored_by(owner) AS s)
         WHERE c.user_id = owner RETURNING c.tasks, c.bytes INTO things, size;
     END IF;
     IF quota <> '' AND (things > split_part(quota, ' ', 1)::bigint
@@ -63,6 +61,49 @@ LANGUAGE sql STABLE PARALLEL SAFE AS $$
     SELECT octet_length(title) + coalesce(octet_length(description), 0)
            + octet_length(array_to_string(labels, ''))
 $$;
+
+-- How many tasks and lists an owner has, and the bytes of their texts, counted.
+CREATE FUNCTION stored_by(owner text, OUT things bigint, OUT bytes bigint)
+LANGUAGE sql STABLE AS $$
+    SELECT sum(c.things)::bigint, sum(c.bytes)::bigint FROM (
+        SELECT count(*), coalesce(sum(SCHEMA.length_of(t.title, t.description, t.labels)), 0)
+        FROM SCHEMA.tasks t WHERE t.user_id = owner
+        UNION ALL
+        SELECT count(*), coalesce(sum(octet_length(l.name)), 0)
+        FROM SCHEMA.task_lists l WHERE l.user_id = owner) AS c (things, bytes)
+$$;
+
+-- The number of a change, which also makes texts longer by `growth` bytes, or shorter.
+CREATE FUNCTION take_next_number(owner text, growth integer) RETURNS integer
+LANGUAGE plpgsql AS $$
+DECLARE
+    quota text := current_setting('app.quota', true);
+    number integer;
+    size bigint;
+BEGIN
+    UPDATE SCHEMA.task_counters c SET version = c.version + 1, bytes = c.bytes + growth
+    WHERE c.user_id = owner RETURNING c.version, c.bytes INTO number, size;
+    IF growth <> 0 AND size IS NULL THEN
+        -- Nobody has counted what the owner has.
+        UPDATE SCHEMA.task_counters c
+        SET (tasks, bytes) = (SELECT s.things, s.bytes + growth FROM SCHEMA.stored_by(owner) AS s)
+        WHERE c.user_id = owner RETURNING c.bytes INTO size;
+    END IF;
+    IF growth > 0 AND quota <> '' AND size > split_part(quota, ' ', 2)::bigint THEN
+        RAISE 'the quota has no room' USING ERRCODE = 'TD005';
+    END IF;
+    RETURN number;
+END $$;
+
+-- Refuses an id that something of the owner's has, of any kind, in the trash or not.
+CREATE FUNCTION check_id(owner text, given bigint) RETURNS void
+LANGUAGE plpgsql AS $$
+BEGIN
+    IF EXISTS (SELECT FROM SCHEMA.tasks t WHERE t.user_id = owner AND t.id = given)
+            OR EXISTS (SELECT FROM SCHEMA.task_lists l WHERE l.user_id = owner AND l.id = given) THEN
+        RAISE 'the id is taken' USING ERRCODE = 'TD004', DETAIL = given;
+    END IF;
+END $$;
 
 -- The labels of a task as they are stored: one of each key, in the order given, each spelled as the
 -- owner's other tasks have it. `app.spelling` = 'given': as they are.
@@ -84,6 +125,13 @@ BEGIN
                   FROM unnest(given) WITH ORDINALITY AS given (said, place)) AS k
             ORDER BY k.key, k.place) AS each);
 END $$;
+
+-- The rows of task_labels of a task that is not in the trash.
+CREATE FUNCTION add_labels(owner text, task bigint, labels text[]) RETURNS void
+LANGUAGE sql AS $$
+    INSERT INTO SCHEMA.task_labels (user_id, key, task_id, name)
+    SELECT owner, SCHEMA.label_key(name), task, name FROM unnest(labels) AS name
+$$;
 
 -- What follows from a new task: its version, id and place, and the columns that are made of others.
 CREATE FUNCTION note_new_task() RETURNS trigger
@@ -113,11 +161,11 @@ BEGIN
         NEW.completed_at := NULL;
         NEW.completed_on := NULL;
     END IF;
-    IF NEW.version IS NULL AND NEW.id IS NOT NULL AND (
-            EXISTS (SELECT FROM SCHEMA.tasks t WHERE t.user_id = NEW.user_id AND t.id = NEW.id)
-            OR EXISTS (SELECT FROM SCHEMA.task_lists l
-                       WHERE l.user_id = NEW.user_id AND l.id = NEW.id)) THEN
-        RAISE 'the id is taken' USING ERRCODE = 'TD004', DETAIL = NEW.id;
+    IF NEW.version IS NULL AND NEW.id IS NOT NULL THEN
+        PERFORM SCHEMA.check_id(NEW.user_id, NEW.id);
+    END IF;
+    IF NEW.list_id IS NOT NULL OR NEW.parent_id IS NOT NULL THEN
+        NEW.list_id := SCHEMA.checked_list(NEW.user_id, NEW.id, NEW.list_id, NEW.parent_id);
     END IF;
     SELECT taken.id, taken.number, taken.place INTO NEW.id, number, place
     FROM SCHEMA.take_number(
@@ -126,7 +174,9 @@ BEGIN
         + octet_length(array_to_string(NEW.labels, '')),
         NEW.id, NEW.version) AS taken;
     NEW.version := coalesce(NEW.version, number);
-    NEW.position := coalesce(NEW.position, lpad(to_hex(place), 14, '0') || 'V');
+    NEW.position := CASE WHEN current_setting('app.place', true) <> ''
+        THEN SCHEMA.key_of_task(NEW.user_id, NEW.list_id, NEW.parent_id, NULL)
+        ELSE coalesce(NEW.position, lpad(to_hex(place), 14, '0') || 'V') END;
     RETURN NEW;
 END $$;
 
@@ -137,8 +187,8 @@ LANGUAGE plpgsql AS $$
 DECLARE
     folded text;
     growth integer := 0;
-    quota text;
-    size bigint;
+    list bigint;
+    place bigint;
 BEGIN
     IF NEW.completed <> OLD.completed THEN
         NEW.completed_at := CASE WHEN NEW.completed THEN coalesce(NEW.completed_at, now()) END;
@@ -148,9 +198,61 @@ BEGIN
     IF NOT NEW.completed THEN
         NEW.completed_on := NULL;
     END IF;
+    IF NEW.deleted_at IS NULL AND (NEW.list_id IS NOT NULL OR NEW.parent_id IS NOT NULL)
+            AND (OLD.deleted_at IS NOT NULL OR NEW.list_id IS DISTINCT FROM OLD.list_id
+                 OR NEW.parent_id IS DISTINCT FROM OLD.parent_id) THEN
+        IF OLD.deleted_at IS NOT NULL THEN
+            -- Where its parent is gone it is at the top; where its list is, in the inbox.
+            SELECT t.list_id INTO list FROM SCHEMA.tasks t
+            WHERE t.user_id = NEW.user_id AND t.id = NEW.parent_id AND t.deleted_at IS NULL;
+            IF FOUND THEN
+                NEW.list_id := list;
+            ELSE
+                NEW.parent_id := NULL;
+                NEW.list_id := (SELECT l.id FROM SCHEMA.task_lists l
+                                WHERE l.user_id = NEW.user_id AND l.id = NEW.list_id
+                                  AND l.deleted_at IS NULL);
+            END IF;
+        ELSIF NEW.parent_id IS NOT DISTINCT FROM OLD.parent_id THEN
+            list := SCHEMA.checked_list(NEW.user_id, NEW.id, NEW.list_id, NEW.parent_id);
+            IF list IS DISTINCT FROM NEW.list_id THEN
+                RAISE 'a subtask is in the list of its parent' USING ERRCODE = 'TD008';
+            END IF;
+        ELSE
+            IF NEW.has_subtasks AND NEW.parent_id IS NOT NULL THEN
+                NEW.has_subtasks := EXISTS (
+                    SELECT FROM SCHEMA.tasks t
+                    WHERE t.user_id = NEW.user_id AND t.parent_id = NEW.id);
+                IF NEW.has_subtasks THEN
+                    RAISE 'a task with subtasks has no parent' USING ERRCODE = 'TD001';
+                END IF;
+            END IF;
+            -- It goes into its parent's list, unless another is asked for.
+            IF NEW.parent_id IS NOT NULL AND NEW.list_id IS NOT DISTINCT FROM OLD.list_id THEN
+                NEW.list_id := NULL;
+            END IF;
+            NEW.list_id := SCHEMA.checked_list(NEW.user_id, NEW.id, NEW.list_id, NEW.parent_id);
+        END IF;
+    END IF;
+    IF NEW.position IS NULL THEN
+        NEW.position := SCHEMA.key_of_task(NEW.user_id, NEW.list_id, NEW.parent_id, NEW.id);
+    ELSIF NEW.position = OLD.position AND (
+            NEW.parent_id IS DISTINCT FROM OLD.parent_id
+            OR NEW.parent_id IS NULL AND NEW.list_id IS DISTINCT FROM OLD.list_id) THEN
+        -- At the bottom of where it comes to.
+        UPDATE SCHEMA.task_counters c SET last_id = c.last_id + 1
+        WHERE c.user_id = NEW.user_id RETURNING c.last_id INTO place;
+        NEW.position := lpad(to_hex(place), 14, '0') || 'V';
+    END IF;
     IF NEW.labels <> '{}' AND NEW.deleted_at IS NULL
             AND (NEW.labels <> OLD.labels OR OLD.deleted_at IS NOT NULL) THEN
         NEW.labels := SCHEMA.spelled(NEW.user_id, NEW.labels);
+    END IF;
+    IF NEW.labels <> OLD.labels OR (NEW.deleted_at IS NULL) <> (OLD.deleted_at IS NULL) THEN
+        DELETE FROM SCHEMA.task_labels l WHERE l.user_id = NEW.user_id AND l.task_id = NEW.id;
+        IF NEW.deleted_at IS NULL THEN
+            PERFORM SCHEMA.add_labels(NEW.user_id, NEW.id, NEW.labels);
+        END IF;
     END IF;
     IF NEW.title <> OLD.title OR NEW.description IS DISTINCT FROM OLD.description
             OR NEW.labels <> OLD.labels OR NEW.user_id <> OLD.user_id THEN
@@ -186,40 +288,27 @@ BEGIN
                 AND (NEW.position = OLD.position OR OLD.position IS NULL) THEN
             RETURN NEW;
         END IF;
-        UPDATE SCHEMA.task_counters c SET version = c.version + 1
-        WHERE c.user_id = NEW.user_id RETURNING c.version INTO NEW.version;
+        IF growth <> 0 THEN
+            NEW.version := SCHEMA.take_next_number(NEW.user_id, growth);
+        ELSE
+            UPDATE SCHEMA.task_counters c SET version = c.version + 1
+            WHERE c.user_id = NEW.user_id RETURNING c.version INTO NEW.version;
+        END IF;
         IF NEW.updated_at = OLD.updated_at THEN
             NEW.updated_at := now();
         END IF;
-    END IF;
-    IF growth <> 0 THEN
-        UPDATE SCHEMA.task_counters c SET bytes = c.bytes + growth
-        WHERE c.user_id = NEW.user_id RETURNING c.bytes INTO size;
-        IF size IS NULL THEN
-            UPDATE SCHEMA.task_counters c
-            SET (tasks, bytes) = (SELECT count(*), sum(SCHEMA.length_of(t.title, t.description,
-                                                                        t.labels)) + growth
-                                  FROM SCHEMA.tasks t WHERE t.user_id = NEW.user_id)
-            WHERE c.user_id = NEW.user_id RETURNING c.bytes INTO size;
-        END IF;
-        quota := current_setting('app.quota', true);
-        IF growth > 0 AND quota <> '' AND size > split_part(quota, ' ', 2)::bigint THEN
-            RAISE 'the quota has no room' USING ERRCODE = 'TD005';
-        END IF;
+    ELSIF growth <> 0 THEN
+        UPDATE SCHEMA.task_counters c SET bytes = c.bytes + growth WHERE c.user_id = NEW.user_id;
     END IF;
     RETURN NEW;
 END $$;
 
--- The rows of task_labels: those of the tasks that are not in the trash.
+-- The rows of task_labels of a new task, to which they refer.
 CREATE FUNCTION note_labels() RETURNS trigger
 LANGUAGE plpgsql AS $$
 BEGIN
-    IF TG_OP = 'UPDATE' THEN
-        DELETE FROM SCHEMA.task_labels l WHERE l.user_id = NEW.user_id AND l.task_id = NEW.id;
-    END IF;
     IF NEW.deleted_at IS NULL THEN
-        INSERT INTO SCHEMA.task_labels (user_id, key, task_id, name)
-        SELECT NEW.user_id, SCHEMA.label_key(name), NEW.id, name FROM unnest(NEW.labels) AS name;
+        PERFORM SCHEMA.add_labels(NEW.user_id, NEW.id, NEW.labels);
     END IF;
     RETURN NULL;
 END $$;
@@ -256,5 +345,16 @@ BEGIN
         ORDER BY t.deleted_at LIMIT least(at_most, 1000)
         FOR NO KEY UPDATE OF c SKIP LOCKED FOR UPDATE OF t SKIP LOCKED);
     GET DIAGNOSTICS purged = ROW_COUNT;
+    IF purged < least(at_most, 1000) THEN
+        -- The tasks of a list are as old as it is in the trash, or older.
+        DELETE FROM task_lists WHERE (user_id, id) IN (
+            SELECT l.user_id, l.id FROM task_lists l JOIN task_counters c USING (user_id)
+            WHERE l.deleted_at < now() - make_interval(
+                days => greatest(days, (SELECT trash_retention_days FROM installation), 1))
+              AND NOT EXISTS (SELECT FROM tasks t
+                              WHERE t.user_id = l.user_id AND t.list_id = l.id)
+            ORDER BY l.deleted_at LIMIT 1000
+            FOR NO KEY UPDATE OF c SKIP LOCKED FOR UPDATE OF l SKIP LOCKED);
+    END IF;
     RETURN purged;
 END $$;

@@ -30,7 +30,7 @@ BEGIN
     INTO switch_off, switch_on FROM pg_trigger
     WHERE tgrelid = 'tasks'::regclass AND NOT tgisinternal AND tgenabled <> 'D'
       AND tgname NOT IN ('a_lock_owner', 'b_note_new_task', 'b_note_changed_task', 'c_note_labels',
-                         'c_note_changed_labels', 'note_what_is_gone');
+                         'c_take_subtasks_along', 'note_what_is_gone');
     LOOP
         FOREACH switch IN ARRAY coalesce(switch_off, '{}') LOOP EXECUTE switch; END LOOP;
         WITH batch AS (

@@ -1,0 +1,148 @@
+"""Which tasks a list has: conditions and their values, and the SQL of each condition."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    Integer,
+    SQLColumnExpression,
+    Text,
+    any_,
+    bindparam,
+    func,
+    literal_column,
+    not_,
+    select,
+)
+
+from graphql_schema.filters import TaskStatus, TaskTrash
+from models.fact import Fact, May
+from models.task import TASK_FACTS
+from resolvers.statements.kind import OWNER, Condition
+from resolvers.statements.label_pages import keys_of, spelled
+from resolvers.statements.tasks import TASK
+
+_COLUMNS = TASK.table.c
+
+
+class Conditions(NamedTuple):
+    """Which of the owner's tasks are meant. All of them must hold."""
+
+    status: TaskStatus = TaskStatus.ALL
+    trash: TaskTrash = TaskTrash.EXCLUDE
+    ids: Sequence[int] | None = None
+    search: str | None = None
+    """Compared with one task after another: for words that many tasks have."""
+    has_due_date: bool | None = None
+    """None: with a date or without."""
+    priorities: Sequence[int] | None = None
+    labels_all: Sequence[str] | None = None
+    labels_any: Sequence[str] | None = None
+    labels_none: Sequence[str] | None = None
+    bounds: Mapping[str, object] = MappingProxyType({})
+    """Where ranges begin and end, by the names in `Fact.bounds`."""
+
+    @property
+    def values(self) -> Mapping[str, object]:
+        """The parameters that the conditions have."""
+        values = {
+            "ids": self.ids,
+            "search": self.search,
+            "priorities": self.priorities,
+            "labels_all": self.labels_all,
+            "labels_any": self.labels_any,
+            "labels_none": self.labels_none,
+            **self.bounds,
+        }
+        return {name: value for name, value in values.items() if value is not None}
+
+    @property
+    def shape(self) -> "Shape":
+        return Shape(self.status, self.trash, self.has_due_date, frozenset(self.values))
+
+
+class Shape(NamedTuple):
+    """What conditions there are, without their values."""
+
+    status: TaskStatus
+    trash: TaskTrash
+    has_due_date: bool | None
+    given: frozenset[str]
+
+    @property
+    def is_walked(self) -> bool:
+        """Whether a page is read from the index of its order.
+
+        It is not where ids are given: they are few, and their tasks are looked up by them.
+        """
+        return "ids" not in self.given
+
+    def parts(self) -> Sequence["Shape"]:
+        """Return the shapes of the parts that indexes have: by whether tasks are completed."""
+        if self.status is not TaskStatus.ALL:
+            return [self]
+        return [self._replace(status=s) for s in (TaskStatus.PENDING, TaskStatus.COMPLETED)]
+
+    def conditions(self) -> Iterator[Condition]:
+        is_live = self.trash is TaskTrash.EXCLUDE
+        yield TASK.is_live if is_live else TASK.is_in_trash
+        match self.status:
+            case TaskStatus.PENDING:
+                yield not_(_COLUMNS.completed)
+            case TaskStatus.COMPLETED:
+                yield _COLUMNS.completed
+        if self.has_due_date is not None:
+            yield HAS_DUE_DATE if self.has_due_date else HAS_NO_DUE_DATE
+        for name in sorted(self.given):
+            yield _CONDITIONS[name] if is_live else _IN_TRASH.get(name, _CONDITIONS[name])
+
+
+# The conditions of the indexes that leave out what has no date, and what has no priority.
+HAS_DUE_DATE: Condition = _COLUMNS.due_at < literal_column("'infinity'")
+HAS_NO_DUE_DATE: Condition = _COLUMNS.due_at == literal_column("'infinity'")
+HAS_PRIORITY: Condition = _COLUMNS.priority > literal_column("0")
+HAS_NO_PRIORITY: Condition = _COLUMNS.priority == literal_column("0")
+
+PRIORITIES = bindparam("priorities", type_=ARRAY(Integer))
+SEARCH = bindparam("search", type_=Text)
+
+
+def _range(fact: Fact) -> Iterator[tuple[str, Condition]]:
+    from_, until = fact.bounds
+    yield from_, fact.column >= bindparam(from_, type_=fact.column.type)
+    yield until, fact.column < bindparam(until, type_=fact.column.type)
+
+
+def _asked(name: str) -> SQLColumnExpression[Any]:
+    return bindparam(name, type_=ARRAY(Text))
+
+
+_HAS, _HAS_ONE_OF = "@>", "&&"
+
+_CONDITIONS: dict[str, Condition] = {
+    "ids": _COLUMNS.id == any_(bindparam("ids", type_=ARRAY(BigInteger))),
+    # The query is made once, not for each task.
+    "search": _COLUMNS.words.bool_op("@@")(select(func.query_for(OWNER, SEARCH)).scalar_subquery()),
+    # Not by its index: where tasks with a priority are few, they have been looked up already.
+    "priorities": _COLUMNS.priority + literal_column("0") == any_(PRIORITIES),
+    "labels_all": _COLUMNS.labels.bool_op(_HAS)(spelled(_asked("labels_all"))),
+    "labels_any": _COLUMNS.labels.bool_op(_HAS_ONE_OF)(spelled(_asked("labels_any"))),
+    "labels_none": not_(_COLUMNS.labels.bool_op(_HAS_ONE_OF)(spelled(_asked("labels_none")))),
+    **{
+        name: condition
+        for fact in (TASK_FACTS["due_at"], *TASK_FACTS.values())
+        if May.RANGE in fact.may or fact.name == "due_at"
+        for name, condition in _range(fact)
+    },
+}
+
+# A task in the trash keeps its own spelling.
+_KEYS = keys_of(_COLUMNS.labels)
+_IN_TRASH: dict[str, Condition] = {
+    "labels_all": _KEYS.bool_op(_HAS)(keys_of(_asked("labels_all"))),
+    "labels_any": _KEYS.bool_op(_HAS_ONE_OF)(keys_of(_asked("labels_any"))),
+    "labels_none": not_(_KEYS.bool_op(_HAS_ONE_OF)(keys_of(_asked("labels_none")))),
+}
