@@ -20,7 +20,6 @@ from graphql import (
     ObjectValueNode,
     OperationDefinitionNode,
     OperationType,
-    StringValueNode,
     ValueNode,
     VariableNode,
     get_named_type,
@@ -44,7 +43,7 @@ CREATE_POINTS = 5
 """Points for one of several new tasks: together they need half as long as one after the other."""
 
 LOOKUP_POINTS = 12
-"""Points for a search, which looks up a thousand tasks at most, for a range, and for a count.
+"""Points for what looks up a thousand tasks at most, as a search, for a range, and for a count.
 
 In another order than that of its field, all tasks may have to be looked at for a range.
 """
@@ -52,7 +51,10 @@ In another order than that of its field, all tasks may have to be looked at for 
 REMOVED_A_POINT = 100
 """Tasks that a point pays for where they are removed all at once: it is taken afterwards."""
 
-COUNT_FIELD, SEARCH_FIELD, FILTER = "totalCount", "search", "filter"
+COUNT_FIELD, FILTER = "totalCount", "filter"
+
+LOOKUP_FIELDS = ("search", "priorities")
+"""The conditions of a filter, besides those with members, by which tasks are looked up."""
 
 BATCH_FIELDS = {"ids": WRITE_POINTS, "tasks": CREATE_POINTS}
 """The lists in inputs of mutations, and the points for each task in them."""
@@ -92,7 +94,7 @@ class Batch(NamedTuple):
 
 
 class Lookup(NamedTuple):
-    """A search for what a variable holds, or a range that it holds."""
+    """A look-up by what a variable holds, or a range that it holds."""
 
     value: Path
 
@@ -201,9 +203,7 @@ class Prices:
             asked = _given(field, FILTER, member)
             if isinstance(asked, tuple):
                 parts.append(Lookup(asked))
-            elif (isinstance(asked, StringValueNode) and asked.value) or (
-                isinstance(asked, ObjectValueNode) and asked.fields
-            ):
+            elif asked and value_from_ast_untyped(asked):
                 points += LOOKUP_POINTS
         sizes = tuple(page_sizes(field))
         page = PageRows(sizes, max(rows, 1))
@@ -227,7 +227,7 @@ def _lookups_of(filter: GraphQLInputType) -> Sequence[str]:
     return [
         name
         for name, field in named.fields.items()
-        if name == SEARCH_FIELD or is_input_object_type(get_named_type(field.type))
+        if name in LOOKUP_FIELDS or is_input_object_type(get_named_type(field.type))
     ]
 
 

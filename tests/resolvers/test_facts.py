@@ -55,7 +55,10 @@ SCALARS: dict[type, str] = {
 BESIDES = {
     "CreateTaskInput": {"id", "idempotencyKey"},
     "UpdateTaskInput": {"id", "today", "expectedVersion", "idempotencyKey"},
-    "TaskFilter": {"status", "trash", "ids", "search"},
+    "TaskFilter": {
+        *("status", "trash", "ids", "search", "dueOn", "hasDueDate", "overdue", "priorities"),
+        "labels",
+    },
 }
 """The fields of inputs that are no field of a task."""
 
@@ -124,7 +127,9 @@ def test_what_has_ranges_is_in_the_filter() -> None:
 def test_what_orders_lists_is_in_the_enum_and_never_null() -> None:
     orders = SCHEMA.type_map["TaskOrderField"]
     assert isinstance(orders, GraphQLEnumType)
-    assert set(orders.values) == {fact.name.upper() for fact in facts_with(May.ORDER)}
+    # Some tasks have no value of these.
+    others = {"DUE", "PRIORITY", "COMPLETED_AT"}
+    assert set(orders.values) == {fact.name.upper() for fact in facts_with(May.ORDER)} | others
     for fact in facts_with(May.ORDER):
         assert not fact.order_key.nullable
         # Cursors have texts and instants alone.
@@ -274,8 +279,10 @@ def test_a_range_begins_at_a_value_and_ends_before_one(
     with psycopg.connect(database.superuser_url) as connection:
         for id, value in zip(ids, (earlier, later, None), strict=True):
             if value is not None:
+                # `completed_at` goes with the other.
                 connection.execute(
-                    f"UPDATE tasks SET {fact.name} = %s WHERE id = %s", [value, int(id)]
+                    f"UPDATE tasks SET completed = true, {fact.name} = %s WHERE id = %s",
+                    [value, int(id)],
                 )
 
     def found(**range_: object) -> set[str]:

@@ -332,6 +332,41 @@ def test_a_statement_that_forgets_or_mistakes_its_owner_finds_nothing_of_others(
     assert too_far == []
 
 
+CHANGE = re.compile(
+    r"INSERT INTO (\w+) \(user_id, [\w, ]+\) VALUES \(\$OWNER::\w+, [^()]*\) RETURNING [\w., ]+"
+    r"|UPDATE (\w+) SET .+ WHERE \2\.user_id = \$OWNER::\w+ AND .+ RETURNING [\w., ]+"
+    r"|DELETE FROM (\w+) WHERE \3\.user_id = \$OWNER::\w+ AND .+ RETURNING [\w., ]+"
+)
+"""One plain statement: triggers do the rest, and each of them knows whose it is."""
+
+NOT_OF_THINGS = {
+    "once": "writes its key beside the change",
+    "add_viewer": "adds the owner's own row",
+    "take_claims": "calls a function",
+}
+"""What writes otherwise, and why."""
+
+
+@pytest.mark.parametrize("name", STATEMENTS)
+def test_a_change_is_one_statement_on_one_table_that_names_its_owner(
+    places: Places, name: str
+) -> None:
+    plain = set()
+    for statement in nonempty(shapes_of(name, ATTACKER, places)):
+        if not statement.sql.writes:
+            continue
+        text = re.sub(r"\s+", " ", statement.sql.text)
+        owner = statement.sql.parameters.index("owner") + 1
+        match = re.fullmatch(CHANGE.pattern.replace("OWNER", str(owner)), text)
+        others = re.findall(r"\b(?:INSERT INTO|DELETE FROM|FROM|JOIN|UPDATE) (\w+)", text)
+        tables = set(filter(None, match.groups())) if match else set()
+        plain.add(match is not None and set(others) == tables and "WITH " not in text)
+        # Each time that the table is named, with its owner.
+        plain.add(len(others) <= text.count(".user_id = $") + text.count("INSERT INTO"))
+    assert plain <= {name not in NOT_OF_THINGS, True}
+    assert (name in NOT_OF_THINGS) <= (False in plain)
+
+
 def test_every_statement_names_an_owner() -> None:
     for name, function in nonempty(STATEMENTS.items()):
         owner = next(iter(inspect.signature(function).parameters.values()))
