@@ -27,7 +27,6 @@ WITHOUT_A_TURN = {
     "task_counters": "triggers write it, once they have the turn",
     "task_labels": "triggers write it, once they have the turn",
     "idempotency_keys": "a statement writes a key beside the change, which takes the turn",
-    "task_lists": "nothing writes it yet",
 }
 """The owned tables whose statements take no turn, and why."""
 
