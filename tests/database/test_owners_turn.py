@@ -218,7 +218,9 @@ def test_no_two_changes_of_an_owner_wait_for_each_other(
     assert len(history.taken_by) > times / 4
     assert [ids for ids in history.taken_by.values() if len(ids) > 1] == []
     with psycopg.connect(migrated_database.superuser_url) as connection:
-        versions = dict(connection.execute("SELECT id, version FROM tasks").fetchall())
+        versions: dict[int, int] = dict(
+            connection.execute("SELECT id, version FROM tasks").fetchall()
+        )
         assert {id: seen[id] for id in versions} == versions
         assert len(set(versions.values())) == len(versions)
         (counted,) = connection.execute(
