@@ -264,6 +264,14 @@ def test_statements_of_both_releases_never_wait_for_each_other_crosswise(
 
 def test_the_statements_name_columns_that_are_there() -> None:
     """They are texts: what is dropped for good must not be named here any more."""
-    for name, statement in STATEMENTS.items():
-        for table, column in re.findall(r"\b(tasks|task_counters)\.(\w+)", statement["text"]):
-            assert column in metadata.tables[table].columns, name
+    named = {
+        column
+        for statement in STATEMENTS.values()
+        for column in re.findall(r"\b(?:tasks|task_counters)\.\w+", statement["text"])
+    }
+    there = {
+        f"{table}.{column.name}"
+        for table in ("tasks", "task_counters")
+        for column in metadata.tables[table].columns
+    }
+    assert "tasks.version" in named <= there
