@@ -23,7 +23,9 @@ OPEN = {
             ("tasks_owner_insert", "tasks", "WITH CHECK (true)"),
             ("tasks_owner_update", "tasks", "USING (true) WITH CHECK (true)"),
             ("task_labels_owner", "task_labels", "USING (true) WITH CHECK (true)"),
-            ("task_lists_owner", "task_lists", "USING (true) WITH CHECK (true)"),
+            ("task_lists_owner", "task_lists", "USING (true)"),
+            ("task_lists_owner_insert", "task_lists", "WITH CHECK (true)"),
+            ("task_lists_owner_update", "task_lists", "USING (true) WITH CHECK (true)"),
         )
     ],
     "no policy of the counter": [
