@@ -294,6 +294,10 @@ NOT_MIGRATED = (
     "The database is not migrated, or the role lacks the right to use the schema: run "
     "`todo-api migrate`."
 )
+DISTRIBUTED = (
+    "The tables are distributed over several nodes by Citus, where nobody has tried whether row "
+    "security keeps users apart: use them on one node."
+)
 NOT_SERVED = "Newer code has migrated the database, and this code no longer works with it."
 HOW_TO_MEND = "`todo-api migrate` mends what it has made; what others have added it leaves."
 
@@ -384,6 +388,8 @@ async def objections(connection: AsyncConnection[Any], server_role: str = SERVER
         return [NOT_MIGRATED]
     if reasons := role.objections():
         return reasons
+    if await _are_distributed(connection):
+        return [DISTRIBUTED]
     cursor = await connection.execute(QUERY, parameters(role.name))
     rows, expected = await cursor.fetchall(), expected_for(server_role)
     if await _is_newer(connection):
@@ -394,6 +400,20 @@ async def objections(connection: AsyncConnection[Any], server_role: str = SERVER
         rows = [row for row in rows if row[1] == ROW_SECURITY]
         expected = {key: state for key, state in expected.items() if key[1] == ROW_SECURITY}
     return sentences(compare(rows, expected)) or await _probe(connection)
+
+
+async def _are_distributed(connection: AsyncConnection[Any]) -> bool:
+    cursor = await connection.execute("SELECT to_regclass('pg_dist_partition') IS NOT NULL")
+    ((is_citus,),) = await cursor.fetchall()
+    if not is_citus:
+        return False
+    cursor = await connection.execute(
+        "SELECT EXISTS (SELECT FROM pg_dist_partition "
+        "WHERE logicalrelid IN (SELECT to_regclass(name) FROM unnest(%s::text[]) AS name))",
+        [list(OWNED_TABLES)],
+    )
+    ((are_distributed,),) = await cursor.fetchall()
+    return bool(are_distributed)
 
 
 async def _is_newer(connection: AsyncConnection[Any]) -> bool:

@@ -12,6 +12,7 @@ from app.commands.migrate import migrate_at
 from app.database.migration import head
 from app.database.pipelined import PipelinedDatabase
 from app.database.protection import (
+    DISTRIBUTED,
     EXPECTED,
     HOW_TO_MEND,
     NOT_MIGRATED,
@@ -225,6 +226,17 @@ async def test_triggers_and_policies_of_others_that_change_nothing_may_stay(
     assert await objections_to(migrated_database.server_url) == []
     with running_server(settings_for(migrated_database.server_url)) as server:
         assert server.user().create()["version"] == 1
+
+
+async def test_tables_that_are_distributed_are_refused(migrated_database: Database) -> None:
+    run(
+        migrated_database,
+        "CREATE TABLE pg_dist_partition (logicalrelid regclass);"
+        "GRANT SELECT ON pg_dist_partition TO todo_api",
+    )
+    assert await objections_to(migrated_database.server_url) == []
+    run(migrated_database, "INSERT INTO pg_dist_partition VALUES ('tasks')")
+    assert await objections_to(migrated_database.server_url) == [DISTRIBUTED]
 
 
 async def test_a_database_without_tables_is_noticed(fresh_database: Database) -> None:
