@@ -108,7 +108,7 @@ def test_every_statement_names_its_owner(server: Server, sent: list[str]) -> Non
         parts = text.count("FROM tasks") + text.count("UPDATE tasks") + text.count("INTO tasks")
         parts += text.count("FROM users") + text.count("INTO users")
         named = text.count("tasks.user_id = $") + text.count("users.id = $")
-        named += text.count("INSERT INTO tasks (user_id") + text.count("INSERT INTO users (id")
+        named += text.count("INSERT INTO tasks (id, user_id") + text.count("INSERT INTO users (id")
         assert parts, text
         assert named == parts, text
 

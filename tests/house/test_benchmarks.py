@@ -26,7 +26,7 @@ from benchmarks.workload import NAMES, OPERATIONS, SECRET, Operation, token_of, 
 from tests.api import Server, running_server, settings_for
 from tests.databases import Database
 
-ROWS = "SELECT * FROM tasks ORDER BY id"
+ROWS = "SELECT to_jsonb(t) - ARRAY['version', 'updated_at'] FROM tasks t ORDER BY id"
 INDEXES_OF_TASKS = "SELECT indexdef FROM pg_indexes WHERE tablename = 'tasks' ORDER BY 1"
 TYPENAME = b'{"query": "{ __typename }"}'
 
@@ -94,7 +94,9 @@ def test_rows_are_made_as_the_server_would_have_made_them(
         psycopg.connect(postgres.superuser_url("benchmark_5_10")) as connection,
     ):
         before = connection.execute(ROWS).fetchall()
-        connection.execute("UPDATE tasks SET title = title, completed = completed")
+        # Triggers make anew what follows from a title, where it is another.
+        connection.execute("UPDATE tasks SET title = title || 'x'")
+        connection.execute("UPDATE tasks SET title = left(title, -1)")
         assert connection.execute(ROWS).fetchall() == before
         indexes = connection.execute(INDEXES_OF_TASKS).fetchall()
     with psycopg.connect(database.superuser_url) as connection:
