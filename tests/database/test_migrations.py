@@ -430,8 +430,8 @@ def test_places_are_filled_while_a_row_is_being_changed(fresh_database: Database
     fill = import_module("app.database.migrations.versions.0012_places").FILL
     with (
         ThreadPoolExecutor() as pool,
-        psycopg.connect(url) as changing,
         psycopg.connect(url, autocommit=True) as filling,
+        psycopg.connect(url) as changing,
     ):
         changing.execute("UPDATE tasks SET completed = true WHERE title LIKE '%2'")
         filled = pool.submit(filling.execute, fill)

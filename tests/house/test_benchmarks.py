@@ -26,10 +26,7 @@ from benchmarks.workload import NAMES, OPERATIONS, SECRET, Operation, token_of, 
 from tests.api import Server, running_server, settings_for
 from tests.databases import Database
 
-MADE_OF_OTHERS = """
-SELECT title_key, title_order, words, completed_at IS NOT NULL, due_at::text FROM tasks ORDER BY id
-"""
-"""What triggers make of the other columns."""
+ROWS = "SELECT to_jsonb(t) - ARRAY['version', 'updated_at'] FROM tasks t ORDER BY id"
 INDEXES_OF_TASKS = "SELECT indexdef FROM pg_indexes WHERE tablename = 'tasks' ORDER BY 1"
 TYPENAME = b'{"query": "{ __typename }"}'
 
@@ -96,10 +93,11 @@ def test_rows_are_made_as_the_server_would_have_made_them(
         embedded_postgres(data_folder) as postgres,
         psycopg.connect(postgres.superuser_url("benchmark_5_10")) as connection,
     ):
-        before = connection.execute(MADE_OF_OTHERS).fetchall()
-        connection.execute("UPDATE tasks SET title = title || '!', completed = NOT completed")
-        connection.execute("UPDATE tasks SET title = rtrim(title, '!'), completed = NOT completed")
-        assert connection.execute(MADE_OF_OTHERS).fetchall() == before
+        before = connection.execute(ROWS).fetchall()
+        # Triggers make anew what follows from a title, where it is another.
+        connection.execute("UPDATE tasks SET title = title || 'x'")
+        connection.execute("UPDATE tasks SET title = left(title, -1)")
+        assert connection.execute(ROWS).fetchall() == before
         indexes = connection.execute(INDEXES_OF_TASKS).fetchall()
     with psycopg.connect(database.superuser_url) as connection:
         assert connection.execute(INDEXES_OF_TASKS).fetchall() == indexes

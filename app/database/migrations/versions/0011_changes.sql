@@ -342,6 +342,7 @@ BEGIN
         SELECT t.user_id, t.id FROM tasks t JOIN task_counters c USING (user_id)
         WHERE t.deleted_at < now() - make_interval(
             days => greatest(days, (SELECT trash_retention_days FROM installation), 1))
+          AND pg_try_advisory_xact_lock(hashtextextended(t.user_id, 0))
         ORDER BY t.deleted_at LIMIT least(at_most, 1000)
         FOR NO KEY UPDATE OF c SKIP LOCKED FOR UPDATE OF t SKIP LOCKED);
     GET DIAGNOSTICS purged = ROW_COUNT;
@@ -353,6 +354,7 @@ BEGIN
                 days => greatest(days, (SELECT trash_retention_days FROM installation), 1))
               AND NOT EXISTS (SELECT FROM tasks t
                               WHERE t.user_id = l.user_id AND t.list_id = l.id)
+              AND pg_try_advisory_xact_lock(hashtextextended(l.user_id, 0))
             ORDER BY l.deleted_at LIMIT 1000
             FOR NO KEY UPDATE OF c SKIP LOCKED FOR UPDATE OF l SKIP LOCKED);
     END IF;
