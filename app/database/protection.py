@@ -189,7 +189,7 @@ EXPECTED: dict[Key, str] = {
         f"{_AS_OWNER} callable set {_SEARCH_PATH} de673356f5a81c07ec579833863d3d33"
     ),
     ("", "function purge_trash"): (
-        f"{_AS_OWNER} callable set {_SEARCH_PATH} 6d744f365dd37702322f54229b226ec2"
+        f"{_AS_OWNER} callable set {_SEARCH_PATH} 27799856e4e0107f631234f790efdb33"
     ),
     ("", "function query_for"): f"callable set {_SEARCH_PATH} ccd5ff62699439e9d116a220ca27610c",
     ("", "function search_tasks"): (

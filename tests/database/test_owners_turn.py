@@ -34,7 +34,7 @@ CONNECTIONS = 6
 TASKS = 24
 ROOM = Quota(None, None)
 
-CREATE = tasks.create_task(UserId(""), {}, ROOM).sql
+CREATE = tasks.create_tasks(UserId(""), [{}], ROOM).sql
 LABELS = owned.change_one(tasks.TASK, {"labels": bindparam("labels", type_=ARRAY(Text))})
 
 

@@ -343,8 +343,12 @@ CHANGE = re.compile(
 def table_and_owner(text: str) -> tuple[str, int] | None:
     """Return which table a plain statement changes, and which parameter is its owner's."""
     if match := INSERT.fullmatch(text):
-        values = dict(zip(match[2].split(", "), match[3].split(", "), strict=True))
-        owner = re.match(r"\$(\d+)::", values["user_id"])
+        owners = set()
+        for row in match[3].split("), ("):
+            values = dict(zip(match[2].split(", "), row.split(", "), strict=True))
+            owners.add(values["user_id"])
+        (named,) = owners
+        owner = re.match(r"\$(\d+)::", named)
         return owner and (match[1], int(owner[1]))
     match = CHANGE.fullmatch(text)
     return match and (match[1], int(match[2]))
@@ -359,18 +363,21 @@ NOT_OF_THINGS = {
 
 
 def is_plain(statement: Statement[Any]) -> bool:
-    """Return whether it changes one table, and names its owner wherever it names the table."""
+    """Return whether it changes one table, and names its owner wherever it names any."""
     text = " ".join(statement.sql.text.split())
     found = table_and_owner(text)
     if found is None:
         return False
     table, owner = found
-    named = re.findall(r"\b(?:INTO|FROM|JOIN|UPDATE) (\w+)", text)
-    owned = text.count(f"{table}.user_id = $") + text.count("INSERT INTO")
+    changed = re.findall(r"\b(?:INSERT INTO|DELETE FROM|UPDATE) (\w+)", text)
+    named = re.findall(r"\b(?:INTO|FROM|JOIN|UPDATE) (\w+)\b(?! ?\()", text)
+    named += ["tasks"] * text.count("INSERT INTO tasks (")
+    owned = re.findall(rf"\b(\w+)\.user_id = \${owner}\b", text)
+    owned += changed * text.startswith("INSERT")
     return (
         owner == statement.sql.parameters.index("owner") + 1
-        and set(named) == {table}
-        and owned == len(named)
+        and changed == [table]
+        and sorted(named) == sorted(owned)
     )
 
 
