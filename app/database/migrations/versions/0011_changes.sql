@@ -248,7 +248,8 @@ BEGIN
             AND (NEW.labels <> OLD.labels OR OLD.deleted_at IS NOT NULL) THEN
         NEW.labels := SCHEMA.spelled(NEW.user_id, NEW.labels);
     END IF;
-    IF NEW.labels <> OLD.labels OR (NEW.deleted_at IS NULL) <> (OLD.deleted_at IS NULL) THEN
+    IF NEW.labels <> OLD.labels OR NEW.labels <> '{}'
+            AND (NEW.deleted_at IS NULL) <> (OLD.deleted_at IS NULL) THEN
         DELETE FROM SCHEMA.task_labels l WHERE l.user_id = NEW.user_id AND l.task_id = NEW.id;
         IF NEW.deleted_at IS NULL THEN
             PERFORM SCHEMA.add_labels(NEW.user_id, NEW.id, NEW.labels);
