@@ -122,8 +122,8 @@ TRIGGERS = [
     "EXECUTE FUNCTION note_changed_task()",
     "CREATE TRIGGER c_note_labels AFTER INSERT ON tasks FOR EACH ROW "
     "WHEN (NEW.labels <> '{}') EXECUTE FUNCTION note_labels()",
-    "CREATE TRIGGER c_take_subtasks_along AFTER UPDATE ON tasks FOR EACH ROW "
-    "WHEN (NEW.has_subtasks) EXECUTE FUNCTION take_subtasks_along()",
+    "CREATE TRIGGER c_take_subtasks_along AFTER UPDATE OF completed, deleted_at, list_id ON tasks "
+    "FOR EACH ROW WHEN (NEW.has_subtasks) EXECUTE FUNCTION take_subtasks_along()",
     "CREATE TRIGGER b_note_new_list BEFORE INSERT ON task_lists FOR EACH ROW "
     "EXECUTE FUNCTION note_new_list()",
     "CREATE TRIGGER b_note_changed_list BEFORE UPDATE ON task_lists FOR EACH ROW "
