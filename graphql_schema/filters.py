@@ -35,10 +35,10 @@ class TaskStatus(Enum):
     COMPLETED = strawberry.enum_value("COMPLETED", description="Tasks that are completed.")
 
 
-@strawberry.enum(description="Choose tasks by whether they are in the trash.")
+@strawberry.enum(description="Choose tasks, or lists, by whether they are in the trash.")
 class TaskTrash(Enum):
-    EXCLUDE = strawberry.enum_value("EXCLUDE", description="Tasks that are not in the trash.")
-    ONLY = strawberry.enum_value("ONLY", description="Tasks that are in the trash.")
+    EXCLUDE = strawberry.enum_value("EXCLUDE", description="What is not in the trash.")
+    ONLY = strawberry.enum_value("ONLY", description="What is in the trash.")
 
 
 @strawberry.input(description="A range of time. A limit that is left out does not apply.")

@@ -47,8 +47,15 @@ class TaskPriority(Enum):
     URGENT = strawberry.enum_value(4, description="Before everything else.")
 
 
+@strawberry.interface(description="What has an id by which `node` finds it.")
+class Node:
+    id: strawberry.ID = strawberry.field(
+        description="Opaque, and never reused. It tells the kind: digits alone are a task."
+    )
+
+
 @strawberry.type(description="A task. Only its owner can see it.")
-class Task:
+class Task(Node):
     id: strawberry.ID = read(TASK_FACTS["id"])
     title: str = read(TASK_FACTS["title"])
     description: str | None = read(TASK_FACTS["description"])
