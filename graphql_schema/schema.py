@@ -23,7 +23,10 @@ from graphql_schema.results import (
 from graphql_schema.scalars import SCALARS
 from graphql_schema.types import Node, Task, User
 from resolvers import batches, changes, mutations, queries, subscriptions, task_lists
+from resolvers.changes import task_changes
 from resolvers.statements.labels import RENAMED_MAX
+
+_USE_CHANGES = "Use changes. Removal on 2027-03-01."
 
 
 @strawberry.type(description="The queries. Each shows the caller's own data only.")
@@ -62,8 +65,15 @@ class Query:
         resolver=queries.labels,
         description="Labels in use, by name, upper and lower case alike.",
     )
+    changes = strawberry.field(
+        resolver=changes.changes,
+        description="The changes of all that the caller has, oldest first. A client that applies "
+        "the pages in order, and later goes on after the last `endCursor`, has the same tasks and "
+        "lists as `tasks` and `lists`. A cursor of `taskChanges` is good here too.",
+    )
     task_changes = strawberry.field(
-        resolver=changes.task_changes,
+        resolver=task_changes,
+        deprecation_reason=_USE_CHANGES,
         description="The changes of the caller's tasks, oldest first. A client that applies the "
         "pages in order, and later goes on after the last `endCursor`, has the same tasks as "
         "`tasks`.",
@@ -138,8 +148,16 @@ class Mutation:
 
 @strawberry.type(description="The subscriptions, over a WebSocket (graphql-transport-ws).")
 class Subscription:
+    changes = strawberry.subscription(
+        resolver=subscriptions.changes,
+        description="The changes of all that the caller has, first the past ones and then each new "
+        "one, in order. To miss none, subscribe after the last cursor of the query `changes` or of "
+        "an event. A change may come twice. Of several changes of a thing, only the latest may "
+        "come.",
+    )
     task_changes = strawberry.subscription(
         resolver=subscriptions.task_changes,
+        deprecation_reason=_USE_CHANGES,
         description="The changes of the caller's tasks, first the past ones and then each new one, "
         "in order. To miss none, subscribe after the last cursor of the query `taskChanges` or of "
         "an event. A change may come twice. Of several changes of a task, only the latest may "
