@@ -10,6 +10,7 @@ from graphql_schema.results import (
     DeleteTaskResult,
     DeleteTasksResult,
     EmptyTrashResult,
+    MoveTaskResult,
     PurgeTasksResult,
     RenameLabelResult,
     RestoreTaskResult,
@@ -21,7 +22,7 @@ from graphql_schema.results import (
 )
 from graphql_schema.scalars import SCALARS
 from graphql_schema.types import Task, User
-from resolvers import batches, changes, mutations, queries, subscriptions
+from resolvers import batches, changes, moves, mutations, queries, subscriptions
 from resolvers.statements.labels import RENAMED_MAX
 
 
@@ -65,6 +66,12 @@ class Mutation:
         resolver=mutations.update_task,
         graphql_type=UpdateTaskResult | None,
         description="Change a task.",
+    )
+    move_task = strawberry.field(
+        resolver=moves.move_task,
+        graphql_type=MoveTaskResult | None,
+        description="Put a task into a list or below another task, or elsewhere among its "
+        "siblings. Its subtasks follow it. Siblings may get another `position`, in the same order.",
     )
     toggle_task = strawberry.field(
         resolver=mutations.toggle_task,

@@ -49,6 +49,11 @@ def task_key(id: strawberry.ID) -> int | None:
     return key if key <= TASK_ID_MAX else None
 
 
+def list_key(id: strawberry.ID) -> int | None:
+    """Return the key of the id of a list, or None if no list can have this id."""
+    return task_key(strawberry.ID(id[1:])) if id[:1] == "L" and id[1:] else None
+
+
 def new_key(id: strawberry.ID) -> int | None:
     """Return the key of an id that a client made, or None if it is not in the server's form."""
     key = task_key(id)

@@ -13,7 +13,8 @@ from psycopg import sql
 
 from app.database.embedded import EmbeddedPostgres
 from graphql_schema.connections import Cursor
-from graphql_schema.filters import OrderDirection, TaskOrderField, TaskStatus, TaskTrash
+from graphql_schema.filters import OrderDirection, TaskOrderField, TaskTrash
+from graphql_schema.types import TaskStatus
 from models.instant import Instant
 from models.statement import Statement
 from models.user import UserId

@@ -18,8 +18,9 @@ from sqlalchemy import Date
 
 from auth.identity import Identity
 from graphql_schema.connections import Cursor
-from graphql_schema.filters import OrderDirection, TaskOrderField, TaskStatus, TaskTrash
+from graphql_schema.filters import OrderDirection, TaskOrderField, TaskTrash
 from graphql_schema.inputs import CreateTaskInput
+from graphql_schema.types import TaskStatus
 from models.fact import May
 from models.instant import Instant
 from models.metadata import metadata
