@@ -4,7 +4,7 @@ import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
-from typing import NamedTuple, Self
+from typing import NamedTuple, Protocol, Self
 
 import orjson
 import strawberry
@@ -31,6 +31,12 @@ NO_DATE, NO_PRIORITY = "infinity", 0
 """What tasks without a date, or without a priority, are ordered by."""
 WHOLE_DAY = "23:59:59.999999"
 """The time of what is due on a day, and at no time of it."""
+
+
+class Place(Protocol):
+    """A position in a list or a feed, which is a cursor in the schema."""
+
+    def encode(self) -> str: ...
 
 
 class Cursor(NamedTuple):
@@ -61,7 +67,7 @@ class Cursor(NamedTuple):
         return True
 
     def encode(self) -> str:
-        return _encode_parts(self.field.value, self.value, self.id)
+        return encode_parts(self.field.value, self.value, self.id)
 
     @classmethod
     def decode(cls, text: str, field: TaskOrderField, argument: str) -> Self:
@@ -71,7 +77,7 @@ class Cursor(NamedTuple):
             BadUserInput: the text is no cursor of ours, or one of another order.
         """
         try:
-            named, plain, id = _decode_parts(text)
+            named, plain, id = decode_parts(text)
             if type(id) is not int or not 0 < id <= TASK_ID_MAX:
                 raise ValueError(id)
             cursor = cls(TaskOrderField(named), _ordered_value(TaskOrderField(named), plain), id)
@@ -92,7 +98,7 @@ class LabelCursor(NamedTuple):
     """In any spelling."""
 
     def encode(self) -> str:
-        return _encode_parts(LABELS, self.name)
+        return encode_parts(LABELS, self.name)
 
     @classmethod
     def decode(cls, text: str, argument: str) -> Self:
@@ -102,7 +108,7 @@ class LabelCursor(NamedTuple):
             BadUserInput: the text is no cursor of ours, or one of a list of something else.
         """
         try:
-            named, name = _decode_parts(text)
+            named, name = decode_parts(text)
             if named != LABELS or not isinstance(name, str):
                 raise ValueError(named)
             if len(name) > LABEL_MAX_LENGTH or not is_storable(name):
@@ -126,7 +132,7 @@ class ChangeCursor(NamedTuple):
 
     def encode(self) -> str:
         parts = self if self.origin is not None else self[:2]
-        return _encode_parts(CHANGES, *parts)
+        return encode_parts(CHANGES, *parts)
 
     @classmethod
     def decode(cls, text: str, argument: str) -> Self:
@@ -136,7 +142,7 @@ class ChangeCursor(NamedTuple):
             BadUserInput: the text is no cursor of ours, or one of a list of tasks.
         """
         try:
-            named, version, purged_version, *origins = _decode_parts(text)
+            named, version, purged_version, *origins = decode_parts(text)
             (origin,) = origins or (None,)
             if named != CHANGES:
                 raise ValueError(named)
@@ -156,11 +162,17 @@ def _whole(plain: object, most: int) -> int:
     return plain
 
 
-def _encode_parts(*parts: object) -> str:
+def encode_parts(*parts: object) -> str:
+    """Return the cursor that holds these values of JSON."""
     return _text_of(orjson.dumps(parts))
 
 
-def _decode_parts(text: str) -> list[object]:
+def decode_parts(text: str) -> list[object]:
+    """Return the values that `encode_parts` was given.
+
+    Raises:
+        ValueError, TypeError, RecursionError: the text is no cursor of ours.
+    """
     if len(text) > CURSOR_MAX_LENGTH:
         raise ValueError(len(text))
     data = urlsafe_b64decode(text.encode("ascii") + b"==")
@@ -209,8 +221,8 @@ def _due_at(plain: str) -> str:
 class PageInfo:
     next: strawberry.Private[Callable[[], bool | Awaitable[bool]]]
     previous: strawberry.Private[Callable[[], bool | Awaitable[bool]]]
-    start: strawberry.Private[Cursor | LabelCursor | ChangeCursor | None]
-    end: strawberry.Private[Cursor | LabelCursor | ChangeCursor | None]
+    start: strawberry.Private[Place | None]
+    end: strawberry.Private[Place | None]
 
     @strawberry.field(
         description="The cursor of the page's first entry; null when the page is empty."
@@ -368,7 +380,7 @@ class TaskChangeConnection:
 
 
 def page_size(first: int | None, last: int | None) -> int:
-    """Return the number of tasks that a page may have.
+    """Return the number of things that a page may have.
 
     Raises:
         BadUserInput: both are given, or one is out of range.

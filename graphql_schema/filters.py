@@ -28,10 +28,10 @@ SEARCH_MAX_LENGTH = 200
 _SEARCHED = " or ".join(f"`{f.name}`" for f in TASK_FACTS.values() if May.SEARCH in f.may)
 
 
-@strawberry.enum(description="Choose tasks by whether they are in the trash.")
+@strawberry.enum(description="Choose tasks, or lists, by whether they are in the trash.")
 class TaskTrash(Enum):
-    EXCLUDE = strawberry.enum_value("EXCLUDE", description="Tasks that are not in the trash.")
-    ONLY = strawberry.enum_value("ONLY", description="Tasks that are in the trash.")
+    EXCLUDE = strawberry.enum_value("EXCLUDE", description="What is not in the trash.")
+    ONLY = strawberry.enum_value("ONLY", description="What is in the trash.")
 
 
 @strawberry.enum(description="Choose tasks by whether they are subtasks.")

@@ -4,6 +4,7 @@ import strawberry
 from strawberry.schema.config import StrawberryConfig
 
 from graphql_schema.batches import EMPTIED_MAX
+from graphql_schema.lists import TaskList
 from graphql_schema.results import (
     CreateTaskResult,
     CreateTasksResult,
@@ -21,8 +22,8 @@ from graphql_schema.results import (
     UserError,
 )
 from graphql_schema.scalars import SCALARS
-from graphql_schema.types import Task, User
-from resolvers import batches, changes, moves, mutations, queries, subscriptions
+from graphql_schema.types import Node, Task, User
+from resolvers import batches, changes, moves, mutations, queries, subscriptions, task_lists
 from resolvers.statements.labels import RENAMED_MAX
 
 
@@ -43,6 +44,21 @@ class Query:
         description="The task with this id; null when the caller has none.",
     )
     tasks = strawberry.field(resolver=queries.tasks, description="A page of the caller's tasks.")
+    list = strawberry.field(
+        resolver=task_lists.task_list,
+        graphql_type=TaskList | None,
+        description="The list with this id; null when the caller has none.",
+    )
+    lists = strawberry.field(
+        resolver=task_lists.task_lists,
+        description="A page of the caller's lists, by their position.",
+    )
+    node = strawberry.field(
+        resolver=task_lists.node,
+        graphql_type=Node | None,
+        description="What has this id, as `task` or `list` shows it; null when the caller has "
+        "nothing with it.",
+    )
     labels = strawberry.field(
         resolver=queries.labels,
         description="Labels in use, by name, upper and lower case alike.",

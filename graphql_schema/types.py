@@ -101,8 +101,15 @@ def _subtask_count(
     return 0 if row.parent_id else info.context.related.subtask_count(row.id, status)
 
 
+@strawberry.interface(description="What has an id by which `node` finds it.")
+class Node:
+    id: strawberry.ID = strawberry.field(
+        description="Opaque, and never reused. It tells the kind: digits alone are a task."
+    )
+
+
 @strawberry.type(description="A task. Only its owner can see it.")
-class Task:
+class Task(Node):
     id: strawberry.ID = read(TASK_FACTS["id"])
     title: str = read(TASK_FACTS["title"])
     description: str | None = read(TASK_FACTS["description"])

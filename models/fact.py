@@ -80,15 +80,10 @@ class Fact:
         return isinstance(self.column.type, String)
 
     @property
-    def has_order_key(self) -> bool:
-        """Whether lists are ordered by another column, which a trigger makes of it."""
-        return f"{self.name}_order" in self.column.table.c
-
-    @property
     def order_key(self) -> Column[Any]:
-        """The column that lists are ordered by: of a text for people its place."""
-        table = self.column.table
-        return table.c[f"{self.name}_order"] if self.has_order_key else self.column
+        """The column that lists are ordered by: where a trigger keeps a text's place, that."""
+        columns = self.column.table.c
+        return columns.get(f"{self.name}_order", self.column)
 
     def stored(self, value: object) -> object:
         """Return a value as it is stored: a line tidied, and null for a blank text that may be so.

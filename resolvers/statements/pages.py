@@ -3,7 +3,7 @@
 import operator
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import reduce
-from typing import Any, Generic, NamedTuple
+from typing import Any, Generic, NamedTuple, Protocol
 
 from sqlalchemy import (
     BigInteger,
@@ -21,7 +21,6 @@ from sqlalchemy import (
     union_all,
 )
 
-from graphql_schema.connections import Cursor
 from models.fact import Fact
 from models.metadata import INSTALLATION
 from models.statement import Sql
@@ -29,6 +28,17 @@ from resolvers.statements.compiling import compiled
 from resolvers.statements.kind import OWNER, Condition, Kind, Thing
 
 _NONE: SQLColumnExpression[int] = literal_column("0")
+
+
+class Place(Protocol):
+    """A position in an order: the value that is ordered by, and the id, which breaks ties."""
+
+    @property
+    def value(self) -> object: ...
+
+    @property
+    def id(self) -> int: ...
+
 
 Parts = Sequence[Sequence[Condition]]
 """The conditions of each part of a list; together the parts hold all of it."""
@@ -61,7 +71,7 @@ class FeedRow(NamedTuple, Generic[Thing]):
     row: Thing | None
 
 
-def position(name: str, cursor: Cursor | None) -> Mapping[str, object]:
+def position(name: str, cursor: Place | None) -> Mapping[str, object]:
     """Return the values of a cursor's parameters; none where there is no cursor."""
     if cursor is None:
         return {}
@@ -76,7 +86,8 @@ def _here_and_place(
     if by_id:
         return here, place
     value = bindparam(f"{name}_value", type_=order.column.type)
-    key = func.order_of(value) if order.has_order_key else value
+    is_itself = order.order_key is order.column
+    key = value if is_itself else func.order_of(value)
     return tuple_(order.order_key, here), tuple_(key, place)
 
 
