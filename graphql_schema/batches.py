@@ -141,7 +141,7 @@ class UpdateTasksInput:
         """Return the columns that were given, with what is stored in them, but for labels."""
         return {**changed_values(self), **moved(self)}
 
-    def labels(self) -> Mapping[str, Sequence[str]]:
+    def label_changes(self) -> Mapping[str, Sequence[str]]:
         """Return the labels to add and to remove as they are stored, where any are."""
         both = {"added": given(self.add_labels), "removed": given(self.remove_labels)}
         return {

@@ -72,7 +72,7 @@ async def update_tasks(
         return ListNotFound()
     context, keys = info.context, _keys(input.ids)
     statement = statements.update_tasks(
-        context.user_id, _asked(keys), input.values(), input.labels(), context.quota
+        context.user_id, _asked(keys), input.values(), input.label_changes(), context.quota
     )
     try:
         changed = await changes(context, input, statement)

@@ -119,7 +119,11 @@ class Shape(NamedTuple):
 
     def conditions(self) -> Iterator[Condition]:
         is_live = self.trash is TaskTrash.EXCLUDE
-        yield TASK.is_live if is_live else TASK.is_in_trash
+        if self.is_walked:
+            yield TASK.is_live if is_live else TASK.is_in_trash
+        else:
+            # Not as indexes have it: PostgreSQL would look for the ids in one of an order.
+            yield func.num_nulls(_COLUMNS.deleted_at) == literal_column("1" if is_live else "0")
         match self.status:
             case TaskStatus.PENDING:
                 yield not_(_COLUMNS.completed)
