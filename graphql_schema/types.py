@@ -3,14 +3,17 @@
 from collections.abc import Awaitable, Sequence
 from datetime import UTC, date, datetime, time
 from enum import Enum
-from typing import Annotated, Protocol, Self
+from typing import Annotated, Any, Protocol, Self, cast
 
 import strawberry
+from strawberry.types.base import StrawberryOptional
+from strawberry.types.lazy_type import LazyType
 
 from graphql_schema.fields import read
 from models.instant import Instant
 from models.quota import Quota, Stored
 from models.task import SUBTASKS_MAX, TASK_FACTS, TaskRow
+from models.task_list import TaskListRow
 from models.user import USER_FACTS, UserRow
 
 _INT_MAX = 2**31 - 1
@@ -19,6 +22,10 @@ _INT_MAX = 2**31 - 1
 
 class Related(Protocol):
     """Reads what tasks refer to, and what refers to them: of all that are asked for at once."""
+
+    def task_list(self, key: int) -> Awaitable[TaskListRow | None]:
+        """Return a list, in the trash or not."""
+        ...
 
     def task(self, key: int) -> Awaitable[TaskRow | None]:
         """Return a task, in the trash or not."""
@@ -81,8 +88,15 @@ _Status = Annotated[
 ]
 _Info = strawberry.Info[ViewerContext, None]
 
+# Lists are pages of tasks, and so their type stands above this module.
+_TASK_LIST: Any = StrawberryOptional(cast("Any", LazyType("TaskList", "graphql_schema.lists")))
+
 
 # These are no coroutines: all tasks of a page ask before the first of them is answered.
+
+
+def _list(row: strawberry.Parent[TaskRow], info: _Info) -> Awaitable[TaskListRow | None] | None:
+    return None if row.list_id is None else info.context.related.task_list(row.list_id)
 
 
 def _parent(row: strawberry.Parent[TaskRow], info: _Info) -> Awaitable[TaskRow | None] | None:
@@ -134,6 +148,11 @@ class Task(Node):
     async def owner(self, info: _Info) -> UserRow:
         return await info.context.viewer()
 
+    list = strawberry.field(
+        resolver=_list,
+        graphql_type=_TASK_LIST,
+        description="The list that it is in; null for the inbox.",
+    )
     parent = strawberry.field(
         resolver=_parent,
         graphql_type="Task | None",

@@ -9,6 +9,7 @@ from typing import Generic, TypeVar
 from auth.context import Context
 from graphql_schema.types import TaskStatus
 from models.task import TaskRow
+from models.task_list import TaskListRow
 from resolvers.statements import related as statements
 
 Value = TypeVar("Value")
@@ -53,6 +54,7 @@ class RelatedTasks:
 
     def __init__(self, context: Context) -> None:
         self._context = context
+        self._lists = Loader[TaskListRow | None](self._read_lists, None)
         self._tasks = Loader[TaskRow | None](self._read_tasks, None)
         self._subtasks = {
             status: Loader[Sequence[TaskRow]](partial(self._read_subtasks, status), [])
@@ -62,6 +64,9 @@ class RelatedTasks:
             status: Loader(partial(self._read_counts, status), 0) for status in TaskStatus
         }
 
+    def task_list(self, key: int) -> Awaitable[TaskListRow | None]:
+        return self._lists.load(key)
+
     def task(self, key: int) -> Awaitable[TaskRow | None]:
         return self._tasks.load(key)
 
@@ -70,6 +75,10 @@ class RelatedTasks:
 
     def subtask_count(self, parent: int, status: TaskStatus) -> Awaitable[int]:
         return self._counts[status].load(parent)
+
+    async def _read_lists(self, keys: Sequence[int]) -> Mapping[int, TaskListRow]:
+        statement = statements.lists_with_keys(self._context.user_id, keys)
+        return {row.id: row for row in await self._context.database.fetch(statement)}
 
     async def _read_tasks(self, keys: Sequence[int]) -> Mapping[int, TaskRow]:
         statement = statements.tasks_with_keys(self._context.user_id, keys)

@@ -8,18 +8,25 @@ from sqlalchemy import ARRAY, BigInteger, any_, bindparam, func, not_, select
 from graphql_schema.types import TaskStatus
 from models.statement import Sql, Statement
 from models.task import TaskRow
+from models.task_list import TaskListRow
 from models.user import UserId
 from resolvers.statements.compiling import compiled
-from resolvers.statements.kind import Condition
+from resolvers.statements.kind import Condition, Kind, Thing
+from resolvers.statements.lists import LIST
 from resolvers.statements.tasks import TASK
 
 _COLUMNS = TASK.table.c
 _KEYS = any_(bindparam("keys", type_=ARRAY(BigInteger)))
 
 
+def lists_with_keys(owner: UserId, keys: Sequence[int]) -> Statement[TaskListRow]:
+    """Return those of the lists that there are, in the trash or not, in any order."""
+    return Statement(_with_keys(LIST), owner, {"keys": keys})
+
+
 def tasks_with_keys(owner: UserId, keys: Sequence[int]) -> Statement[TaskRow]:
     """Return those of the tasks that there are, in the trash or not, in any order."""
-    return Statement(_tasks_with_keys(), owner, {"keys": keys})
+    return Statement(_with_keys(TASK), owner, {"keys": keys})
 
 
 def subtasks(owner: UserId, keys: Sequence[int], status: TaskStatus) -> Statement[TaskRow]:
@@ -38,9 +45,9 @@ def count_subtasks(
 
 
 @cache
-def _tasks_with_keys() -> Sql[TaskRow]:
-    statement = select(*TASK.columns).where(TASK.is_owned, _COLUMNS.id == _KEYS)
-    return compiled(statement, TASK.make_row, writes=False)
+def _with_keys(kind: Kind[Thing]) -> Sql[Thing]:
+    statement = select(*kind.columns).where(kind.is_owned, kind.table.c.id == _KEYS)
+    return compiled(statement, kind.make_row, writes=False)
 
 
 @cache
