@@ -15,7 +15,7 @@ from graphql_schema.types import Label, Task, TaskPriority
 from graphql_schema.values import TASK_ID_MAX, is_storable
 from models.instant import Instant
 from models.label import LABEL_MAX_LENGTH
-from models.task import TaskRow
+from models.task import POSITION_MAX_LENGTH, TaskRow
 
 PAGE_SIZE_DEFAULT = 50
 PAGE_SIZE_MAX = 100
@@ -159,6 +159,10 @@ def _ordered_value(field: TaskOrderField, plain: object) -> Instant | str | int:
         raise TypeError(plain)
     if field is TaskOrderField.DUE:
         return _due_at(plain)
+    if field is TaskOrderField.POSITION:
+        if not (plain.isascii() and plain.isalnum()) or len(plain) > POSITION_MAX_LENGTH:
+            raise ValueError(plain)
+        return plain
     if field.fact.is_text:
         if len(plain) > (field.fact.max_length or CURSOR_MAX_LENGTH) or not is_storable(plain):
             raise ValueError(plain)

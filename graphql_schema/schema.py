@@ -11,6 +11,7 @@ from graphql_schema.results import (
     DeleteTaskResult,
     DeleteTasksResult,
     EmptyTrashResult,
+    MoveTaskResult,
     PurgeTasksResult,
     RenameLabelResult,
     RestoreTaskResult,
@@ -22,7 +23,7 @@ from graphql_schema.results import (
 )
 from graphql_schema.scalars import SCALARS
 from graphql_schema.types import Node, Task, User
-from resolvers import batches, changes, mutations, queries, subscriptions, task_lists
+from resolvers import batches, changes, moves, mutations, queries, subscriptions, task_lists
 from resolvers.changes import task_changes
 from resolvers.statements.labels import RENAMED_MAX
 
@@ -91,6 +92,12 @@ class Mutation:
         resolver=mutations.update_task,
         graphql_type=UpdateTaskResult | None,
         description="Change a task.",
+    )
+    move_task = strawberry.field(
+        resolver=moves.move_task,
+        graphql_type=MoveTaskResult | None,
+        description="Put a task into a list or below another task, or elsewhere among its "
+        "siblings. Its subtasks follow it. Siblings may get another `position`, in the same order.",
     )
     toggle_task = strawberry.field(
         resolver=mutations.toggle_task,

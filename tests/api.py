@@ -2,6 +2,7 @@
 
 import json
 import os
+import random
 import ssl
 import threading
 import time
@@ -36,7 +37,9 @@ NO_CERTIFICATES = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 SECRET = "a-secret-for-tests-of-thirty-two-bytes-or-more"
 
-TASK = " ".join(map(to_camel_case, TaskRow._fields))
+TASK = " ".join(
+    to_camel_case(name) for name in TaskRow._fields if name not in ("list_id", "parent_id")
+)
 """The fields of a task that are columns."""
 
 CREATE = f"""
@@ -171,6 +174,16 @@ def nonempty(rows: Iterable[T]) -> list[T]:
     found = list(rows)
     assert found, "there are none"
     return found
+
+
+def new_id(days_ago: float = 0) -> str:
+    """Return an id of a task as a client makes it."""
+    return str((int(time.time() - days_ago * 86_400) << 21) + random.getrandbits(21))
+
+
+def issues(answer: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return the path and the code of everything that is wrong with an input."""
+    return [(".".join(issue["path"]), issue["code"]) for issue in answer.get("issues", [])]
 
 
 class Caller:

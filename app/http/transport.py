@@ -39,8 +39,9 @@ class CoalescedTransport:
         self._pieces.append(data)
 
     def flush(self) -> None:
-        if self._pieces:
-            pieces, self._pieces = self._pieces, []
+        pieces, self._pieces = self._pieces, []
+        # Another may have closed it: then uvloop refuses what is written.
+        if pieces and not self._transport.is_closing():
             self._transport.write(b"".join(pieces))
 
     def close(self) -> None:

@@ -20,7 +20,6 @@ from graphql import (
     ObjectValueNode,
     OperationDefinitionNode,
     OperationType,
-    StringValueNode,
     ValueNode,
     VariableNode,
     get_named_type,
@@ -40,8 +39,11 @@ from graphql_schema.limits import Size, page_size_max, page_sizes, within_page_b
 WRITE_POINTS = 10
 """Points for a task that is written. PostgreSQL needs ten times as long for it as to read one."""
 
+CREATE_POINTS = 5
+"""Points for one of several new tasks: together they need half as long as one after the other."""
+
 LOOKUP_POINTS = 12
-"""Points for a search, which looks up a thousand tasks at most, for a range, and for a count.
+"""Points for what looks up a thousand tasks at most, as a search, for a range, and for a count.
 
 In another order than that of its field, all tasks may have to be looked at for a range.
 """
@@ -49,7 +51,13 @@ In another order than that of its field, all tasks may have to be looked at for 
 REMOVED_A_POINT = 100
 """Tasks that a point pays for where they are removed all at once: it is taken afterwards."""
 
-COUNT_FIELD, IDS_FIELD, SEARCH_FIELD, FILTER = "totalCount", "ids", "search", "filter"
+COUNT_FIELD, FILTER = "totalCount", "filter"
+
+LOOKUP_FIELDS = ("search", "priorities")
+"""The conditions of a filter, besides those with members, by which tasks are looked up."""
+
+BATCH_FIELDS = {"ids": WRITE_POINTS, "tasks": CREATE_POINTS}
+"""The lists in inputs of mutations, and the points for each task in them."""
 
 Path = tuple[str, ...]
 """Where a value is given: a variable, and the members that lead from it to the value."""
@@ -76,19 +84,19 @@ class PageRows(NamedTuple):
 
 
 class Batch(NamedTuple):
-    """The tasks that are written, by the ids in a variable."""
+    """The tasks that are written, of which there is a list in a variable."""
 
-    ids: Path
+    tasks: Path
     points: int
     """Points for each task."""
 
     def cost(self, variables: Mapping[str, object]) -> int:
-        ids = _at(variables, self.ids)
-        return self.points * _batch_size(len(ids) if isinstance(ids, list) else 1)
+        tasks = _at(variables, self.tasks)
+        return self.points * _batch_size(len(tasks) if isinstance(tasks, list) else 1)
 
 
 class Lookup(NamedTuple):
-    """A search for what a variable holds, or a range that it holds."""
+    """A look-up by what a variable holds, or a range that it holds."""
 
     value: Path
 
@@ -135,13 +143,13 @@ class Prices:
         }
         """The members of a page's filter that are searches or ranges, by its field's name."""
         self._batches = {
-            name
+            name: member
             for name, field in (mutation.fields if mutation else {}).items()
             for argument in field.args.values()
             if is_input_object_type(type_ := get_named_type(argument.type))
-            and IDS_FIELD in type_.fields
+            for member in BATCH_FIELDS.keys() & type_.fields.keys()
         }
-        """The mutations of many tasks."""
+        """The mutations of many tasks, and the list in the input of each."""
 
     def price(self, document: DocumentNode, operation: OperationDefinitionNode) -> Price:
         """Return the price of an operation that is valid and within the limits."""
@@ -169,14 +177,15 @@ class Prices:
         return Price(max(points, 0 if parts else 1), parts, defaults, event)
 
     def _writing(self, field: FieldNode, weight: int, parts: list[Part]) -> int:
-        points = WRITE_POINTS + weight - 1
-        if field.name.value not in self._batches:
-            return points
-        ids = _given(field, "input", IDS_FIELD)
-        if isinstance(ids, tuple):
-            parts.append(Batch(ids, points))
+        member = self._batches.get(field.name.value)
+        if member is None:
+            return WRITE_POINTS + weight - 1
+        points = BATCH_FIELDS[member] + weight - 1
+        tasks = _given(field, "input", member)
+        if isinstance(tasks, tuple):
+            parts.append(Batch(tasks, points))
             return 0
-        return points * _batch_size(len(ids.values) if isinstance(ids, ListValueNode) else 1)
+        return points * _batch_size(len(tasks.values) if isinstance(tasks, ListValueNode) else 1)
 
     def _page(
         self, field: FieldNode, below: Groups, selections: Selections, parts: list[Part]
@@ -196,9 +205,7 @@ class Prices:
             asked = _given(field, FILTER, member)
             if isinstance(asked, tuple):
                 parts.append(Lookup(asked))
-            elif (isinstance(asked, StringValueNode) and asked.value) or (
-                isinstance(asked, ObjectValueNode) and asked.fields
-            ):
+            elif asked and value_from_ast_untyped(asked):
                 points += LOOKUP_POINTS
         sizes = tuple(page_sizes(field))
         page = PageRows(sizes, max(rows, 1), page_size_max(field.name.value))
@@ -222,7 +229,7 @@ def _lookups_of(filter: GraphQLInputType) -> Sequence[str]:
     return [
         name
         for name, field in named.fields.items()
-        if name == SEARCH_FIELD or is_input_object_type(get_named_type(field.type))
+        if name in LOOKUP_FIELDS or is_input_object_type(get_named_type(field.type))
     ]
 
 
@@ -245,9 +252,9 @@ def _at(variables: Mapping[str, object], path: Path) -> object:
     return value
 
 
-def _batch_size(ids: int) -> int:
-    """Return how many tasks may be written. More ids than may be given are refused."""
-    return min(max(ids, 1), BATCH_MAX)
+def _batch_size(given: int) -> int:
+    """Return how many tasks may be written. More than may be given are refused."""
+    return min(max(given, 1), BATCH_MAX)
 
 
 def _page_size(sizes: Iterable[object], most: int) -> int:

@@ -28,6 +28,7 @@ SCALARS: Mapping[str, Sequence[Any]] = {
     "Boolean": [True, False],
     "ID": ["1", "2", "seven", 3],
     "Date": ["2024-02-29", "no date"],
+    "TimeOfDay": ["09:00", "no time"],
     "DateTime": ["2024-02-29T00:00:00Z", "no time"],
 }
 WRONG: Sequence[Any] = [None, 1, 2**31, "x", 1.0, True, [], {}, {"x": 1}, [None]]

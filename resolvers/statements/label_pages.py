@@ -99,7 +99,9 @@ def _array(rows: Select[Any]) -> SQLColumnExpression[Any]:
 def _labels() -> Sql[tuple[str]]:
     after = bindparam("after", type_=Text)
     # Nothing comes before the empty text, and nothing has it as its key.
-    is_after = _COLUMNS.key > func.coalesce(_key(after), literal_column("''"))
+    # As a query of its own: row security would keep COALESCE from the index.
+    least = select(func.coalesce(_key(after), literal_column("''"))).scalar_subquery()
+    is_after = _COLUMNS.key > least
     start = _first(_COLUMNS.key, _COLUMNS.name, where=is_after).subquery()
     one = literal_column("1", Integer)
     walk = select(start.c.key, start.c.name, one.label("place")).where(literal_column("0") < _LIMIT)

@@ -2,7 +2,7 @@
 
 import itertools
 import operator
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import reduce
 from typing import Any, Generic, NamedTuple, Protocol
 
@@ -30,6 +30,8 @@ from models.statement import Sql
 from resolvers.statements.compiling import compiled
 from resolvers.statements.kind import OWNER, Condition, Kind, Thing
 
+_NONE: SQLColumnExpression[int] = literal_column("0")
+
 
 class Place(Protocol):
     """A position in an order: the value that is ordered by, and the id, which breaks ties."""
@@ -54,6 +56,10 @@ class Stretch(NamedTuple):
     """The names of the cursors whose places lie in this stretch."""
     by_id: bool = False
     """All things in it have the same value, so that their ids alone are their order."""
+    leading: Sequence[SQLColumnExpression[Any]] = ()
+    """Columns that are alike in all things in it, and come first in the index."""
+    is_sorted: bool = False
+    """All things in it are read from another index than that of their order, and then sorted."""
 
 
 class FeedRow(NamedTuple, Generic[Thing]):
@@ -116,13 +122,14 @@ def page(
 
     def read(stretch: Stretch, *conditions: Condition) -> list[Select[Any]]:
         columns = [*kind.columns, key.label("key")]
-        keys = [id] if stretch.by_id else [key, id]
-        return [
-            ordered(
-                select(*columns).where(kind.is_owned, *part, *between(stretch), *conditions), *keys
-            )
+        keys = [id] if stretch.by_id else [*stretch.leading, key, id]
+        found = [
+            select(*columns).where(kind.is_owned, *part, *between(stretch), *conditions)
             for part in stretch.parts
         ]
+        if stretch.is_sorted:
+            return [_ordered_later(each, ordered) for each in found]
+        return [ordered(each, *keys) for each in found]
 
     if len(stretches) == 1:
         selects = read(stretches[0])
@@ -134,6 +141,15 @@ def page(
     page = _union(selects).subquery("page")
     statement = select(*(page.c[name] for name in kind.fields))
     return compiled(ordered(statement, page.c.key, page.c.id), kind.make_row, writes=False)
+
+
+def _ordered_later(statement: Select[Any], ordered: Callable[..., Select[Any]]) -> Select[Any]:
+    """Return what reads all rows before it puts them in order.
+
+    Else PostgreSQL may walk along the index of the order, past everything that is not in the list.
+    """
+    found = statement.offset(_NONE).subquery("found")
+    return ordered(select(found), found.c.key, found.c.id)
 
 
 def _union(selects: Sequence[Select[Any]]) -> Select[Any] | CompoundSelect[Any]:
@@ -156,18 +172,21 @@ def any_beyond(
             yield here <= place if smaller else here >= place
 
     def keys(stretch: Stretch) -> Iterator[SQLColumnExpression[Any]]:
-        for each in [id] if stretch.by_id else [key, id]:
+        for each in [id] if stretch.by_id else [*stretch.leading, key, id]:
             yield each.desc() if smaller else each
 
-    # Not EXISTS, which would drop the order, and with it the index that leads straight there.
+    def any_of(stretch: Stretch, part: Sequence[Condition]) -> Select[Any]:
+        yes: SQLColumnExpression[bool] = literal_column("true", Boolean)
+        conditions = (kind.is_owned, *part, *beyond(stretch))
+        if stretch.is_sorted:
+            # For one row PostgreSQL might look through the whole table.
+            return select(func.count() > _NONE).where(*conditions)
+        # Not EXISTS, which would drop the order, and with it the index that leads straight there.
+        first = select(yes).where(*conditions).order_by(*keys(stretch))
+        return first.limit(literal_column("1"))
+
     found = [
-        select(literal_column("true", Boolean))
-        .where(kind.is_owned, *part, *beyond(stretch))
-        .order_by(*keys(stretch))
-        .limit(literal_column("1"))
-        .scalar_subquery()
-        for stretch in stretches
-        for part in stretch.parts
+        any_of(stretch, part).scalar_subquery() for stretch in stretches for part in stretch.parts
     ]
     return compiled(select(func.coalesce(*found, literal_column("false"))), tuple, writes=False)
 

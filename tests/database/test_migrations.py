@@ -146,6 +146,18 @@ def shape(url: str) -> list[tuple[Any, ...]]:
     )
 
 
+def id_for_code_from_before(url: str, user: str) -> int:
+    """Add a task as code from before does, which leaves its id to the identity; return the id."""
+    with psycopg.connect(url) as connection:
+        ((id,),) = connection.execute(
+            "WITH counter AS (UPDATE task_counters SET version = version + 1 WHERE user_id = %s "
+            "RETURNING user_id, version) INSERT INTO tasks (user_id, title, version) "
+            "SELECT user_id, 'x', version FROM counter RETURNING id",
+            [user],
+        ).fetchall()
+    return int(id)
+
+
 def test_models_and_migrations_agree(migrated_database: Database) -> None:
     engine = create_engine(migrated_database.superuser_url, poolclass=NullPool)
     with engine.connect() as connection:
@@ -378,6 +390,54 @@ def test_what_is_committed_before_a_failure_is_not_called_unchanged(
     assert pending(url) == []
 
 
+def test_nobody_waits_long_for_a_migration_that_waits_for_a_reader(
+    fresh_database: Database,
+) -> None:
+    url = fresh_database.superuser_url
+    upgrade(url, revision="0010")
+    run(url, "INSERT INTO users (id, name) VALUES ('ada', 'Ada')")
+    waits = (
+        "SELECT count(*) > 0 FROM pg_stat_activity WHERE wait_event_type = 'Lock' "
+        "AND datname = current_database()"
+    )
+    with ThreadPoolExecutor() as pool, psycopg.connect(url) as reader:
+        reader.execute("SELECT FROM tasks")
+        migration = pool.submit(upgrade, url)
+        for _ in range(3):
+            wait_until(url, waits)
+            with psycopg.connect(fresh_database.server_url) as connection:
+                # Ten times as long as the migration waits before it lets others pass.
+                connection.execute("SET lock_timeout = '2s'")
+                connection.execute("SELECT set_config('app.user_id', 'ada', true)")
+                connection.execute(BEFORE_THE_FOLD)
+        reader.rollback()
+        migration.result()
+    assert pending(url) == []
+    assert rows(url, "SELECT count(*), max(version) FROM tasks") == [(3, 3)]
+
+
+def test_places_are_filled_while_a_row_is_being_changed(fresh_database: Database) -> None:
+    url = fresh_database.superuser_url
+    upgrade(url, revision="0010")
+    run(url, "INSERT INTO users (id, name) VALUES ('ada', 'Ada')")
+    with psycopg.connect(fresh_database.server_url) as connection:
+        connection.execute("SELECT set_config('app.user_id', 'ada', true)")
+        for _ in range(5):
+            connection.execute(BEFORE_THE_FOLD)
+    upgrade(url, revision="0011")
+    before = rows(url, "SELECT id, version, updated_at FROM tasks ORDER BY id")
+    with ThreadPoolExecutor() as pool, psycopg.connect(url) as locked:
+        locked.execute("UPDATE tasks SET completed = true WHERE title LIKE '%%2'")
+        migration = pool.submit(upgrade, url)
+        wait_until(url, "SELECT count(*) = 1 FROM tasks WHERE position IS NULL")
+        locked.rollback()
+        migration.result()
+    assert rows(url, "SELECT id, version, updated_at FROM tasks ORDER BY id") == before
+    assert rows(url, "SELECT position FROM tasks ORDER BY id") == [
+        (f"{id:014x}V",) for id, *_ in before
+    ]
+
+
 def test_twenty_at_once_apply_each_migration_once(fresh_database: Database) -> None:
     url = fresh_database.superuser_url
     with ThreadPoolExecutor(20) as pool:
@@ -524,9 +584,10 @@ def test_a_hand_made_system_is_adopted(
         assert (first["id"], first["title"], first["version"]) == ("2", "first", 1)
         noon = datetime(2026, 1, 2, 12, tzinfo=UTC)
         assert datetime.fromisoformat(second["createdAt"]) == noon
-        new = ada.create()
         # The deleted task's id is not used again.
-        assert (int(new["id"]) > 3, new["version"]) == (True, 3)
+        assert id_for_code_from_before(url, "ada") == 4
+        new = ada.create()
+        assert (int(new["id"]) > 4, new["version"]) == (True, 4)
         assert ada.data("{ me { createdAt } }")["me"]["createdAt"].startswith("2026-01-01T12:00")
 
 
@@ -549,17 +610,17 @@ def test_tables_without_keys_get_them(
     # The description came last, for it was not there.
     assert sorted(shape(url)) == sorted(shape(migrated_database.superuser_url))
     assert rows(url, "SELECT id, version FROM tasks") == [(1, 1)]
-    with running_server(settings_for(fresh_database.server_url)) as server:
-        # The sequence, which the column did not own, had given 2 to the deleted task.
-        assert int(server.user("ada").create()["id"]) > 2
+    # The sequence, which the column did not own, had given 2 to the deleted task.
+    assert id_for_code_from_before(url, "ada") == 3
 
 
 def test_an_identity_that_is_behind_its_ids_is_moved_on(fresh_database: Database) -> None:
     url = fresh_database.superuser_url
     run(url, LOOSE + "ALTER TABLE tasks ALTER id ADD GENERATED ALWAYS AS IDENTITY")
     upgrade(url)
-    sequence = "SELECT nextval(pg_get_serial_sequence('tasks', 'id'))"
-    assert rows(url, sequence) == [(10,)]
+    assert id_for_code_from_before(url, "eve") == 10
+    with running_server(settings_for(fresh_database.server_url)) as server:
+        assert int(server.user("eve").create()["id"]) > 10
 
 
 def test_triggers_do_not_take_a_migration_for_a_change(fresh_database: Database) -> None:
@@ -670,6 +731,37 @@ def test_what_would_be_lost_stops_the_migration(
     with pytest.raises(MigrationFailed, match=sentence):
         upgrade(url)
     assert shape(url) == before
+
+
+@pytest.mark.parametrize(
+    ("script", "sentence"),
+    [
+        (
+            LOOSE + f"ALTER TABLE tasks ADD {column} text",
+            rf"cannot be adopted without loss: tasks has a column {column} that is not this "
+            r"server's\.",
+        )
+        for column in ("priority", "labels", "position")
+    ]
+    + [
+        (
+            LOOSE + f"CREATE TABLE {table} (id integer)",
+            rf"cannot be adopted without loss: there is a table {table} that is not this "
+            r"server's\.",
+        )
+        for table in ("task_lists", "task_labels")
+    ],
+)
+def test_what_others_have_named_as_a_later_migration_does_stops_it(
+    fresh_database: Database, script: str, sentence: str
+) -> None:
+    url = fresh_database.superuser_url
+    run(url, script)
+    with pytest.raises(MigrationFailed, match=sentence):
+        upgrade(url)
+    # Those before it are made, and work.
+    assert pending(url) == REVISIONS[REVISIONS.index("0011") :]
+    assert rows(url, "SELECT title::text FROM tasks ORDER BY id") == [("no times",), ("one time",)]
 
 
 @pytest.mark.parametrize("encoding", ["LATIN1", "SQL_ASCII"])

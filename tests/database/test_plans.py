@@ -9,19 +9,19 @@ from uuid import uuid4
 
 import psycopg
 import pytest
-from psycopg import sql
 
 from app.database.embedded import EmbeddedPostgres
 from graphql_schema.connections import Cursor
-from graphql_schema.filters import OrderDirection, TaskOrderField, TaskStatus, TaskTrash
+from graphql_schema.filters import OrderDirection, TaskOrderField, TaskTrash
+from graphql_schema.types import TaskStatus
 from models.instant import Instant
-from models.statement import Statement
 from models.user import UserId
 from resolvers.statements import lookups, tasks
 from resolvers.statements import task_pages as statements
 from resolvers.statements.task_conditions import Conditions
 from resolvers.statements.task_pages import Page
 from tests.databases import Database, copy_of
+from tests.plans import indexes, plan_of, rows_read
 
 MANY, OTHERS, EACH = 20_000, 40, 250
 BIG = UserId("big")
@@ -75,51 +75,6 @@ def superuser_url(crowd: Database) -> str:
     return crowd.superuser_url
 
 
-def plan_of(
-    connection: psycopg.Connection[Any], statement: Statement[Any], *, prepared: bool = True
-) -> dict[str, Any]:
-    """Return the plan of a statement as it was run: made once for any values, or for these."""
-    values = {**statement.values, "owner": statement.owner}
-    arguments = sql.SQL(", ").join(values[name] for name in statement.sql.parameters)
-    mode = "force_generic_plan" if prepared else "force_custom_plan"
-    with connection.transaction(force_rollback=True):
-        connection.execute("SELECT set_config('app.user_id', %s, true)", [statement.owner])
-        connection.execute(f"SET LOCAL plan_cache_mode = {mode}")
-        connection.execute(f"PREPARE planned AS {statement.sql.text}".encode())
-        explain = sql.SQL("EXPLAIN (ANALYZE, FORMAT JSON) EXECUTE planned ({})").format(arguments)
-        record = connection.execute(explain).fetchone()
-        connection.execute("DEALLOCATE planned")
-    assert record is not None
-    plan: dict[str, Any] = record[0][0]["Plan"]
-    return plan
-
-
-def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    yield plan
-    for part in plan.get("Plans", ()):
-        yield from nodes(part)
-
-
-def rows_read(plan: dict[str, Any]) -> int:
-    """Return how many rows of tables a plan has touched, those that it threw away among them."""
-    scans = [node for node in nodes(plan) if "Relation Name" in node]
-    return int(
-        sum(
-            node["Actual Loops"]
-            * (
-                node["Actual Rows"]
-                + node.get("Rows Removed by Filter", 0)
-                + node.get("Rows Removed by Index Recheck", 0)
-            )
-            for node in scans
-        )
-    )
-
-
-def indexes(plan: dict[str, Any]) -> set[str]:
-    return {node["Index Name"] for node in nodes(plan) if "Index Name" in node}
-
-
 def cursor_in_the_middle(field: TaskOrderField) -> Cursor:
     title = field is TaskOrderField.TITLE
     middle = "common 15000" if title else Instant(str(datetime.now(UTC)))
@@ -128,7 +83,7 @@ def cursor_in_the_middle(field: TaskOrderField) -> Cursor:
 
 @pytest.mark.parametrize("trash", TaskTrash)
 @pytest.mark.parametrize("status", TaskStatus)
-@pytest.mark.parametrize("field", TaskOrderField)
+@pytest.mark.parametrize("field", KEYS)
 def test_any_page_is_read_from_the_index_of_its_order(
     crowded: psycopg.Connection[Any], field: TaskOrderField, status: TaskStatus, trash: TaskTrash
 ) -> None:
@@ -160,7 +115,7 @@ def test_a_few_pending_tasks_are_found_among_many(crowded: psycopg.Connection[An
 def test_tasks_are_looked_up_by_their_ids(
     crowded: psycopg.Connection[Any], status: TaskStatus, prepared: bool
 ) -> None:
-    for field, ids in itertools.product(TaskOrderField, ([], list(range(100, 200)))):
+    for field, ids in itertools.product(KEYS, ([], list(range(100, 200)))):
         page = Page(Conditions(status, ids=ids), field, OrderDirection.ASC, None, None)
         statement = statements.tasks(BIG, page, limit=51, backward=False)
         assert rows_read(plan_of(crowded, statement, prepared=prepared)) <= 2 * len(ids)
@@ -227,7 +182,7 @@ def test_a_search_reads_what_it_finds_alone(
 def test_a_frequent_word_is_found_in_the_order_of_the_page(
     crowded: psycopg.Connection[Any],
 ) -> None:
-    for field, prepared in itertools.product(TaskOrderField, (True, False)):
+    for field, prepared in itertools.product(KEYS, (True, False)):
         page = Page(Conditions(search="comm"), field, OrderDirection.DESC, None, None)
         statement = statements.tasks(BIG, page, limit=51, backward=False)
         assert rows_read(plan_of(crowded, statement, prepared=prepared)) <= READ_MAX

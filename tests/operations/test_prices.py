@@ -14,7 +14,7 @@ from app.operations.documents import Documents
 from graphql_schema.maximums import Limits
 from graphql_schema.schema import schema
 from models.user import UserId
-from tests.api import Caller, Server
+from tests.api import TASK, Caller, Server
 from tests.sockets import signed_in
 
 SINCE = '{from: "2026-01-01T00:00:00Z"}'
@@ -151,6 +151,30 @@ def test_a_task_that_is_written_costs_ten_points(
     assert cost_of(documents, query, variables) == 10 * tasks
 
 
+MAKE = "createTasks(input: {tasks: $tasks}) { __typename }"
+
+
+@pytest.mark.parametrize(
+    ("query", "variables", "cost"),
+    [
+        (f"mutation($tasks: [NewTask!]!) {{ {MAKE} }}", {"tasks": [{"title": "x"}] * 48}, 5 * 48),
+        (f"mutation($tasks: [NewTask!]!) {{ {MAKE} }}", {"tasks": [{"title": "x"}] * 101}, 500),
+        (f"mutation($tasks: [NewTask!]!) {{ {MAKE} a: {MAKE} }}", {"tasks": {"title": "x"}}, 10),
+        ('mutation { createTasks(input: {tasks: [{title: "x"}]}) { __typename } }', {}, 5),
+        (
+            'mutation { restoreTasks(input: {ids: ["1", "2"]}) { __typename } '
+            'renameLabel(input: {from: "a", to: "b"}) { __typename } }',
+            {},
+            30,
+        ),
+    ],
+)
+def test_tasks_that_are_made_together_cost_half(
+    documents: Documents, query: str, variables: dict[str, Any], cost: int
+) -> None:
+    assert cost_of(documents, query, variables) == cost
+
+
 @pytest.mark.parametrize(
     ("query", "cost"),
     [
@@ -182,6 +206,11 @@ def test_a_task_that_is_written_costs_ten_points(
             1 + 2 * 12,
         ),
         ("{ tasks(first: 0, filter: {createdAt: {}}) { nodes { id } } }", 1),
+        ('{ tasks(first: 0, filter: {labels: {any: ["a"]}}) { nodes { id } } }', 1 + 12),
+        ("{ tasks(first: 0, filter: {priorities: [LOW]}) { nodes { id labels } } }", 1 + 12),
+        ("{ tasks(first: 0, filter: {labels: {}, priorities: []}) { nodes { id } } }", 1),
+        ("{ labels(first: 7) { nodes { name } } }", 1 + 7),
+        ("{ labels { nodes { name } edges { cursor } } }", 1 + 100),
         ("{ a: __typename b: __typename }", 2),
         ("subscription { taskChanges { cursor } }", 1),
     ],
@@ -227,14 +256,15 @@ def test_a_point_pays_for_no_more_than_12_kib(documents: Documents, user: Caller
     """The control character takes the most bytes in an answer."""
     ids = [
         user.data(
-            "mutation($t: String!, $d: String) "
-            "{ createTask(input: {title: $t, description: $d}) { ... on Task { id } } }",
+            "mutation($t: String!, $d: String, $l: [String!]!) { createTask(input: "
+            "{title: $t, description: $d, labels: $l}) { ... on Task { id } } }",
             t="a" + 199 * "\x01",
             d=1000 * "\x01",
+            l=[f"{n:02}" + 48 * "😀" for n in range(20)],
         )["createTask"]["id"]
         for _ in range(3)
     ]
-    parts = "id title description completed completedAt createdAt updatedAt version"
+    parts = TASK
     dear = " ".join(f"a{n}: description" for n in range(40))
     rows = "tasks(first: 3, filter: {ids: $ids})"
     for query in (

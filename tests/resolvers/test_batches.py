@@ -6,7 +6,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from tests.api import Caller, Server, running_server, settings_for
+from tests.api import Caller, Server, issues, running_server, settings_for
 from tests.databases import Database
 
 NO_IDS = ["", "0", "x", "01", "٣", str(2**63 - 1), str(2**63), "9" * 5000]
@@ -113,3 +113,56 @@ def test_batches_that_race_each_other_all_count(migrated_database: Database) -> 
             "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()"
         ).fetchone()
     assert deadlocks == (0,)
+
+
+def test_many_tasks_change_in_what_is_given_alone(server: Server) -> None:
+    user = server.user()
+    done = user.create(dueOn="2026-12-24", dueTime="09:00", labels=["a"])
+    user.toggle(id=done["id"])
+    ids = [done["id"], *made(user, 1)]
+    tasks = user.update_many(ids=ids, priority="HIGH", dueOn="2026-12-25")["tasks"]
+    assert [(t["priority"], t["dueOn"], t["dueTime"], t["completed"]) for t in tasks] == [
+        ("HIGH", "2026-12-25", "09:00", True),
+        ("HIGH", "2026-12-25", None, False),
+    ]
+    cleared = user.update_many(ids=ids, dueOn=None)["tasks"]
+    assert {(task["dueOn"], task["dueTime"]) for task in cleared} == {(None, None)}
+    assert [task["labels"] for task in cleared] == [["a"], []]
+
+
+def test_a_batch_needs_a_value_to_change(server: Server) -> None:
+    user = server.user()
+    ids = made(user, 1)
+    before = user.changes()
+    for nothing in ({}, {"today": "2026-12-24"}, {"completed": None}, {"addLabels": None}):
+        assert issues(user.update_many(ids=ids, **nothing)) == [("completed", "REQUIRED")]
+    null = user.update_many(ids=ids, completed=None, priority="HIGH")
+    assert issues(null) == [("completed", "REQUIRED")]
+    assert issues(user.update_many(ids=ids, priority=None)) == [("priority", "REQUIRED")]
+    assert user.changes() == before
+
+
+def test_mine_change_and_what_is_not_there_is_named_in_order(server: Server) -> None:
+    user = server.user()
+    ids = made(user, 4)
+    user.delete(id=ids[3])
+    others = server.user().create()["id"]
+    asked = [ids[2], others, ids[0], ids[3], "1", ids[1]]
+    answer = user.update_many(ids=asked, priority="LOW")
+    assert [task["id"] for task in answer["tasks"]] == [ids[2], ids[0], ids[1]]
+    assert answer["missingIds"] == [others, ids[3], "1"]
+
+
+def test_many_tasks_are_restored_and_others_stay(server: Server) -> None:
+    user = server.user()
+    ids = made(user, 3)
+    user.delete_many(ids=ids[:2])
+    there = user.get(ids[2])
+    answer = user.restore_many(ids=[ids[1], "1", ids[2], ids[0]])
+    assert answer["__typename"] == "RestoreTasksSuccess"
+    assert [task["id"] for task in answer["tasks"]] == [ids[1], ids[2], ids[0]]
+    assert answer["tasks"][1] == there
+    assert {task["deletedAt"] for task in answer["tasks"]} == {None}
+    assert answer["missingIds"] == ["1"]
+    assert sorted(user.titles()) == ["task 0", "task 1", "task 2"]
+    assert issues(user.restore_many(ids=["1"] * 101)) == [("ids", "TOO_LONG")]

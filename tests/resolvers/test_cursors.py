@@ -21,6 +21,22 @@ NO_TIMES = [
     # In UTC these are before the year 1, and after 9999.
     *("0001-01-01 00:00:00+14:00", "9999-12-31 23:59:59-14:00"),
 ]
+NO_DUE_TIMES = [
+    *(
+        "",
+        "x",
+        "\0",
+        "2026-01-31",
+        "09:00:00",
+        "2026-02-30 09:00:00",
+        "now",
+        "-infinity",
+        "Infinity",
+    ),
+    # A time without a zone, in the one form that cursors have.
+    *("2026-01-31 09:00:00+00", "2026-01-31T09:00:00", "2026-01-31 09:00", "10000-01-01 00:00:00"),
+]
+NO_PRIORITIES = [-1, 5, 2**31, "1", "HIGH"]
 NO_TITLES = ["\0", "half \ud800", "x" * 201]
 NO_IDS = [0, -1, 2**63, 10**30, "7", "x"]
 NO_VERSIONS = [-1, 2**31, 10**30, "7", "x"]
@@ -53,21 +69,33 @@ def refused(server: Server, query: str, cursors: list[str], **arguments: Any) ->
         assert codes == [{"code": "BAD_USER_INPUT"}], decoded(cursor)
 
 
+WRONG: dict[TaskOrderField, list[Any]] = {
+    TaskOrderField.TITLE: [*NO_TITLES, 7],
+    TaskOrderField.DUE: [*NO_DUE_TIMES, 7],
+    TaskOrderField.PRIORITY: NO_PRIORITIES,
+}
+"""Values that no cursor of an order has. The others have instants."""
+
+
 @pytest.mark.parametrize("field", TaskOrderField)
+@pytest.mark.parametrize("given", [{}, {"dueOn": "2028-02-29", "priority": "HIGH"}], ids=str)
 def test_a_changed_cursor_of_a_list_is_refused(
-    server: Server, count: Count, field: TaskOrderField
+    server: Server, count: Count, field: TaskOrderField, given: dict[str, str]
 ) -> None:
     user = server.user()
-    user.create()
-    order = {"field": field.name}
-    cursor = user.page(orderBy=order)["edges"][0]["cursor"]
+    user.toggle(id=user.create(**given)["id"])
+    arguments: dict[str, Any] = {
+        "orderBy": {"field": field.name},
+        "filter": {"status": "COMPLETED"},
+    }
+    cursor = user.page(**arguments)["edges"][0]["cursor"]
     parts = decoded(cursor)
-    assert user.page(orderBy=order, after=encoded(parts))["nodes"] == []
+    assert user.page(**arguments, after=encoded(parts))["nodes"] == []
 
     others = [name for name in (*TaskOrderField.__members__, "CHANGES") if name != field.name]
-    values = NO_TITLES if field.fact.is_text else NO_TIMES
-    changed = [encoded(each) for each in mutants(parts, [[*others, "x", 7], [*values, 7], NO_IDS])]
-    refused(server, LIST, changed, orderBy=order)
+    values = WRONG.get(field, [*NO_TIMES, 7])
+    changed = [encoded(each) for each in mutants(parts, [[*others, "x", 7], values, NO_IDS])]
+    refused(server, LIST, changed, **arguments)
     count("cursors with a member changed", len(changed))
 
 

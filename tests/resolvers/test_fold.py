@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from app.database.embedded import EmbeddedPostgres
 from app.database.migration import upgrade
 from app.database.migrations.fold_sql import functions
+from app.database.migrations.label_sql import function, key
 from tests.api import Caller, Server, nonempty, running_server, settings_for
 from tests.counts import Count
 from tests.databases import Database
@@ -283,3 +284,78 @@ def test_the_functions_are_those_that_the_tables_make() -> None:
         pytest.skip("this Python has the tables of another version of Unicode")
     file = ROOT / "app/database/migrations/versions/0009_fold.sql"
     assert file.read_text(encoding="utf-8") == functions()
+
+
+KNOWN = [
+    chr(code) for code in range(1, sys.maxunicode + 1) if category(chr(code)) not in ("Cn", "Cs")
+]
+"""Every sign that Unicode has, as this Python knows it."""
+
+
+def needs_unicode_14() -> None:
+    if unicodedata.unidata_version != "14.0.0":
+        pytest.skip("this Python has the tables of another version of Unicode")
+
+
+def label_keys(connection: psycopg.Connection[Any], labels: list[str]) -> list[str]:
+    """Return the keys of labels, of which none has a line break: it stands between them."""
+    ((keys,),) = connection.execute("SELECT label_key(%s)", ["\n".join(labels)]).fetchall()
+    return str(keys).split("\n")
+
+
+def test_labels_are_compared_by_every_sign_as_python_does(
+    connection: psycopg.Connection[Any], count: Count
+) -> None:
+    needs_unicode_14()
+    signs = [sign for sign in nonempty(KNOWN) if sign != "\n"]
+    different = [
+        (sign, found)
+        # Each stands alone, and between others, with which it might be composed.
+        for labels in (signs, [f"E{sign}a" for sign in signs])
+        for start in range(0, len(labels), 20_000)
+        for sign, found in zip(
+            labels[start : start + 20_000],
+            label_keys(connection, labels[start : start + 20_000]),
+            strict=True,
+        )
+        if found != key(sign)
+    ]
+    assert different == []
+    count("signs by which labels were compared as Python does", len(signs))
+
+
+@settings(max_examples=100)
+@given(st.text(st.characters(exclude_categories=["Cs", "Cn"], exclude_characters="\0\n")))
+def test_the_key_of_a_label_is_that_of_its_other_spellings(
+    connection: psycopg.Connection[Any], label: str
+) -> None:
+    needs_unicode_14()
+    spellings = [label, *(normalize(form, label) for form in ("NFC", "NFD", "NFKC"))]
+    keys = {label_keys(connection, [spelling])[0] for spelling in spellings}
+    assert keys == {key(label)}
+    # Two that are alike by their keys stay so: a key is its own key.
+    (again,) = label_keys(connection, [key(label)])
+    assert again == key(label)
+
+
+@pytest.mark.parametrize(
+    ("label", "other", "alike"),
+    [
+        *(("Work", "WORK", True), ("Work", "ＷＯＲＫ", True), ("Straße", "STRASSE", True)),
+        *(("École", "e\u0301cole", True), ("École", "ecole", False), ("work", "works", False)),
+        *(("ΟΔΟΣ", "οδος", True), ("\u0130", "i", False), ("ﬁn", "FIN", True)),
+    ],
+)
+def test_labels_that_people_take_for_one_have_one_key(
+    connection: psycopg.Connection[Any], label: str, other: str, alike: bool
+) -> None:
+    ((one, two),) = connection.execute(
+        "SELECT label_key(%s), label_key(%s)", [label, other]
+    ).fetchall()
+    assert (one == two) is alike
+
+
+def test_the_function_of_labels_is_that_which_the_tables_make() -> None:
+    needs_unicode_14()
+    file = ROOT / "app/database/migrations/versions/0011_label_key.sql"
+    assert file.read_text(encoding="utf-8") == function()

@@ -1,14 +1,16 @@
 """The hashes beside idempotency keys: the same for ever, and different for different inputs."""
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 
 import pytest
 import strawberry
 from strawberry import ID, UNSET
 
 from graphql_schema.batches import (
+    CreateTasksInput,
     DeleteTasksInput,
     EmptyTrashInput,
+    NewTask,
     PurgeTasksInput,
     UpdateTasksInput,
 )
@@ -20,6 +22,7 @@ from graphql_schema.inputs import (
     UpdateTaskInput,
 )
 from graphql_schema.mutation_input import MutationInput
+from graphql_schema.types import TaskPriority
 from resolvers.idempotency import _digest, _digests
 
 DAY_OLD: list[tuple[MutationInput, str]] = [
@@ -77,6 +80,10 @@ DAY_OLD: list[tuple[MutationInput, str]] = [
         PurgeTasksInput(ids=[ID("7"), ID("8")]),
         "d63d4d9afab0d7daf90acb24161d1d689f61ad7fd27cb62743e683d3db4a8275",
     ),
+    (
+        CreateTaskInput(title="Milk", priority=TaskPriority.NONE, labels=[]),
+        "e714046787891a9aa17ca3c6761861ffd3c428ef7956afd76398c5d0df1776ab",
+    ),
     (EmptyTrashInput(), "77a4df7971ae7a3b6fa46fc8afd6e588a28f2ac10676ff2394725149df76ecbd"),
 ]
 """Inputs, and the hashes that stand in databases beside the keys of the last 24 hours."""
@@ -93,6 +100,11 @@ def test_a_null_in_a_new_task_is_as_if_it_were_left_out() -> None:
     assert _digests(left_out) == [_digest(left_out)]
     blank = CreateTaskInput(title="Milk", description="")
     assert _digests(blank)[0] != _digests(left_out)[0]
+    one, other = (
+        CreateTasksInput(tasks=[new])
+        for new in (NewTask(title="Milk"), NewTask(title="Milk", description=None, due_on=None))
+    )
+    assert _digests(one) == _digests(other)
 
 
 @pytest.mark.parametrize(
@@ -112,6 +124,8 @@ class WithNewFields(ToggleTaskInput):
     """What an input may become, with a field of each kind that can be added."""
 
     due_on: date | None = UNSET
+    due_time: time | None = UNSET
+    priority: TaskPriority = TaskPriority.NONE
     remind_at: datetime | None = UNSET
     urgent: bool = False
     tags: list[str] = strawberry.field(default_factory=list)
@@ -133,9 +147,31 @@ def test_every_value_that_is_given_changes_the_hash() -> None:
         WithNewFields(id=ID("7"), due_on=None),
         WithNewFields(id=ID("7"), due_on=day),
         WithNewFields(id=ID("7"), due_on=day + timedelta(days=1)),
+        WithNewFields(id=ID("7"), today=day),
+        WithNewFields(id=ID("7"), due_time=time(9)),
+        WithNewFields(id=ID("7"), due_time=time(9, 1)),
+        WithNewFields(id=ID("7"), priority=TaskPriority.LOW),
+        WithNewFields(id=ID("7"), priority=TaskPriority.HIGH),
         WithNewFields(id=ID("7"), remind_at=moment),
         WithNewFields(id=ID("7"), remind_at=moment + timedelta(microseconds=1)),
         WithNewFields(id=ID("7"), urgent=True),
         WithNewFields(id=ID("7"), tags=["urgent"]),
     ]
     assert len({_digest(input) for input in inputs}) == len(inputs)
+
+
+def test_every_value_of_a_new_task_changes_the_hash() -> None:
+    tasks = [
+        [NewTask(title="Milk")],
+        [NewTask(title="Milk"), NewTask(title="Milk")],
+        [NewTask(title="Bread")],
+        [NewTask(title="Milk", id=ID("7"))],
+        [NewTask(title="Milk", due_on=date(2026, 1, 31))],
+        [NewTask(title="Milk", due_time=time(9))],
+        [NewTask(title="Milk", priority=TaskPriority.HIGH)],
+        [NewTask(title="Milk", labels=["a", "b"])],
+        [NewTask(title="Milk", labels=["b", "a"])],
+        [NewTask(title="Milk", completed=True)],
+        [NewTask(title="Milk", today=date(2026, 1, 31))],
+    ]
+    assert len({_digest(CreateTasksInput(tasks=each)) for each in tasks}) == len(tasks)

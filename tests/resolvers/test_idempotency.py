@@ -35,6 +35,7 @@ from tests.api import (
     UPDATE_MANY,
     Caller,
     Server,
+    new_id,
     running_server,
     settings_for,
 )
@@ -104,7 +105,9 @@ INPUTS = input_fields()
 
 
 def required(name: str) -> set[str]:
-    return {n for n, each in INPUTS[name].items() if is_required_input_field(each)}
+    """Return the fields that must be given; of several values one is enough."""
+    one_of = {"completed"} if name == "updateTasks" else set[str]()
+    return {n for n, each in INPUTS[name].items() if is_required_input_field(each)} | one_of
 
 
 ALIKE = [
@@ -127,7 +130,7 @@ def test_a_key_is_not_taken_for_another_mutation_with_the_same_values(
 ) -> None:
     user = server.user()
     id = user.create()["id"]
-    values = {"id": id, "ids": [id], "title": "Milk"}
+    values = {"id": new_id() if one == "createTask" else id, "ids": [id], "title": "Milk"}
     input = {name: values[name] for name in required(one) | required(other)}
     input["idempotencyKey"] = str(uuid4())
     assert user.data(MUTATIONS[one].document, input=input)[one]["__typename"] in TAKEN
@@ -357,3 +360,90 @@ async def test_keys_are_forgotten_after_a_day_and_not_before(database: Database)
             "SELECT key FROM idempotency_keys WHERE user_id = %s ORDER BY created_at", [user_id]
         )
         assert await cursor.fetchall() == [("23 hours",), ("1 hours",)]
+
+
+NEW_VALUES = {"dueOn": "2028-02-29", "dueTime": "09:00", "priority": "HIGH", "labels": ["a", "b"]}
+
+
+@pytest.mark.parametrize("name", ["createTask", "updateTask", "updateTasks"])
+def test_days_times_priorities_and_labels_are_part_of_what_is_sent_again(
+    server: Server, name: str
+) -> None:
+    user = server.user()
+    id, document = user.create()["id"], MUTATIONS[name].document
+    values: dict[str, Any] = {**NEW_VALUES, "idempotencyKey": str(uuid4())}
+    others: dict[str, Any] = {"dueOn": "2028-03-01", "dueTime": "09:01", "priority": "LOW"}
+    match name:
+        case "createTask":
+            values |= {"title": "x"}
+        case "updateTask":
+            values |= {"id": id, "completed": True, "today": "2028-02-01"}
+            others |= {"labels": ["b", "a"], "today": "2028-02-02"}
+        case "updateTasks":
+            values |= {"ids": [id], "addLabels": values.pop("labels")}
+            others |= {"addLabels": ["b"], "removeLabels": ["a"]}
+    first = user.data(document, input=values)
+    assert next(iter(first.values()))["__typename"] in TAKEN
+    before = user.changes()
+    # The same time in another form is the same input.
+    assert user.data(document, input={**values, "dueTime": "09:00:00"}) == first
+    for member, other in others.items():
+        result = user.execute(document, {"input": {**values, member: other}})
+        assert [error["extensions"]["code"] for error in result["errors"]] == [
+            ErrorCode.IDEMPOTENCY_KEY_PARAMETER_MISMATCH
+        ]
+    assert user.changes() == before
+
+
+def test_what_new_fields_are_by_default_is_as_if_it_were_left_out(server: Server) -> None:
+    user, key = server.user(), str(uuid4())
+    task = user.create("Milk", idempotencyKey=key)
+    defaults: dict[str, Any] = {
+        "priority": "NONE",
+        "labels": [],
+        "dueOn": None,
+        "dueTime": None,
+        "id": None,
+    }
+    assert user.create("Milk", idempotencyKey=key, **defaults) == task
+    assert user.page()["totalCount"] == 1
+
+
+def test_a_conflict_is_told_again_with_the_task_as_it_is_by_then(server: Server) -> None:
+    user, key = server.user(), str(uuid4())
+    id = user.create()["id"]
+    stale = {"id": id, "dueOn": "2028-02-29", "expectedVersion": 7, "idempotencyKey": key}
+    assert user.update(**stale)["current"]["version"] == 1
+    user.update(id=id, title="changed")
+    again = user.update(**stale)
+    assert again["__typename"] == "VersionConflict"
+    assert (again["current"]["version"], again["current"]["title"]) == (2, "changed")
+    fresh = {"id": id, "priority": "HIGH", "expectedVersion": 2, "idempotencyKey": str(uuid4())}
+    assert user.update(**fresh)["version"] == 3
+    user.update(id=id, title="changed again")
+    replayed = user.update(**fresh)
+    assert (replayed["__typename"], replayed["version"]) == ("Task", 4)
+
+
+def test_a_batch_sent_again_shows_what_was_asked_for_alone(server: Server) -> None:
+    user = server.user()
+    ids = [user.create(labels=["a"])["id"] for _ in range(3)]
+    input = {"ids": ids[:2], "addLabels": ["b"], "idempotencyKey": str(uuid4())}
+    user.update_many(**input)
+    user.update(id=ids[0], title="changed")
+    user.update(id=ids[2], title="changed, too")
+    tasks = user.update_many(**input)["tasks"]
+    assert [task["id"] for task in tasks] == ids[:2]
+    assert [task["title"] for task in tasks] == ["changed", "Milk"]
+
+
+def test_what_was_refused_under_a_key_may_come_again(server: Server) -> None:
+    user, key = server.user(), str(uuid4())
+    id = user.create()["id"]
+    input = {"id": id, "dueTime": "09:00", "idempotencyKey": key}
+    assert user.update(**input)["__typename"] == "InvalidInput"
+    user.update(id=id, dueOn="2028-02-29")
+    assert user.update(**input)["dueTime"] == "09:00"
+    user.update(id=id, dueOn=None)
+    # It was done once, and so is not refused.
+    assert user.update(**input)["__typename"] == "Task"

@@ -7,7 +7,7 @@ from uuid import uuid4
 import psycopg
 import pytest
 
-from resolvers import mutations
+from resolvers import batches
 from tests.api import EMPTY, PURGE, Caller, Server, running_server, settings_for
 from tests.databases import Database
 
@@ -58,7 +58,7 @@ def test_an_emptied_trash_is_empty_and_all_else_stays(server: Server) -> None:
 
 
 def test_a_long_trash_is_emptied_in_parts(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(mutations, "EMPTIED_MAX", 2)
+    monkeypatch.setattr(batches, "EMPTIED_MAX", 2)
     user, key = server.user(), str(uuid4())
     in_trash(user, *"abc")
     first = {"__typename": "EmptyTrashSuccess", "purgedCount": 2, "hasMore": True}

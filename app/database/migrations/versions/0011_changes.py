@@ -12,6 +12,8 @@ from pathlib import Path
 
 from alembic import op
 
+from app.database.migrations.locking import locked
+
 revision = "0011"
 down_revision = "0010"
 branch_labels = None
@@ -208,7 +210,11 @@ def upgrade() -> None:
         for name in ("0011_label_key.sql", "0011_changes.sql", "0011_lists.sql")
     )
     added = ", ".join(f"ADD COLUMN {name} {type}" for name, type in COLUMNS.items())
+    with op.get_context().autocommit_block():
+        # The end of the migration before is committed, with the locks that it holds.
+        pass
     for statement in [
+        locked("users", "tasks", "task_counters", "idempotency_keys"),
         REFUSE_WHAT_IS_NOT_OURS.replace("NAMES", ", ".join(f"'{name}'" for name in COLUMNS)),
         f"ALTER TABLE tasks {added}",
         "ALTER TABLE task_counters ADD COLUMN last_id bigint DEFAULT 3308963600793600 NOT NULL",
@@ -242,6 +248,9 @@ def downgrade() -> None:
         for name in ("0003_trash", "0006_beginnings", "0007_storage", "0009_fold")
     )
     for statement in [
+        locked(
+            *("users", "tasks", "task_counters", "idempotency_keys", "task_labels", "task_lists")
+        ),
         "DROP TRIGGER a_lock_owner ON tasks",
         "DROP TRIGGER b_note_new_task ON tasks",
         "DROP TRIGGER b_note_changed_task ON tasks",

@@ -9,6 +9,8 @@ Ids are unique for their owner, and no longer for all: a client may choose them.
 
 from alembic import op
 
+from app.database.migrations.locking import locked, tried
+
 revision = "0012"
 down_revision = "0011"
 branch_labels = None
@@ -35,14 +37,28 @@ BEGIN
         FOREACH switch IN ARRAY coalesce(switch_off, '{}') LOOP EXECUTE switch; END LOOP;
         WITH batch AS (
             SELECT id FROM tasks WHERE id > last ORDER BY id LIMIT 1000
+        ), free AS (
+            -- Who waits for a row of a change keeps the rows that it has from other changes.
+            SELECT id FROM tasks WHERE id IN (SELECT id FROM batch) AND position IS NULL
+            FOR NO KEY UPDATE SKIP LOCKED
         ), filled AS (
             UPDATE tasks SET position = lpad(to_hex(tasks.id), 14, '0') || 'V'
-            FROM batch WHERE tasks.id = batch.id AND position IS NULL
+            FROM free WHERE tasks.id = free.id
         )
         SELECT max(id) INTO last FROM batch;
         FOREACH switch IN ARRAY coalesce(switch_on, '{}') LOOP EXECUTE switch; END LOOP;
         COMMIT;
         EXIT WHEN last IS NULL;
+    END LOOP;
+    -- Those that were being changed, one after the other.
+    LOOP
+        SELECT id INTO last FROM tasks WHERE position IS NULL LIMIT 1;
+        EXIT WHEN NOT FOUND;
+        FOREACH switch IN ARRAY coalesce(switch_off, '{}') LOOP EXECUTE switch; END LOOP;
+        UPDATE tasks SET position = lpad(to_hex(id), 14, '0') || 'V'
+        WHERE position IS NULL AND id = last;
+        FOREACH switch IN ARRAY coalesce(switch_on, '{}') LOOP EXECUTE switch; END LOOP;
+        COMMIT;
     END LOOP;
 END $$
 """
@@ -80,6 +96,7 @@ CONSTRAINTS = {
 
 
 def upgrade() -> None:
+    op.execute(locked("tasks"))
     op.execute("DROP POLICY IF EXISTS tasks_filling ON tasks")
     # Row security would hide every row from an owner that it binds.
     op.execute("CREATE POLICY tasks_filling ON tasks TO CURRENT_USER USING (true)")
@@ -89,22 +106,25 @@ def upgrade() -> None:
         op.execute(FILL)
         # What was interrupted is there, and may not be valid.
         for name, (table, _) in CONSTRAINTS.items():
-            op.execute(f"ALTER TABLE {table} DROP CONSTRAINT IF EXISTS {name}")
+            op.execute(tried(f"ALTER TABLE {table} DROP CONSTRAINT IF EXISTS {name}"))
         op.execute("DROP INDEX CONCURRENTLY IF EXISTS tasks_by_owner")
         op.execute("CREATE UNIQUE INDEX CONCURRENTLY tasks_by_owner ON tasks (user_id, id)")
         op.execute(
-            "ALTER TABLE tasks DROP CONSTRAINT tasks_pkey, "
-            "ADD CONSTRAINT tasks_pkey PRIMARY KEY USING INDEX tasks_by_owner"
+            tried(
+                "ALTER TABLE tasks DROP CONSTRAINT tasks_pkey, "
+                "ADD CONSTRAINT tasks_pkey PRIMARY KEY USING INDEX tasks_by_owner"
+            )
         )
         for name, definition in INDEXES.items():
             op.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {name}")
             op.execute(f"CREATE INDEX CONCURRENTLY {name} ON tasks {definition}")
         for name, (table, definition) in CONSTRAINTS.items():
-            op.execute(f"ALTER TABLE {table} ADD CONSTRAINT {name} {definition} NOT VALID")
+            op.execute(tried(f"ALTER TABLE {table} ADD CONSTRAINT {name} {definition} NOT VALID"))
             op.execute(f"ALTER TABLE {table} VALIDATE CONSTRAINT {name}")
         op.execute("ALTER TABLE users VALIDATE CONSTRAINT users_id_check")
         op.execute("RESET statement_timeout")
     for statement in [
+        locked("tasks"),
         # Where a constraint says so, SET NOT NULL does not look at every row under its lock.
         "ALTER TABLE tasks ALTER COLUMN position SET NOT NULL, DROP CONSTRAINT tasks_have_a_place",
         "DROP POLICY tasks_filling ON tasks",
