@@ -157,9 +157,14 @@ def _input_definition(type_: GraphQLInputObjectType) -> StrawberryObjectDefiniti
     definition = type_.extensions.get(_DEFINITION)
     if not isinstance(definition, StrawberryObjectDefinition):
         raise NotCompiled(type_.name)
-    if definition.from_input is not None or type_.is_one_of:
+    if definition.from_input is not None:
         raise NotCompiled(type_.name)
     return definition
+
+
+def is_one_of(type_: GraphQLInputObjectType) -> bool:
+    """Return whether exactly one field must be given. Strawberry does not tell graphql-core."""
+    return type_.is_one_of or _input_definition(type_).is_one_of
 
 
 def _supported(type_: object) -> object:

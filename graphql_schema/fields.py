@@ -46,6 +46,33 @@ def created_id() -> Any:  # noqa: ANN401 -- as strawberry.field
     )
 
 
+def created_in_list() -> Any:  # noqa: ANN401 -- as strawberry.field
+    """Return the field of an input for the list of a new task."""
+    return strawberry.field(
+        default=UNSET,
+        description="The id of its list. Null or left out: the list of its parent, or else the "
+        "inbox. With `parentId` it is the parent's list.",
+    )
+
+
+def created_below() -> Any:  # noqa: ANN401 -- as strawberry.field
+    """Return the field of an input for the parent of a new task."""
+    return strawberry.field(
+        default=UNSET,
+        description="The id of the task that it is a subtask of: one that is no subtask itself, "
+        "and not in the trash. Null or left out: none.",
+    )
+
+
+def updated_list() -> Any:  # noqa: ANN401 -- as strawberry.field
+    """Return the field of an input for the list that tasks are put into."""
+    return strawberry.field(
+        default=UNSET,
+        description="The id of the list that it goes into, at the bottom, with its subtasks. Left "
+        "out: unchanged. Null: into the inbox. A subtask stays in the list of its parent.",
+    )
+
+
 def today() -> Any:  # noqa: ANN401 -- as strawberry.field
     """Return the field of an input for the day of a completion."""
     return strawberry.field(

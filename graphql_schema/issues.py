@@ -13,7 +13,7 @@ from graphql_schema.values import facts_with, given, is_storable, new_key
 from models.database import Rule
 from models.fact import Fact, May
 from models.label import LABEL_MAX_LENGTH, can_be_read, one_label
-from models.task import LABELS_MAX
+from models.task import LABELS_MAX, SUBTASKS_MAX
 from models.text import is_visible
 
 BATCH_MAX = 100
@@ -68,22 +68,51 @@ class New(Due, Protocol):
     id: strawberry.ID | None
 
 
-def broken(rule: Rule, path: Sequence[str] = ("id",)) -> InputIssue | None:
-    """Return what is wrong with an input that would break a rule; None where it is the quota.
+_BROKEN = {
+    Rule.PARENT: (
+        "parentId",
+        InputIssueCode.INVALID,
+        "None of your tasks with this id can have it as a subtask: that takes one that is no "
+        "subtask itself and not in the trash, and what becomes a subtask must have none.",
+    ),
+    Rule.ID_IS_FREE: ("id", InputIssueCode.TAKEN, "You have something with this id already."),
+    Rule.TIME_HAS_DAY: (
+        "dueOn",
+        InputIssueCode.REQUIRED,
+        "A task that is due at a time must be due on a day, too.",
+    ),
+    Rule.LABELS_ARE_FEW: (
+        "addLabels",
+        InputIssueCode.TOO_LONG,
+        f"With these, a task would have more than {LABELS_MAX} labels.",
+    ),
+    Rule.LIST_IS_PARENTS: (
+        "listId",
+        InputIssueCode.INVALID,
+        "A subtask is in the list of its parent, and in no other.",
+    ),
+    Rule.SUBTASKS_ARE_FEW: (
+        "parentId",
+        InputIssueCode.TOO_LONG,
+        f"The task has {SUBTASKS_MAX} subtasks, and can have no more.",
+    ),
+    Rule.PLACE: (
+        "place",
+        InputIssueCode.INVALID,
+        "There is no such place in the list, or below the parent, where the task would be.",
+    ),
+}
+"""What is wrong with an input that would break a rule: the field, and what to say of it."""
 
-    `path`: where the id stands that is taken.
+
+def broken(rule: Rule) -> Iterator[InputIssue]:
+    """Yield what is wrong with an input that would break a rule, if it is something in the input.
+
+    It is nothing there where it is the quota, or a list that is not there.
     """
-    match rule:
-        case Rule.ID_IS_FREE:
-            message = "You have something with this id already."
-            return InputIssue(path=[*path], code=InputIssueCode.TAKEN, message=message)
-        case Rule.TIME_HAS_DAY:
-            return _time_without_day()
-        case Rule.LABELS_ARE_FEW:
-            message = f"With these, a task would have more than {LABELS_MAX} labels."
-            code = InputIssueCode.TOO_LONG
-            return InputIssue(path=["addLabels"], code=code, message=message)
-    return None
+    if rule in _BROKEN:
+        field, code, message = _BROKEN[rule]
+        yield InputIssue(path=[field], code=code, message=message)
 
 
 def too_many_renamed(most: int) -> InputIssue:
@@ -100,7 +129,7 @@ def new_task_issues(input: New) -> Iterator[InputIssue]:
         yield InputIssue(path=["id"], code=InputIssueCode.INVALID, message=message)
     yield from _values_issues(input, May.CREATE)
     if given(input.due_time) is not None and given(input.due_on) is None:
-        yield _time_without_day()
+        yield from broken(Rule.TIME_HAS_DAY)
 
 
 def change_issues(input: Due) -> Iterator[InputIssue]:
@@ -163,11 +192,6 @@ def _values_issues(input: object, may: May) -> Iterator[InputIssue]:
             yield from _text_issues(fact, value)
         elif isinstance(value, list):
             yield from labels_issues(_named(fact), value)
-
-
-def _time_without_day() -> InputIssue:
-    message = "A task that is due at a time must be due on a day, too."
-    return InputIssue(path=["dueOn"], code=InputIssueCode.REQUIRED, message=message)
 
 
 def _text_issues(fact: Fact, value: str) -> Iterator[InputIssue]:

@@ -17,6 +17,7 @@ from graphql_schema.inputs import (
     ToggleTaskInput,
     UpdateTaskInput,
 )
+from graphql_schema.places import MoveTaskInput
 from graphql_schema.values import given, is_storable
 from models.idempotency_key import IDEMPOTENCY_KEY_MAX_LENGTH
 
@@ -33,6 +34,7 @@ MutationInput = (
     | PurgeTasksInput
     | EmptyTrashInput
     | RenameLabelInput
+    | MoveTaskInput
 )
 
 

@@ -32,6 +32,11 @@ class TaskNotFound(UserError):
     message: str = strawberry.field(default="You have no task with this id.", description=_MESSAGE)
 
 
+@strawberry.type(description="The caller has no list with this id. Nothing was written.")
+class ListNotFound(UserError):
+    message: str = strawberry.field(default="You have no list with this id.", description=_MESSAGE)
+
+
 @strawberry.type(
     description="The task has changed since the version that the caller expected. "
     "Nothing was written."
@@ -150,12 +155,16 @@ class EmptyTrashSuccess:
 
 
 CreateTaskResult = Annotated[
-    Task | InvalidInput | QuotaExceeded,
+    Task | InvalidInput | QuotaExceeded | ListNotFound,
     strawberry.union("CreateTaskResult", description="The new task, or why there is none."),
 ]
 UpdateTaskResult = Annotated[
-    Task | InvalidInput | TaskNotFound | VersionConflict | QuotaExceeded,
+    Task | InvalidInput | TaskNotFound | VersionConflict | QuotaExceeded | ListNotFound,
     strawberry.union("UpdateTaskResult", description="The changed task, or why nothing changed."),
+]
+MoveTaskResult = Annotated[
+    Task | InvalidInput | TaskNotFound | ListNotFound | VersionConflict,
+    strawberry.union("MoveTaskResult", description="The moved task, or why nothing changed."),
 ]
 ToggleTaskResult = Annotated[
     Task | TaskNotFound | VersionConflict,
@@ -166,11 +175,11 @@ RestoreTaskResult = Annotated[
     strawberry.union("RestoreTaskResult", description="The restored task, or why nothing changed."),
 ]
 CreateTasksResult = Annotated[
-    CreateTasksSuccess | InvalidInput | QuotaExceeded,
+    CreateTasksSuccess | InvalidInput | QuotaExceeded | ListNotFound,
     strawberry.union("CreateTasksResult", description="The new tasks, or why there are none."),
 ]
 UpdateTasksResult = Annotated[
-    UpdateTasksSuccess | InvalidInput | QuotaExceeded,
+    UpdateTasksSuccess | InvalidInput | QuotaExceeded | ListNotFound,
     strawberry.union("UpdateTasksResult", description="The changed tasks, or why nothing changed."),
 ]
 DeleteTasksResult = Annotated[

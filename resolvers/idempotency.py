@@ -15,6 +15,7 @@ from graphql_schema.batches import NewTask
 from graphql_schema.errors import CodedError, ErrorCode
 from graphql_schema.inputs import CreateTaskInput
 from graphql_schema.mutation_input import MutationInput, idempotency_key
+from graphql_schema.places import TaskPlace
 from models.database import AlreadyThere, DatabaseTooSlow, Refused
 from models.statement import Statement
 from models.task import TaskRow
@@ -151,7 +152,7 @@ def _digest(input: MutationInput) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _values(input: MutationInput | NewTask) -> dict[str, Any]:
+def _values(input: MutationInput | NewTask | TaskPlace) -> dict[str, Any]:
     """Return the values of an input that differ from their defaults."""
     return {
         field.name: value
@@ -174,7 +175,7 @@ def _in_json(value: object) -> object:
     """Return a value that JSON does not have as one that it has.
 
     Raises:
-        TypeError: it is neither a day, a time, an instant, a value of an enum, nor a new task.
+        TypeError: it is neither a day, a time, a value of an enum, a new task, nor a place.
     """
     match value:
         case date() | time():
@@ -183,4 +184,6 @@ def _in_json(value: object) -> object:
             return value.name
         case NewTask():
             return _values(_without_nulls(value))
+        case TaskPlace():
+            return _values(value)
     raise TypeError(value)

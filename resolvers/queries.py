@@ -1,6 +1,6 @@
 """The queries. Each makes a statement of the caller's from its arguments."""
 
-from collections.abc import Awaitable
+from functools import partial
 from typing import Annotated
 
 import strawberry
@@ -22,6 +22,7 @@ from graphql_schema.values import given, task_key
 from models.task import TaskRow
 from models.user import UserRow
 from resolvers.narrowing import EVERY_TASK, conditions_of, narrowed
+from resolvers.paging import Span, read_page
 from resolvers.statements import label_pages
 from resolvers.statements import task_pages as statements
 from resolvers.statements.task_pages import Page
@@ -96,29 +97,18 @@ async def tasks(
         None if after is None else Cursor.decode(after, order.field, "after"),
         None if before is None else Cursor.decode(before, order.field, "before"),
     )
-    rows = await database.fetch(statements.tasks(owner, page, limit=size + 1, backward=backward))
-    more = len(rows) > size
-    rows = rows[size - 1 :: -1] if backward and size else rows[:size]
-
-    async def any_beyond(cursor: Cursor, *, before: bool) -> bool:
-        statement = statements.any_task_beyond(owner, page, cursor, before=before)
-        return (await database.fetch(statement))[0][0]
-
-    def has_next() -> bool | Awaitable[bool]:
-        if more and not backward:
-            return True
-        return any_beyond(page.before, before=False) if page.before else False
-
-    def has_previous() -> bool | Awaitable[bool]:
-        if more and backward:
-            return True
-        return any_beyond(page.after, before=True) if page.after else False
+    read = await read_page(
+        database,
+        Span(page.after, page.before, size, backward),
+        lambda limit: statements.tasks(owner, page, limit=limit, backward=backward),
+        partial(statements.any_task_beyond, owner, page),
+    )
 
     async def count() -> int:
         return (await database.fetch(statements.count_tasks(owner, conditions)))[0][0]
 
     return TaskConnection(
-        rows=rows, order=order.field, next=has_next, previous=has_previous, count=count
+        rows=read.rows, order=order.field, next=read.next, previous=read.previous, count=count
     )
 
 

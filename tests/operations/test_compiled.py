@@ -12,6 +12,7 @@ from models.database import DatabaseUnavailable
 from models.quota import Quota
 from models.statement import Row, Statement
 from models.user import UserId
+from resolvers.related import RelatedTasks
 from resolvers.users import read_viewer
 from tests.counts import Count
 
@@ -30,7 +31,7 @@ class Caller(Context):
 
     def __init__(self, number: int) -> None:
         ada = Identity(UserId("ada"), None, None, 0)
-        super().__init__(ada, self, Live(), read_viewer, Quota(None, None))
+        super().__init__(ada, self, Live(), read_viewer, RelatedTasks, Quota(None, None))
         self._chance = Chance(number, 0.05)
         self.calls: list[str] = []
 

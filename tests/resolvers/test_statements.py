@@ -18,8 +18,10 @@ from sqlalchemy import Date
 
 from auth.identity import Identity
 from graphql_schema.connections import Cursor
-from graphql_schema.filters import OrderDirection, TaskOrderField, TaskStatus, TaskTrash
+from graphql_schema.filters import OrderDirection, TaskOrderField, TaskTrash
 from graphql_schema.inputs import CreateTaskInput
+from graphql_schema.lists import ListCursor
+from graphql_schema.types import TaskStatus
 from models.fact import May
 from models.instant import Instant
 from models.metadata import metadata
@@ -28,6 +30,7 @@ from models.statement import Statement
 from models.user import UserId
 from resolvers import statements
 from resolvers.statements import tasks
+from resolvers.statements.lists import ListPage
 from resolvers.statements.task_conditions import Conditions
 from resolvers.statements.task_pages import Page
 from tests.api import nonempty
@@ -60,6 +63,7 @@ NEW = CreateTaskInput(title="stolen").values()
 OF_VICTIMS = """
     SELECT ROW(t.*)::text FROM tasks t
     WHERE user_id = $1 UNION ALL
+    SELECT ROW(l.*)::text FROM task_lists l WHERE user_id = $1 UNION ALL
     SELECT version::text FROM task_counters WHERE user_id = $1 UNION ALL
     SELECT ROW(key, request, outcome)::text FROM idempotency_keys WHERE user_id = $1 UNION ALL
     SELECT ROW(id, email, name)::text FROM users WHERE id = $1 ORDER BY 1"""
@@ -114,6 +118,13 @@ def places(database: Database) -> Places:
             "completed_at = CASE WHEN completed THEN created_at END, due_at = CASE WHEN "
             "version %% 8 < 4 THEN timestamp '2026-01-01' + version * interval '1 day' "
             "ELSE 'infinity' END WHERE user_id = %s",
+            [VICTIM],
+        )
+        # A list for each task, with its id.
+        connection.execute(
+            "INSERT INTO task_lists (user_id, id, name, position, deleted_at, version) "
+            "SELECT user_id, id, title, substr(title, length(title)), deleted_at, version "
+            "FROM tasks WHERE user_id = %s",
             [VICTIM],
         )
         connection.execute(
@@ -227,6 +238,14 @@ def shapes_of(name: str, owner: UserId, places: Places) -> Iterator[Statement[An
         "keys": [places.keys],
         "page": list(pages(places)),
         "cursor": list(places.early.values()),
+        "list_page": [
+            ListPage(trash, after, before)
+            for trash in TaskTrash
+            for after in (None, ListCursor("A", 1))
+            for before in (None, ListCursor("zz", 1))
+        ],
+        "trash": list(TaskTrash),
+        "list_cursor": [ListCursor("f", 1)],
         "before": [False, True],
         "backward": [False, True],
         # More than all have together: others' rows come first where their ids are smaller.

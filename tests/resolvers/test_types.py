@@ -23,6 +23,7 @@ from strawberry.utils.str_converters import to_camel_case
 from graphql_schema.schema import build_schema
 from models.metadata import metadata
 from models.task import TaskRow
+from models.task_list import TaskListRow
 from models.user import UserRow
 
 
@@ -52,6 +53,12 @@ STEPS = {
         },
         added={"owner": "the caller's row of users"},
     ),
+    "task_lists": Step(
+        type="TaskList",
+        row=TaskListRow._fields,
+        left_out={"user_id": "nobody sees another's list"},
+        added={},
+    ),
     "users": Step(
         type="User",
         row=UserRow._fields,
@@ -68,7 +75,6 @@ INTERNAL = {
     "installation": "what is true of the database as a whole",
     "task_counters": "`version` of a task shows what it counts",
     "task_labels": "`labels` of a task shows them",
-    "task_lists": "not yet",
     "idempotency_keys": "whoever sends a key again is shown what came of it",
 }
 
