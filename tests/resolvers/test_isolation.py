@@ -256,7 +256,11 @@ def test_anothers_cursor_shows_the_callers_own_alone(layers: Server) -> None:
         alice.create(f"Alice's {n}")
     bob.create("Bob's second")
     for order in nonempty(TaskOrderField.__members__):
-        arguments = {"orderBy": {"field": order, "direction": "ASC"}}
+        arguments: dict[str, Any] = {"orderBy": {"field": order, "direction": "ASC"}}
+        if order == "COMPLETED_AT":
+            arguments["filter"] = {"status": "COMPLETED"}
+            for user in (alice, bob):
+                user.update_many(ids=[task["id"] for task in user.page()["nodes"]], completed=True)
         for edge in nonempty(alice.page(**arguments)["edges"]):
             for place in ("after", "before"):
                 page = bob.page(**{place: edge["cursor"], "first": 50}, **arguments)
