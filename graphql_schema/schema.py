@@ -4,6 +4,13 @@ import strawberry
 from strawberry.schema.config import StrawberryConfig
 
 from graphql_schema.batches import EMPTIED_MAX
+from graphql_schema.list_results import (
+    CreateListResult,
+    DeleteListResult,
+    MoveListResult,
+    RestoreListResult,
+    UpdateListResult,
+)
 from graphql_schema.lists import TaskList
 from graphql_schema.results import (
     CreateTaskResult,
@@ -23,8 +30,20 @@ from graphql_schema.results import (
 )
 from graphql_schema.scalars import SCALARS
 from graphql_schema.types import Node, Task, User
-from resolvers import batches, changes, moves, mutations, queries, subscriptions, task_lists
+from resolvers import (
+    batches,
+    changes,
+    list_mutations,
+    moves,
+    mutations,
+    queries,
+    subscriptions,
+    task_lists,
+)
+from resolvers.changes import task_changes
 from resolvers.statements.labels import RENAMED_MAX
+
+_USE_CHANGES = "Use changes. Removal on 2027-03-01."
 
 
 @strawberry.type(description="The queries. Each shows the caller's own data only.")
@@ -63,8 +82,15 @@ class Query:
         resolver=queries.labels,
         description="Labels in use, by name, upper and lower case alike.",
     )
+    changes = strawberry.field(
+        resolver=changes.changes,
+        description="The changes of all that the caller has, oldest first. A client that applies "
+        "the pages in order, and later goes on after the last `endCursor`, has the same tasks and "
+        "lists as `tasks` and `lists`. A cursor of `taskChanges` is good here too.",
+    )
     task_changes = strawberry.field(
-        resolver=changes.task_changes,
+        resolver=task_changes,
+        deprecation_reason=_USE_CHANGES,
         description="The changes of the caller's tasks, oldest first. A client that applies the "
         "pages in order, and later goes on after the last `endCursor`, has the same tasks as "
         "`tasks`.",
@@ -142,11 +168,48 @@ class Mutation:
         description="Restore a task from the trash. A task that is not there stays as it is.",
     )
 
+    create_list = strawberry.field(
+        resolver=list_mutations.create_list,
+        graphql_type=CreateListResult | None,
+        description="Create a list of tasks.",
+    )
+    update_list = strawberry.field(
+        resolver=list_mutations.update_list,
+        graphql_type=UpdateListResult | None,
+        description="Change a list.",
+    )
+    move_list = strawberry.field(
+        resolver=list_mutations.move_list,
+        graphql_type=MoveListResult | None,
+        description="Put a list elsewhere among the others. These may get another `position`, in "
+        "the same order.",
+    )
+    delete_list = strawberry.field(
+        resolver=list_mutations.delete_list,
+        graphql_type=DeleteListResult | None,
+        description="Move a list into the trash, and its tasks with it. After a time they are "
+        "removed from there.",
+    )
+    restore_list = strawberry.field(
+        resolver=list_mutations.restore_list,
+        graphql_type=RestoreListResult | None,
+        description="Restore a list from the trash, and the tasks that went there with it. A list "
+        "that is not there stays as it is.",
+    )
+
 
 @strawberry.type(description="The subscriptions, over a WebSocket (graphql-transport-ws).")
 class Subscription:
+    changes = strawberry.subscription(
+        resolver=subscriptions.changes,
+        description="The changes of all that the caller has, first the past ones and then each new "
+        "one, in order. To miss none, subscribe after the last cursor of the query `changes` or of "
+        "an event. A change may come twice. Of several changes of a thing, only the latest may "
+        "come.",
+    )
     task_changes = strawberry.subscription(
         resolver=subscriptions.task_changes,
+        deprecation_reason=_USE_CHANGES,
         description="The changes of the caller's tasks, first the past ones and then each new one, "
         "in order. To miss none, subscribe after the last cursor of the query `taskChanges` or of "
         "an event. A change may come twice. Of several changes of a task, only the latest may "

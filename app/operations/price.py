@@ -32,9 +32,9 @@ from graphql import (
 
 from app.operations.introspection import ROOTS, Introspection
 from app.operations.selections import Groups, Selections
-from graphql_schema.connections import PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX
+from graphql_schema.connections import PAGE_SIZE_DEFAULT
 from graphql_schema.issues import BATCH_MAX
-from graphql_schema.limits import Size, page_sizes, within_page_bounds
+from graphql_schema.limits import Size, page_size_max, page_sizes, within_page_bounds
 
 WRITE_POINTS = 10
 """Points for a task that is written. PostgreSQL needs ten times as long for it as to read one."""
@@ -75,10 +75,12 @@ class PageRows(NamedTuple):
     sizes: Sequence[Size]
     points: int
     """Points for each row."""
+    most: int
+    """Rows that the page may hold."""
 
     def cost(self, variables: Mapping[str, object]) -> int:
         given = (variables.get(size) if isinstance(size, str) else size for size in self.sizes)
-        return self.points * _page_size(given)
+        return self.points * _page_size(given, self.most)
 
 
 class Batch(NamedTuple):
@@ -206,7 +208,7 @@ class Prices:
             elif asked and value_from_ast_untyped(asked):
                 points += LOOKUP_POINTS
         sizes = tuple(page_sizes(field))
-        page = PageRows(sizes, max(rows, 1))
+        page = PageRows(sizes, max(rows, 1), page_size_max(field.name.value))
         if any(isinstance(size, str) for size in sizes):
             parts.append(page)
             return points
@@ -255,15 +257,15 @@ def _batch_size(given: int) -> int:
     return min(max(given, 1), BATCH_MAX)
 
 
-def _page_size(sizes: Iterable[object]) -> int:
-    """Return how many tasks a page may hold, by the values of `first` and `last`."""
-    given = (_coerced(size) for size in sizes if size is not None)
+def _page_size(sizes: Iterable[object], most: int) -> int:
+    """Return how many rows a page may hold, by the values of `first` and `last`."""
+    given = (_coerced(size, most) for size in sizes if size is not None)
     return max(given, default=PAGE_SIZE_DEFAULT)
 
 
-def _coerced(value: object) -> int:
+def _coerced(value: object, most: int) -> int:
     try:
-        return within_page_bounds(GraphQLInt.coerce_input_value(value))
+        return within_page_bounds(GraphQLInt.coerce_input_value(value), most)
     except GraphQLError:
         # The request will be refused.
-        return PAGE_SIZE_MAX
+        return most

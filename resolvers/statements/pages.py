@@ -1,5 +1,6 @@
 """Lists of what users own: pages by keyset, each read from one index in its order, and the feed."""
 
+import itertools
 import operator
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import reduce
@@ -13,8 +14,10 @@ from sqlalchemy import (
     Select,
     SQLColumnExpression,
     bindparam,
+    cast,
     func,
     literal_column,
+    null,
     select,
     true,
     tuple_,
@@ -197,32 +200,52 @@ def count(kind: Kind[Any], parts: Parts) -> Sql[tuple[int]]:
     return compiled(select(reduce(operator.add, counts)), tuple, writes=False)
 
 
-def feed(kind: Kind[Thing]) -> Sql[FeedRow[Thing]]:
+def feed(*kinds: Kind[Any]) -> Sql[FeedRow[Any]]:
     """Read what has changed after a version, in the trash or not, oldest change first.
 
-    Versions are committed in their order, so what one snapshot shows of them has no gaps.
+    Versions are committed in their order, so what one snapshot shows of them has no gaps. Those of
+    all kinds are numbers of one counter.
     """
-    table, counter = kind.table, kind.counter
-    page = (
-        select(*kind.columns)
-        .where(
-            kind.is_owned,
-            table.c.version > bindparam("after_version", type_=Integer),
-        )
-        .order_by(table.c.version)
-        .limit(bindparam("limit", type_=Integer))
-        .subquery("page")
-    )
+    counter, limit = kinds[0].counter, bindparam("limit", type_=Integer)
+    found = [
+        select(*_beside_others(kind, kinds))
+        .where(kind.is_owned, kind.table.c.version > bindparam("after_version", type_=Integer))
+        .order_by(kind.table.c.version)
+        .limit(limit)
+        for kind in kinds
+    ]
+    merged = _union(found).subquery("found") if len(kinds) > 1 else found[0].subquery("page")
+    page = merged
+    if len(kinds) > 1:
+        page = select(merged).order_by(merged.c.number).limit(limit).subquery("page")
     beginning = select(INSTALLATION.c.beginning).scalar_subquery()
     statement = (
         select(counter.c.version, counter.c.purged_version, counter.c.beginning, beginning, *page.c)
         .outerjoin_from(counter, page, true())
         .where(counter.c.user_id == OWNER)
-        .order_by(page.c.version)
+        .order_by(page.c.number)
     )
 
-    def make_row(record: Sequence[Any]) -> FeedRow[Thing]:
-        row = None if record[4] is None else kind.make_row(record[4:])
-        return FeedRow(record[0], record[1], record[2], record[3], row)
+    ends = list(itertools.accumulate((len(kind.fields) for kind in kinds), initial=5))
+
+    def make_row(record: Sequence[Any]) -> FeedRow[Any]:
+        version, purged_version, beginning, installation_beginning, place = record[:5]
+        row = None
+        if place is not None:
+            row = kinds[place].make_row(record[ends[place] : ends[place + 1]])
+        return FeedRow(version, purged_version, beginning, installation_beginning, row)
 
     return compiled(statement, make_row, writes=False)
+
+
+def _beside_others(kind: Kind[Any], kinds: Sequence[Kind[Any]]) -> list[SQLColumnExpression[Any]]:
+    """Return the columns of a kind between those of the others, which are null."""
+    return [
+        literal_column(str(kinds.index(kind)), Integer).label("kind"),
+        *(
+            (column if each is kind else cast(null(), column.type)).label(f"{number}_{column.name}")
+            for number, each in enumerate(kinds)
+            for column in each.columns
+        ),
+        kind.table.c.version.label("number"),
+    ]
