@@ -36,12 +36,12 @@ def created(fact: Fact, enum: type[Enum] | None = None) -> Any:  # noqa: ANN401 
     return strawberry.field(default=default, description=description)
 
 
-def created_id() -> Any:  # noqa: ANN401 -- as strawberry.field
+def created_id(thing: str = "task", form: str = "in decimal digits") -> Any:  # noqa: ANN401 -- as strawberry.field
     """Return the field of an input for an id that the client makes."""
     return strawberry.field(
         default=UNSET,
-        description="The id of the task, where a client makes it, as one may that works offline: "
-        "Unix seconds times 2097152, plus a random number below 2097152, in decimal digits. The "
+        description=f"The id of the {thing}, where a client makes it, as one may that works "
+        f"offline: Unix seconds times 2097152, plus a random number below 2097152, {form}. The "
         "seconds lie between 2020-01-01 and a day from now. Null or left out: the server makes it.",
     )
 
@@ -82,11 +82,11 @@ def today() -> Any:  # noqa: ANN401 -- as strawberry.field
     )
 
 
-def expected_version() -> Any:  # noqa: ANN401 -- as strawberry.field
+def expected_version(thing: str = "task") -> Any:  # noqa: ANN401 -- as strawberry.field
     """Return the field of an input for the version that a change expects."""
     return strawberry.field(
         default=UNSET,
-        description="The `version` last seen. If the task has changed since then, nothing is "
+        description=f"The `version` last seen. If the {thing} has changed since then, nothing is "
         "written.",
     )
 

@@ -1,6 +1,6 @@
 """What can be wrong with the values of inputs, and the checks that find it."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import date, time
 from enum import Enum
 from typing import Protocol
@@ -9,11 +9,12 @@ import strawberry
 from strawberry import UNSET
 from strawberry.utils.str_converters import to_camel_case
 
-from graphql_schema.values import facts_with, given, is_storable, new_key
+from graphql_schema.values import facts_with, given, is_storable, new_key, task_key
 from models.database import Rule
 from models.fact import Fact, May
 from models.label import LABEL_MAX_LENGTH, can_be_read, one_label
-from models.task import LABELS_MAX, SUBTASKS_MAX
+from models.task import LABELS_MAX, SUBTASKS_MAX, TASK_FACTS
+from models.task_list import LISTS_MAX
 from models.text import is_visible
 
 BATCH_MAX = 100
@@ -99,7 +100,12 @@ _BROKEN = {
     Rule.PLACE: (
         "place",
         InputIssueCode.INVALID,
-        "There is no such place in the list, or below the parent, where the task would be.",
+        "There is no such place among what it would stand beside.",
+    ),
+    Rule.LISTS_ARE_FEW: (
+        "name",
+        InputIssueCode.TOO_LONG,
+        f"You have {LISTS_MAX} lists, and can have no more.",
     ),
 }
 """What is wrong with an input that would break a rule: the field, and what to say of it."""
@@ -123,18 +129,25 @@ def too_many_renamed(most: int) -> InputIssue:
 
 def new_task_issues(input: New) -> Iterator[InputIssue]:
     """Yield everything that is wrong with a new task."""
-    id = given(input.id)
-    if id is not None and new_key(id) is None:
-        message = "The id is not in the form of the server's ids, or not of this time."
-        yield InputIssue(path=["id"], code=InputIssueCode.INVALID, message=message)
-    yield from _values_issues(input, May.CREATE)
+    yield from id_issues(input.id, task_key)
+    yield from values_issues(input, May.CREATE)
     if given(input.due_time) is not None and given(input.due_on) is None:
         yield from broken(Rule.TIME_HAS_DAY)
 
 
+def id_issues(
+    id: strawberry.ID | None, key_of: Callable[[strawberry.ID], int | None]
+) -> Iterator[InputIssue]:
+    """Yield what is wrong with an id that the client made, if it made one."""
+    asked = given(id)
+    if asked is not None and new_key(asked, key_of) is None:
+        message = "The id is not in the form of the server's ids, or not of this time."
+        yield InputIssue(path=["id"], code=InputIssueCode.INVALID, message=message)
+
+
 def change_issues(input: Due) -> Iterator[InputIssue]:
     """Yield everything that is wrong with the new values of tasks."""
-    yield from _values_issues(input, May.UPDATE)
+    yield from values_issues(input, May.UPDATE)
     if input.due_on is None and given(input.due_time) is not None:
         message = "The time must be left out or null where the day is cleared."
         yield InputIssue(path=["dueTime"], code=InputIssueCode.INVALID, message=message)
@@ -182,9 +195,11 @@ def required(fact: Fact) -> InputIssue:
     return InputIssue(path=[_named(fact)], code=InputIssueCode.REQUIRED, message=message)
 
 
-def _values_issues(input: object, may: May) -> Iterator[InputIssue]:
+def values_issues(
+    input: object, may: May, facts: Mapping[str, Fact] = TASK_FACTS
+) -> Iterator[InputIssue]:
     """Yield everything that is wrong with each value that was given."""
-    for fact in facts_with(may):
+    for fact in facts_with(may, facts):
         value = getattr(input, fact.name, UNSET)
         if value is None and May.CLEAR not in fact.may:
             yield required(fact)

@@ -1,6 +1,6 @@
 """Where a task stands: in which list, below which parent, and where among its siblings."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Protocol
 
 import strawberry
@@ -10,6 +10,33 @@ from graphql_schema.fields import expected_version, idempotency_key
 from graphql_schema.issues import InputIssue, broken
 from graphql_schema.values import given, list_key, task_key
 from models.database import Rule
+
+
+class Place(Protocol):
+    """An input that says where something stands among its siblings."""
+
+    before: strawberry.ID | None
+    after: strawberry.ID | None
+    first: bool | None
+    last: bool | None
+
+
+def sibling_of(place: Place) -> strawberry.ID | None:
+    """Return the id of the sibling that is named, if any."""
+    return given(place.before) or given(place.after)
+
+
+def place_text(place: Place, key_of: Callable[[strawberry.ID], int | None]) -> str | None:
+    """Return a place as triggers read it; None where there can be no such place."""
+    if given(place.first) is True:
+        return "first"
+    if given(place.last) is True:
+        return "last"
+    sibling = sibling_of(place)
+    key = None if sibling is None else key_of(sibling)
+    if key is None:
+        return None
+    return f"{'after' if given(place.before) is None else 'before'} {key}"
 
 
 @strawberry.input(
@@ -34,20 +61,12 @@ class TaskPlace:
     @property
     def sibling(self) -> strawberry.ID | None:
         """The id of the sibling that is named, if any."""
-        return given(self.before) or given(self.after)
+        return sibling_of(self)
 
     @property
     def text(self) -> str | None:
         """The place as triggers read it; None where there can be no such place."""
-        if given(self.first) is True:
-            return "first"
-        if given(self.last) is True:
-            return "last"
-        sibling = self.sibling
-        key = None if sibling is None else task_key(sibling)
-        if key is None:
-            return None
-        return f"{'after' if given(self.before) is None else 'before'} {key}"
+        return place_text(self, task_key)
 
 
 class Placed(Protocol):

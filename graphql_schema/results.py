@@ -9,18 +9,18 @@ from graphql_schema.issues import InputIssue
 from graphql_schema.types import Label, Storage, Task
 from models.task import TaskRow
 
-_MESSAGE = "A sentence about what happened, for people."
+MESSAGE = "A sentence about what happened, for people."
 
 
 @strawberry.interface(description="The reason why a mutation did nothing.")
 class UserError:
-    message: str = strawberry.field(description=_MESSAGE)
+    message: str = strawberry.field(description=MESSAGE)
 
 
 @strawberry.type(description="Some values in the input cannot be used. Nothing was written.")
 class InvalidInput(UserError):
     message: str = strawberry.field(
-        default="Some values in the input cannot be used.", description=_MESSAGE
+        default="Some values in the input cannot be used.", description=MESSAGE
     )
     issues: list[InputIssue] = strawberry.field(
         description="Everything that is wrong, not only the first thing."
@@ -29,12 +29,12 @@ class InvalidInput(UserError):
 
 @strawberry.type(description="The caller has no task with this id. Nothing was written.")
 class TaskNotFound(UserError):
-    message: str = strawberry.field(default="You have no task with this id.", description=_MESSAGE)
+    message: str = strawberry.field(default="You have no task with this id.", description=MESSAGE)
 
 
 @strawberry.type(description="The caller has no list with this id. Nothing was written.")
 class ListNotFound(UserError):
-    message: str = strawberry.field(default="You have no list with this id.", description=_MESSAGE)
+    message: str = strawberry.field(default="You have no list with this id.", description=MESSAGE)
 
 
 @strawberry.type(
@@ -43,7 +43,7 @@ class ListNotFound(UserError):
 )
 class VersionConflict(UserError):
     message: str = strawberry.field(
-        default="The task has changed since you last saw it.", description=_MESSAGE
+        default="The task has changed since you last saw it.", description=MESSAGE
     )
     current: TaskRow = strawberry.field(graphql_type=Task, description="The task as it is now.")
 
@@ -53,7 +53,7 @@ class VersionConflict(UserError):
 )
 class LabelNotFound(UserError):
     message: str = strawberry.field(
-        default="None of your tasks has this label.", description=_MESSAGE
+        default="None of your tasks has this label.", description=MESSAGE
     )
 
 
@@ -64,7 +64,7 @@ class QuotaExceeded(UserError):
     message: str = strawberry.field(
         default="There is no room for this: you have as much as you may. What is removed from the "
         "trash makes room.",
-        description=_MESSAGE,
+        description=MESSAGE,
     )
     storage: Storage = strawberry.field(description="How much the caller has, and may have.")
 

@@ -4,6 +4,13 @@ import strawberry
 from strawberry.schema.config import StrawberryConfig
 
 from graphql_schema.batches import EMPTIED_MAX
+from graphql_schema.list_results import (
+    CreateListResult,
+    DeleteListResult,
+    MoveListResult,
+    RestoreListResult,
+    UpdateListResult,
+)
 from graphql_schema.lists import TaskList
 from graphql_schema.results import (
     CreateTaskResult,
@@ -23,7 +30,16 @@ from graphql_schema.results import (
 )
 from graphql_schema.scalars import SCALARS
 from graphql_schema.types import Node, Task, User
-from resolvers import batches, changes, moves, mutations, queries, subscriptions, task_lists
+from resolvers import (
+    batches,
+    changes,
+    list_mutations,
+    moves,
+    mutations,
+    queries,
+    subscriptions,
+    task_lists,
+)
 from resolvers.changes import task_changes
 from resolvers.statements.labels import RENAMED_MAX
 
@@ -150,6 +166,35 @@ class Mutation:
         resolver=mutations.restore_task,
         graphql_type=RestoreTaskResult | None,
         description="Restore a task from the trash. A task that is not there stays as it is.",
+    )
+
+    create_list = strawberry.field(
+        resolver=list_mutations.create_list,
+        graphql_type=CreateListResult | None,
+        description="Create a list of tasks.",
+    )
+    update_list = strawberry.field(
+        resolver=list_mutations.update_list,
+        graphql_type=UpdateListResult | None,
+        description="Change a list.",
+    )
+    move_list = strawberry.field(
+        resolver=list_mutations.move_list,
+        graphql_type=MoveListResult | None,
+        description="Put a list elsewhere among the others. These may get another `position`, in "
+        "the same order.",
+    )
+    delete_list = strawberry.field(
+        resolver=list_mutations.delete_list,
+        graphql_type=DeleteListResult | None,
+        description="Move a list into the trash, and its tasks with it. After a time they are "
+        "removed from there.",
+    )
+    restore_list = strawberry.field(
+        resolver=list_mutations.restore_list,
+        graphql_type=RestoreListResult | None,
+        description="Restore a list from the trash, and the tasks that went there with it. A list "
+        "that is not there stays as it is.",
     )
 
 

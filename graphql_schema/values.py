@@ -86,15 +86,15 @@ def is_storable(value: str) -> bool:
     return True
 
 
-def facts_with(may: May) -> Iterator[Fact]:
-    return (fact for fact in TASK_FACTS.values() if may in fact.may)
+def facts_with(may: May, facts: Mapping[str, Fact] = TASK_FACTS) -> Iterator[Fact]:
+    return (fact for fact in facts.values() if may in fact.may)
 
 
 def new_values(input: object, id: strawberry.ID | None) -> dict[str, object]:
     """Return what is stored in every column that a new task is given: the default where none is."""
     return {
         **{fact.name: fact.default for fact in facts_with(May.CREATE)},
-        **_given_values(input, May.CREATE),
+        **given_values(input, May.CREATE),
         "id": None if id is None or id is UNSET else new_key(id),
         **completion(False, None),
     }
@@ -105,7 +105,7 @@ def changed_values(input: Completing) -> dict[str, object]:
 
     Without a day there is no time either.
     """
-    values = _given_values(input, May.UPDATE)
+    values = given_values(input, May.UPDATE)
     if "due_on" in values and values["due_on"] is None:
         values["due_time"] = None
     if input.completed is True and given(input.today) is not None:
@@ -118,9 +118,12 @@ def completion(completed: bool, today: date | None) -> Mapping[str, object]:
     return {"completed": completed, "completed_on": given(today) if completed else None}
 
 
-def _given_values(input: object, may: May) -> dict[str, object]:
+def given_values(
+    input: object, may: May, facts: Mapping[str, Fact] = TASK_FACTS
+) -> dict[str, object]:
+    """Return the columns that were given, with what is stored in them."""
     return {
         fact.name: fact.stored(value)
-        for fact in facts_with(may)
+        for fact in facts_with(may, facts)
         if (value := getattr(input, fact.name, UNSET)) is not UNSET
     }

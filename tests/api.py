@@ -60,6 +60,16 @@ mutation Update($input: UpdateTaskInput!) {{
     ... on VersionConflict {{ current {{ {TASK} }} }}
   }}
 }}"""
+MOVE = f"""
+mutation Move($input: MoveTaskInput!) {{
+  moveTask(input: $input) {{
+    __typename
+    ... on Task {{ {TASK} }}
+    ... on UserError {{ message }}
+    ... on InvalidInput {{ issues {{ path code message }} }}
+    ... on VersionConflict {{ current {{ {TASK} }} }}
+  }}
+}}"""
 TOGGLE = f"""
 mutation Toggle($input: ToggleTaskInput!) {{
   toggleTask(input: $input) {{
@@ -226,6 +236,9 @@ class Caller:
 
     def update(self, **input: Any) -> Any:
         return self.data(UPDATE, input=input)["updateTask"]
+
+    def move(self, **input: Any) -> Any:
+        return self.data(MOVE, input=input)["moveTask"]
 
     def toggle(self, **input: Any) -> Any:
         return self.data(TOGGLE, input=input)["toggleTask"]

@@ -33,6 +33,7 @@ from resolvers.statements.idempotency_keys import Replay
 from resolvers.statements.kind import OWNER, Change, Kind, Removal
 from resolvers.statements.labels import Renamed, Uses
 from resolvers.statements.pages import FeedRow
+from resolvers.statements.transaction_settings import at, within
 
 TASK = Kind(
     metadata.tables["tasks"],
@@ -41,9 +42,6 @@ TASK = Kind(
     row_maker(TaskRow),
 )
 _COLUMNS = TASK.table.c
-
-_NO_LIMIT = 2**63 - 1
-"""The greatest value of PostgreSQL's bigint."""
 
 
 def task(owner: UserId, key: int) -> Statement[TaskRow]:
@@ -82,7 +80,7 @@ def create_tasks(
     values = {
         f"{name}_{place}": value for place, row in enumerate(rows) for name, value in row.items()
     }
-    settings = {**_within(quota), **_at(place)}
+    settings = {**within(quota), **at(place)}
     return Statement(_create_tasks(len(rows)), owner, values, settings)
 
 
@@ -98,7 +96,7 @@ def update_task(
     No row comes back where there is no such task, or none at that version.
     """
     parameters = {"key": key, "expected_version": expected_version, **values}
-    return Statement(_update_task(frozenset(values)), owner, parameters, _within(quota))
+    return Statement(_update_task(frozenset(values)), owner, parameters, within(quota))
 
 
 def move_task(
@@ -116,7 +114,7 @@ def move_task(
     """
     parameters = {"key": key, "expected_version": expected_version, **container}
     sql = _move_task(frozenset(container), has_place=place is not None)
-    return Statement(sql, owner, parameters, _at(place))
+    return Statement(sql, owner, parameters, at(place))
 
 
 def toggle_task(
@@ -152,7 +150,7 @@ def update_tasks(
     Those that are so already keep their version.
     """
     sql = _update_tasks(frozenset(values), frozenset(names))
-    return Statement(sql, owner, {"keys": keys, **values, **names}, _within(quota))
+    return Statement(sql, owner, {"keys": keys, **values, **names}, within(quota))
 
 
 def delete_tasks(owner: UserId, keys: Sequence[int]) -> Statement[TaskRow]:
@@ -182,7 +180,7 @@ def rename_label(owner: UserId, names: Mapping[str, str], quota: Quota) -> State
     `uses_of_label` says why.
     """
     # Triggers spell labels as other tasks have them, if they are not told that these are given.
-    settings = {**_within(quota), "app.spelling": "given"}
+    settings = {**within(quota), "app.spelling": "given"}
     return Statement(_rename_label(), owner, names, settings)
 
 
@@ -204,17 +202,6 @@ def replay_renaming(owner: UserId, idempotency_key: str) -> Statement[Replay[Ren
 def replay_removals(owner: UserId, idempotency_key: str) -> Statement[Replay[Removal]]:
     """Return what was removed under a key; no row where nothing was recorded."""
     return Statement(_replay_removals(), owner, {"idempotency_key": idempotency_key})
-
-
-def _at(place: str | None) -> Mapping[str, str]:
-    """Return the setting by which a task gets its place, where there is one."""
-    return {} if place is None else {"app.place": place}
-
-
-def _within(quota: Quota) -> Mapping[str, str]:
-    """Return the setting by which a statement may not go beyond the quota."""
-    most = (_NO_LIMIT if limit is None else limit for limit in (quota.tasks, quota.bytes))
-    return {"app.quota": " ".join(map(str, most))}
 
 
 # What follows is the SQL: one function a statement, run once for each shape.

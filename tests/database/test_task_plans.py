@@ -13,7 +13,8 @@ import pytest
 
 from app.database.embedded import EmbeddedPostgres
 from graphql_schema.connections import NO_DATE, Cursor
-from graphql_schema.filters import OrderDirection, TaskOrderField, TaskStatus
+from graphql_schema.filters import OrderDirection, TaskOrderField
+from graphql_schema.types import TaskStatus
 from models.instant import Instant
 from models.user import UserId
 from resolvers.narrowing import FOUND_MAX
