@@ -34,7 +34,13 @@ from app.operations.introspection import ROOTS, Introspection
 from app.operations.selections import Groups, Selections
 from graphql_schema.connections import PAGE_SIZE_DEFAULT
 from graphql_schema.issues import BATCH_MAX
-from graphql_schema.limits import Size, page_size_max, page_sizes, within_page_bounds
+from graphql_schema.limits import (
+    SUBTASKS_USUAL,
+    Size,
+    page_size_max,
+    page_sizes,
+    within_page_bounds,
+)
 
 WRITE_POINTS = 10
 """Points for a task that is written. PostgreSQL needs ten times as long for it as to read one."""
@@ -50,6 +56,12 @@ In another order than that of its field, all tasks may have to be looked at for 
 
 REMOVED_A_POINT = 100
 """Tasks that a point pays for where they are removed all at once: it is taken afterwards."""
+
+RELATED_POINTS = {"list": 1, "parent": 1, "subtaskCount": 1, "subtasks": SUBTASKS_USUAL}
+"""Points for what a task refers to, and for what refers to it. Each is read for all tasks at once.
+
+A few subtasks are usual, and a hundred are possible.
+"""
 
 COUNT_FIELD, FILTER = "totalCount", "filter"
 
@@ -157,7 +169,7 @@ class Prices:
         points, event, parts = 0, 0, list[Part]()
         for fields in selections.merged([operation.selection_set]).values():
             field, below = fields[0], selections.below(fields)
-            weight = selections.weight(below)
+            weight = _points(selections, below)
             if operation.operation is OperationType.MUTATION:
                 points += self._writing(field, weight, parts)
             elif operation.operation is OperationType.SUBSCRIPTION:
@@ -195,7 +207,7 @@ class Prices:
         for response_name, fields in below.items():
             name = fields[0].name.value
             if name in lists:
-                rows += selections.weight(selections.below(fields))
+                rows += _points(selections, selections.below(fields))
             elif name == COUNT_FIELD:
                 counts += 1
             else:
@@ -213,6 +225,23 @@ class Prices:
             parts.append(page)
             return points
         return points + page.cost({})
+
+
+def _points(selections: Selections, groups: Groups) -> int:
+    """Return the points for a thing of which this is selected."""
+    return selections.weight(groups) + _related(selections, groups)
+
+
+def _related(selections: Selections, groups: Groups) -> int:
+    """Return the points for what is selected of other things, for each thing."""
+    points = 0
+    for fields in groups.values():
+        name, below = fields[0].name.value, selections.below(fields)
+        if name in RELATED_POINTS:
+            points += RELATED_POINTS[name] * _points(selections, below)
+        elif not name.startswith("__"):
+            points += _related(selections, below)
+    return points
 
 
 def _lists_of(type_: GraphQLOutputType) -> frozenset[str]:

@@ -70,7 +70,7 @@ def server(postgres: EmbeddedPostgres, template: str) -> Iterator[psycopg.Connec
 
 
 UP, DOWN = OrderDirection
-CREATED_AT, UPDATED_AT, TITLE, DUE, PRIORITY, COMPLETED_AT = TaskOrderField
+CREATED_AT, UPDATED_AT, TITLE, DUE, PRIORITY, COMPLETED_AT, POSITION = TaskOrderField
 PENDING, COMPLETED = TaskStatus.PENDING, TaskStatus.COMPLETED
 A_WEEK = {"due_from": "2026-09-01 00:00:00", "due_until": "2026-09-08 00:00:00"}
 A_YEAR = {"due_from": "2026-06-01 00:00:00", "due_until": "2027-06-01 00:00:00"}

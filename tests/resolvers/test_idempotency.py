@@ -26,6 +26,7 @@ from tests.api import (
     DELETE,
     DELETE_MANY,
     EMPTY,
+    MOVE,
     PURGE,
     RENAME_LABEL,
     RESTORE,
@@ -61,6 +62,7 @@ class Mutation:
 MUTATIONS = {
     "createTask": Mutation(CREATE, {"title": "new"}),
     "updateTask": Mutation(UPDATE, {"title": "changed"}),
+    "moveTask": Mutation(MOVE, {"place": {"first": True}}),
     "toggleTask": Mutation(TOGGLE, {}),
     "deleteTask": Mutation(DELETE, {}),
     "restoreTask": Mutation(RESTORE, {}, in_trash=True),

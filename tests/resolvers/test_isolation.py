@@ -26,10 +26,13 @@ from models.fact import May
 from models.metadata import OWNED_TABLES
 from models.statement import Row, Statement
 from tests.api import (
+    CREATE,
+    CREATE_MANY,
     DELETE,
     DELETE_MANY,
     GET,
     LIST,
+    MOVE,
     PURGE,
     RESTORE,
     RESTORE_MANY,
@@ -98,6 +101,10 @@ ATTACKS = [
     _input("Mutation.toggleTask", TOGGLE, expectedVersion=1),
     _input("Mutation.toggleTask", TOGGLE, today="2026-01-31"),
     _input("Mutation.toggleTask", TOGGLE, expectedVersion=7),
+    _input("Mutation.moveTask", MOVE),
+    _input("Mutation.moveTask", MOVE, listId=None, parentId=None),
+    _input("Mutation.moveTask", MOVE, place={"first": True}, expectedVersion=1),
+    _input("Mutation.moveTask", MOVE, place={"last": True}, expectedVersion=7),
     _input("Mutation.deleteTask", DELETE, expectedVersion=7),
     _input("Mutation.deleteTask", DELETE, expectedVersion=1),
     _input("Mutation.deleteTask", DELETE),
@@ -151,7 +158,7 @@ EVERYTHING = f"""{{
 
 
 OWNERSHIP = re.compile(
-    r"(?:tasks\.user_id|task_counters\.user_id|task_labels\.user_id|users\.id) = "
+    r"(?:(?:tasks|parent|task_lists|task_counters|task_labels)\.user_id|users\.id) = "
     r"(\$\d+::VARCHAR|counter\.user_id)"
 )
 forgotten: list[int] = []
@@ -261,6 +268,8 @@ def test_anothers_cursor_shows_the_callers_own_alone(layers: Server) -> None:
             arguments["filter"] = {"status": "COMPLETED"}
             for user in (alice, bob):
                 user.update_many(ids=[task["id"] for task in user.page()["nodes"]], completed=True)
+        if order == "POSITION":
+            arguments["filter"] = {"inbox": True}
         for edge in nonempty(alice.page(**arguments)["edges"]):
             for place in ("after", "before"):
                 page = bob.page(**{place: edge["cursor"], "first": 50}, **arguments)
@@ -398,6 +407,52 @@ def test_a_label_of_anothers_is_none(layers: Server, database: Database) -> None
     # Nor is it spelled as hers.
     assert bob.create("Bob's", labels=["SECRET"])["labels"] == ["SECRET"]
     assert rows_of(layers, alice, database) == before
+
+
+AIMED: dict[str, tuple[str, Callable[[str, str], dict[str, Any]]]] = {
+    "createTask parentId": (CREATE, lambda _, id: {"title": "x", "parentId": id}),
+    "createTask listId": (CREATE, lambda _, id: {"title": "x", "listId": f"L{id}"}),
+    "createTask place": (CREATE, lambda _, id: {"title": "x", "place": {"before": id}}),
+    "createTasks parentId": (
+        CREATE_MANY,
+        lambda _, id: {"tasks": [{"title": "x", "parentId": id}]},
+    ),
+    "createTasks listId": (
+        CREATE_MANY,
+        lambda _, id: {"tasks": [{"title": "", "listId": f"L{id}"}]},
+    ),
+    "updateTask listId": (UPDATE, lambda own, id: {"id": own, "listId": f"L{id}"}),
+    "updateTasks listId": (UPDATE_MANY, lambda own, id: {"ids": [own], "listId": f"L{id}"}),
+    "moveTask listId": (MOVE, lambda own, id: {"id": own, "listId": f"L{id}"}),
+    "moveTask parentId": (MOVE, lambda own, id: {"id": own, "parentId": id}),
+    "moveTask both": (MOVE, lambda own, id: {"id": own, "parentId": id, "listId": None}),
+    "moveTask place": (MOVE, lambda own, id: {"id": own, "place": {"after": id}}),
+    "tasks listId": (LIST, lambda _, id: {"listId": f"L{id}"}),
+    "tasks parentId": (LIST, lambda _, id: {"parentId": id}),
+}
+"""Where an id names what one's own task is to be in, below or beside."""
+
+
+@pytest.mark.parametrize("name", AIMED)
+def test_what_is_anothers_is_no_list_no_parent_and_no_place(
+    layers: Server, database: Database, name: str
+) -> None:
+    query, input_of = AIMED[name]
+    alice, bob = layers.user(), layers.user()
+    task = alice.create("Alice's secret")["id"]
+    with psycopg.connect(database.superuser_url) as connection:
+        # A list that has the id of the task, so that the same id is tried as both.
+        connection.execute(
+            "INSERT INTO task_lists (user_id, id, name, version) VALUES (%s, %s, 'Secret', 2)",
+            [alice.user_id, task],
+        )
+    own = bob.create("Bob's own")["id"]
+    before = rows_of(layers, alice, database), rows_of(layers, bob, database)
+    argument = "filter" if query is LIST else "input"
+    at_alices = answer(bob, query, {argument: input_of(own, task)})
+    assert at_alices == answer(bob, query, {argument: input_of(own, NO_SUCH_ID)})
+    assert b"Secret" not in at_alices[1]
+    assert (rows_of(layers, alice, database), rows_of(layers, bob, database)) == before
 
 
 def test_a_user_id_can_be_sent_nowhere() -> None:

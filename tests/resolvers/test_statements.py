@@ -18,7 +18,7 @@ from sqlalchemy import Date
 
 from auth.identity import Identity
 from graphql_schema.connections import Cursor
-from graphql_schema.filters import OrderDirection, TaskOrderField, TaskTrash
+from graphql_schema.filters import OrderDirection, TaskLevel, TaskOrderField, TaskTrash
 from graphql_schema.inputs import CreateTaskInput
 from graphql_schema.lists import ListCursor
 from graphql_schema.types import TaskStatus
@@ -120,6 +120,13 @@ def places(database: Database) -> Places:
             "ELSE 'infinity' END WHERE user_id = %s",
             [VICTIM],
         )
+        # Some are in lists, and below the first one; the others are in the inbox.
+        connection.execute(
+            "UPDATE tasks SET position = to_char(version - 1, 'FM00'), "
+            "list_id = CASE WHEN version %% 8 < 5 THEN %s END, "
+            "parent_id = CASE WHEN version %% 8 = 4 THEN %s END WHERE user_id = %s",
+            [rows[4][0], rows[0][0], VICTIM],
+        )
         # A list for each task, with its id.
         connection.execute(
             "INSERT INTO task_lists (user_id, id, name, position, deleted_at, version) "
@@ -143,6 +150,7 @@ def places(database: Database) -> Places:
             TaskOrderField.DUE: due_at,
             TaskOrderField.PRIORITY: priority,
             TaskOrderField.COMPLETED_AT: Instant(created),
+            TaskOrderField.POSITION: f"{n:02}",
         }
         return {field: Cursor(field, value, id) for field, value in values.items()}
 
@@ -169,6 +177,9 @@ def conditions(places: Places) -> Iterator[Conditions]:
     for trash in TaskTrash:
         yield Conditions(trash=trash, labels_all=["home"], labels_any=["HOME", "x"])
         yield Conditions(trash=trash, labels_none=["unknown"])
+        yield Conditions(trash=trash, list_id=places.keys[4])
+        yield Conditions(trash=trash, inbox=True, level=TaskLevel.TOP)
+    yield Conditions(parent_id=places.key, level=TaskLevel.SUBTASKS)
     yield Conditions(
         TaskStatus.PENDING, ids=places.keys, search="vic", bounds={"created_from": long_ago}
     )
@@ -231,6 +242,13 @@ def shapes_of(name: str, owner: UserId, places: Places) -> Iterator[Statement[An
             if "label" in name
             else [{}, {"added": ["stolen"]}, {"added": ["stolen"], "removed": ["home"]}]
         ),
+        "container": [
+            {},
+            {"list_id": None},
+            {"parent_id": None},
+            {"list_id": None, "parent_id": None},
+        ],
+        "place": [None] if name == "create_tasks" else [None, "first"],
         "today": [None, date(2026, 1, 31)],
         "quota": [ROOM],
         "conditions": list(conditions(places)),
