@@ -284,8 +284,12 @@ class TaskOrder:
     )
 
 
-def check_order(field: TaskOrderField, filter: TaskFilter | None) -> None:
+def check_order(
+    field: TaskOrderField, filter: TaskFilter | None, *, is_in_one: bool = False
+) -> None:
     """Refuse an order of what some of the tasks do not have.
+
+    `is_in_one`: whether all of them are in one list, whatever the filter says.
 
     Raises:
         BadUserInput: the filter lacks what the order needs.
@@ -295,7 +299,8 @@ def check_order(field: TaskOrderField, filter: TaskFilter | None) -> None:
         raise BadUserInput(
             "The order by COMPLETED_AT needs the filter `status: COMPLETED`, which is missing."
         )
-    if field is TaskOrderField.POSITION and not (filter and filter.has_container):
+    is_in_one = is_in_one or (filter is not None and filter.has_container)
+    if field is TaskOrderField.POSITION and not is_in_one:
         raise BadUserInput(
             "The order by POSITION needs the filter `listId`, `inbox: true` or `parentId`, which "
             "is missing."

@@ -57,7 +57,7 @@ STEPS = {
         type="TaskList",
         row=TaskListRow._fields,
         left_out={"user_id": "nobody sees another's list"},
-        added={},
+        added={"pendingCount": "counted when it is asked for", "tasks": "a page of them"},
     ),
     "users": Step(
         type="User",
