@@ -14,7 +14,8 @@ from app.operations.documents import Documents
 from graphql_schema.maximums import Limits
 from graphql_schema.schema import schema
 from models.user import UserId
-from tests.api import TASK, Caller, Server
+from tests.api import TASK, Caller, Server, running_server, settings_for
+from tests.databases import Database
 from tests.sockets import signed_in
 
 SINCE = '{from: "2026-01-01T00:00:00Z"}'
@@ -275,6 +276,16 @@ def test_a_range_in_a_variable_costs(
 ) -> None:
     query = "query($f: TaskFilter) { tasks(first: 0, filter: $f) { nodes { id } } }"
     assert cost_of(documents, query, {"f": filter}) == cost
+
+
+def test_each_task_on_which_a_label_was_renamed_is_paid_for_afterwards(database: Database) -> None:
+    with running_server(settings_for(database.server_url, rate_limit=4_000)) as limited:
+        user = limited.user()
+        user.create_many(*({"title": "x", "labels": ["home"]} for _ in range(100)))
+        left = user.data("{ rateLimit { remaining } }")["rateLimit"]["remaining"]
+        assert user.rename_label(**{"from": "home"}, to="house")["changedCount"] == 100
+        # Some points have come back meanwhile.
+        assert user.data("{ rateLimit { remaining } }")["rateLimit"]["remaining"] < left - 300
 
 
 def test_a_point_pays_for_no_more_than_12_kib(documents: Documents, user: Caller) -> None:
