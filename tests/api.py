@@ -28,6 +28,7 @@ from app.lifespan import Running
 from app.settings import Settings
 from auth.signing import make_token
 from models.task import TaskRow
+from models.task_list import TaskListRow
 
 FAST_PATH = os.environ.get("FAST_PATH") != "off"
 """Whether servers in tests compile operations; `FAST_PATH=off` runs the tests without that."""
@@ -142,6 +143,44 @@ EMPTY = """
 mutation Empty($input: EmptyTrashInput!) {
   emptyTrash(input: $input) { __typename ... on EmptyTrashSuccess { purgedCount hasMore } }
 }"""
+LIST_FIELDS = " ".join(map(to_camel_case, TaskListRow._fields))
+"""The fields of a list that are columns."""
+
+
+def _of_list(verb: str) -> str:
+    return f"""
+mutation ($input: {verb.capitalize()}ListInput!) {{
+  {verb}List(input: $input) {{
+    __typename
+    ... on TaskList {{ {LIST_FIELDS} }}
+    ... on UserError {{ message }}
+    ... on InvalidInput {{ issues {{ path code message }} }}
+    ... on ListVersionConflict {{ current {{ {LIST_FIELDS} }} }}
+  }}
+}}"""
+
+
+CREATE_LIST, UPDATE_LIST, MOVE_LIST, RESTORE_LIST = map(
+    _of_list, ("create", "update", "move", "restore")
+)
+DELETE_LIST = f"""
+mutation ($input: DeleteListInput!) {{
+  deleteList(input: $input) {{
+    __typename
+    ... on DeleteListSuccess {{ deletedListId version deletedTaskCount }}
+    ... on UserError {{ message }}
+    ... on ListVersionConflict {{ current {{ {LIST_FIELDS} }} }}
+  }}
+}}"""
+LISTS = f"""
+query ($trash: TaskTrash! = EXCLUDE, $first: Int, $after: String, $last: Int, $before: String) {{
+  lists(trash: $trash, first: $first, after: $after, last: $last, before: $before) {{
+    nodes {{ {LIST_FIELDS} pendingCount }}
+    edges {{ cursor node {{ id }} }}
+    pageInfo {{ hasNextPage hasPreviousPage startCursor endCursor }}
+    totalCount
+  }}
+}}"""
 GET = f"query Get($id: ID!) {{ task(id: $id) {{ {TASK} }} }}"
 LIST = f"""
 query List($filter: TaskFilter, $orderBy: TaskOrder, $first: Int, $after: String, $last: Int,
