@@ -93,7 +93,8 @@ class StrawberryParts:
             name,
             resolver.wrapped_func,
             takes_self=resolver.self_parameter is not None,
-            parent_names=tuple(parameter.name for parameter in parents if parameter is not None),
+            # One that is called `root` may be annotated as the parent as well.
+            parent_names=tuple(dict.fromkeys(each.name for each in parents if each is not None)),
             info_name=None if info is None else info.name,
             make_info=self._info_maker(definition),
             takes_arguments=bool(definition.arguments),

@@ -25,7 +25,7 @@ PRIORITIES_MAX = 20
 SEARCH_MAX_LENGTH = 200
 """Characters in a search."""
 
-_SEARCHED = " or ".join(f"`{f.name}`" for f in TASK_FACTS.values() if May.SEARCH in f.may)
+_SEARCHED = ", ".join(f"`{f.name}`" for f in TASK_FACTS.values() if May.SEARCH in f.may)
 
 
 @strawberry.enum(description="Choose tasks, or lists, by whether they are in the trash.")
@@ -158,11 +158,11 @@ class TaskFilter:
     )
     search: str | None = strawberry.field(
         default=UNSET,
-        description=f"Only tasks with all these words in {_SEARCHED}, in any order and not as a "
-        "phrase. The beginning of a word is enough. Case and accents make no difference. Chinese "
-        "and Japanese characters, symbols and emoji are found one by one. Quotes, `-word`, `OR` "
-        f"and `*` have no meaning. At most {SEARCH_MAX_LENGTH} Unicode code points; a blank search "
-        "is the same as none.",
+        description=f"Only tasks with all these words in {_SEARCHED} or `labels`, in any order and "
+        "not as a phrase. The beginning of a word is enough. Case and accents make no difference. "
+        "Chinese and Japanese characters, symbols and emoji are found one by one. Quotes, "
+        f"`-word`, `OR` and `*` have no meaning. At most {SEARCH_MAX_LENGTH} Unicode code points; a "
+        "blank search is the same as none.",
     )
 
     @property

@@ -61,6 +61,16 @@ mutation Update($input: UpdateTaskInput!) {{
     ... on VersionConflict {{ current {{ {TASK} }} }}
   }}
 }}"""
+MOVE = f"""
+mutation Move($input: MoveTaskInput!) {{
+  moveTask(input: $input) {{
+    __typename
+    ... on Task {{ {TASK} }}
+    ... on UserError {{ message }}
+    ... on InvalidInput {{ issues {{ path code message }} }}
+    ... on VersionConflict {{ current {{ {TASK} }} }}
+  }}
+}}"""
 TOGGLE = f"""
 mutation Toggle($input: ToggleTaskInput!) {{
   toggleTask(input: $input) {{
@@ -205,6 +215,17 @@ query Changes($after: String, $first: Int) {{
 }}"""
 
 
+ALL_CHANGES = f"""
+query AllChanges($after: String, $first: Int) {{
+  changes(after: $after, first: $first) {{
+    nodes {{ kind id version node {{ __typename id ... on Task {{ {TASK} }}
+                                     ... on TaskList {{ {LIST_FIELDS} }} }} }}
+    edges {{ cursor node {{ id }} }}
+    pageInfo {{ hasNextPage hasPreviousPage startCursor endCursor }}
+    reset
+  }}
+}}"""
+
 T = TypeVar("T")
 
 
@@ -266,6 +287,9 @@ class Caller:
     def update(self, **input: Any) -> Any:
         return self.data(UPDATE, input=input)["updateTask"]
 
+    def move(self, **input: Any) -> Any:
+        return self.data(MOVE, input=input)["moveTask"]
+
     def toggle(self, **input: Any) -> Any:
         return self.data(TOGGLE, input=input)["toggleTask"]
 
@@ -304,6 +328,29 @@ class Caller:
 
     def changes(self, **arguments: Any) -> Any:
         return self.data(CHANGES, **arguments)["taskChanges"]
+
+    def create_list(self, name: str = "Home", **rest: Any) -> Any:
+        made = self.data(CREATE_LIST, input={"name": name, **rest})["createList"]
+        assert made.pop("__typename") == "TaskList", made
+        return made
+
+    def update_list(self, **input: Any) -> Any:
+        return self.data(UPDATE_LIST, input=input)["updateList"]
+
+    def move_list(self, **input: Any) -> Any:
+        return self.data(MOVE_LIST, input=input)["moveList"]
+
+    def delete_list(self, **input: Any) -> Any:
+        return self.data(DELETE_LIST, input=input)["deleteList"]
+
+    def restore_list(self, **input: Any) -> Any:
+        return self.data(RESTORE_LIST, input=input)["restoreList"]
+
+    def lists(self, **arguments: Any) -> Any:
+        return self.data(LISTS, **arguments)["lists"]
+
+    def all_changes(self, **arguments: Any) -> Any:
+        return self.data(ALL_CHANGES, **arguments)["changes"]
 
     def titles(self, **arguments: Any) -> list[str]:
         return [task["title"] for task in self.page(**arguments)["nodes"]]

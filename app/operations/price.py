@@ -37,7 +37,7 @@ from app.operations.price_parts import (
     given_in,
 )
 from app.operations.selections import Groups, Selections
-from graphql_schema.limits import page_size_max, page_sizes
+from graphql_schema.limits import SUBTASKS_USUAL, page_size_max, page_sizes
 
 WRITE_POINTS = 10
 """Points for a task that is written. PostgreSQL needs ten times as long for it as to read one."""
@@ -48,8 +48,14 @@ CREATE_POINTS = 5
 REMOVED_A_POINT = 100
 """Tasks that a point pays for where they are removed all at once: it is taken afterwards."""
 
-RELATED = {"list": 1, "parent": 1, "subtaskCount": 1, "pendingCount": 1, "subtasks": 10}
-"""Fields of tasks and lists that are read besides them, and the points for each."""
+RELATED_POINTS = {
+    **dict.fromkeys(("list", "parent", "subtaskCount", "pendingCount"), 1),
+    "subtasks": SUBTASKS_USUAL,
+}
+"""Points for what a task or a list refers to, and for what refers to it, all of a page at once.
+
+A few subtasks are usual, and a hundred are possible.
+"""
 
 COUNT_FIELD, FILTER = "totalCount", "filter"
 
@@ -188,9 +194,12 @@ class Prices:
             if name in self._lists and PAGE_FIELDS & {f[0].name.value for f in below.values()}:
                 cost.add(self._page(fields[0], below, selections))
                 continue
-            times = RELATED.get(name, 0)
-            cost.points += times
-            cost.add(_times(max(times, 1), self._related(below, selections)))
+            if name.startswith("__"):
+                continue
+            each = self._related(below, selections)
+            if name in RELATED_POINTS:
+                each.points += selections.weight(below)
+            cost.add(_times(RELATED_POINTS.get(name, 1), each))
         return cost
 
 

@@ -33,8 +33,11 @@ FINE = {
     "Boolean": True,
     "DateTime": INSTANT,
     "Date": "2026-01-31",
+    "TimeOfDay": "09:00",
+    "NewTask": {"title": "text"},
+    "TaskPriority": "LOW",
 }
-"""A value of each scalar that is no trouble."""
+"""A value of each scalar, and of what inputs have lists of, that is no trouble."""
 
 STRINGS = [
     "",
@@ -77,6 +80,17 @@ BAD: dict[str, list[Any]] = {
             "2026-W05",
         ),
     ],
+    "TimeOfDay": [
+        *(*STRINGS, *OTHERS, 0, 1e300, INSTANT),
+        *("24:00", "23:60", "9:00", "09:00:30", "09:00Z", "09:00:00", "\u0660\u0669:\u0660\u0660"),
+    ],
+    "NewTask": [
+        *OTHERS,
+        *({"title": value} for value in [*STRINGS, *OTHERS]),
+        *({"title": "x", "id": value} for value in [*IDS, *OTHERS]),
+        *({"title": "x", "labels": [value]} for value in [*STRINGS, *OTHERS]),
+    ],
+    "TaskPriority": [*OTHERS, "NO_SUCH_VALUE", "\0"],
     "DateTime": [
         *(*STRINGS, *OTHERS, 0, 1e300),
         *("2026-01-31", "2026-01-31T12:00:00", "2026-02-30T12:00:00Z", "2026-01-31T25:00:00Z"),
