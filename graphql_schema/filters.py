@@ -161,8 +161,8 @@ class TaskFilter:
         description=f"Only tasks with all these words in {_SEARCHED} or `labels`, in any order and "
         "not as a phrase. The beginning of a word is enough. Case and accents make no difference. "
         "Chinese and Japanese characters, symbols and emoji are found one by one. Quotes, "
-        f"`-word`, `OR` and `*` have no meaning. At most {SEARCH_MAX_LENGTH} Unicode code points; a "
-        "blank search is the same as none.",
+        f"`-word`, `OR` and `*` have no meaning. At most {SEARCH_MAX_LENGTH} Unicode code points; "
+        "a blank search is the same as none.",
     )
 
     @property

@@ -24,12 +24,12 @@ async def read_tasks(
     Raises:
         BadUserInput: an argument has a value that cannot be used.
     """
-    last = given(asked.last)
+    filter, last = given(asked.filter), given(asked.last)
     size, backward = page_size(given(asked.first), last), last is not None
     order, after, before = asked.order_by or NEWEST_FIRST, given(asked.after), given(asked.before)
-    check_order(order.field, asked.filter, is_in_one=list_key is not None)
+    check_order(order.field, filter, is_in_one=list_key is not None)
     owner, database = context.user_id, context.database
-    conditions = conditions_of(asked.filter) if asked.filter else EVERY_TASK
+    conditions = conditions_of(filter) if filter else EVERY_TASK
     if list_key is not None:
         conditions = _in_list(conditions, list_key)
     conditions = await narrowed(database, owner, conditions, order.field)

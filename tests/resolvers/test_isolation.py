@@ -26,6 +26,11 @@ from models.fact import May
 from models.metadata import OWNED_TABLES
 from models.statement import Row, Statement
 from tests.api import (
+    DELETE_LIST,
+    LIST_FIELDS,
+    MOVE_LIST,
+    RESTORE_LIST,
+    UPDATE_LIST,
     CREATE,
     CREATE_MANY,
     DELETE,
@@ -63,6 +68,13 @@ class Attack:
     variables: Callable[[str], dict[str, Any]]
     in_trash: bool = False
     """It finds a task in the trash alone."""
+    of_list: bool = False
+    """It takes the id of a list."""
+
+    @property
+    def nothing(self) -> str:
+        """An id that nothing has."""
+        return f"L{NO_SUCH_ID}" if self.of_list else NO_SUCH_ID
 
     def __str__(self) -> str:
         return (
@@ -76,7 +88,28 @@ def _input(field: str, query: str, **rest: Any) -> Attack:
     return Attack(field, query, lambda id: {"input": {"id": id, **rest}})
 
 
+def _list_input(field: str, query: str, **rest: Any) -> Attack:
+    return Attack(field, query, lambda id: {"input": {"id": id, **rest}}, of_list=True)
+
+
+NODE = "query ($id: ID!) { node(id: $id) { __typename id ... on TaskList { name } } }"
+GET_LIST = f"""query ($id: ID!) {{
+  list(id: $id) {{ {LIST_FIELDS} pendingCount tasks {{ totalCount nodes {{ title }} }} }}
+}}"""
+
 ATTACKS = [
+    Attack("Query.node", NODE, lambda id: {"id": id}),
+    Attack("Query.node", NODE, lambda id: {"id": id}, of_list=True),
+    Attack("Query.list", GET_LIST, lambda id: {"id": id}, of_list=True),
+    _list_input("Mutation.updateList", UPDATE_LIST, name="stolen"),
+    _list_input("Mutation.updateList", UPDATE_LIST, expectedVersion=1),
+    _list_input("Mutation.updateList", UPDATE_LIST, expectedVersion=7),
+    _list_input("Mutation.moveList", MOVE_LIST, place={"first": True}),
+    _list_input("Mutation.moveList", MOVE_LIST, place={"last": True}, expectedVersion=7),
+    _list_input("Mutation.deleteList", DELETE_LIST),
+    _list_input("Mutation.deleteList", DELETE_LIST, expectedVersion=7),
+    _list_input("Mutation.restoreList", RESTORE_LIST),
+    _list_input("Mutation.restoreList", RESTORE_LIST, expectedVersion=7),
     Attack("Query.task", GET, lambda id: {"id": id}),
     Attack(
         "Query.task",
@@ -145,13 +178,15 @@ ATTACKS = [
 ]
 """Every operation that takes an id. A field that takes one and is not here fails a test below."""
 
-MAKING = {"Mutation.createTask", "Mutation.createTasks"}
+MAKING = {"Mutation.createTask", "Mutation.createTasks", "Mutation.createList"}
 """Fields that take the id of a thing that is not there yet: a test of its own has them."""
 
 EVERYTHING = f"""{{
   me {{ id email name createdAt }}
   tasks {{ nodes {{ {TASK} owner {{ id email name }} }} edges {{ cursor }} totalCount
            pageInfo {{ startCursor endCursor hasNextPage hasPreviousPage }} }}
+  lists {{ nodes {{ {LIST_FIELDS} pendingCount tasks {{ nodes {{ title }} }} }} totalCount }}
+  changes {{ nodes {{ kind id version node {{ id ... on TaskList {{ name }} }} }} reset }}
   taskChanges {{ nodes {{ taskId version task {{ {TASK} }} }} edges {{ cursor }} reset
                  pageInfo {{ endCursor hasNextPage }} }}
 }}"""
@@ -207,6 +242,7 @@ def rows_of(server: Server, user: Caller, database: Database) -> list[dict[str, 
     with psycopg.connect(database.superuser_url, row_factory=dict_row) as connection:
         found = connection.execute(
             "SELECT to_jsonb(t) AS row FROM tasks t WHERE user_id = %(id)s UNION ALL "
+            "SELECT to_jsonb(s) FROM task_lists s WHERE user_id = %(id)s UNION ALL "
             "SELECT to_jsonb(c) FROM task_counters c WHERE user_id = %(id)s UNION ALL "
             "SELECT to_jsonb(l) FROM task_labels l WHERE user_id = %(id)s UNION ALL "
             "SELECT to_jsonb(u) FROM users u WHERE id = %(id)s ORDER BY row",
@@ -229,11 +265,13 @@ def test_anothers_task_is_answered_as_no_task_byte_for_byte(
     id = alice.create("Alice's secret", description="her own")["id"]
     if attack.in_trash:
         alice.delete(id=id)
+    if attack.of_list:
+        id = alice.create_list("Alice's list")["id"]
     bob.create("Bob's own")
     before = rows_of(layers, alice, database)
 
     at_alices = answer(bob, attack.query, attack.variables(id))
-    at_nothing = answer(bob, attack.query, attack.variables(NO_SUCH_ID))
+    at_nothing = answer(bob, attack.query, attack.variables(attack.nothing))
 
     count("tries to reach another's task by its id", 1)
     count("tries to reach another's task that told something", int(at_alices != at_nothing))
@@ -246,7 +284,7 @@ def test_anothers_task_is_answered_as_no_task_byte_for_byte(
 def test_a_list_and_a_count_hold_the_callers_own_alone(layers: Server) -> None:
     alice, bob = layers.user(email="alice@example.com", name="Alice"), layers.user(name="Bob")
     for n in range(3):
-        alice.create(f"Alice's {n}")
+        alice.create(f"Alice's {n}", listId=alice.create_list(f"Alice's list {n}")["id"])
     seen = bob.post(EVERYTHING).text
     assert "Alice" not in seen
     assert bob.page() == layers.user().page()
@@ -354,9 +392,11 @@ def test_without_both_layers_the_attacks_succeed(no_layers: Server, database: Da
         id = alice.create("Alice's secret")["id"]
         if attack.in_trash:
             alice.delete(id=id)
+        if attack.of_list:
+            id = alice.create_list("Alice's list")["id"]
         bob.create("Bob's own")
         if answer(bob, attack.query, attack.variables(id)) != answer(
-            bob, attack.query, attack.variables(NO_SUCH_ID)
+            bob, attack.query, attack.variables(attack.nothing)
         ):
             succeeded.add(attack.field)
     assert succeeded == {attack.field for attack in ATTACKS}

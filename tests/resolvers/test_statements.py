@@ -216,7 +216,7 @@ def shapes_of(name: str, owner: UserId, places: Places) -> Iterator[Statement[An
             Identity(owner, None, None, 0.0),
             Identity(owner, "eve@example.com", "Eve", 0.0, 1e9, email_is_verified=True),
         ],
-        "key": [places.key_in_trash if name == "restore_task" else places.key],
+        "key": [places.key_in_trash if name.startswith("restore_") else places.key],
         "statement": [
             tasks.create_tasks(owner, [NEW], ROOM),
             tasks.toggle_task(owner, places.key, None, None),
@@ -235,7 +235,7 @@ def shapes_of(name: str, owner: UserId, places: Places) -> Iterator[Statement[An
                 {"description": None, "completed": True},
             ]
         ),
-        "expected_version": [None, 2 if name == "restore_task" else 1],
+        "expected_version": [None, 2 if name.startswith("restore_") else 1],
         "rows": [[{**NEW, **new}], [NEW, NEW]],
         "names": (
             [{"from": "home", "to": "stolen"}]
@@ -256,6 +256,8 @@ def shapes_of(name: str, owner: UserId, places: Places) -> Iterator[Statement[An
         "keys": [places.keys],
         "page": list(pages(places)),
         "cursor": list(places.early.values()),
+        "row": [{"id": None, "name": "stolen"}],
+        "list_values": [{"name": "stolen"}, {}],
         "list_page": [
             ListPage(trash, after, before)
             for trash in TaskTrash
