@@ -12,7 +12,8 @@ import strawberry
 from auth.identity import Identity
 from auth.refusals import Reason, reason_of, refusal
 from auth.tokens import InvalidToken, TokenVerifier
-from graphql_schema.types import RateLimit, Related
+from graphql_schema.lists import RelatedToLists
+from graphql_schema.types import RateLimit
 from models.database import Changes, Database
 from models.quota import Quota
 from models.user import UserId, UserRow
@@ -27,7 +28,7 @@ class Context:
         database: Database,
         changes: Changes,
         read_viewer: Callable[["Context"], Awaitable[UserRow]],
-        make_related: Callable[["Context"], Related],
+        make_related: Callable[["Context"], RelatedToLists],
         quota: Quota,
     ) -> None:
         self.identity = identity
@@ -51,7 +52,7 @@ class Context:
         return self.identity.user_id
 
     @cached_property
-    def related(self) -> Related:
+    def related(self) -> RelatedToLists:
         """What the user's tasks refer to, and what refers to them."""
         return self._make_related(self)
 
@@ -93,7 +94,7 @@ class ContextGetter:
         database: Database,
         changes: Changes,
         read_viewer: Callable[[Context], Awaitable[UserRow]],
-        make_related: Callable[[Context], Related],
+        make_related: Callable[[Context], RelatedToLists],
         quota: Quota,
         *,
         explains: bool = False,

@@ -18,11 +18,11 @@ SELECT 'user-' || lpad(u::text, 5, '0'), 'User ' || u FROM generate_series(0, %(
 # What the triggers would make, row by row in many times the time.
 INSERT = """
 INSERT INTO tasks (id, user_id, title, description, completed, completed_at, created_at, updated_at,
-                   version, title_key, title_order, words)
+                   version, position, title_key, title_order, words)
 OVERRIDING SYSTEM VALUE
 SELECT id, owner, 'Task ' || n || ' ' || repeat('x', 30), repeat('y', 120), n %% 3 = 0,
        CASE WHEN n %% 3 = 0 THEN now() END, created_at, now(), version,
-       'task ' || n || ' ' || repeat('x', 30),
+       lpad(to_hex(id), 14, '0') || 'V', 'task ' || n || ' ' || repeat('x', 30),
        'task ' || lpad(length(n::text)::text, 3, '0') || n || ' ' || repeat('x', 30),
        array_to_tsvector(ARRAY[hash || 'task', hash || n, hash || repeat('x', 30),
                                hash || repeat('y', 120)])

@@ -25,7 +25,7 @@ PRIORITIES_MAX = 20
 SEARCH_MAX_LENGTH = 200
 """Characters in a search."""
 
-_SEARCHED = " or ".join(f"`{f.name}`" for f in TASK_FACTS.values() if May.SEARCH in f.may)
+_SEARCHED = ", ".join(f"`{f.name}`" for f in TASK_FACTS.values() if May.SEARCH in f.may)
 
 
 @strawberry.enum(description="Choose tasks, or lists, by whether they are in the trash.")
@@ -158,11 +158,11 @@ class TaskFilter:
     )
     search: str | None = strawberry.field(
         default=UNSET,
-        description=f"Only tasks with all these words in {_SEARCHED}, in any order and not as a "
-        "phrase. The beginning of a word is enough. Case and accents make no difference. Chinese "
-        "and Japanese characters, symbols and emoji are found one by one. Quotes, `-word`, `OR` "
-        f"and `*` have no meaning. At most {SEARCH_MAX_LENGTH} Unicode code points; a blank search "
-        "is the same as none.",
+        description=f"Only tasks with all these words in {_SEARCHED} or `labels`, in any order and "
+        "not as a phrase. The beginning of a word is enough. Case and accents make no difference. "
+        "Chinese and Japanese characters, symbols and emoji are found one by one. Quotes, "
+        f"`-word`, `OR` and `*` have no meaning. At most {SEARCH_MAX_LENGTH} Unicode code points; "
+        "a blank search is the same as none.",
     )
 
     @property
@@ -284,8 +284,12 @@ class TaskOrder:
     )
 
 
-def check_order(field: TaskOrderField, filter: TaskFilter | None) -> None:
+def check_order(
+    field: TaskOrderField, filter: TaskFilter | None, *, is_in_one: bool = False
+) -> None:
     """Refuse an order of what some of the tasks do not have.
+
+    `is_in_one`: whether all of them are in one list, whatever the filter says.
 
     Raises:
         BadUserInput: the filter lacks what the order needs.
@@ -295,7 +299,8 @@ def check_order(field: TaskOrderField, filter: TaskFilter | None) -> None:
         raise BadUserInput(
             "The order by COMPLETED_AT needs the filter `status: COMPLETED`, which is missing."
         )
-    if field is TaskOrderField.POSITION and not (filter and filter.has_container):
+    is_in_one = is_in_one or (filter is not None and filter.has_container)
+    if field is TaskOrderField.POSITION and not is_in_one:
         raise BadUserInput(
             "The order by POSITION needs the filter `listId`, `inbox: true` or `parentId`, which "
             "is missing."

@@ -2,26 +2,73 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
-from typing import NamedTuple, Self
+from typing import NamedTuple, Protocol, Self
 
 import strawberry
+from strawberry import UNSET
 
-from graphql_schema.connections import PageInfo, decode_parts, encode_parts
+from graphql_schema import page_arguments as arguments
+from graphql_schema.connections import PageInfo, TaskConnection, decode_parts, encode_parts
 from graphql_schema.errors import BadUserInput
 from graphql_schema.fields import read
-from graphql_schema.types import Node
+from graphql_schema.types import Node, Related
 from graphql_schema.values import TASK_ID_MAX, list_id
+from models.task import POSITION_MAX_LENGTH
 from models.task_list import TASK_LIST_FACTS, TaskListRow
 
 LISTS = "LISTS"
 """The first member of a cursor of lists."""
 
-POSITION_MAX_LENGTH = 64
-"""Characters in a position."""
+
+class RelatedToLists(Related, Protocol):
+    """Reads what is in lists, too."""
+
+    def pending_count(self, key: int) -> Awaitable[int]:
+        """Return how many pending tasks outside the trash are in a list."""
+        ...
+
+    def tasks_of_list(self, key: int, asked: arguments.AskedTasks) -> Awaitable[TaskConnection]:
+        """Return a page of the tasks in a list.
+
+        Raises:
+            BadUserInput: an argument has a value that cannot be used.
+        """
+        ...
 
 
-def _id(root: strawberry.Parent[TaskListRow]) -> strawberry.ID:
-    return list_id(root.id)
+class ListContext(Protocol):
+    """The part of a request's context that lists need."""
+
+    @property
+    def related(self) -> RelatedToLists:
+        """Reads what is in the user's lists."""
+        ...
+
+
+_Info = strawberry.Info[ListContext, None]
+_Row = strawberry.Parent[TaskListRow]
+
+
+def _id(row: _Row) -> strawberry.ID:
+    return list_id(row.id)
+
+
+def _pending_count(row: _Row, info: _Info) -> Awaitable[int]:
+    return info.context.related.pending_count(row.id)
+
+
+async def _tasks(
+    row: _Row,
+    info: _Info,
+    filter: arguments.Filter = UNSET,
+    order_by: arguments.OrderBy = UNSET,
+    first: arguments.First = UNSET,
+    after: arguments.After = UNSET,
+    last: arguments.Last = UNSET,
+    before: arguments.Before = UNSET,
+) -> TaskConnection:
+    asked = arguments.AskedTasks(filter, order_by, first, after, last, before)
+    return await info.context.related.tasks_of_list(row.id, asked)
 
 
 @strawberry.type(description="A list of tasks. Only its owner can see it.")
@@ -33,6 +80,17 @@ class TaskList(Node):
     updated_at: datetime = read(TASK_LIST_FACTS["updated_at"])
     deleted_at: datetime | None = read(TASK_LIST_FACTS["deleted_at"])
     version: int = read(TASK_LIST_FACTS["version"])
+
+    pending_count = strawberry.field(
+        resolver=_pending_count,
+        graphql_type=int,
+        description="The number of its pending tasks outside the trash, subtasks among them.",
+    )
+    tasks = strawberry.field(
+        resolver=_tasks,
+        description="A page of its tasks, as `tasks` of the query shows them. They can be ordered "
+        "by POSITION.",
+    )
 
     @classmethod
     def is_type_of(cls, value: object, _info: object) -> bool:

@@ -142,14 +142,14 @@ class PurgeTasksSuccess:
 
 
 @strawberry.type(
-    description="Tasks in the trash have been removed for good, and make room for others."
+    description="Tasks and lists in the trash have been removed for good, and make room for others."
 )
 class EmptyTrashSuccess:
     purged_count: int = strawberry.field(
-        description=f"How many tasks were removed: at most {EMPTIED_MAX}."
+        description=f"How many tasks and lists were removed: at most {EMPTIED_MAX}."
     )
     has_more: bool = strawberry.field(
-        description="Whether tasks may be left in the trash. If so, empty it again, with another "
+        description="Whether any may be left in the trash. If so, empty it again, with another "
         "`idempotencyKey`."
     )
 

@@ -160,7 +160,8 @@ class Mutation:
     empty_trash = strawberry.field(
         resolver=batches.empty_trash,
         graphql_type=EmptyTrashResult | None,
-        description=f"Remove what is in the trash for good: at most {EMPTIED_MAX} tasks at once.",
+        description=f"Remove what is in the trash for good: at most {EMPTIED_MAX} tasks and lists "
+        "at once.",
     )
     restore_task = strawberry.field(
         resolver=mutations.restore_task,

@@ -35,6 +35,7 @@ from resolvers.idempotency import changes, removals
 from resolvers.refusals import refusal
 from resolvers.statements import tasks as statements
 from resolvers.statements.kind import Change
+from resolvers.statements.lists import empty_trash as empty_trash_of
 
 _Inputs = strawberry.argument(description="The tasks, and what to do with them.")
 
@@ -125,7 +126,7 @@ async def purge_tasks(
 async def empty_trash(
     info: Info, input: Annotated[EmptyTrashInput, strawberry.argument(description="How to do it.")]
 ) -> EmptyTrashSuccess:
-    statement = statements.empty_trash(info.context.user_id, EMPTIED_MAX)
+    statement = empty_trash_of(info.context.user_id, EMPTIED_MAX)
     count = len(await removals(info.context, input, statement))
     info.context.pay_for_removed(count)
     return EmptyTrashSuccess(purged_count=count, has_more=count == EMPTIED_MAX)

@@ -7,10 +7,14 @@ from functools import partial
 from typing import Generic, TypeVar
 
 from auth.context import Context
+from graphql_schema.connections import TaskConnection
+from graphql_schema.page_arguments import AskedTasks
 from graphql_schema.types import TaskStatus
 from models.task import TaskRow
 from models.task_list import TaskListRow
 from resolvers.statements import related as statements
+from resolvers.statements.lists import count_pending
+from resolvers.task_pages import read_tasks
 
 Value = TypeVar("Value")
 
@@ -50,11 +54,12 @@ def _note_failure(reading: asyncio.Task[Mapping[int, Value]]) -> None:
 
 
 class RelatedTasks:
-    """What the caller's tasks refer to, as `graphql_schema.types.Related` says."""
+    """What the caller's tasks and lists refer to, as `RelatedToLists` in graphql_schema says."""
 
     def __init__(self, context: Context) -> None:
         self._context = context
         self._lists = Loader[TaskListRow | None](self._read_lists, None)
+        self._pending = Loader(self._read_pending, 0)
         self._tasks = Loader[TaskRow | None](self._read_tasks, None)
         self._subtasks = {
             status: Loader[Sequence[TaskRow]](partial(self._read_subtasks, status), [])
@@ -66,6 +71,12 @@ class RelatedTasks:
 
     def task_list(self, key: int) -> Awaitable[TaskListRow | None]:
         return self._lists.load(key)
+
+    def pending_count(self, key: int) -> Awaitable[int]:
+        return self._pending.load(key)
+
+    def tasks_of_list(self, key: int, asked: AskedTasks) -> Awaitable[TaskConnection]:
+        return read_tasks(self._context, asked, list_key=key)
 
     def task(self, key: int) -> Awaitable[TaskRow | None]:
         return self._tasks.load(key)
@@ -79,6 +90,10 @@ class RelatedTasks:
     async def _read_lists(self, keys: Sequence[int]) -> Mapping[int, TaskListRow]:
         statement = statements.lists_with_keys(self._context.user_id, keys)
         return {row.id: row for row in await self._context.database.fetch(statement)}
+
+    async def _read_pending(self, keys: Sequence[int]) -> Mapping[int, int]:
+        statement = count_pending(self._context.user_id, keys)
+        return dict(await self._context.database.fetch(statement))
 
     async def _read_tasks(self, keys: Sequence[int]) -> Mapping[int, TaskRow]:
         statement = statements.tasks_with_keys(self._context.user_id, keys)

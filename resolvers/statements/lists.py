@@ -14,10 +14,10 @@ from models.quota import Quota
 from models.statement import Sql, Statement
 from models.task_list import TASK_LIST_FACTS, TaskListRow
 from models.user import UserId
-from resolvers.statements import idempotency_keys, owned, pages
+from resolvers.statements import idempotency_keys, owned, pages, removals
 from resolvers.statements.compiling import compiled, row_maker
 from resolvers.statements.idempotency_keys import Replay
-from resolvers.statements.kind import KEY, Change, Kind
+from resolvers.statements.kind import KEY, Change, Kind, Removal
 from resolvers.statements.pages import Stretch, position
 from resolvers.statements.tasks import TASK
 from resolvers.statements.transaction_settings import at, within
@@ -116,6 +116,14 @@ def count_followers(owner: UserId, key: int) -> Statement[tuple[int]]:
 def count_pending(owner: UserId, keys: Sequence[int]) -> Statement[tuple[int, int]]:
     """Return how many pending tasks outside the trash each of those lists has, if it has any."""
     return Statement(_count_pending(), owner, {"keys": keys})
+
+
+def empty_trash(owner: UserId, limit: int) -> Statement[Removal]:
+    """Remove up to `limit` tasks and lists that are in the trash; what was removed comes back.
+
+    A list goes once no task refers to it any more.
+    """
+    return Statement(_empty_trash(), owner, {"limit": limit})
 
 
 def replay_list(owner: UserId, idempotency_key: str) -> Statement[Replay[Change[TaskListRow]]]:
@@ -223,6 +231,11 @@ def _count_pending() -> Sql[tuple[int, int]]:
         .group_by(_TASKS.list_id)
     )
     return compiled(statement, tuple, writes=False)
+
+
+@cache
+def _empty_trash() -> Sql[Removal]:
+    return removals.remove_all(TASK, LIST, _TASKS.list_id)
 
 
 @cache

@@ -168,11 +168,6 @@ def purge_tasks(owner: UserId, keys: Sequence[int]) -> Statement[Removal]:
     return Statement(_purge_tasks(), owner, {"keys": keys})
 
 
-def empty_trash(owner: UserId, limit: int) -> Statement[Removal]:
-    """Remove up to `limit` tasks that are in the trash; what was removed comes back."""
-    return Statement(_empty_trash(), owner, {"limit": limit})
-
-
 def rename_label(owner: UserId, names: Mapping[str, str], quota: Quota) -> Statement[Renamed]:
     """Spell a label anew on all tasks that have it and are not in the trash; these come back.
 
@@ -333,11 +328,6 @@ def _uses_of_label() -> Sql[Uses]:
 @cache
 def _purge_tasks() -> Sql[Removal]:
     return removals.remove_many(TASK)
-
-
-@cache
-def _empty_trash() -> Sql[Removal]:
-    return removals.remove_all(TASK)
 
 
 @cache

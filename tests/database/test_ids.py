@@ -8,6 +8,7 @@ from uuid import uuid4
 import psycopg
 import pytest
 
+from graphql_schema.inputs import CreateTaskInput
 from models.quota import Quota
 from models.user import UserId
 from resolvers.statements import tasks
@@ -17,7 +18,8 @@ CONNECTIONS = 8
 BITS = 21
 """Random bits of an id, below the seconds since 1970."""
 
-CREATE = tasks.create_task(UserId(""), {"title": "x", "description": None}, Quota(None, None))
+NEW = CreateTaskInput(title="x").values()
+CREATE = tasks.create_tasks(UserId(""), [NEW], Quota(None, None))
 
 
 def create(database: Database, owner: str, times: int) -> None:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from importlib import import_module
 from typing import Any
 from uuid import uuid4
 
@@ -426,16 +427,24 @@ def test_places_are_filled_while_a_row_is_being_changed(fresh_database: Database
             connection.execute(BEFORE_THE_FOLD)
     upgrade(url, revision="0011")
     before = rows(url, "SELECT id, version, updated_at FROM tasks ORDER BY id")
-    with ThreadPoolExecutor() as pool, psycopg.connect(url) as locked:
-        locked.execute("UPDATE tasks SET completed = true WHERE title LIKE '%%2'")
-        migration = pool.submit(upgrade, url)
+    fill = import_module("app.database.migrations.versions.0012_places").FILL
+    with (
+        ThreadPoolExecutor() as pool,
+        psycopg.connect(url) as changing,
+        psycopg.connect(url, autocommit=True) as filling,
+    ):
+        changing.execute("UPDATE tasks SET completed = true WHERE title LIKE '%2'")
+        filled = pool.submit(filling.execute, fill)
+        # All others are, and stay free for whoever changes them.
         wait_until(url, "SELECT count(*) = 1 FROM tasks WHERE position IS NULL")
-        locked.rollback()
-        migration.result()
+        run(url, "UPDATE tasks SET completed = completed WHERE title LIKE '%3'")
+        changing.rollback()
+        filled.result()
     assert rows(url, "SELECT id, version, updated_at FROM tasks ORDER BY id") == before
     assert rows(url, "SELECT position FROM tasks ORDER BY id") == [
         (f"{id:014x}V",) for id, *_ in before
     ]
+    upgrade(url)
 
 
 def test_twenty_at_once_apply_each_migration_once(fresh_database: Database) -> None:

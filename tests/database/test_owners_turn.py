@@ -13,6 +13,7 @@ import pytest
 from psycopg.errors import DeadlockDetected
 from sqlalchemy import ARRAY, Text, bindparam
 
+from graphql_schema.inputs import CreateTaskInput
 from models.metadata import OWNED, OWNED_TABLES, metadata
 from models.quota import Quota
 from models.statement import Statement
@@ -26,7 +27,6 @@ WITHOUT_A_TURN = {
     "task_counters": "triggers write it, once they have the turn",
     "task_labels": "triggers write it, once they have the turn",
     "idempotency_keys": "a statement writes a key beside the change, which takes the turn",
-    "task_lists": "nothing writes it yet",
 }
 """The owned tables whose statements take no turn, and why."""
 
@@ -117,16 +117,17 @@ class Crowd:
         def some() -> list[int]:
             return chance.sample(ids, 12)
 
-        yield tasks.create_task(owner, {**title, "description": None}, ROOM)
-        yield tasks.toggle_task(owner, key, None)
+        yield tasks.create_tasks(owner, [CreateTaskInput(title=title["title"]).values()], ROOM)
+        yield tasks.toggle_task(owner, key, None, None)
         yield tasks.update_task(owner, key, title, None, ROOM)
         yield Statement(LABELS, owner, {"key": key, "expected_version": None, "labels": [label]})
         yield tasks.delete_task(owner, key, None)
         yield tasks.restore_task(owner, key, None)
         # So that most tasks stay where the others find them.
         yield tasks.restore_task(owner, chance.choice(ids), None)
-        yield tasks.update_tasks(owner, some(), chance.random() < 0.5)
-        yield tasks.update_tasks(owner, some(), chance.random() < 0.5)
+        for _ in range(2):
+            done = {"completed": chance.random() < 0.5}
+            yield tasks.update_tasks(owner, some(), done, {}, ROOM)
         yield tasks.delete_tasks(owner, chance.sample(ids, 3))
         yield tasks.purge_tasks(owner, [key])
         if chance.random() < 0.1:
@@ -137,8 +138,8 @@ class Crowd:
         return psycopg.connect(url, autocommit=True, options=AS_THE_SERVER)
 
     def _create(self, connection: psycopg.Connection[Any], title: str) -> int:
-        values = {"title": title, "description": None}
-        (row,) = run(connection, tasks.create_task(self.owner, values, ROOM))
+        values = CreateTaskInput(title=title).values()
+        (row,) = run(connection, tasks.create_tasks(self.owner, [values], ROOM))
         id: int = row.id
         return id
 
@@ -218,7 +219,9 @@ def test_no_two_changes_of_an_owner_wait_for_each_other(
     assert len(history.taken_by) > times / 4
     assert [ids for ids in history.taken_by.values() if len(ids) > 1] == []
     with psycopg.connect(migrated_database.superuser_url) as connection:
-        versions = dict(connection.execute("SELECT id, version FROM tasks").fetchall())
+        versions: dict[int, int] = dict(
+            connection.execute("SELECT id, version FROM tasks").fetchall()
+        )
         assert {id: seen[id] for id in versions} == versions
         assert len(set(versions.values())) == len(versions)
         (counted,) = connection.execute(

@@ -59,9 +59,6 @@ def crowd(postgres: EmbeddedPostgres, template: str) -> Database:
                 "INSERT INTO users (id, name) VALUES (%(user)s, 'x')", {"user": user}
             )
             connection.execute(TASKS, {"user": user, "count": count, "alive": alive})
-        connection.execute(
-            "INSERT INTO task_counters SELECT user_id, max(version) FROM tasks GROUP BY user_id"
-        )
         connection.execute("VACUUM ANALYZE")
     return database
 

@@ -17,7 +17,6 @@ from graphql_schema.filters import OrderDirection, TaskOrderField
 from graphql_schema.types import TaskStatus
 from models.instant import Instant
 from models.user import UserId
-from resolvers.narrowing import FOUND_MAX
 from resolvers.statements import label_pages, lookups, task_pages
 from resolvers.statements.task_conditions import Conditions
 from resolvers.statements.task_pages import Page
@@ -26,6 +25,7 @@ from tests.databases import Database, copy_of
 from tests.plans import buffers, indexes, nodes, plan_of
 
 MANY, OTHERS, EACH = 24_000, 40, 250
+FOUND_MAX = 1000
 BIG = UserId("big")
 
 # Row by row in the order of time, as tasks come; what they have lies anywhere among them.
@@ -70,7 +70,7 @@ def server(postgres: EmbeddedPostgres, template: str) -> Iterator[psycopg.Connec
 
 
 UP, DOWN = OrderDirection
-CREATED_AT, UPDATED_AT, TITLE, DUE, PRIORITY, COMPLETED_AT = TaskOrderField
+CREATED_AT, UPDATED_AT, TITLE, DUE, PRIORITY, COMPLETED_AT, POSITION = TaskOrderField
 PENDING, COMPLETED = TaskStatus.PENDING, TaskStatus.COMPLETED
 A_WEEK = {"due_from": "2026-09-01 00:00:00", "due_until": "2026-09-08 00:00:00"}
 A_YEAR = {"due_from": "2026-06-01 00:00:00", "due_until": "2027-06-01 00:00:00"}

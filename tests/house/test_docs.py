@@ -159,7 +159,8 @@ def test_the_first_query_gives_the_first_answer(server: Server) -> None:
 
 def test_the_queries_do_what_they_say(server: Server) -> None:
     user = server.user()
-    page, add, rename, tick_and_delete, add_once, changes, _ = blocks("graphql", API)
+    queries = blocks("graphql", API)
+    page, late, add, rename, plan, tick_and_delete, add_many, add_once, changes, _ = queries
     one = user.data(add, title="Milk")["createTask"]
     two = user.data(add, title="Bread")["createTask"]
     assert [e["node"]["title"] for e in user.data(page)["tasks"]["edges"]] == ["Bread", "Milk"]
@@ -177,6 +178,13 @@ def test_the_queries_do_what_they_say(server: Server) -> None:
     once = user.data(add_once, title="Tea", key="an action")
     assert user.data(add_once, title="Tea", key="an action") == once
     assert user.titles() == ["Tea", "Oat milk"]
+    user.create("Report", dueOn="2026-01-31", dueTime="09:00")
+    for now, titles in (("09:00", []), ("09:01", ["Report"])):
+        nodes = user.data(late, today="2026-01-31", now=now)["tasks"]["nodes"]
+        assert [task["title"] for task in nodes] == titles
+    assert user.data(plan, title="Cake")["createTask"]["labels"] == ["shopping"]
+    made = user.data(add_many, tasks=[{"title": "Salt"}, {"title": "Rice"}])["createTasks"]
+    assert [task["title"] for task in made["tasks"]] == ["Salt", "Rice"]
 
 
 def test_the_script_hands_on_what_the_readme_says(tmp_path: Path) -> None:

@@ -14,7 +14,8 @@ from app.operations.documents import Documents
 from graphql_schema.maximums import Limits
 from graphql_schema.schema import schema
 from models.user import UserId
-from tests.api import TASK, Caller, Server
+from tests.api import TASK, Caller, Server, running_server, settings_for
+from tests.databases import Database
 from tests.sockets import signed_in
 
 SINCE = '{from: "2026-01-01T00:00:00Z"}'
@@ -81,6 +82,31 @@ def test_what_is_priced_is_what_is_answered(
 ) -> None:
     assert rows_of(user, query, variables) == rows
     assert cost_of(documents, query, variables) == 1 + rows
+
+
+@pytest.mark.parametrize(
+    ("selected", "points"),
+    [
+        ("id position", 1),
+        ("list { id }", 2),
+        ("parent { id } subtaskCount", 3),
+        ("subtasks { id }", 11),
+        ("subtasks { id } open: subtasks(status: PENDING) { id }", 22),
+        ("list { id } parent { id } subtaskCount subtasks { id title }", 14),
+        ("parent { list { id } subtaskCount }", 4),
+        ("subtasks { parent { id } }", 21),
+        ("... on Task { ...F }", 3),
+    ],
+)
+def test_what_tasks_refer_to_is_paid_for_each_of_them(
+    documents: Documents, selected: str, points: int
+) -> None:
+    fragment = "fragment F on Task { list { id } parent { id } }" if "...F" in selected else ""
+    page = f"{{ tasks(first: 7) {{ nodes {{ {selected} }} }} }} {fragment}"
+    assert cost_of(documents, page, None) == 1 + 7 * points
+    assert cost_of(documents, f'{{ task(id: "1") {{ {selected} }} }} {fragment}', None) == points
+    made = f'createTask(input: {{title: "x"}}) {{ ... on Task {{ {selected} }} }}'
+    assert cost_of(documents, f"mutation {{ {made} }} {fragment}", None) == 9 + points
 
 
 @pytest.mark.parametrize(
@@ -250,6 +276,16 @@ def test_a_range_in_a_variable_costs(
 ) -> None:
     query = "query($f: TaskFilter) { tasks(first: 0, filter: $f) { nodes { id } } }"
     assert cost_of(documents, query, {"f": filter}) == cost
+
+
+def test_each_task_on_which_a_label_was_renamed_is_paid_for_afterwards(database: Database) -> None:
+    with running_server(settings_for(database.server_url, rate_limit=4_000)) as limited:
+        user = limited.user()
+        user.create_many(*({"title": "x", "labels": ["home"]} for _ in range(100)))
+        left = user.data("{ rateLimit { remaining } }")["rateLimit"]["remaining"]
+        assert user.rename_label(**{"from": "home"}, to="house")["changedCount"] == 100
+        # Some points have come back meanwhile.
+        assert user.data("{ rateLimit { remaining } }")["rateLimit"]["remaining"] < left - 300
 
 
 def test_a_point_pays_for_no_more_than_12_kib(documents: Documents, user: Caller) -> None:
