@@ -16,14 +16,17 @@ const PRIORITIES: Record<TaskPriority, string> = {
 const BETWEEN_LABELS = ", ";
 
 /** A task's details in short, where it has some. */
-export function DetailsLine({ task, now }: { task: Details & { completed: boolean }; now: string }) {
+export function DetailsLine({ task, now }: { task: TaskFieldsFragment; now: string }) {
   const { dueOn, dueTime, priority, labels } = task;
   const late = !task.completed && isLate(task, now);
   if (!dueOn && priority === "NONE" && labels.length === 0) return null;
   return (
     <p className="details">
       {dueOn && (
-        <time className={late ? "late" : undefined} dateTime={dueTime ? `${dueOn} ${dueTime}` : dueOn}>
+        <time
+          className={late ? "late" : undefined}
+          dateTime={dueTime ? `${dueOn} ${dueTime}` : dueOn}
+        >
           {late ? "Late:" : "Due"} {shortly({ dueOn, dueTime }, now)}
         </time>
       )}

@@ -44,7 +44,7 @@ export function Lists({ lists, chosen, choice, onChoose, onNews }: ListsProps) {
   }
 
   function onNamed(list: ListFieldsFragment) {
-    onNews(chosen?.id === list.id ? `Renamed to “${list.name}”.` : `Added the list “${list.name}”.`);
+    onNews(naming === "new" ? `Added the list “${list.name}”.` : `Renamed to “${list.name}”.`);
     onChoose(list.id);
     close();
   }
@@ -62,9 +62,14 @@ export function Lists({ lists, chosen, choice, onChoose, onNews }: ListsProps) {
   return (
     <>
       <nav className="choices" aria-label="Lists">
-        {[...ALWAYS, ...lists].map(({ id, name }) => (
+        {ALWAYS.map(({ id, name }) => (
           <button key={id} aria-pressed={id === choice} onClick={() => onChoose(id)}>
             {name}
+          </button>
+        ))}
+        {lists.map(({ id, name, pendingCount }) => (
+          <button key={id} aria-pressed={id === choice} onClick={() => onChoose(id)}>
+            {name} <span className="badge">{pendingCount}</span>
           </button>
         ))}
       </nav>

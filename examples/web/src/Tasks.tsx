@@ -13,6 +13,7 @@ import {
   ListsDocument,
   TasksDocument,
   WhereChangesEndDocument,
+  type ListFieldsFragment,
   type TaskStatus,
 } from "./gql/graphql";
 import { Lists, type Choice } from "./Lists";
@@ -36,11 +37,15 @@ export function Tasks() {
   // The lists are read when it is known from where they are followed.
   const pause = !start;
   const [{ data }, fetchLists] = useQuery({ query: ListsDocument, pause });
-  const lists = data?.lists.nodes ?? [];
+  // Those that are known stay where they could not be read again.
+  const [lists, setLists] = useState<ListFieldsFragment[]>([]);
+  if (data && data.lists.nodes !== lists) setLists(data.lists.nodes);
   // A list that has been deleted elsewhere shows no more.
   const list = lists.find(({ id }) => id === choice);
   const where = list ? within(list.id) : choice === "inbox" ? INBOX : EVERYWHERE;
   const [{ data: counts }, count] = useQuery({ query: CountsDocument, variables: where, pause });
+
+  const shown = JSON.stringify(where);
 
   if (error && pause) return <Problem error={error} onAgain={fetchAgain} />;
   return (
@@ -63,13 +68,16 @@ export function Tasks() {
       {start && (
         <Follow
           start={start}
-          onCalm={() => count({ requestPolicy: "network-only" })}
-          onBack={() => fetchLists({ requestPolicy: "network-only" })}
+          shown={shown}
+          onCalm={() => {
+            count({ requestPolicy: "network-only" });
+            fetchLists({ requestPolicy: "network-only" });
+          }}
         />
       )}
       {start && (
         <TaskList
-          key={`${status} ${JSON.stringify(where)}`}
+          key={`${status} ${shown}`}
           status={status}
           where={where}
           onNews={setNews}
@@ -85,39 +93,31 @@ export function Tasks() {
 /** Milliseconds without a change after which what the cache cannot mend is read again. */
 const CALM = 100;
 
-type FollowProps = { start: string; onCalm: () => void; onBack: () => void };
+type FollowProps = { start: string; shown: string; onCalm: () => void };
 
 /** Has the cache follow what is changed elsewhere, since the start of this page or the last one. */
-function Follow({ start, onCalm, onBack }: FollowProps) {
+function Follow({ start, shown, onCalm }: FollowProps) {
   const { renew, live } = useConnection();
   const [{ data, error }] = useSubscription({
     query: FollowChangesDocument,
     variables: { after: start },
   });
   const cursor = data?.changes.cursor;
-  // What is fetched is what is shown then.
+  // What is read again is what is shown then.
   const calm = useEffectEvent(onCalm);
-  const back = useEffectEvent(onBack);
   const isTooLate = error?.graphQLErrors.some(
     ({ extensions }) => extensions.code === "CURSOR_EXPIRED",
   );
 
   // What could not be read while the server was out of reach.
-  useEffect(
-    () =>
-      live.onChange(() => {
-        if (!live.isOnline()) return;
-        calm();
-        back();
-      }),
-    [],
-  );
+  useEffect(() => live.onChange(() => live.isOnline() && calm()), []);
 
+  // Counts of what was not shown have not followed.
   useEffect(() => {
-    if (!cursor) return;
+    if (!live.isOnline()) return;
     const timer = setTimeout(() => calm(), CALM);
     return () => clearTimeout(timer);
-  }, [cursor]);
+  }, [cursor, shown]);
 
   useEffect(() => {
     // Deletions since then are forgotten, so what is kept here cannot be mended.
@@ -135,6 +135,7 @@ type AddTaskProps = { listId: string | undefined; onNews: OnNews };
 function AddTask({ listId, onNews }: AddTaskProps) {
   const [, createTask] = useMutation(CreateTaskDocument);
   const [wrong, setWrong] = useState<{ title?: string; outcome?: Outcome }>({});
+  const [isOpen, setOpen] = useState(false);
   const { changes } = useConnection();
 
   // The fields are free for the next task at once: the answer may come late, and in between come others.
@@ -156,7 +157,9 @@ function AddTask({ listId, onNews }: AddTaskProps) {
     const field = (name: string) => form.elements.namedItem(name) as HTMLInputElement;
     if (field("title").value) return setWrong({ title: `“${title}”: ${reason}` });
     for (const [name, value] of written) field(name).value = String(value);
-    setWrong(isOfDetails(outcome) ? { outcome } : { title: reason });
+    if (!isOfDetails(outcome)) return setWrong({ title: reason });
+    setWrong({ outcome });
+    setOpen(true);
   }
 
   return (
@@ -170,7 +173,7 @@ function AddTask({ listId, onNews }: AddTaskProps) {
         error={wrong.title}
       />
       <button className="main">Add</button>
-      <details open={wrong.outcome ? true : undefined}>
+      <details open={isOpen} onToggle={({ currentTarget }) => setOpen(currentTarget.open)}>
         <summary>Date, priority, labels</summary>
         <DetailFields outcome={wrong.outcome} />
       </details>

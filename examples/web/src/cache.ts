@@ -128,11 +128,8 @@ export const cacheOptions: CacheExchangeOpts = {
           if (node?.__typename === "Task") place(cache, info, node);
           else remove(cache, info, id);
         }
-        // A list that is new, or has been moved: the server says between which others it stands.
-        if (kind === "LIST") {
-          if (!node) removeList(cache, info, id);
-          else cache.invalidate("Query", "lists", { first: 100 });
-        }
+        // Where a list stands among the others is read again, when changes rest.
+        if (kind === "LIST" && !node) removeList(cache, info, id);
         // Kept with what it brought, so that the next start goes on from there.
         cache.updateQuery({ query: WhereChangesEndDocument }, (kept) => {
           if (kept) kept.changes.pageInfo.endCursor = cursor;
@@ -220,11 +217,11 @@ function remove(cache: Cache, info: ResolveInfo, id: string) {
 function removeList(cache: Cache, info: ResolveInfo, id: string) {
   const key = listKey(cache, id);
   removeWhere((task) => cache.resolve(task, "list") === key, cache, info);
-  invalidateCounts(cache);
   cache.updateQuery({ query: ListsDocument }, (kept) => {
     if (kept) kept.lists.nodes = kept.lists.nodes.filter((list) => list.id !== id);
     return kept;
   });
+  invalidateCounts(cache);
 }
 
 function removeWhere(isGone: (task: string) => boolean, cache: Cache, info: ResolveInfo) {
@@ -256,8 +253,14 @@ function recount(
       });
     }
   }
+  cache.updateQuery({ query: ListsDocument }, (kept) => {
+    const its = kept?.lists.nodes.find(({ id }) => id === itsPlace.listId);
+    if (its) its.pendingCount += change.PENDING ?? 0;
+    return kept;
+  });
 }
 
 function invalidateCounts(cache: Cache) {
+  cache.invalidate("Query", "lists", { first: 100 });
   for (const count of fetched(cache).filter(isCount)) cache.invalidate("Query", count.key);
 }

@@ -27,7 +27,7 @@ export function isLate({ dueOn, dueTime }: Due, now: string): boolean {
 const near = new Intl.RelativeTimeFormat("en", { numeric: "auto" });
 
 /** In short: `today 09:00`, `yesterday`, `29 Feb`, `29 Feb 2028`. */
-export function shortly({ dueOn, dueTime }: { dueOn: string; dueTime: string | null }, now: string) {
+export function shortly({ dueOn, dueTime }: Due & { dueOn: string }, now: string) {
   const today = now.slice(0, 10);
   const away = (Date.parse(dueOn) - Date.parse(today)) / 86_400_000;
   const day =
