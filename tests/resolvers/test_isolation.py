@@ -26,24 +26,24 @@ from models.fact import May
 from models.metadata import OWNED_TABLES
 from models.statement import Row, Statement
 from tests.api import (
-    DELETE_LIST,
-    LIST_FIELDS,
-    MOVE_LIST,
-    RESTORE_LIST,
-    UPDATE_LIST,
     CREATE,
     CREATE_MANY,
     DELETE,
+    DELETE_LIST,
     DELETE_MANY,
     GET,
     LIST,
+    LIST_FIELDS,
     MOVE,
+    MOVE_LIST,
     PURGE,
     RESTORE,
+    RESTORE_LIST,
     RESTORE_MANY,
     TASK,
     TOGGLE,
     UPDATE,
+    UPDATE_LIST,
     UPDATE_MANY,
     Caller,
     Server,
@@ -52,7 +52,7 @@ from tests.api import (
     settings_for,
 )
 from tests.counts import Count
-from tests.databases import Database
+from tests.databases import Database, without_triggers
 from tests.facts import facts_with, sent_values_of
 
 NO_SUCH_ID = str(2**63 - 1)
@@ -480,10 +480,11 @@ def test_what_is_anothers_is_no_list_no_parent_and_no_place(
     query, input_of = AIMED[name]
     alice, bob = layers.user(), layers.user()
     task = alice.create("Alice's secret")["id"]
-    with psycopg.connect(database.superuser_url) as connection:
+    with without_triggers(database) as connection:
         # A list that has the id of the task, so that the same id is tried as both.
         connection.execute(
-            "INSERT INTO task_lists (user_id, id, name, version) VALUES (%s, %s, 'Secret', 2)",
+            "INSERT INTO task_lists (user_id, id, name, version, position) "
+            "VALUES (%s, %s, 'Secret', 2, 'V')",
             [alice.user_id, task],
         )
     own = bob.create("Bob's own")["id"]
