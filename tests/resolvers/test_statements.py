@@ -129,8 +129,10 @@ def places(database: Database) -> Places:
         )
         # A list for each task, with its id.
         connection.execute(
-            "INSERT INTO task_lists (user_id, id, name, position, deleted_at, version) "
-            "SELECT user_id, id, title, substr(title, length(title)), deleted_at, version "
+            "INSERT INTO task_lists (user_id, id, name, position, deleted_at, updated_at, "
+            "version) "
+            "SELECT user_id, id, title, substr(title, length(title)), deleted_at, updated_at, "
+            "version "
             "FROM tasks WHERE user_id = %s",
             [VICTIM],
         )
