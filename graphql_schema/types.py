@@ -151,12 +151,12 @@ class Task(Node):
     list = strawberry.field(
         resolver=_list,
         graphql_type=_TASK_LIST,
-        description="The list that it is in; null for the inbox.",
+        description=f"{TASK_FACTS['list_id'].says}.",
     )
     parent = strawberry.field(
         resolver=_parent,
         graphql_type="Task | None",
-        description="The task that it is a subtask of; null for none.",
+        description=f"{TASK_FACTS['parent_id'].says}.",
     )
     subtasks = strawberry.field(
         resolver=_subtasks,

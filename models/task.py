@@ -167,10 +167,16 @@ class Task(SQLModel, table=True):
         "`expectedVersion` to change only what you have seen",
         sa_column=Column(Integer, nullable=False),
     )
-    # Null: in the inbox.
-    list_id: int | None = Field(default=None, sa_column=Column(BigInteger))
-    # Null: at the top.
-    parent_id: int | None = Field(default=None, sa_column=Column(BigInteger))
+    list_id: int | None = Field(
+        default=None,
+        description="The list that it is in; null for the inbox",
+        sa_column=Column(BigInteger),
+    )
+    parent_id: int | None = Field(
+        default=None,
+        description="The task that it is a subtask of; null for none",
+        sa_column=Column(BigInteger),
+    )
     # Where it stands in its list, or among the subtasks of its parent; equal ones go by the id.
     position: str = Field(
         description="Its place among its siblings, which are the tasks of its list, of the inbox "
@@ -329,11 +335,11 @@ class TaskRow(NamedTuple):
     updated_at: Instant
     deleted_at: Instant | None
     version: int
+    list_id: int | None
+    parent_id: int | None
+    position: str
     due_on: Day | None
     due_time: TimeOfDay | None
     priority: int
     labels: list[str]
     completed_on: Day | None
-    position: str
-    list_id: int | None
-    parent_id: int | None
