@@ -493,9 +493,12 @@ def test_what_is_anothers_is_no_list_no_parent_and_no_place(
     alice, bob = layers.user(), layers.user()
     task = alice.create("Alice's secret")["id"]
     with psycopg.connect(database.superuser_url) as connection:
-        # A list that has the id of the task, so that the same id is tried as both.
+        # A list that has the id of the task, so that the same id is tried as both. A trigger would
+        # refuse it.
+        connection.execute("SET LOCAL session_replication_role = replica")
         connection.execute(
-            "INSERT INTO task_lists (user_id, id, name, version) VALUES (%s, %s, 'Secret', 2)",
+            "INSERT INTO task_lists (user_id, id, name, position, version) "
+            "VALUES (%s, %s, 'Secret', 'V', 2)",
             [alice.user_id, task],
         )
     own = bob.create("Bob's own")["id"]
