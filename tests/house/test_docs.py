@@ -161,8 +161,8 @@ def test_the_first_query_gives_the_first_answer(server: Server) -> None:
 def test_the_queries_do_what_they_say(server: Server) -> None:
     user = server.user()
     queries = blocks("graphql", API)
-    page, late, add, rename, plan, _, _, tick_and_delete, add_many, add_once, *rest = queries
-    changes = rest[0]
+    page, late, add, rename, plan, _, _, tick_and_delete, add_many, *rest = queries
+    lists, new_list, add_once, changes, _ = rest
     one = user.data(add, title="Milk")["createTask"]
     two = user.data(add, title="Bread")["createTask"]
     assert [e["node"]["title"] for e in user.data(page)["tasks"]["edges"]] == ["Bread", "Milk"]
@@ -173,10 +173,13 @@ def test_the_queries_do_what_they_say(server: Server) -> None:
     done = user.data(tick_and_delete, tick=one["id"], delete=two["id"])
     assert done["toggleTask"] == {"id": one["id"], "completed": True}
     assert done["deleteTask"]["deletedTaskId"] == two["id"]
-    told = user.data(changes)["taskChanges"]
+    home = user.data(new_list, input={"name": "Home"})["createList"]
+    told = user.data(changes)["changes"]
     assert told["reset"] is True
-    assert [change["taskId"] for change in told["nodes"]] == [one["id"], two["id"]]
-    assert told["nodes"][1]["task"] is None
+    assert [change["id"] for change in told["nodes"]] == [one["id"], two["id"], home["id"]]
+    assert told["nodes"][1]["node"] is None
+    shown = {"id": home["id"], "name": "Home", "pendingCount": 0, "tasks": {"nodes": []}}
+    assert user.data(lists)["lists"]["nodes"] == [shown]
     once = user.data(add_once, title="Tea", key="an action")
     assert user.data(add_once, title="Tea", key="an action") == once
     assert user.titles() == ["Tea", "Oat milk"]
