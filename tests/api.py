@@ -163,9 +163,8 @@ mutation ($input: {verb.capitalize()}ListInput!) {{
   {verb}List(input: $input) {{
     __typename
     ... on TaskList {{ {LIST_FIELDS} }}
-    ... on UserError {{ message }}
+    ... on UserError {{ message ... on ListVersionConflict {{ current {{ {LIST_FIELDS} }} }} }}
     ... on InvalidInput {{ issues {{ path code message }} }}
-    ... on ListVersionConflict {{ current {{ {LIST_FIELDS} }} }}
   }}
 }}"""
 

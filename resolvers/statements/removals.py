@@ -38,11 +38,11 @@ def remove_all(
     """
     limit = bindparam("limit", type_=Integer)
     id = kind.table.c.id
-    found = select(id).where(kind.is_owned, kind.is_in_trash).order_by(id).limit(limit)
+    trash = select(id).where(kind.is_owned, kind.is_in_trash)
+    found = trash.order_by(id).limit(limit).cte("found")
     # As an array: statistics know of hardly any trash, and a join would look at all things for each
     # of them.
-    ids = select(_array(found).label("ids")).cte("found")
-    keys = select(ids.c.ids).scalar_subquery()
+    keys = _array(select(found.c.id))
     # What is removed by this statement is still seen in it.
     held = select(id).where(kind.is_owned, reference == holder.table.c.id, id != all_(keys))
     empty = (

@@ -23,21 +23,21 @@ from resolvers.statements import tasks
 from tests.api import (
     CREATE,
     CREATE_LIST,
-    DELETE_LIST,
-    MOVE_LIST,
-    RESTORE_LIST,
-    UPDATE_LIST,
     CREATE_MANY,
     DELETE,
+    DELETE_LIST,
     DELETE_MANY,
     EMPTY,
     MOVE,
+    MOVE_LIST,
     PURGE,
     RENAME_LABEL,
     RESTORE,
+    RESTORE_LIST,
     RESTORE_MANY,
     TOGGLE,
     UPDATE,
+    UPDATE_LIST,
     UPDATE_MANY,
     Caller,
     Server,
@@ -129,7 +129,8 @@ def required(name: str) -> set[str]:
 ALIKE = [
     (one, other)
     for one, other in permutations(INPUTS, 2)
-    if required(one) <= INPUTS[other].keys() and required(other) <= INPUTS[one].keys()
+    if required(one) <= INPUTS[other].keys()
+    and required(other) <= INPUTS[one].keys()
     # No id is one of a task and of a list.
     and MUTATIONS[one].of_list is MUTATIONS[other].of_list
 ]

@@ -26,24 +26,24 @@ from models.fact import May
 from models.metadata import OWNED_TABLES
 from models.statement import Row, Statement
 from tests.api import (
-    DELETE_LIST,
-    LIST_FIELDS,
-    MOVE_LIST,
-    RESTORE_LIST,
-    UPDATE_LIST,
     CREATE,
     CREATE_MANY,
     DELETE,
+    DELETE_LIST,
     DELETE_MANY,
     GET,
     LIST,
+    LIST_FIELDS,
     MOVE,
+    MOVE_LIST,
     PURGE,
     RESTORE,
+    RESTORE_LIST,
     RESTORE_MANY,
     TASK,
     TOGGLE,
     UPDATE,
+    UPDATE_LIST,
     UPDATE_MANY,
     Caller,
     Server,
@@ -422,7 +422,19 @@ def test_every_field_that_takes_an_id_is_attacked() -> None:
         for argument in field.args.values()
         if _takes_id(argument.type)
     }
-    assert taking == {attack.field for attack in ATTACKS} | MAKING
+    assert taking == {attack.field for attack in ATTACKS} | MAKING | {"TaskList.tasks"}
+
+
+def test_a_list_shows_no_task_of_anothers(layers: Server) -> None:
+    alice, bob = layers.user(), layers.user()
+    own = bob.create_list()["id"]
+    list_id = alice.create_list("Alice's list")["id"]
+    id = alice.create("Alice's secret", listId=list_id)["id"]
+    page = "query ($f: TaskFilter) { lists { nodes { tasks(filter: $f) { totalCount } } } }"
+    bob.create("Bob's own", listId=own)
+    for filter in ({"ids": [id]}, {"listId": list_id}, {"parentId": id}):
+        assert bob.data(page, f=filter)["lists"]["nodes"] == [{"tasks": {"totalCount": 0}}]
+    assert bob.lists()["nodes"][0]["pendingCount"] == 1
 
 
 def test_an_id_of_anothers_is_as_free_as_any(layers: Server, database: Database) -> None:
@@ -481,9 +493,12 @@ def test_what_is_anothers_is_no_list_no_parent_and_no_place(
     alice, bob = layers.user(), layers.user()
     task = alice.create("Alice's secret")["id"]
     with psycopg.connect(database.superuser_url) as connection:
-        # A list that has the id of the task, so that the same id is tried as both.
+        # A list that has the id of the task, so that the same id is tried as both. A trigger would
+        # refuse it.
+        connection.execute("SET LOCAL session_replication_role = replica")
         connection.execute(
-            "INSERT INTO task_lists (user_id, id, name, version) VALUES (%s, %s, 'Secret', 2)",
+            "INSERT INTO task_lists (user_id, id, name, position, version) "
+            "VALUES (%s, %s, 'Secret', 'V', 2)",
             [alice.user_id, task],
         )
     own = bob.create("Bob's own")["id"]
