@@ -12,6 +12,7 @@ from graphql import (
     GraphQLArgument,
     GraphQLBoolean,
     GraphQLEnumType,
+    GraphQLError,
     GraphQLField,
     GraphQLFloat,
     GraphQLID,
@@ -238,7 +239,11 @@ class Inputs:
                 raise NotCompiled("null for a non-null type")
             return self._literal(graphql_type.of_type, type_, node)
         if not _has_variables(node):
-            value = coerce_input_literal(node, graphql_type)
+            try:
+                value = coerce_input_literal(node, graphql_type)
+            except GraphQLError as error:
+                # Strawberry's one-of inputs do so.
+                raise NotCompiled("a literal that its type refuses") from error
             if value is Undefined:
                 raise NotCompiled("a literal of the wrong type")
             if not isinstance(value, dict | list):

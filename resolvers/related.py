@@ -2,9 +2,9 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
 from functools import partial
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from auth.context import Context
 from graphql_schema.connections import TaskConnection
@@ -36,15 +36,27 @@ class Loader(Generic[Value]):
             self._reading = asyncio.ensure_future(self._read_asked())
             self._reading.add_done_callback(_note_failure)
         self._keys.add(key)
-        return self._value(self._reading, key)
+        return Asked(self._reading, key, self._default)
 
     async def _read_asked(self) -> Mapping[int, Value]:
         keys, self._keys, self._reading = self._keys, set(), None
         return await self._read(sorted(keys))
 
-    async def _value(self, reading: asyncio.Task[Mapping[int, Value]], key: int) -> Value:
+
+class Asked(Generic[Value]):
+    """A value that is being read. It is no coroutine, since nobody need wait for it."""
+
+    def __init__(
+        self, reading: asyncio.Task[Mapping[int, Value]], key: int, default: Value
+    ) -> None:
+        self._reading = reading
+        self._key = key
+        self._default = default
+
+    def __await__(self) -> Generator[Any, None, Value]:
         # Whoever is cancelled does not cancel it for the others.
-        return (await asyncio.shield(reading)).get(key, self._default)
+        found = yield from asyncio.shield(self._reading).__await__()
+        return found.get(self._key, self._default)
 
 
 def _note_failure(reading: asyncio.Task[Mapping[int, Value]]) -> None:

@@ -1,5 +1,6 @@
 """The order by hand: what is moved stands where it was put, as in a plain list of Python."""
 
+import json
 import random
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -139,6 +140,11 @@ def test_a_place_is_one_thing(user: Caller, place: dict[str, Any]) -> None:
     query = "mutation ($input: MoveTaskInput!) { moveTask(input: $input) { __typename } }"
     result = user.execute(query, {"input": {"id": task["id"], "place": place}})
     assert [error["extensions"]["code"] for error in result["errors"]] == ["BAD_USER_INPUT"]
+    literal = ", ".join(f"{name}: {json.dumps(value)}" for name, value in place.items())
+    input = f'{{id: "{task["id"]}", place: {{{literal}}}}}'
+    result = user.execute(f"mutation {{ moveTask(input: {input}) {{ __typename }} }}")
+    codes = {error["extensions"]["code"] for error in result["errors"]}
+    assert codes <= {"BAD_USER_INPUT", "GRAPHQL_VALIDATION_FAILED"}
     assert user.get(task["id"]) == task
 
 
