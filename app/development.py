@@ -24,6 +24,9 @@ DEMO_TASKS = [
     ("Try a mutation in GraphiQL", "createTask, toggleTask, updateTask, deleteTask.", False),
     ("Point your frontend at this server", None, False),
 ]
+DEMO_SUBTASKS = {
+    "Start the server": ("Install uv", "Open GraphiQL"),
+}
 
 ADD_TASK = (
     "mutation ($input: CreateTaskInput!) { createTask(input: $input) { ... on Task { id } } }"
@@ -110,11 +113,15 @@ async def _add_demo_tasks(settings: Settings, token: str) -> None:
             result = await executor.execute(
                 GraphQLRequest(ADD_TASK, None, {"input": task}), context, record, may_write=True
             )
-            if completed and result.data:
-                toggled = {"id": result.data["createTask"]["id"]}
-                await executor.execute(
-                    GraphQLRequest(TOGGLE_TASK, None, {"input": toggled}),
-                    context,
-                    record,
-                    may_write=True,
-                )
+            if not result.data:
+                continue
+            id = result.data["createTask"]["id"]
+            more = [
+                (ADD_TASK, {"title": below, "parentId": id})
+                for below in DEMO_SUBTASKS.get(title, ())
+            ]
+            if completed:
+                more.append((TOGGLE_TASK, {"id": id}))
+            for query, input in more:
+                request = GraphQLRequest(query, None, {"input": input})
+                await executor.execute(request, context, record, may_write=True)

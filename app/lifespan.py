@@ -29,6 +29,7 @@ from auth.keys import Jwks
 from auth.tokens import TokenVerifier
 from models.quota import Quota
 from models.user import UserId
+from resolvers.related import RelatedTasks
 from resolvers.users import read_viewer
 
 
@@ -62,7 +63,13 @@ def make_parts(settings: Settings, *, explains: bool = False) -> Running:
     receiver = Receiver(notifier.worker, live, budget.count if budget else None)
     notifying = NotifyingDatabase(database, live, notifier, Turns(settings.database_pool_timeout))
     get_context = ContextGetter(
-        verifier, notifying, live, read_viewer, make_quota(settings), explains=explains
+        verifier,
+        notifying,
+        live,
+        read_viewer,
+        RelatedTasks,
+        make_quota(settings),
+        explains=explains,
     )
     readiness = Readiness(database, head, ready_when_read_only=settings.ready_when_read_only)
     return Running(

@@ -5,12 +5,14 @@ Only ContextGetter makes one for a request, from its token; resolvers run with a
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from functools import cached_property
 
 import strawberry
 
 from auth.identity import Identity
 from auth.refusals import Reason, reason_of, refusal
 from auth.tokens import InvalidToken, TokenVerifier
+from graphql_schema.lists import RelatedToLists
 from graphql_schema.types import RateLimit
 from models.database import Changes, Database
 from models.quota import Quota
@@ -26,6 +28,7 @@ class Context:
         database: Database,
         changes: Changes,
         read_viewer: Callable[["Context"], Awaitable[UserRow]],
+        make_related: Callable[["Context"], RelatedToLists],
         quota: Quota,
     ) -> None:
         self.identity = identity
@@ -33,6 +36,7 @@ class Context:
         self.database = database
         self.changes = changes
         self._read_viewer = read_viewer
+        self._make_related = make_related
         self.rate_limit: RateLimit | None = None
         """The budget after the operation; None where nothing is limited."""
         self.pay_for_changes: Callable[[int], Awaitable[None]] = _nothing
@@ -47,9 +51,21 @@ class Context:
     def user_id(self) -> UserId:
         return self.identity.user_id
 
+    @cached_property
+    def related(self) -> RelatedToLists:
+        """What the user's tasks refer to, and what refers to them."""
+        return self._make_related(self)
+
     def anew(self) -> "Context":
         """Return a context of the same user that has read nothing yet."""
-        return Context(self.identity, self.database, self.changes, self._read_viewer, self.quota)
+        return Context(
+            self.identity,
+            self.database,
+            self.changes,
+            self._read_viewer,
+            self._make_related,
+            self.quota,
+        )
 
     async def viewer(self) -> UserRow:
         """Return the row of the user, read at most once in a request."""
@@ -78,6 +94,7 @@ class ContextGetter:
         database: Database,
         changes: Changes,
         read_viewer: Callable[[Context], Awaitable[UserRow]],
+        make_related: Callable[[Context], RelatedToLists],
         quota: Quota,
         *,
         explains: bool = False,
@@ -88,6 +105,7 @@ class ContextGetter:
         self._database = database
         self._changes = changes
         self._read_viewer = read_viewer
+        self._make_related = make_related
         self._quota = quota
 
     async def __call__(self, authorization: Sequence[str]) -> Context:
@@ -108,4 +126,11 @@ class ContextGetter:
         except InvalidToken as error:
             reason = reason_of(token, error)
             raise refusal(reason, token, explains=self._explains) from error
-        return Context(identity, self._database, self._changes, self._read_viewer, self._quota)
+        return Context(
+            identity,
+            self._database,
+            self._changes,
+            self._read_viewer,
+            self._make_related,
+            self._quota,
+        )

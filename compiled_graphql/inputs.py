@@ -12,6 +12,7 @@ from graphql import (
     GraphQLArgument,
     GraphQLBoolean,
     GraphQLEnumType,
+    GraphQLError,
     GraphQLField,
     GraphQLFloat,
     GraphQLID,
@@ -36,7 +37,7 @@ from graphql import (
 )
 
 from compiled_graphql.exceptions import NotCompiled, Unexpected
-from compiled_graphql.strawberry_parts import Input, StrawberryParts
+from compiled_graphql.strawberry_parts import Input, StrawberryParts, is_one_of
 
 Read = Callable[[Any], Any]
 """Coerces a value that JSON has."""
@@ -154,9 +155,12 @@ class Inputs:
         names = {member.name: member.python_name for member in members}
         readers = {name: self.reader(field.type) for name, field in type_.fields.items()}
         required, defaults = self._required_and_defaults(type_, members)
+        one_of = is_one_of(type_)
 
         def read_object(value: Any) -> Any:  # noqa: ANN401 -- JSON is anything
             if value.__class__ is not dict:
+                raise Unexpected(value)
+            if one_of and (len(value) != 1 or None in value.values()):
                 raise Unexpected(value)
             for name in required:
                 if name not in value:
@@ -235,7 +239,11 @@ class Inputs:
                 raise NotCompiled("null for a non-null type")
             return self._literal(graphql_type.of_type, type_, node)
         if not _has_variables(node):
-            value = coerce_input_literal(node, graphql_type)
+            try:
+                value = coerce_input_literal(node, graphql_type)
+            except GraphQLError as error:
+                # Strawberry's one-of inputs do so.
+                raise NotCompiled("a literal that its type refuses") from error
             if value is Undefined:
                 raise NotCompiled("a literal of the wrong type")
             if not isinstance(value, dict | list):
@@ -246,6 +254,8 @@ class Inputs:
         raise NotCompiled("variables in a list")
 
     def _object_literal(self, type_: GraphQLInputObjectType, node: ObjectValueNode) -> Build:
+        if is_one_of(type_):
+            raise NotCompiled("a variable in a one-of input")
         make = self._parts.constructor(type_)
         given = {field.name.value: field.value for field in node.fields}
         builders = {

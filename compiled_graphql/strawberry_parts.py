@@ -93,7 +93,8 @@ class StrawberryParts:
             name,
             resolver.wrapped_func,
             takes_self=resolver.self_parameter is not None,
-            parent_names=tuple(parameter.name for parameter in parents if parameter is not None),
+            # One that is called `root` may be annotated as the parent as well.
+            parent_names=tuple(dict.fromkeys(each.name for each in parents if each is not None)),
             info_name=None if info is None else info.name,
             make_info=self._info_maker(definition),
             takes_arguments=bool(definition.arguments),
@@ -157,9 +158,14 @@ def _input_definition(type_: GraphQLInputObjectType) -> StrawberryObjectDefiniti
     definition = type_.extensions.get(_DEFINITION)
     if not isinstance(definition, StrawberryObjectDefinition):
         raise NotCompiled(type_.name)
-    if definition.from_input is not None or type_.is_one_of:
+    if definition.from_input is not None:
         raise NotCompiled(type_.name)
     return definition
+
+
+def is_one_of(type_: GraphQLInputObjectType) -> bool:
+    """Return whether exactly one field must be given. Strawberry does not tell graphql-core."""
+    return type_.is_one_of or _input_definition(type_).is_one_of
 
 
 def _supported(type_: object) -> object:

@@ -6,7 +6,16 @@ from datetime import date, time
 import strawberry
 from strawberry import UNSET
 
-from graphql_schema.fields import created, created_id, idempotency_key, today, updated
+from graphql_schema.fields import (
+    created,
+    created_below,
+    created_id,
+    created_in_list,
+    idempotency_key,
+    today,
+    updated,
+    updated_list,
+)
 from graphql_schema.issues import (
     BATCH_MAX,
     InputIssue,
@@ -18,6 +27,7 @@ from graphql_schema.issues import (
     new_task_issues,
     size_issues,
 )
+from graphql_schema.places import moved, place_issues, placed
 from graphql_schema.types import TaskPriority
 from graphql_schema.values import changed_values, completion, given, new_key, new_values
 from models.database import Rule
@@ -43,11 +53,22 @@ class NewTask:
     due_time: time | None = created(TASK_FACTS["due_time"])
     priority: TaskPriority = created(TASK_FACTS["priority"], TaskPriority)
     labels: list[str] = created(TASK_FACTS["labels"])
+    list_id: strawberry.ID | None = created_in_list()
+    parent_id: strawberry.ID | None = created_below()
     id: strawberry.ID | None = created_id()
+
+    def issues(self) -> Iterator[InputIssue]:
+        """Yield everything that is wrong with the values."""
+        yield from new_task_issues(self)
+        yield from place_issues(self.parent_id, None)
 
     def values(self) -> Mapping[str, object]:
         """Return what is stored in every column that may be given: the default where none is."""
-        return {**new_values(self, self.id), **completion(self.completed, self.today)}
+        return {
+            **new_values(self, self.id),
+            **completion(self.completed, self.today),
+            **placed(self),
+        }
 
 
 @strawberry.input(description="The new tasks. Either all of them are made, or none.")
@@ -69,22 +90,24 @@ class CreateTasksInput:
         """Return what is stored of each task, as `NewTask.values` does."""
         return [task.values() for task in self.tasks]
 
-    def path_of(self, key: str | None) -> list[str]:
-        """Return the path to the id that has this key, or to the tasks where none has it."""
+    def path_to(self, rule: Rule, key: str) -> list[str]:
+        """Return the path to the first task that may break a rule; to all where none is found.
+
+        `key`: of the id that is taken, or else of the parent.
+        """
         for place, task in enumerate(self.tasks):
-            if task.id == key:
-                return ["tasks", str(place), "id"]
+            id = task.id if rule is Rule.ID_IS_FREE else task.parent_id
+            if id == key and (rule is not Rule.LIST_IS_PARENTS or given(task.list_id) is not None):
+                return ["tasks", str(place)]
         return ["tasks"]
 
     def _issues(self) -> Iterator[InputIssue]:
         seen = set[str]()
         for place, task in enumerate(self.tasks):
             path, id = ["tasks", str(place)], given(task.id)
-            yield from beneath(path, new_task_issues(task))
+            yield from beneath(path, task.issues())
             if id in seen:
-                issue = broken(Rule.ID_IS_FREE, [*path, "id"])
-                assert issue is not None
-                yield issue
+                yield from beneath(path, broken(Rule.ID_IS_FREE))
             if id is not None and new_key(id) is not None:
                 seen.add(id)
 
@@ -107,6 +130,7 @@ class UpdateTasksInput:
         default=UNSET,
         description=f"Labels that each task loses, before it gets others: {_LABELS}.",
     )
+    list_id: strawberry.ID | None = updated_list()
     idempotency_key: str | None = idempotency_key()
 
     def issues(self) -> list[InputIssue]:
@@ -115,7 +139,7 @@ class UpdateTasksInput:
 
     def values(self) -> Mapping[str, object]:
         """Return the columns that were given, with what is stored in them, but for labels."""
-        return changed_values(self)
+        return {**changed_values(self), **moved(self)}
 
     def label_changes(self) -> Mapping[str, Sequence[str]]:
         """Return the labels to add and to remove as they are stored, where any are."""
@@ -127,7 +151,7 @@ class UpdateTasksInput:
     def _issues(self) -> Iterator[InputIssue]:
         yield from size_issues("ids", self.ids)
         yield from change_issues(self)
-        changes = (self.completed, self.due_on, self.due_time, self.priority)
+        changes = (self.completed, self.due_on, self.due_time, self.priority, self.list_id)
         labels = (given(self.add_labels), given(self.remove_labels))
         if all(each is UNSET for each in changes) and labels == (None, None):
             message = "There must be a value to change: `completed`, or another one."

@@ -1,10 +1,10 @@
-"""Pages of tasks and of changes, by Relay's Cursor Connections specification, and their cursors."""
+"""Pages of tasks and of labels, by Relay's Cursor Connections specification, and their cursors."""
 
 import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
-from typing import NamedTuple, Self
+from typing import NamedTuple, Protocol, Self
 
 import orjson
 import strawberry
@@ -15,22 +15,24 @@ from graphql_schema.types import Label, Task, TaskPriority
 from graphql_schema.values import TASK_ID_MAX, is_storable
 from models.instant import Instant
 from models.label import LABEL_MAX_LENGTH
-from models.task import TaskRow
+from models.task import POSITION_MAX_LENGTH, TaskRow
 
 PAGE_SIZE_DEFAULT = 50
 PAGE_SIZE_MAX = 100
-VERSION_MAX = 2**31 - 1
-"""The greatest value of PostgreSQL's integer."""
-ORIGIN_MAX = 2**53 - 1
-"""The greatest integer that every reader of JSON keeps whole."""
 CURSOR_MAX_LENGTH = 2048
 """Characters in a cursor: over what the longest title needs."""
-CHANGES, LABELS = "CHANGES", "LABELS"
-"""The first member of a cursor of the feed, and of labels. One of a list has its order there."""
+LABELS = "LABELS"
+"""The first member of a cursor of labels. One of a list of tasks has its order there."""
 NO_DATE, NO_PRIORITY = "infinity", 0
 """What tasks without a date, or without a priority, are ordered by."""
 WHOLE_DAY = "23:59:59.999999"
 """The time of what is due on a day, and at no time of it."""
+
+
+class Place(Protocol):
+    """A position in a list or a feed, which is a cursor in the schema."""
+
+    def encode(self) -> str: ...
 
 
 class Cursor(NamedTuple):
@@ -61,7 +63,7 @@ class Cursor(NamedTuple):
         return True
 
     def encode(self) -> str:
-        return _encode_parts(self.field.value, self.value, self.id)
+        return encode_parts(self.field.value, self.value, self.id)
 
     @classmethod
     def decode(cls, text: str, field: TaskOrderField, argument: str) -> Self:
@@ -71,7 +73,7 @@ class Cursor(NamedTuple):
             BadUserInput: the text is no cursor of ours, or one of another order.
         """
         try:
-            named, plain, id = _decode_parts(text)
+            named, plain, id = decode_parts(text)
             if type(id) is not int or not 0 < id <= TASK_ID_MAX:
                 raise ValueError(id)
             cursor = cls(TaskOrderField(named), _ordered_value(TaskOrderField(named), plain), id)
@@ -92,7 +94,7 @@ class LabelCursor(NamedTuple):
     """In any spelling."""
 
     def encode(self) -> str:
-        return _encode_parts(LABELS, self.name)
+        return encode_parts(LABELS, self.name)
 
     @classmethod
     def decode(cls, text: str, argument: str) -> Self:
@@ -102,7 +104,7 @@ class LabelCursor(NamedTuple):
             BadUserInput: the text is no cursor of ours, or one of a list of something else.
         """
         try:
-            named, name = _decode_parts(text)
+            named, name = decode_parts(text)
             if named != LABELS or not isinstance(name, str):
                 raise ValueError(named)
             if len(name) > LABEL_MAX_LENGTH or not is_storable(name):
@@ -112,55 +114,28 @@ class LabelCursor(NamedTuple):
         return cls(name)
 
 
-class ChangeCursor(NamedTuple):
-    """A position in the feed of changes: the client has seen all changes up to a version."""
+def whole(plain: object, most: int) -> int:
+    """Return a value of a cursor that must be a whole number, from 0 on.
 
-    version: int
-    purged_version: int
-    """The counter's `purged_version` when the client began to read from the beginning."""
-    origin: int | None
-    """A number of the database and the account that it counts in; None: made before there was one.
-
-    It tells nothing of either, for it is a digest.
+    Raises:
+        ValueError: it is not.
     """
-
-    def encode(self) -> str:
-        parts = self if self.origin is not None else self[:2]
-        return _encode_parts(CHANGES, *parts)
-
-    @classmethod
-    def decode(cls, text: str, argument: str) -> Self:
-        """Return the cursor that `encode` made.
-
-        Raises:
-            BadUserInput: the text is no cursor of ours, or one of a list of tasks.
-        """
-        try:
-            named, version, purged_version, *origins = _decode_parts(text)
-            (origin,) = origins or (None,)
-            if named != CHANGES:
-                raise ValueError(named)
-            cursor = cls(
-                _whole(version, VERSION_MAX),
-                _whole(purged_version, VERSION_MAX),
-                None if origin is None else _whole(origin, ORIGIN_MAX),
-            )
-        except (ValueError, TypeError, OverflowError, RecursionError) as error:
-            raise BadUserInput(f"`{argument}` is not a cursor of the changes.") from error
-        return cursor
-
-
-def _whole(plain: object, most: int) -> int:
     if type(plain) is not int or not 0 <= plain <= most:
         raise ValueError(plain)
     return plain
 
 
-def _encode_parts(*parts: object) -> str:
+def encode_parts(*parts: object) -> str:
+    """Return the cursor that holds these values of JSON."""
     return _text_of(orjson.dumps(parts))
 
 
-def _decode_parts(text: str) -> list[object]:
+def decode_parts(text: str) -> list[object]:
+    """Return the values that `encode_parts` was given.
+
+    Raises:
+        ValueError, TypeError, RecursionError: the text is no cursor of ours.
+    """
     if len(text) > CURSOR_MAX_LENGTH:
         raise ValueError(len(text))
     data = urlsafe_b64decode(text.encode("ascii") + b"==")
@@ -179,11 +154,15 @@ def _text_of(data: bytes) -> str:
 
 def _ordered_value(field: TaskOrderField, plain: object) -> Instant | str | int:
     if field is TaskOrderField.PRIORITY:
-        return _whole(plain, len(TaskPriority) - 1)
+        return whole(plain, len(TaskPriority) - 1)
     if not isinstance(plain, str):
         raise TypeError(plain)
     if field is TaskOrderField.DUE:
         return _due_at(plain)
+    if field is TaskOrderField.POSITION:
+        if not (plain.isascii() and plain.isalnum()) or len(plain) > POSITION_MAX_LENGTH:
+            raise ValueError(plain)
+        return plain
     if field.fact.is_text:
         if len(plain) > (field.fact.max_length or CURSOR_MAX_LENGTH) or not is_storable(plain):
             raise ValueError(plain)
@@ -205,8 +184,8 @@ def _due_at(plain: str) -> str:
 class PageInfo:
     next: strawberry.Private[Callable[[], bool | Awaitable[bool]]]
     previous: strawberry.Private[Callable[[], bool | Awaitable[bool]]]
-    start: strawberry.Private[Cursor | LabelCursor | ChangeCursor | None]
-    end: strawberry.Private[Cursor | LabelCursor | ChangeCursor | None]
+    start: strawberry.Private[Place | None]
+    end: strawberry.Private[Place | None]
 
     @strawberry.field(
         description="The cursor of the page's first entry; null when the page is empty."
@@ -303,68 +282,8 @@ class LabelConnection:
         )
 
 
-@strawberry.type(description="The latest change of one of the caller's tasks.")
-class TaskChange:
-    task_id: strawberry.ID = strawberry.field(description="The id of the task.")
-    version: int = strawberry.field(description="The number of the change.")
-    task: TaskRow | None = strawberry.field(
-        graphql_type=Task | None,
-        description="The task as it is now; null if it is deleted.",
-    )
-
-    @classmethod
-    def of(cls, row: TaskRow) -> Self:
-        return cls(
-            task_id=strawberry.ID(str(row.id)),
-            version=row.version,
-            task=None if row.deleted_at else row,
-        )
-
-
-@strawberry.type(description="A change and its position among the changes.")
-class TaskChangeEdge:
-    cursor: str = strawberry.field(description="The position, for `after`.")
-    node: TaskChange = strawberry.field(description="The change.")
-
-
-@strawberry.type(description="A page of changes, oldest first, with one entry for each task.")
-class TaskChangeConnection:
-    rows: strawberry.Private[Sequence[TaskRow]]
-    end: strawberry.Private[ChangeCursor]
-    more: strawberry.Private[bool]
-    reset: bool = strawberry.field(
-        description="Whether these pages are the whole set. If so, drop the local copy before you "
-        "apply them. It is true when `after` is left out, when deletions since then may have been "
-        "purged, and when `after` is a cursor of another account, or of a database that was "
-        "restored since."
-    )
-
-    @strawberry.field(description="The changes of this page, in order.")
-    def nodes(self) -> list[TaskChange]:
-        return [TaskChange.of(row) for row in self.rows]
-
-    @strawberry.field(description="The changes of this page, each with its cursor.")
-    def edges(self) -> list[TaskChangeEdge]:
-        return [
-            TaskChangeEdge(cursor=self._cursor(row).encode(), node=TaskChange.of(row))
-            for row in self.rows
-        ]
-
-    @strawberry.field(description="The position of this page among the changes.")
-    def page_info(self) -> PageInfo:
-        return PageInfo(
-            next=lambda: self.more,
-            previous=lambda: False,
-            start=self._cursor(self.rows[0]) if self.rows else None,
-            end=self.end,
-        )
-
-    def _cursor(self, row: TaskRow) -> ChangeCursor:
-        return self.end._replace(version=row.version)
-
-
-def page_size(first: int | None, last: int | None) -> int:
-    """Return the number of tasks that a page may have.
+def page_size(first: int | None, last: int | None, most: int = PAGE_SIZE_MAX) -> int:
+    """Return the number of things that a page may have.
 
     Raises:
         BadUserInput: both are given, or one is out of range.
@@ -372,8 +291,8 @@ def page_size(first: int | None, last: int | None) -> int:
     if first is not None and last is not None:
         raise BadUserInput("Give `first` or `last`, not both.")
     for name, size in (("first", first), ("last", last)):
-        if size is not None and not 0 <= size <= PAGE_SIZE_MAX:
-            raise BadUserInput(f"`{name}` must be between 0 and {PAGE_SIZE_MAX}, not {size}.")
+        if size is not None and not 0 <= size <= most:
+            raise BadUserInput(f"`{name}` must be between 0 and {most}, not {size}.")
     if first is not None:
         return first
     return PAGE_SIZE_DEFAULT if last is None else last

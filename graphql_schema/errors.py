@@ -25,7 +25,7 @@ class ErrorCode(StrEnum):
     IDEMPOTENCY_CONCURRENT_REQUEST = "IDEMPOTENCY_CONCURRENT_REQUEST"
     """A request with this idempotency key has not ended yet; send it again later."""
     CURSOR_EXPIRED = "CURSOR_EXPIRED"
-    """A subscription cannot go on from its cursor: read `taskChanges` from the beginning."""
+    """A subscription cannot go on from its cursor: read `changes` from the beginning."""
     TOO_MANY_OPERATIONS = "TOO_MANY_OPERATIONS"
     """A WebSocket has as many operations under way as it may."""
     PERSISTED_QUERY_NOT_FOUND = "PERSISTED_QUERY_NOT_FOUND"

@@ -36,13 +36,40 @@ def created(fact: Fact, enum: type[Enum] | None = None) -> Any:  # noqa: ANN401 
     return strawberry.field(default=default, description=description)
 
 
-def created_id() -> Any:  # noqa: ANN401 -- as strawberry.field
+def created_id(thing: str = "task", form: str = "in decimal digits") -> Any:  # noqa: ANN401 -- as strawberry.field
     """Return the field of an input for an id that the client makes."""
     return strawberry.field(
         default=UNSET,
-        description="The id of the task, where a client makes it, as one may that works offline: "
-        "Unix seconds times 2097152, plus a random number below 2097152, in decimal digits. The "
+        description=f"The id of the {thing}, where a client makes it, as one may that works "
+        f"offline: Unix seconds times 2097152, plus a random number below 2097152, {form}. The "
         "seconds lie between 2020-01-01 and a day from now. Null or left out: the server makes it.",
+    )
+
+
+def created_in_list() -> Any:  # noqa: ANN401 -- as strawberry.field
+    """Return the field of an input for the list of a new task."""
+    return strawberry.field(
+        default=UNSET,
+        description="The id of its list. Null or left out: the list of its parent, or else the "
+        "inbox. With `parentId` it is the parent's list.",
+    )
+
+
+def created_below() -> Any:  # noqa: ANN401 -- as strawberry.field
+    """Return the field of an input for the parent of a new task."""
+    return strawberry.field(
+        default=UNSET,
+        description="The id of the task that it is a subtask of: one that is no subtask itself, "
+        "and not in the trash. Null or left out: none.",
+    )
+
+
+def updated_list() -> Any:  # noqa: ANN401 -- as strawberry.field
+    """Return the field of an input for the list that tasks are put into."""
+    return strawberry.field(
+        default=UNSET,
+        description="The id of the list that it goes into, at the bottom, with its subtasks. Left "
+        "out: unchanged. Null: into the inbox. A subtask stays in the list of its parent.",
     )
 
 
@@ -55,11 +82,11 @@ def today() -> Any:  # noqa: ANN401 -- as strawberry.field
     )
 
 
-def expected_version() -> Any:  # noqa: ANN401 -- as strawberry.field
+def expected_version(thing: str = "task") -> Any:  # noqa: ANN401 -- as strawberry.field
     """Return the field of an input for the version that a change expects."""
     return strawberry.field(
         default=UNSET,
-        description="The `version` last seen. If the task has changed since then, nothing is "
+        description=f"The `version` last seen. If the {thing} has changed since then, nothing is "
         "written.",
     )
 

@@ -10,8 +10,8 @@ from strawberry import UNSET
 
 from graphql_schema.errors import BadUserInput
 from graphql_schema.fields import ordered, ranged
-from graphql_schema.types import TaskPriority
-from graphql_schema.values import given, is_storable
+from graphql_schema.types import TaskPriority, TaskStatus
+from graphql_schema.values import given, is_storable, list_key, task_key
 from models.fact import Fact, May
 from models.label import LABEL_MAX_LENGTH, one_label
 from models.task import LABELS_MAX, TASK_FACTS
@@ -28,17 +28,17 @@ SEARCH_MAX_LENGTH = 200
 _SEARCHED = ", ".join(f"`{f.name}`" for f in TASK_FACTS.values() if May.SEARCH in f.may)
 
 
-@strawberry.enum(description="Choose tasks by whether they are completed.")
-class TaskStatus(Enum):
-    ALL = strawberry.enum_value("ALL", description="Every task.")
-    PENDING = strawberry.enum_value("PENDING", description="Tasks that are not completed.")
-    COMPLETED = strawberry.enum_value("COMPLETED", description="Tasks that are completed.")
-
-
-@strawberry.enum(description="Choose tasks by whether they are in the trash.")
+@strawberry.enum(description="Choose tasks, or lists, by whether they are in the trash.")
 class TaskTrash(Enum):
-    EXCLUDE = strawberry.enum_value("EXCLUDE", description="Tasks that are not in the trash.")
-    ONLY = strawberry.enum_value("ONLY", description="Tasks that are in the trash.")
+    EXCLUDE = strawberry.enum_value("EXCLUDE", description="What is not in the trash.")
+    ONLY = strawberry.enum_value("ONLY", description="What is in the trash.")
+
+
+@strawberry.enum(description="Choose tasks by whether they are subtasks.")
+class TaskLevel(Enum):
+    ALL = strawberry.enum_value("ALL", description="Every task.")
+    TOP = strawberry.enum_value("TOP", description="Tasks that are no subtasks.")
+    SUBTASKS = strawberry.enum_value("SUBTASKS", description="Subtasks.")
 
 
 @strawberry.input(description="A range of time. A limit that is left out does not apply.")
@@ -140,6 +140,22 @@ class TaskFilter:
     labels: LabelFilter | None = strawberry.field(
         default=UNSET, description="Only tasks whose labels meet these conditions."
     )
+    list_id: strawberry.ID | None = strawberry.field(
+        default=UNSET,
+        description="Only tasks of the list with this id, subtasks among them. An id of no list of "
+        "the caller's matches nothing.",
+    )
+    inbox: bool = strawberry.field(
+        default=False, description="true: only tasks in no list, subtasks among them."
+    )
+    parent_id: strawberry.ID | None = strawberry.field(
+        default=UNSET,
+        description="Only subtasks of the task with this id. An id of no task of the caller's "
+        "matches nothing.",
+    )
+    level: TaskLevel = strawberry.field(
+        default=TaskLevel.ALL, description="Choose tasks by whether they are subtasks."
+    )
     search: str | None = strawberry.field(
         default=UNSET,
         description=f"Only tasks with all these words in {_SEARCHED} or `labels`, in any order and "
@@ -148,6 +164,21 @@ class TaskFilter:
         f"`-word`, `OR` and `*` have no meaning. At most {SEARCH_MAX_LENGTH} Unicode code points; "
         "a blank search is the same as none.",
     )
+
+    @property
+    def has_container(self) -> bool:
+        """Whether all tasks that it may find are in one list, in the inbox or below one parent."""
+        return self.inbox or any(given(id) is not None for id in (self.list_id, self.parent_id))
+
+    def container(self) -> Mapping[str, int | None]:
+        """Return the keys of the list and of the parent that are given, None where none has it."""
+        list_id, parent_id = given(self.list_id), given(self.parent_id)
+        keys = {
+            "list_id": None if list_id is None else list_key(list_id),
+            "parent_id": None if parent_id is None else task_key(parent_id),
+        }
+        asked = {"list_id": list_id, "parent_id": parent_id}
+        return {name: key for name, key in keys.items() if asked[name] is not None}
 
     def statuses(self) -> set[TaskStatus]:
         """Return what the conditions say of the status. Of two, no task has both."""
@@ -226,6 +257,10 @@ class TaskOrderField(Enum):
         "COMPLETED_AT",
         description="When they were completed; with `status: COMPLETED` only.",
     )
+    POSITION = strawberry.enum_value(
+        "POSITION",
+        description="By hand: their `position`. With `listId`, `inbox: true` or `parentId` only.",
+    )
 
     @cached_property
     def fact(self) -> Fact:
@@ -249,8 +284,12 @@ class TaskOrder:
     )
 
 
-def check_order(field: TaskOrderField, filter: TaskFilter | None) -> None:
+def check_order(
+    field: TaskOrderField, filter: TaskFilter | None, *, is_in_one: bool = False
+) -> None:
     """Refuse an order of what some of the tasks do not have.
+
+    `is_in_one`: whether all of them are in one list, whatever the filter says.
 
     Raises:
         BadUserInput: the filter lacks what the order needs.
@@ -259,6 +298,12 @@ def check_order(field: TaskOrderField, filter: TaskFilter | None) -> None:
     if field is TaskOrderField.COMPLETED_AT and status is not TaskStatus.COMPLETED:
         raise BadUserInput(
             "The order by COMPLETED_AT needs the filter `status: COMPLETED`, which is missing."
+        )
+    is_in_one = is_in_one or bool(filter and filter.has_container)
+    if field is TaskOrderField.POSITION and not is_in_one:
+        raise BadUserInput(
+            "The order by POSITION needs the filter `listId`, `inbox: true` or `parentId`, which "
+            "is missing."
         )
 
 

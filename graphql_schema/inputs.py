@@ -4,16 +4,21 @@ from collections.abc import Mapping
 from datetime import date, time
 
 import strawberry
+from strawberry import UNSET
 
 from graphql_schema.fields import (
     created,
+    created_below,
     created_id,
+    created_in_list,
     expected_version,
     idempotency_key,
     today,
     updated,
+    updated_list,
 )
 from graphql_schema.issues import InputIssue, change_issues, label_issues, new_task_issues
+from graphql_schema.places import TaskPlace, moved, place_issues, placed
 from graphql_schema.types import TaskPriority
 from graphql_schema.values import changed_values, new_values
 from models.label import one_label
@@ -28,16 +33,22 @@ class CreateTaskInput:
     due_time: time | None = created(TASK_FACTS["due_time"])
     priority: TaskPriority = created(TASK_FACTS["priority"], TaskPriority)
     labels: list[str] = created(TASK_FACTS["labels"])
+    list_id: strawberry.ID | None = created_in_list()
+    parent_id: strawberry.ID | None = created_below()
+    place: TaskPlace | None = strawberry.field(
+        default=UNSET,
+        description="Its place among its siblings. Null or left out: at the bottom.",
+    )
     id: strawberry.ID | None = created_id()
     idempotency_key: str | None = idempotency_key()
 
     def issues(self) -> list[InputIssue]:
         """Return everything that is wrong with the values; empty when nothing is."""
-        return list(new_task_issues(self))
+        return [*new_task_issues(self), *place_issues(self.parent_id, self.place)]
 
     def values(self) -> Mapping[str, object]:
         """Return what is stored in every column that may be given: the default where none is."""
-        return new_values(self, self.id)
+        return {**new_values(self, self.id), **placed(self)}
 
 
 @strawberry.input(description="What to change in a task. A field that is left out stays as it is.")
@@ -51,6 +62,7 @@ class UpdateTaskInput:
     due_time: time | None = updated(TASK_FACTS["due_time"])
     priority: TaskPriority | None = updated(TASK_FACTS["priority"])
     labels: list[str] | None = updated(TASK_FACTS["labels"])
+    list_id: strawberry.ID | None = updated_list()
     expected_version: int | None = expected_version()
     idempotency_key: str | None = idempotency_key()
 
@@ -60,7 +72,7 @@ class UpdateTaskInput:
 
     def values(self) -> Mapping[str, object]:
         """Return the columns that were given, with what is stored in them."""
-        return changed_values(self)
+        return {**changed_values(self), **moved(self)}
 
 
 @strawberry.input(description="The task to mark as completed or as not completed.")

@@ -1,6 +1,6 @@
 """What can be wrong with the values of inputs, and the checks that find it."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import date, time
 from enum import Enum
 from typing import Protocol
@@ -9,11 +9,12 @@ import strawberry
 from strawberry import UNSET
 from strawberry.utils.str_converters import to_camel_case
 
-from graphql_schema.values import facts_with, given, is_storable, new_key
+from graphql_schema.values import facts_with, given, is_storable, new_key, task_key
 from models.database import Rule
 from models.fact import Fact, May
 from models.label import LABEL_MAX_LENGTH, can_be_read, one_label
-from models.task import LABELS_MAX
+from models.task import LABELS_MAX, SUBTASKS_MAX, TASK_FACTS
+from models.task_list import LISTS_MAX
 from models.text import is_visible
 
 BATCH_MAX = 100
@@ -68,22 +69,56 @@ class New(Due, Protocol):
     id: strawberry.ID | None
 
 
-def broken(rule: Rule, path: Sequence[str] = ("id",)) -> InputIssue | None:
-    """Return what is wrong with an input that would break a rule; None where it is the quota.
+_BROKEN = {
+    Rule.PARENT: (
+        "parentId",
+        InputIssueCode.INVALID,
+        "None of your tasks with this id can have it as a subtask: that takes one that is no "
+        "subtask itself and not in the trash, and what becomes a subtask must have none.",
+    ),
+    Rule.ID_IS_FREE: ("id", InputIssueCode.TAKEN, "You have something with this id already."),
+    Rule.TIME_HAS_DAY: (
+        "dueOn",
+        InputIssueCode.REQUIRED,
+        "A task that is due at a time must be due on a day, too.",
+    ),
+    Rule.LABELS_ARE_FEW: (
+        "addLabels",
+        InputIssueCode.TOO_LONG,
+        f"With these, a task would have more than {LABELS_MAX} labels.",
+    ),
+    Rule.LIST_IS_PARENTS: (
+        "listId",
+        InputIssueCode.INVALID,
+        "A subtask is in the list of its parent, and in no other.",
+    ),
+    Rule.SUBTASKS_ARE_FEW: (
+        "parentId",
+        InputIssueCode.TOO_LONG,
+        f"The task has {SUBTASKS_MAX} subtasks, and can have no more.",
+    ),
+    Rule.PLACE: (
+        "place",
+        InputIssueCode.INVALID,
+        "There is no such place among what it would stand beside.",
+    ),
+    Rule.LISTS_ARE_FEW: (
+        "name",
+        InputIssueCode.TOO_LONG,
+        f"You have {LISTS_MAX} lists, and can have no more.",
+    ),
+}
+"""What is wrong with an input that would break a rule: the field, and what to say of it."""
 
-    `path`: where the id stands that is taken.
+
+def broken(rule: Rule) -> Iterator[InputIssue]:
+    """Yield what is wrong with an input that would break a rule, if it is something in the input.
+
+    It is nothing there where it is the quota, or a list that is not there.
     """
-    match rule:
-        case Rule.ID_IS_FREE:
-            message = "You have something with this id already."
-            return InputIssue(path=[*path], code=InputIssueCode.TAKEN, message=message)
-        case Rule.TIME_HAS_DAY:
-            return _time_without_day()
-        case Rule.LABELS_ARE_FEW:
-            message = f"With these, a task would have more than {LABELS_MAX} labels."
-            code = InputIssueCode.TOO_LONG
-            return InputIssue(path=["addLabels"], code=code, message=message)
-    return None
+    if rule in _BROKEN:
+        field, code, message = _BROKEN[rule]
+        yield InputIssue(path=[field], code=code, message=message)
 
 
 def too_many_renamed(most: int) -> InputIssue:
@@ -94,18 +129,25 @@ def too_many_renamed(most: int) -> InputIssue:
 
 def new_task_issues(input: New) -> Iterator[InputIssue]:
     """Yield everything that is wrong with a new task."""
-    id = given(input.id)
-    if id is not None and new_key(id) is None:
+    yield from id_issues(input.id, task_key)
+    yield from values_issues(input, May.CREATE)
+    if given(input.due_time) is not None and given(input.due_on) is None:
+        yield from broken(Rule.TIME_HAS_DAY)
+
+
+def id_issues(
+    id: strawberry.ID | None, key_of: Callable[[strawberry.ID], int | None]
+) -> Iterator[InputIssue]:
+    """Yield what is wrong with an id that the client made, if it made one."""
+    asked = given(id)
+    if asked is not None and new_key(asked, key_of) is None:
         message = "The id is not in the form of the server's ids, or not of this time."
         yield InputIssue(path=["id"], code=InputIssueCode.INVALID, message=message)
-    yield from _values_issues(input, May.CREATE)
-    if given(input.due_time) is not None and given(input.due_on) is None:
-        yield _time_without_day()
 
 
 def change_issues(input: Due) -> Iterator[InputIssue]:
     """Yield everything that is wrong with the new values of tasks."""
-    yield from _values_issues(input, May.UPDATE)
+    yield from values_issues(input, May.UPDATE)
     if input.due_on is None and given(input.due_time) is not None:
         message = "The time must be left out or null where the day is cleared."
         yield InputIssue(path=["dueTime"], code=InputIssueCode.INVALID, message=message)
@@ -153,9 +195,11 @@ def required(fact: Fact) -> InputIssue:
     return InputIssue(path=[_named(fact)], code=InputIssueCode.REQUIRED, message=message)
 
 
-def _values_issues(input: object, may: May) -> Iterator[InputIssue]:
+def values_issues(
+    input: object, may: May, facts: Mapping[str, Fact] = TASK_FACTS
+) -> Iterator[InputIssue]:
     """Yield everything that is wrong with each value that was given."""
-    for fact in facts_with(may):
+    for fact in facts_with(may, facts):
         value = getattr(input, fact.name, UNSET)
         if value is None and May.CLEAR not in fact.may:
             yield required(fact)
@@ -163,11 +207,6 @@ def _values_issues(input: object, may: May) -> Iterator[InputIssue]:
             yield from _text_issues(fact, value)
         elif isinstance(value, list):
             yield from labels_issues(_named(fact), value)
-
-
-def _time_without_day() -> InputIssue:
-    message = "A task that is due at a time must be due on a day, too."
-    return InputIssue(path=["dueOn"], code=InputIssueCode.REQUIRED, message=message)
 
 
 def _text_issues(fact: Fact, value: str) -> Iterator[InputIssue]:

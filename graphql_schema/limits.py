@@ -1,6 +1,6 @@
 """The limits of documents: one pass counts everything, and measures each fragment once."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from graphql import (
@@ -19,9 +19,11 @@ from graphql import (
     is_object_type,
 )
 
+from graphql_schema.changes import CHANGES_MAX
 from graphql_schema.connections import PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX
 from graphql_schema.errors import ErrorCode
 from graphql_schema.maximums import Limits
+from models.task import SUBTASKS_MAX
 
 Size = int | str
 """The value of `first` or `last`: a number, or the name of a variable."""
@@ -62,22 +64,33 @@ class LimitExceeded(GraphQLError):
         )
 
 
-def paged_fields(schema: GraphQLSchema) -> frozenset[str]:
-    """Return the names of the fields that return pages."""
-    return frozenset(
-        name
+def paged_fields(schema: GraphQLSchema) -> Mapping[str, int]:
+    """Return the fields that return pages, by name, and the most that a page of each may hold."""
+    return {
+        name: page_size_max(name)
         for type_ in schema.type_map.values()
         if is_object_type(type_)
         for name, field in type_.fields.items()
         if "first" in field.args
-    )
+    }
 
+
+def page_size_max(field_name: str) -> int:
+    """Return the most that a page of the field may hold."""
+    return CHANGES_MAX if field_name == "changes" else PAGE_SIZE_MAX
+
+
+SUBTASKS = "subtasks"
+"""The field of a task's subtasks, which is a list and no page."""
+
+SUBTASKS_USUAL = 10
+"""Subtasks that a task is taken to have. Where others are read for each of them, it is all."""
 
 OPERATIONS_MAX = 20
 """Operations in one document. Each that is asked for is compiled, and kept with the document."""
 
 
-def check_limits(document: DocumentNode, limits: Limits, paged: frozenset[str]) -> None:
+def check_limits(document: DocumentNode, limits: Limits, paged: Mapping[str, int]) -> None:
     """Refuse a document that is over a limit. It need not be a valid one.
 
     Raises:
@@ -103,7 +116,7 @@ def check_limits(document: DocumentNode, limits: Limits, paged: frozenset[str]) 
 class Measuring:
     """Measures the selections of one document, and each fragment once."""
 
-    def __init__(self, document: DocumentNode, paged: frozenset[str]) -> None:
+    def __init__(self, document: DocumentNode, paged: Mapping[str, int]) -> None:
         self._fragments = {
             definition.name.value: definition
             for definition in document.definitions
@@ -134,8 +147,12 @@ class Measuring:
         measure.root_fields = 1
         # A field of the same name that has no selections is no page.
         if node.selection_set and node.name.value in self._paged:
-            most = (PAGE_SIZE_MAX if isinstance(size, str) else size for size in page_sizes(node))
-            measure.nodes = max(most, default=PAGE_SIZE_DEFAULT) * (measure.nodes + 1)
+            most = self._paged[node.name.value]
+            sizes = (most if isinstance(size, str) else size for size in page_sizes(node))
+            measure.nodes = max(sizes, default=PAGE_SIZE_DEFAULT) * (measure.nodes + 1)
+        elif node.selection_set and node.name.value == SUBTASKS:
+            most = SUBTASKS_MAX if measure.nodes else SUBTASKS_USUAL
+            measure.nodes = most * (measure.nodes + 1)
         return measure
 
     def _fragment(self, name: str) -> Measure:
@@ -150,20 +167,21 @@ class Measuring:
 
 def page_sizes(node: FieldNode) -> Iterator[Size]:
     """Yield the values of `first` and `last` that are not null, numbers within bounds."""
+    most = page_size_max(node.name.value)
     for argument in node.arguments or ():
         if argument.name.value in ("first", "last"):
             match argument.value:
                 case VariableNode(name=name):
                     yield name.value
                 case IntValueNode(value=digits):
-                    yield within_page_bounds(int(digits))
+                    yield within_page_bounds(int(digits), most)
                 case NullValueNode():
                     pass
                 case _:
                     # It will be refused.
-                    yield PAGE_SIZE_MAX
+                    yield most
 
 
-def within_page_bounds(size: int) -> int:
+def within_page_bounds(size: int, most: int) -> int:
     """Return the size of a page within its bounds."""
-    return min(max(size, 0), PAGE_SIZE_MAX)
+    return min(max(size, 0), most)

@@ -17,6 +17,14 @@ from graphql_schema.inputs import (
     ToggleTaskInput,
     UpdateTaskInput,
 )
+from graphql_schema.list_inputs import (
+    CreateListInput,
+    DeleteListInput,
+    MoveListInput,
+    RestoreListInput,
+    UpdateListInput,
+)
+from graphql_schema.places import MoveTaskInput
 from graphql_schema.values import given, is_storable
 from models.idempotency_key import IDEMPOTENCY_KEY_MAX_LENGTH
 
@@ -33,6 +41,12 @@ MutationInput = (
     | PurgeTasksInput
     | EmptyTrashInput
     | RenameLabelInput
+    | MoveTaskInput
+    | CreateListInput
+    | UpdateListInput
+    | MoveListInput
+    | DeleteListInput
+    | RestoreListInput
 )
 
 

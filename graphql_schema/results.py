@@ -9,18 +9,18 @@ from graphql_schema.issues import InputIssue
 from graphql_schema.types import Label, Storage, Task
 from models.task import TaskRow
 
-_MESSAGE = "A sentence about what happened, for people."
+MESSAGE = "A sentence about what happened, for people."
 
 
 @strawberry.interface(description="The reason why a mutation did nothing.")
 class UserError:
-    message: str = strawberry.field(description=_MESSAGE)
+    message: str = strawberry.field(description=MESSAGE)
 
 
 @strawberry.type(description="Some values in the input cannot be used. Nothing was written.")
 class InvalidInput(UserError):
     message: str = strawberry.field(
-        default="Some values in the input cannot be used.", description=_MESSAGE
+        default="Some values in the input cannot be used.", description=MESSAGE
     )
     issues: list[InputIssue] = strawberry.field(
         description="Everything that is wrong, not only the first thing."
@@ -29,7 +29,12 @@ class InvalidInput(UserError):
 
 @strawberry.type(description="The caller has no task with this id. Nothing was written.")
 class TaskNotFound(UserError):
-    message: str = strawberry.field(default="You have no task with this id.", description=_MESSAGE)
+    message: str = strawberry.field(default="You have no task with this id.", description=MESSAGE)
+
+
+@strawberry.type(description="The caller has no list with this id. Nothing was written.")
+class ListNotFound(UserError):
+    message: str = strawberry.field(default="You have no list with this id.", description=MESSAGE)
 
 
 @strawberry.type(
@@ -38,7 +43,7 @@ class TaskNotFound(UserError):
 )
 class VersionConflict(UserError):
     message: str = strawberry.field(
-        default="The task has changed since you last saw it.", description=_MESSAGE
+        default="The task has changed since you last saw it.", description=MESSAGE
     )
     current: TaskRow = strawberry.field(graphql_type=Task, description="The task as it is now.")
 
@@ -48,7 +53,7 @@ class VersionConflict(UserError):
 )
 class LabelNotFound(UserError):
     message: str = strawberry.field(
-        default="None of your tasks has this label.", description=_MESSAGE
+        default="None of your tasks has this label.", description=MESSAGE
     )
 
 
@@ -59,7 +64,7 @@ class QuotaExceeded(UserError):
     message: str = strawberry.field(
         default="There is no room for this: you have as much as you may. What is removed from the "
         "trash makes room.",
-        description=_MESSAGE,
+        description=MESSAGE,
     )
     storage: Storage = strawberry.field(description="How much the caller has, and may have.")
 
@@ -137,25 +142,29 @@ class PurgeTasksSuccess:
 
 
 @strawberry.type(
-    description="Tasks in the trash have been removed for good, and make room for others."
+    description="Tasks and lists in the trash have been removed for good, and make room for others."
 )
 class EmptyTrashSuccess:
     purged_count: int = strawberry.field(
-        description=f"How many tasks were removed: at most {EMPTIED_MAX}."
+        description=f"How many tasks and lists were removed: at most {EMPTIED_MAX}."
     )
     has_more: bool = strawberry.field(
-        description="Whether tasks may be left in the trash. If so, empty it again, with another "
+        description="Whether any may be left in the trash. If so, empty it again, with another "
         "`idempotencyKey`."
     )
 
 
 CreateTaskResult = Annotated[
-    Task | InvalidInput | QuotaExceeded,
+    Task | InvalidInput | QuotaExceeded | ListNotFound,
     strawberry.union("CreateTaskResult", description="The new task, or why there is none."),
 ]
 UpdateTaskResult = Annotated[
-    Task | InvalidInput | TaskNotFound | VersionConflict | QuotaExceeded,
+    Task | InvalidInput | TaskNotFound | VersionConflict | QuotaExceeded | ListNotFound,
     strawberry.union("UpdateTaskResult", description="The changed task, or why nothing changed."),
+]
+MoveTaskResult = Annotated[
+    Task | InvalidInput | TaskNotFound | ListNotFound | VersionConflict,
+    strawberry.union("MoveTaskResult", description="The moved task, or why nothing changed."),
 ]
 ToggleTaskResult = Annotated[
     Task | TaskNotFound | VersionConflict,
@@ -166,11 +175,11 @@ RestoreTaskResult = Annotated[
     strawberry.union("RestoreTaskResult", description="The restored task, or why nothing changed."),
 ]
 CreateTasksResult = Annotated[
-    CreateTasksSuccess | InvalidInput | QuotaExceeded,
+    CreateTasksSuccess | InvalidInput | QuotaExceeded | ListNotFound,
     strawberry.union("CreateTasksResult", description="The new tasks, or why there are none."),
 ]
 UpdateTasksResult = Annotated[
-    UpdateTasksSuccess | InvalidInput | QuotaExceeded,
+    UpdateTasksSuccess | InvalidInput | QuotaExceeded | ListNotFound,
     strawberry.union("UpdateTasksResult", description="The changed tasks, or why nothing changed."),
 ]
 DeleteTasksResult = Annotated[

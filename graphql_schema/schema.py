@@ -4,12 +4,21 @@ import strawberry
 from strawberry.schema.config import StrawberryConfig
 
 from graphql_schema.batches import EMPTIED_MAX
+from graphql_schema.list_results import (
+    CreateListResult,
+    DeleteListResult,
+    MoveListResult,
+    RestoreListResult,
+    UpdateListResult,
+)
+from graphql_schema.lists import TaskList
 from graphql_schema.results import (
     CreateTaskResult,
     CreateTasksResult,
     DeleteTaskResult,
     DeleteTasksResult,
     EmptyTrashResult,
+    MoveTaskResult,
     PurgeTasksResult,
     RenameLabelResult,
     RestoreTaskResult,
@@ -20,9 +29,21 @@ from graphql_schema.results import (
     UserError,
 )
 from graphql_schema.scalars import SCALARS
-from graphql_schema.types import Task, User
-from resolvers import batches, changes, mutations, queries, subscriptions
+from graphql_schema.types import Node, Task, User
+from resolvers import (
+    batches,
+    changes,
+    list_mutations,
+    moves,
+    mutations,
+    queries,
+    subscriptions,
+    task_lists,
+)
+from resolvers.changes import task_changes
 from resolvers.statements.labels import RENAMED_MAX
+
+_USE_CHANGES = "Use changes. Removal on 2027-03-01."
 
 
 @strawberry.type(description="The queries. Each shows the caller's own data only.")
@@ -42,12 +63,34 @@ class Query:
         description="The task with this id; null when the caller has none.",
     )
     tasks = strawberry.field(resolver=queries.tasks, description="A page of the caller's tasks.")
+    list = strawberry.field(
+        resolver=task_lists.task_list,
+        graphql_type=TaskList | None,
+        description="The list with this id; null when the caller has none.",
+    )
+    lists = strawberry.field(
+        resolver=task_lists.task_lists,
+        description="A page of the caller's lists, by their position.",
+    )
+    node = strawberry.field(
+        resolver=task_lists.node,
+        graphql_type=Node | None,
+        description="What has this id, as `task` or `list` shows it; null when the caller has "
+        "nothing with it.",
+    )
     labels = strawberry.field(
         resolver=queries.labels,
         description="Labels in use, by name, upper and lower case alike.",
     )
+    changes = strawberry.field(
+        resolver=changes.changes,
+        description="The changes of all that the caller has, oldest first. A client that applies "
+        "the pages in order, and later goes on after the last `endCursor`, has the same tasks and "
+        "lists as `tasks` and `lists`. A cursor of `taskChanges` is good here too.",
+    )
     task_changes = strawberry.field(
-        resolver=changes.task_changes,
+        resolver=task_changes,
+        deprecation_reason=_USE_CHANGES,
         description="The changes of the caller's tasks, oldest first. A client that applies the "
         "pages in order, and later goes on after the last `endCursor`, has the same tasks as "
         "`tasks`.",
@@ -65,6 +108,12 @@ class Mutation:
         resolver=mutations.update_task,
         graphql_type=UpdateTaskResult | None,
         description="Change a task.",
+    )
+    move_task = strawberry.field(
+        resolver=moves.move_task,
+        graphql_type=MoveTaskResult | None,
+        description="Put a task into a list or below another task, or elsewhere among its "
+        "siblings. Its subtasks follow it. Siblings may get another `position`, in the same order.",
     )
     toggle_task = strawberry.field(
         resolver=mutations.toggle_task,
@@ -111,7 +160,8 @@ class Mutation:
     empty_trash = strawberry.field(
         resolver=batches.empty_trash,
         graphql_type=EmptyTrashResult | None,
-        description=f"Remove what is in the trash for good: at most {EMPTIED_MAX} tasks at once.",
+        description=f"Remove what is in the trash for good: at most {EMPTIED_MAX} tasks and lists "
+        "at once.",
     )
     restore_task = strawberry.field(
         resolver=mutations.restore_task,
@@ -119,11 +169,48 @@ class Mutation:
         description="Restore a task from the trash. A task that is not there stays as it is.",
     )
 
+    create_list = strawberry.field(
+        resolver=list_mutations.create_list,
+        graphql_type=CreateListResult | None,
+        description="Create a list of tasks.",
+    )
+    update_list = strawberry.field(
+        resolver=list_mutations.update_list,
+        graphql_type=UpdateListResult | None,
+        description="Change a list.",
+    )
+    move_list = strawberry.field(
+        resolver=list_mutations.move_list,
+        graphql_type=MoveListResult | None,
+        description="Put a list elsewhere among the others. These may get another `position`, in "
+        "the same order.",
+    )
+    delete_list = strawberry.field(
+        resolver=list_mutations.delete_list,
+        graphql_type=DeleteListResult | None,
+        description="Move a list into the trash, and its tasks with it. After a time they are "
+        "removed from there.",
+    )
+    restore_list = strawberry.field(
+        resolver=list_mutations.restore_list,
+        graphql_type=RestoreListResult | None,
+        description="Restore a list from the trash, and the tasks that went there with it. A list "
+        "that is not there stays as it is.",
+    )
+
 
 @strawberry.type(description="The subscriptions, over a WebSocket (graphql-transport-ws).")
 class Subscription:
+    changes = strawberry.subscription(
+        resolver=subscriptions.changes,
+        description="The changes of all that the caller has, first the past ones and then each new "
+        "one, in order. To miss none, subscribe after the last cursor of the query `changes` or of "
+        "an event. A change may come twice. Of several changes of a thing, only the latest may "
+        "come.",
+    )
     task_changes = strawberry.subscription(
         resolver=subscriptions.task_changes,
+        deprecation_reason=_USE_CHANGES,
         description="The changes of the caller's tasks, first the past ones and then each new one, "
         "in order. To miss none, subscribe after the last cursor of the query `taskChanges` or of "
         "an event. A change may come twice. Of several changes of a task, only the latest may "

@@ -1,23 +1,52 @@
 """The types of tasks, users and budgets. The values of tasks and users are rows."""
 
+from collections.abc import Awaitable, Sequence
 from datetime import UTC, date, datetime, time
 from enum import Enum
-from typing import Protocol, Self
+from typing import Annotated, Any, Protocol, Self, cast
 
 import strawberry
+from strawberry.types.base import StrawberryOptional
+from strawberry.types.lazy_type import LazyType
 
 from graphql_schema.fields import read
 from models.instant import Instant
 from models.quota import Quota, Stored
-from models.task import TASK_FACTS, TaskRow
+from models.task import SUBTASKS_MAX, TASK_FACTS, TaskRow
+from models.task_list import TaskListRow
 from models.user import USER_FACTS, UserRow
 
 _INT_MAX = 2**31 - 1
 """The greatest value of GraphQL's Int."""
 
 
+class Related(Protocol):
+    """Reads what tasks refer to, and what refers to them: of all that are asked for at once."""
+
+    def task_list(self, key: int) -> Awaitable[TaskListRow | None]:
+        """Return a list, in the trash or not."""
+        ...
+
+    def task(self, key: int) -> Awaitable[TaskRow | None]:
+        """Return a task, in the trash or not."""
+        ...
+
+    def subtasks(self, parent: int, status: "TaskStatus") -> Awaitable[Sequence[TaskRow]]:
+        """Return the subtasks of a task that are not in the trash, in their order."""
+        ...
+
+    def subtask_count(self, parent: int, status: "TaskStatus") -> Awaitable[int]:
+        """Return how many there are."""
+        ...
+
+
 class ViewerContext(Protocol):
     """The part of a request's context that the types need."""
+
+    @property
+    def related(self) -> Related:
+        """Reads what the user's tasks refer to."""
+        ...
 
     async def viewer(self) -> UserRow:
         """Return the row of the user who is asking."""
@@ -47,8 +76,54 @@ class TaskPriority(Enum):
     URGENT = strawberry.enum_value(4, description="Before everything else.")
 
 
+@strawberry.enum(description="Choose tasks by whether they are completed.")
+class TaskStatus(Enum):
+    ALL = strawberry.enum_value("ALL", description="Every task.")
+    PENDING = strawberry.enum_value("PENDING", description="Tasks that are not completed.")
+    COMPLETED = strawberry.enum_value("COMPLETED", description="Tasks that are completed.")
+
+
+_Status = Annotated[
+    TaskStatus, strawberry.argument(description="Choose them by whether they are completed.")
+]
+_Info = strawberry.Info[ViewerContext, None]
+
+# Lists are pages of tasks, and so their type stands above this module.
+_TASK_LIST: Any = StrawberryOptional(cast("Any", LazyType("TaskList", "graphql_schema.lists")))
+
+
+# These are no coroutines: all tasks of a page ask before the first of them is answered.
+
+
+def _list(row: strawberry.Parent[TaskRow], info: _Info) -> Awaitable[TaskListRow | None] | None:
+    return None if row.list_id is None else info.context.related.task_list(row.list_id)
+
+
+def _parent(row: strawberry.Parent[TaskRow], info: _Info) -> Awaitable[TaskRow | None] | None:
+    return None if row.parent_id is None else info.context.related.task(row.parent_id)
+
+
+def _subtasks(
+    row: strawberry.Parent[TaskRow], info: _Info, status: _Status = TaskStatus.ALL
+) -> Awaitable[Sequence[TaskRow]] | Sequence[TaskRow]:
+    return [] if row.parent_id else info.context.related.subtasks(row.id, status)
+
+
+def _subtask_count(
+    row: strawberry.Parent[TaskRow], info: _Info, status: _Status = TaskStatus.ALL
+) -> Awaitable[int] | int:
+    return 0 if row.parent_id else info.context.related.subtask_count(row.id, status)
+
+
+@strawberry.interface(description="What has an id by which `node` finds it.")
+class Node:
+    id: strawberry.ID = strawberry.field(
+        description="Opaque, and never reused. It tells the kind: digits alone are a task."
+    )
+
+
 @strawberry.type(description="A task. Only its owner can see it.")
-class Task:
+class Task(Node):
     id: strawberry.ID = read(TASK_FACTS["id"])
     title: str = read(TASK_FACTS["title"])
     description: str | None = read(TASK_FACTS["description"])
@@ -63,14 +138,37 @@ class Task:
     priority: TaskPriority = read(TASK_FACTS["priority"])
     labels: list[str] = read(TASK_FACTS["labels"])
     completed_on: date | None = read(TASK_FACTS["completed_on"])
+    position: str = read(TASK_FACTS["position"])
 
     @classmethod
     def is_type_of(cls, value: object, _info: object) -> bool:
         return isinstance(value, TaskRow)
 
     @strawberry.field(graphql_type=User, description="The owner of the task: always the caller.")
-    async def owner(self, info: strawberry.Info[ViewerContext, None]) -> UserRow:
+    async def owner(self, info: _Info) -> UserRow:
         return await info.context.viewer()
+
+    list = strawberry.field(
+        resolver=_list,
+        graphql_type=_TASK_LIST,
+        description=f"{TASK_FACTS['list_id'].says}.",
+    )
+    parent = strawberry.field(
+        resolver=_parent,
+        graphql_type="Task | None",
+        description=f"{TASK_FACTS['parent_id'].says}.",
+    )
+    subtasks = strawberry.field(
+        resolver=_subtasks,
+        graphql_type="list[Task]",
+        description="Its subtasks outside the trash, in their order; none of a subtask. There are "
+        f"{SUBTASKS_MAX} at most.",
+    )
+    subtask_count = strawberry.field(
+        resolver=_subtask_count,
+        graphql_type=int,
+        description="The number of its subtasks outside the trash.",
+    )
 
 
 @strawberry.type(description="A label that some task outside the trash has.")

@@ -1,7 +1,7 @@
 """Values of inputs: whether they were given, can be stored, or are the id of anything."""
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import date
 from typing import Protocol, TypeVar
 
@@ -15,6 +15,9 @@ Value = TypeVar("Value")
 
 TASK_ID_MAX = 2**63 - 1
 """The greatest value of PostgreSQL's bigint."""
+
+LIST_LETTER = "L"
+"""What the id of a list begins with. The id of a task has digits alone."""
 
 _RANDOM_BITS = 21
 """An id is made of seconds since 1970 and of so many random bits."""
@@ -49,9 +52,24 @@ def task_key(id: strawberry.ID) -> int | None:
     return key if key <= TASK_ID_MAX else None
 
 
-def new_key(id: strawberry.ID) -> int | None:
-    """Return the key of an id that a client made, or None if it is not in the server's form."""
-    key = task_key(id)
+def list_key(id: strawberry.ID) -> int | None:
+    """Return the key of the id of a list, or None if no list can have this id."""
+    return task_key(strawberry.ID(id[1:])) if id[:1] == LIST_LETTER else None
+
+
+def list_id(key: int) -> strawberry.ID:
+    """Return the id of the list with this key."""
+    return strawberry.ID(f"{LIST_LETTER}{key}")
+
+
+def new_key(
+    id: strawberry.ID, key_of: Callable[[strawberry.ID], int | None] = task_key
+) -> int | None:
+    """Return the key of an id that a client made, or None if it is not in the server's form.
+
+    `key_of`: what returns the keys of this kind of thing.
+    """
+    key = key_of(id)
     if key is None:
         return None
     return key if _FIRST_SECOND <= key >> _RANDOM_BITS <= time.time() + _AHEAD else None
@@ -68,15 +86,15 @@ def is_storable(value: str) -> bool:
     return True
 
 
-def facts_with(may: May) -> Iterator[Fact]:
-    return (fact for fact in TASK_FACTS.values() if may in fact.may)
+def facts_with(may: May, facts: Mapping[str, Fact] = TASK_FACTS) -> Iterator[Fact]:
+    return (fact for fact in facts.values() if may in fact.may)
 
 
 def new_values(input: object, id: strawberry.ID | None) -> dict[str, object]:
     """Return what is stored in every column that a new task is given: the default where none is."""
     return {
         **{fact.name: fact.default for fact in facts_with(May.CREATE)},
-        **_given_values(input, May.CREATE),
+        **given_values(input, May.CREATE),
         "id": None if id is None or id is UNSET else new_key(id),
         **completion(False, None),
     }
@@ -87,7 +105,7 @@ def changed_values(input: Completing) -> dict[str, object]:
 
     Without a day there is no time either.
     """
-    values = _given_values(input, May.UPDATE)
+    values = given_values(input, May.UPDATE)
     if "due_on" in values and values["due_on"] is None:
         values["due_time"] = None
     if input.completed is True and given(input.today) is not None:
@@ -100,9 +118,12 @@ def completion(completed: bool, today: date | None) -> Mapping[str, object]:
     return {"completed": completed, "completed_on": given(today) if completed else None}
 
 
-def _given_values(input: object, may: May) -> dict[str, object]:
+def given_values(
+    input: object, may: May, facts: Mapping[str, Fact] = TASK_FACTS
+) -> dict[str, object]:
+    """Return the columns that were given, with what is stored in them."""
     return {
         fact.name: fact.stored(value)
-        for fact in facts_with(may)
+        for fact in facts_with(may, facts)
         if (value := getattr(input, fact.name, UNSET)) is not UNSET
     }

@@ -92,7 +92,7 @@ class Refused(Exception):
         super().__init__(rule)
         self.rule = rule
         self.detail = detail
-        """The id that is taken, where it is that."""
+        """The id that is taken, where it is that; of a new task, the id of its parent."""
 
 
 class OwnerUnknown(Exception):

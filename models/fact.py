@@ -81,9 +81,9 @@ class Fact:
 
     @property
     def order_key(self) -> Column[Any]:
-        """The column that lists are ordered by: of a text its place, kept by a trigger."""
-        table = self.column.table
-        return table.c[f"{self.name}_order"] if self.is_text else self.column
+        """The column that lists are ordered by: where a trigger keeps a text's place, that."""
+        columns = self.column.table.c
+        return columns.get(f"{self.name}_order", self.column)
 
     def stored(self, value: object) -> object:
         """Return a value as it is stored: a line tidied, and null for a blank text that may be so.

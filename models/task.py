@@ -42,6 +42,12 @@ DESCRIPTION_MAX_LENGTH = 1000
 LABELS_MAX = 20
 """Labels that a task has."""
 
+SUBTASKS_MAX = 100
+"""Subtasks that a task has outside the trash."""
+
+POSITION_MAX_LENGTH = 64
+"""Digits in the place of a task: where it would have more, triggers give siblings new ones."""
+
 
 class Task(SQLModel, table=True):
     """A task of one user. The checks of its fields and the indexes of its orders stand below."""
@@ -161,12 +167,23 @@ class Task(SQLModel, table=True):
         "`expectedVersion` to change only what you have seen",
         sa_column=Column(Integer, nullable=False),
     )
-    # Null: in the inbox.
-    list_id: int | None = Field(default=None, sa_column=Column(BigInteger))
-    # Null: at the top.
-    parent_id: int | None = Field(default=None, sa_column=Column(BigInteger))
+    list_id: int | None = Field(
+        default=None,
+        description="The list that it is in; null for the inbox",
+        sa_column=Column(BigInteger),
+    )
+    parent_id: int | None = Field(
+        default=None,
+        description="The task that it is a subtask of; null for none",
+        sa_column=Column(BigInteger),
+    )
     # Where it stands in its list, or among the subtasks of its parent; equal ones go by the id.
-    position: str = Field(sa_column=Column(Text(collation="C"), nullable=False))
+    position: str = Field(
+        description="Its place among its siblings, which are the tasks of its list, of the inbox "
+        "or of its parent: text to compare byte by byte, and then ids by number. Clients never "
+        "make one",
+        sa_column=Column(Text(collation="C"), nullable=False),
+    )
     # Whether it has or had any: for triggers alone.
     has_subtasks: bool = Field(
         default=False, sa_column=Column(Boolean, nullable=False, server_default=false())
@@ -318,6 +335,9 @@ class TaskRow(NamedTuple):
     updated_at: Instant
     deleted_at: Instant | None
     version: int
+    list_id: int | None
+    parent_id: int | None
+    position: str
     due_on: Day | None
     due_time: TimeOfDay | None
     priority: int

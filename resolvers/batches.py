@@ -16,11 +16,13 @@ from graphql_schema.batches import (
     UpdateTasksInput,
 )
 from graphql_schema.errors import BadUserInput
+from graphql_schema.places import has_unknown_list
 from graphql_schema.results import (
     CreateTasksSuccess,
     DeleteTasksSuccess,
     EmptyTrashSuccess,
     InvalidInput,
+    ListNotFound,
     PurgeTasksSuccess,
     QuotaExceeded,
     RestoreTasksSuccess,
@@ -33,6 +35,7 @@ from resolvers.idempotency import changes, removals
 from resolvers.refusals import refusal
 from resolvers.statements import tasks as statements
 from resolvers.statements.kind import Change
+from resolvers.statements.lists import empty_trash as empty_trash_of
 
 _Inputs = strawberry.argument(description="The tasks, and what to do with them.")
 
@@ -40,16 +43,18 @@ _Inputs = strawberry.argument(description="The tasks, and what to do with them."
 async def create_tasks(
     info: Info,
     input: Annotated[CreateTasksInput, strawberry.argument(description="The new tasks.")],
-) -> CreateTasksSuccess | InvalidInput | QuotaExceeded:
+) -> CreateTasksSuccess | InvalidInput | QuotaExceeded | ListNotFound:
     issues = input.issues()
     if issues:
         return InvalidInput(issues=issues)
+    if any(map(has_unknown_list, input.tasks)):
+        return ListNotFound()
     context = info.context
     statement = statements.create_tasks(context.user_id, input.values(), context.quota)
     try:
         made = await changes(context, input, statement)
     except Refused as refused:
-        return await refusal(context, refused, input.path_of(refused.detail))
+        return await refusal(context, refused, input.path_to(refused.rule, refused.detail))
     if not made:
         raise BadUserInput(
             "The tasks that were created with this `idempotencyKey` have been removed since: take "
@@ -60,10 +65,12 @@ async def create_tasks(
 
 async def update_tasks(
     info: Info, input: Annotated[UpdateTasksInput, _Inputs]
-) -> UpdateTasksSuccess | InvalidInput | QuotaExceeded:
+) -> UpdateTasksSuccess | InvalidInput | QuotaExceeded | ListNotFound:
     issues = input.issues()
     if issues:
         return InvalidInput(issues=issues)
+    if has_unknown_list(input):
+        return ListNotFound()
     context, keys = info.context, _keys(input.ids)
     statement = statements.update_tasks(
         context.user_id, _asked(keys), input.values(), input.label_changes(), context.quota
@@ -119,7 +126,7 @@ async def purge_tasks(
 async def empty_trash(
     info: Info, input: Annotated[EmptyTrashInput, strawberry.argument(description="How to do it.")]
 ) -> EmptyTrashSuccess:
-    statement = statements.empty_trash(info.context.user_id, EMPTIED_MAX)
+    statement = empty_trash_of(info.context.user_id, EMPTIED_MAX)
     count = len(await removals(info.context, input, statement))
     info.context.pay_for_removed(count)
     return EmptyTrashSuccess(purged_count=count, has_more=count == EMPTIED_MAX)

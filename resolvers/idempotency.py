@@ -14,14 +14,16 @@ from auth.context import Context
 from graphql_schema.batches import NewTask
 from graphql_schema.errors import CodedError, ErrorCode
 from graphql_schema.inputs import CreateTaskInput
+from graphql_schema.list_inputs import ListPlace
 from graphql_schema.mutation_input import MutationInput, idempotency_key
+from graphql_schema.places import TaskPlace
 from models.database import AlreadyThere, DatabaseTooSlow, Refused
 from models.statement import Statement
 from models.task import TaskRow
 from models.user import UserId
 from resolvers.statements import tasks as statements
 from resolvers.statements.idempotency_keys import Outcome, Replay, once
-from resolvers.statements.kind import Change, Removal
+from resolvers.statements.kind import Change, Removal, Thing
 from resolvers.statements.labels import Renamed
 from resolvers.users import fetch_as_known
 
@@ -50,7 +52,21 @@ async def changes(
     Raises:
         InUse, CodedError, Refused: as `_run_once`.
     """
-    rows = await _run_once(context, input, statement, statements.replay)
+    return await changes_of(context, input, statement, statements.replay)
+
+
+async def changes_of(
+    context: Context,
+    input: MutationInput,
+    statement: Statement[Thing],
+    replay_of: Callable[[UserId, str], Statement[Replay[Change[Thing]]]],
+) -> list[Change[Thing]]:
+    """Do the same to any kind of thing. `replay_of` reads what was recorded of it.
+
+    Raises:
+        InUse, CodedError, Refused: as `_run_once`.
+    """
+    rows = await _run_once(context, input, statement, replay_of)
     return [row if isinstance(row, Change) else Change(row, row.version) for row in rows]
 
 
@@ -151,7 +167,7 @@ def _digest(input: MutationInput) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _values(input: MutationInput | NewTask) -> dict[str, Any]:
+def _values(input: MutationInput | NewTask | TaskPlace | ListPlace) -> dict[str, Any]:
     """Return the values of an input that differ from their defaults."""
     return {
         field.name: value
@@ -174,7 +190,7 @@ def _in_json(value: object) -> object:
     """Return a value that JSON does not have as one that it has.
 
     Raises:
-        TypeError: it is neither a day, a time, an instant, a value of an enum, nor a new task.
+        TypeError: it is neither a day, a time, a value of an enum, a new task, nor a place.
     """
     match value:
         case date() | time():
@@ -183,4 +199,6 @@ def _in_json(value: object) -> object:
             return value.name
         case NewTask():
             return _values(_without_nulls(value))
+        case TaskPlace() | ListPlace():
+            return _values(value)
     raise TypeError(value)

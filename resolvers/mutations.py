@@ -16,10 +16,12 @@ from graphql_schema.inputs import (
     UpdateTaskInput,
 )
 from graphql_schema.issues import too_many_renamed
+from graphql_schema.places import has_unknown_list, place_of
 from graphql_schema.results import (
     DeleteTaskSuccess,
     InvalidInput,
     LabelNotFound,
+    ListNotFound,
     QuotaExceeded,
     RenameLabelSuccess,
     TaskNotFound,
@@ -32,7 +34,7 @@ from models.statement import Statement
 from models.task import TaskRow
 from models.user import UserId
 from resolvers.idempotency import changes, renamings
-from resolvers.refusals import refusal
+from resolvers.refusals import misfit, refusal
 from resolvers.statements import tasks as statements
 from resolvers.statements.labels import RENAMED_MAX
 
@@ -42,12 +44,15 @@ _Input = strawberry.argument(description="The task, and what to do with it.")
 async def create_task(
     info: Info,
     input: Annotated[CreateTaskInput, strawberry.argument(description="The new task.")],
-) -> TaskRow | InvalidInput | QuotaExceeded:
+) -> TaskRow | InvalidInput | QuotaExceeded | ListNotFound:
     issues = input.issues()
     if issues:
         return InvalidInput(issues=issues)
+    if has_unknown_list(input):
+        return ListNotFound()
     context = info.context
-    statement = statements.create_tasks(context.user_id, [input.values()], context.quota)
+    place = place_of(input.place)
+    statement = statements.create_tasks(context.user_id, [input.values()], context.quota, place)
     try:
         made = await changes(context, input, statement)
     except Refused as refused:
@@ -62,10 +67,12 @@ async def create_task(
 
 async def update_task(
     info: Info, input: Annotated[UpdateTaskInput, _Input]
-) -> TaskRow | InvalidInput | TaskNotFound | VersionConflict | QuotaExceeded:
+) -> TaskRow | InvalidInput | TaskNotFound | VersionConflict | QuotaExceeded | ListNotFound:
     issues = input.issues()
     if issues:
         return InvalidInput(issues=issues)
+    if has_unknown_list(input):
+        return ListNotFound()
     key = task_key(input.id)
     if key is None:
         return TaskNotFound()
@@ -77,7 +84,7 @@ async def update_task(
         updated = await changes(context, input, statement)
     except Refused as refused:
         return await refusal(context, refused)
-    return updated[0].row if updated else await _why_not(context, key, expected)
+    return updated[0].row if updated else await why_not(context, key, expected)
 
 
 async def toggle_task(
@@ -89,7 +96,7 @@ async def toggle_task(
     context, expected = info.context, given(input.expected_version)
     statement = statements.toggle_task(context.user_id, key, expected, given(input.today))
     toggled = await changes(context, input, statement)
-    return toggled[0].row if toggled else await _why_not(context, key, expected)
+    return toggled[0].row if toggled else await why_not(context, key, expected)
 
 
 async def delete_task(
@@ -102,7 +109,7 @@ async def delete_task(
     statement = statements.delete_task(context.user_id, key, expected)
     deleted = await changes(context, input, statement)
     if not deleted:
-        return await _why_not(context, key, expected)
+        return await why_not(context, key, expected)
     task, version = deleted[0]
     return DeleteTaskSuccess(deleted_task_id=strawberry.ID(str(task.id)), version=version)
 
@@ -118,7 +125,7 @@ async def restore_task(
     restored = await changes(context, input, statement)
     if restored:
         return restored[0].row
-    return await _why_not(context, key, expected, statements.task_anywhere)
+    return await why_not(context, key, expected, statements.task_anywhere)
 
 
 async def rename_label(
@@ -133,7 +140,7 @@ async def rename_label(
     try:
         renamed = await renamings(context, input, statement)
     except Refused as refused:
-        return await refusal(context, refused)
+        return await misfit(context, refused)
     if not renamed:
         (uses,) = await context.database.fetch(statements.uses_of_label(context.user_id, names))
         if not uses.is_used:
@@ -144,7 +151,7 @@ async def rename_label(
     return RenameLabelSuccess(label=Label(name=names["to"]), changed_count=len(renamed))
 
 
-async def _why_not(
+async def why_not(
     context: Context,
     key: int,
     expected_version: int | None,

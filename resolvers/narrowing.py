@@ -4,8 +4,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any, cast
 
 from graphql_schema.connections import NO_PRIORITY
-from graphql_schema.filters import TaskFilter, TaskOrderField, TaskStatus, TaskTrash
-from graphql_schema.types import TaskPriority
+from graphql_schema.filters import TaskFilter, TaskLevel, TaskOrderField, TaskTrash
+from graphql_schema.types import TaskPriority, TaskStatus
 from graphql_schema.values import given, task_key
 from models.database import Database
 from models.statement import Statement
@@ -36,6 +36,9 @@ def conditions_of(filter: TaskFilter) -> Conditions:
     ids, search = given(filter.ids), given(filter.search)
     priorities = given(filter.priorities)
     chosen = sorted({cast("int", each.value) for each in priorities or ()})
+    container, level = filter.container(), filter.level
+    if "parent_id" in container and level is TaskLevel.SUBTASKS:
+        level = TaskLevel.ALL
     statuses, due = filter.statuses(), filter.due_bounds()
     has_due_date, bounds = given(filter.has_due_date), filter.bounds()
     # PostgreSQL would look at every task.
@@ -45,12 +48,19 @@ def conditions_of(filter: TaskFilter) -> Conditions:
         or priorities == []
         or lists.get("any") == []
         or _is_empty(bounds)
+        or None in container.values()
+        or (filter.inbox and "list_id" in container)
+        or ("parent_id" in container and level is TaskLevel.TOP)
     ):
         return NO_TASK
     return Conditions(
         status=next(iter(statuses), TaskStatus.ALL),
         trash=filter.trash,
         ids=None if ids is None else [key for id in ids if (key := task_key(id)) is not None],
+        inbox=filter.inbox,
+        level=level,
+        list_id=container.get("list_id"),
+        parent_id=container.get("parent_id"),
         search=search if search and not search.isspace() else None,
         has_due_date=True if due else has_due_date,
         # With all of them it is no condition.
@@ -96,7 +106,7 @@ async def narrowed(
 def _lookups(
     owner: UserId, conditions: Conditions, field: TaskOrderField, limit: int
 ) -> Iterator[Statement[tuple[int]]]:
-    if conditions.trash is TaskTrash.ONLY:
+    if conditions.trash is TaskTrash.ONLY or conditions.parent_id is not None:
         return
     if conditions.labels_all:
         yield label_pages.labelled_tasks(owner, conditions.labels_all, limit, rarest=True)
@@ -106,3 +116,6 @@ def _lookups(
     # The order by priority is read from their index anyway.
     if priorities and NO_PRIORITY not in priorities and field is not TaskOrderField.PRIORITY:
         yield lookups.prioritized_tasks(owner, priorities, conditions.status, limit)
+    # By hand, they are read from their index anyway.
+    if conditions.inbox and field is not TaskOrderField.POSITION:
+        yield lookups.tasks_in_inbox(owner, conditions.status, limit)

@@ -1,34 +1,28 @@
 """The queries. Each makes a statement of the caller's from its arguments."""
 
-from collections.abc import Awaitable
 from typing import Annotated
 
 import strawberry
 from strawberry import UNSET
 
 from auth.context import Info
+from graphql_schema import page_arguments as arguments
 from graphql_schema.connections import (
     PAGE_SIZE_DEFAULT,
     PAGE_SIZE_MAX,
-    Cursor,
     LabelConnection,
     LabelCursor,
     TaskConnection,
     page_size,
 )
-from graphql_schema.filters import TaskFilter, TaskOrder, check_order
 from graphql_schema.types import RateLimit, Storage
 from graphql_schema.values import given, task_key
 from models.task import TaskRow
 from models.user import UserRow
-from resolvers.narrowing import EVERY_TASK, conditions_of, narrowed
 from resolvers.statements import label_pages
-from resolvers.statements import task_pages as statements
-from resolvers.statements.task_pages import Page
 from resolvers.statements.tasks import task as statement_of_task
 from resolvers.storage import read_storage
-
-NEWEST_FIRST = TaskOrder()
+from resolvers.task_pages import read_tasks
 
 
 def rate_limit(info: Info) -> RateLimit | None:
@@ -56,70 +50,15 @@ async def task(
 
 async def tasks(
     info: Info,
-    filter: Annotated[
-        TaskFilter | None,
-        strawberry.argument(description="Conditions on the tasks."),
-    ] = UNSET,
-    order_by: Annotated[
-        TaskOrder | None,
-        strawberry.argument(description="The order; newest first if left out."),
-    ] = UNSET,
-    first: Annotated[
-        int | None,
-        strawberry.argument(
-            description=f"At most this many, from the start: 0 to {PAGE_SIZE_MAX}; "
-            f"{PAGE_SIZE_DEFAULT} if neither `first` nor `last` is given."
-        ),
-    ] = UNSET,
-    after: Annotated[
-        str | None, strawberry.argument(description="Only tasks after this cursor.")
-    ] = UNSET,
-    last: Annotated[
-        int | None,
-        strawberry.argument(description=f"At most this many, from the end: 0 to {PAGE_SIZE_MAX}."),
-    ] = UNSET,
-    before: Annotated[
-        str | None, strawberry.argument(description="Only tasks before this cursor.")
-    ] = UNSET,
+    filter: arguments.Filter = UNSET,
+    order_by: arguments.OrderBy = UNSET,
+    first: arguments.First = UNSET,
+    after: arguments.After = UNSET,
+    last: arguments.Last = UNSET,
+    before: arguments.Before = UNSET,
 ) -> TaskConnection:
-    first, after, last, before = given(first), given(after), given(last), given(before)
-    size, backward = page_size(first, last), last is not None
-    order = order_by or NEWEST_FIRST
-    check_order(order.field, filter)
-    owner, database = info.context.user_id, info.context.database
-    conditions = conditions_of(filter) if filter else EVERY_TASK
-    conditions = await narrowed(database, owner, conditions, order.field)
-    page = Page(
-        conditions,
-        order.field,
-        order.direction,
-        None if after is None else Cursor.decode(after, order.field, "after"),
-        None if before is None else Cursor.decode(before, order.field, "before"),
-    )
-    rows = await database.fetch(statements.tasks(owner, page, limit=size + 1, backward=backward))
-    more = len(rows) > size
-    rows = rows[size - 1 :: -1] if backward and size else rows[:size]
-
-    async def any_beyond(cursor: Cursor, *, before: bool) -> bool:
-        statement = statements.any_task_beyond(owner, page, cursor, before=before)
-        return (await database.fetch(statement))[0][0]
-
-    def has_next() -> bool | Awaitable[bool]:
-        if more and not backward:
-            return True
-        return any_beyond(page.before, before=False) if page.before else False
-
-    def has_previous() -> bool | Awaitable[bool]:
-        if more and backward:
-            return True
-        return any_beyond(page.after, before=True) if page.after else False
-
-    async def count() -> int:
-        return (await database.fetch(statements.count_tasks(owner, conditions)))[0][0]
-
-    return TaskConnection(
-        rows=rows, order=order.field, next=has_next, previous=has_previous, count=count
-    )
+    asked = arguments.AskedTasks(filter, order_by, first, after, last, before)
+    return await read_tasks(info.context, asked)
 
 
 async def labels(

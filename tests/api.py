@@ -28,6 +28,7 @@ from app.lifespan import Running
 from app.settings import Settings
 from auth.signing import make_token
 from models.task import TaskRow
+from models.task_list import TaskListRow
 
 FAST_PATH = os.environ.get("FAST_PATH") != "off"
 """Whether servers in tests compile operations; `FAST_PATH=off` runs the tests without that."""
@@ -37,7 +38,9 @@ NO_CERTIFICATES = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 SECRET = "a-secret-for-tests-of-thirty-two-bytes-or-more"
 
-TASK = " ".join(map(to_camel_case, TaskRow._fields))
+TASK = " ".join(
+    to_camel_case(name) for name in TaskRow._fields if name not in ("list_id", "parent_id")
+)
 """The fields of a task that are columns."""
 
 CREATE = f"""
@@ -51,6 +54,16 @@ mutation Create($input: CreateTaskInput!) {{
 UPDATE = f"""
 mutation Update($input: UpdateTaskInput!) {{
   updateTask(input: $input) {{
+    __typename
+    ... on Task {{ {TASK} }}
+    ... on UserError {{ message }}
+    ... on InvalidInput {{ issues {{ path code message }} }}
+    ... on VersionConflict {{ current {{ {TASK} }} }}
+  }}
+}}"""
+MOVE = f"""
+mutation Move($input: MoveTaskInput!) {{
+  moveTask(input: $input) {{
     __typename
     ... on Task {{ {TASK} }}
     ... on UserError {{ message }}
@@ -140,6 +153,43 @@ EMPTY = """
 mutation Empty($input: EmptyTrashInput!) {
   emptyTrash(input: $input) { __typename ... on EmptyTrashSuccess { purgedCount hasMore } }
 }"""
+LIST_FIELDS = " ".join(map(to_camel_case, TaskListRow._fields))
+"""The fields of a list that are columns."""
+
+
+def _of_list(verb: str) -> str:
+    return f"""
+mutation ($input: {verb.capitalize()}ListInput!) {{
+  {verb}List(input: $input) {{
+    __typename
+    ... on TaskList {{ {LIST_FIELDS} }}
+    ... on UserError {{ message ... on ListVersionConflict {{ current {{ {LIST_FIELDS} }} }} }}
+    ... on InvalidInput {{ issues {{ path code message }} }}
+  }}
+}}"""
+
+
+CREATE_LIST, UPDATE_LIST, MOVE_LIST, RESTORE_LIST = map(
+    _of_list, ("create", "update", "move", "restore")
+)
+DELETE_LIST = f"""
+mutation ($input: DeleteListInput!) {{
+  deleteList(input: $input) {{
+    __typename
+    ... on DeleteListSuccess {{ deletedListId version deletedTaskCount }}
+    ... on UserError {{ message }}
+    ... on ListVersionConflict {{ current {{ {LIST_FIELDS} }} }}
+  }}
+}}"""
+LISTS = f"""
+query ($trash: TaskTrash! = EXCLUDE, $first: Int, $after: String, $last: Int, $before: String) {{
+  lists(trash: $trash, first: $first, after: $after, last: $last, before: $before) {{
+    nodes {{ {LIST_FIELDS} pendingCount }}
+    edges {{ cursor node {{ id }} }}
+    pageInfo {{ hasNextPage hasPreviousPage startCursor endCursor }}
+    totalCount
+  }}
+}}"""
 GET = f"query Get($id: ID!) {{ task(id: $id) {{ {TASK} }} }}"
 LIST = f"""
 query List($filter: TaskFilter, $orderBy: TaskOrder, $first: Int, $after: String, $last: Int,
@@ -163,6 +213,17 @@ query Changes($after: String, $first: Int) {{
   }}
 }}"""
 
+
+ALL_CHANGES = f"""
+query AllChanges($after: String, $first: Int) {{
+  changes(after: $after, first: $first) {{
+    nodes {{ kind id version node {{ __typename id ... on Task {{ {TASK} }}
+                                     ... on TaskList {{ {LIST_FIELDS} }} }} }}
+    edges {{ cursor node {{ id }} }}
+    pageInfo {{ hasNextPage hasPreviousPage startCursor endCursor }}
+    reset
+  }}
+}}"""
 
 T = TypeVar("T")
 
@@ -225,6 +286,9 @@ class Caller:
     def update(self, **input: Any) -> Any:
         return self.data(UPDATE, input=input)["updateTask"]
 
+    def move(self, **input: Any) -> Any:
+        return self.data(MOVE, input=input)["moveTask"]
+
     def toggle(self, **input: Any) -> Any:
         return self.data(TOGGLE, input=input)["toggleTask"]
 
@@ -263,6 +327,29 @@ class Caller:
 
     def changes(self, **arguments: Any) -> Any:
         return self.data(CHANGES, **arguments)["taskChanges"]
+
+    def create_list(self, name: str = "Home", **rest: Any) -> Any:
+        made = self.data(CREATE_LIST, input={"name": name, **rest})["createList"]
+        assert made.pop("__typename") == "TaskList", made
+        return made
+
+    def update_list(self, **input: Any) -> Any:
+        return self.data(UPDATE_LIST, input=input)["updateList"]
+
+    def move_list(self, **input: Any) -> Any:
+        return self.data(MOVE_LIST, input=input)["moveList"]
+
+    def delete_list(self, **input: Any) -> Any:
+        return self.data(DELETE_LIST, input=input)["deleteList"]
+
+    def restore_list(self, **input: Any) -> Any:
+        return self.data(RESTORE_LIST, input=input)["restoreList"]
+
+    def lists(self, **arguments: Any) -> Any:
+        return self.data(LISTS, **arguments)["lists"]
+
+    def all_changes(self, **arguments: Any) -> Any:
+        return self.data(ALL_CHANGES, **arguments)["changes"]
 
     def titles(self, **arguments: Any) -> list[str]:
         return [task["title"] for task in self.page(**arguments)["nodes"]]

@@ -172,7 +172,7 @@ EXPECTED: dict[Key, str] = {
     ("", "function neighbours"): "callable 37d64a158d652e321b577bb9b1d7944b",
     ("", "function key_of_place"): "callable 034a8a1914d4c73886de9adb3890b8bc",
     ("", "function key_of_task"): "callable e1c654040f6f3b07445805415d4871f0",
-    ("", "function checked_list"): "callable b447017c7fc526d9f1042c639fd9fd8a",
+    ("", "function checked_list"): "callable 1dc2d4ac34b29c6b79d7a8636bd4c31b",
     ("", "function take_subtasks_along"): "callable bac763681a80de2bc83aede3bd0273d5",
     ("", "function note_new_list"): "callable 66083d271146714bb8acd79de8d2b1e2",
     ("", "function note_changed_list"): "callable d3ab9bbeb970a75786dd8227da5292f1",

@@ -4,24 +4,18 @@ A point pays for about a millisecond of PostgreSQL and the server together, and 
 of the answer.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
 
 from graphql import (
     DocumentNode,
     FieldNode,
-    GraphQLError,
     GraphQLInputType,
-    GraphQLInt,
     GraphQLOutputType,
     GraphQLSchema,
     ListValueNode,
-    ObjectValueNode,
     OperationDefinitionNode,
     OperationType,
-    ValueNode,
-    VariableNode,
     get_named_type,
     get_nullable_type,
     is_input_object_type,
@@ -31,10 +25,19 @@ from graphql import (
 )
 
 from app.operations.introspection import ROOTS, Introspection
+from app.operations.price_parts import (
+    LOOKUP_POINTS,
+    Batch,
+    Cost,
+    Lookup,
+    PageRows,
+    Part,
+    Times,
+    batch_size,
+    given_in,
+)
 from app.operations.selections import Groups, Selections
-from graphql_schema.connections import PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX
-from graphql_schema.issues import BATCH_MAX
-from graphql_schema.limits import Size, page_sizes, within_page_bounds
+from graphql_schema.limits import SUBTASKS_USUAL, page_size_max, page_sizes
 
 WRITE_POINTS = 10
 """Points for a task that is written. PostgreSQL needs ten times as long for it as to read one."""
@@ -42,64 +45,28 @@ WRITE_POINTS = 10
 CREATE_POINTS = 5
 """Points for one of several new tasks: together they need half as long as one after the other."""
 
-LOOKUP_POINTS = 12
-"""Points for what looks up a thousand tasks at most, as a search, for a range, and for a count.
-
-In another order than that of its field, all tasks may have to be looked at for a range.
-"""
-
 REMOVED_A_POINT = 100
 """Tasks that a point pays for where they are removed all at once: it is taken afterwards."""
 
+RELATED_POINTS = {
+    **dict.fromkeys(("list", "parent", "subtaskCount", "pendingCount"), 1),
+    "subtasks": SUBTASKS_USUAL,
+}
+"""Points for what a task or a list refers to, and for what refers to it, all of a page at once.
+
+A few subtasks are usual, and a hundred are possible.
+"""
+
 COUNT_FIELD, FILTER = "totalCount", "filter"
+
+PAGE_FIELDS = {"nodes", "edges", "pageInfo", COUNT_FIELD}
+"""The fields of a page."""
 
 LOOKUP_FIELDS = ("search", "priorities")
 """The conditions of a filter, besides those with members, by which tasks are looked up."""
 
 BATCH_FIELDS = {"ids": WRITE_POINTS, "tasks": CREATE_POINTS}
 """The lists in inputs of mutations, and the points for each task in them."""
-
-Path = tuple[str, ...]
-"""Where a value is given: a variable, and the members that lead from it to the value."""
-
-
-class Part(Protocol):
-    """A part of a price that depends on variables."""
-
-    def cost(self, variables: Mapping[str, object]) -> int: ...
-
-
-class PageRows(NamedTuple):
-    """The rows of a page whose size is a variable."""
-
-    sizes: Sequence[Size]
-    points: int
-    """Points for each row."""
-
-    def cost(self, variables: Mapping[str, object]) -> int:
-        given = (variables.get(size) if isinstance(size, str) else size for size in self.sizes)
-        return self.points * _page_size(given)
-
-
-class Batch(NamedTuple):
-    """The tasks that are written, of which there is a list in a variable."""
-
-    tasks: Path
-    points: int
-    """Points for each task."""
-
-    def cost(self, variables: Mapping[str, object]) -> int:
-        tasks = _at(variables, self.tasks)
-        return self.points * _batch_size(len(tasks) if isinstance(tasks, list) else 1)
-
-
-class Lookup(NamedTuple):
-    """A look-up by what a variable holds, or a range that it holds."""
-
-    value: Path
-
-    def cost(self, variables: Mapping[str, object]) -> int:
-        return LOOKUP_POINTS if _at(variables, self.value) else 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,65 +119,94 @@ class Prices:
     def price(self, document: DocumentNode, operation: OperationDefinitionNode) -> Price:
         """Return the price of an operation that is valid and within the limits."""
         selections = Selections(document)
-        points, event, parts = 0, 0, list[Part]()
+        cost, event = Cost(), 0
         for fields in selections.merged([operation.selection_set]).values():
             field, below = fields[0], selections.below(fields)
             weight = selections.weight(below)
             if operation.operation is OperationType.MUTATION:
-                points += self._writing(field, weight, parts)
+                cost.add(self._writing(field, below, selections))
             elif operation.operation is OperationType.SUBSCRIPTION:
-                points, event = points + 1, event + weight
+                cost.points += 1
+                event += weight + self._related(below, selections).of(None)
             elif field.name.value in self._lists:
-                points += self._page(field, below, selections, parts)
+                cost.add(self._page(field, below, selections))
             elif field.name.value in ROOTS:
-                points += self._introspection.points(below, selections)
+                cost.points += self._introspection.points(below, selections)
             else:
-                points += weight
+                cost.points += weight
+                cost.add(self._related(below, selections))
         defaults = {
             definition.variable.name.value: value_from_ast_untyped(definition.default_value)
             for definition in operation.variable_definitions or ()
             if definition.default_value
         }
         # A document need not have a root field: `{ ... {} }` has none.
-        return Price(max(points, 0 if parts else 1), parts, defaults, event)
+        return Price(max(cost.points, 0 if cost.parts else 1), cost.parts, defaults, event)
 
-    def _writing(self, field: FieldNode, weight: int, parts: list[Part]) -> int:
+    def _writing(self, field: FieldNode, below: Groups, selections: Selections) -> Cost:
         member = self._batches.get(field.name.value)
+        each = self._related(below, selections)
+        each.points += selections.weight(below) - 1
         if member is None:
-            return WRITE_POINTS + weight - 1
-        points = BATCH_FIELDS[member] + weight - 1
-        tasks = _given(field, "input", member)
+            each.points += WRITE_POINTS
+            return each
+        each.points += BATCH_FIELDS[member]
+        tasks = given_in(field, "input", member)
         if isinstance(tasks, tuple):
-            parts.append(Batch(tasks, points))
-            return 0
-        return points * _batch_size(len(tasks.values) if isinstance(tasks, ListValueNode) else 1)
+            return Cost(parts=[Batch(tasks, each)])
+        count = batch_size(len(tasks.values) if isinstance(tasks, ListValueNode) else 1)
+        return _times(count, each)
 
-    def _page(
-        self, field: FieldNode, below: Groups, selections: Selections, parts: list[Part]
-    ) -> int:
+    def _page(self, field: FieldNode, below: Groups, selections: Selections) -> Cost:
         lists = self._lists[field.name.value]
-        rows, counts, others = 0, 0, dict[str, Sequence[FieldNode]]()
+        cost, row, weight, others = Cost(), Cost(), 0, dict[str, Sequence[FieldNode]]()
         for response_name, fields in below.items():
             name = fields[0].name.value
             if name in lists:
-                rows += selections.weight(selections.below(fields))
+                of_rows = selections.below(fields)
+                weight += selections.weight(of_rows)
+                row.add(self._related(of_rows, selections))
             elif name == COUNT_FIELD:
-                counts += 1
+                cost.points += LOOKUP_POINTS
             else:
                 others[response_name] = fields
-        points = selections.weight(others) + LOOKUP_POINTS * counts
+        cost.points += selections.weight(others)
+        row.points += max(weight, 1)
         for member in self._lookups[field.name.value]:
-            asked = _given(field, FILTER, member)
+            asked = given_in(field, FILTER, member)
             if isinstance(asked, tuple):
-                parts.append(Lookup(asked))
+                cost.parts.append(Lookup(asked))
             elif asked and value_from_ast_untyped(asked):
-                points += LOOKUP_POINTS
-        sizes = tuple(page_sizes(field))
-        page = PageRows(sizes, max(rows, 1))
-        if any(isinstance(size, str) for size in sizes):
-            parts.append(page)
-            return points
-        return points + page.cost({})
+                cost.points += LOOKUP_POINTS
+        page = PageRows(tuple(page_sizes(field)), row, page_size_max(field.name.value))
+        if page.is_known:
+            cost.points += page.cost({})
+        else:
+            cost.parts.append(page)
+        return cost
+
+    def _related(self, groups: Groups, selections: Selections) -> Cost:
+        """Return what is read besides an object: what it refers to, and pages of what it has."""
+        cost = Cost()
+        for fields in groups.values():
+            name, below = fields[0].name.value, selections.below(fields)
+            # A list that a mutation returns may be called as a page is.
+            if name in self._lists and PAGE_FIELDS & {f[0].name.value for f in below.values()}:
+                cost.add(self._page(fields[0], below, selections))
+                continue
+            if name.startswith("__"):
+                continue
+            each = self._related(below, selections)
+            if name in RELATED_POINTS:
+                each.points += selections.weight(below)
+            cost.add(_times(RELATED_POINTS.get(name, 1), each))
+        return cost
+
+
+def _times(count: int, each: Cost) -> Cost:
+    if count > 1 and each.parts:
+        return Cost(parts=[Times(count, each)])
+    return Cost(count * each.points, each.parts)
 
 
 def _lists_of(type_: GraphQLOutputType) -> frozenset[str]:
@@ -229,41 +225,3 @@ def _lookups_of(filter: GraphQLInputType) -> Sequence[str]:
         for name, field in named.fields.items()
         if name in LOOKUP_FIELDS or is_input_object_type(get_named_type(field.type))
     ]
-
-
-def _given(field: FieldNode, argument: str, member: str) -> ValueNode | Path | None:
-    """Return the value of a member of an argument, or where it is given by a variable."""
-    nodes = {each.name.value: each.value for each in field.arguments or ()}
-    node = nodes.get(argument)
-    if isinstance(node, VariableNode):
-        return node.name.value, member
-    if not isinstance(node, ObjectValueNode):
-        return None
-    inner = next((each.value for each in node.fields if each.name.value == member), None)
-    return (inner.name.value,) if isinstance(inner, VariableNode) else inner
-
-
-def _at(variables: Mapping[str, object], path: Path) -> object:
-    value: object = variables
-    for name in path:
-        value = value.get(name) if isinstance(value, Mapping) else None
-    return value
-
-
-def _batch_size(given: int) -> int:
-    """Return how many tasks may be written. More than may be given are refused."""
-    return min(max(given, 1), BATCH_MAX)
-
-
-def _page_size(sizes: Iterable[object]) -> int:
-    """Return how many tasks a page may hold, by the values of `first` and `last`."""
-    given = (_coerced(size) for size in sizes if size is not None)
-    return max(given, default=PAGE_SIZE_DEFAULT)
-
-
-def _coerced(value: object) -> int:
-    try:
-        return within_page_bounds(GraphQLInt.coerce_input_value(value))
-    except GraphQLError:
-        # The request will be refused.
-        return PAGE_SIZE_MAX

@@ -4,7 +4,10 @@ import type { CodegenConfig } from "@graphql-codegen/cli";
 export default {
   schema: "../../schema.graphql",
   documents: "src/operations.graphql",
-  config: { scalars: { DateTime: "string", ID: "string" }, useTypeImports: true },
+  config: {
+    scalars: { Date: "string", DateTime: "string", ID: "string", TimeOfDay: "string" },
+    useTypeImports: true,
+  },
   generates: {
     "src/gql/": { preset: "client", presetConfig: { fragmentMasking: false } },
     "src/gql/schema.ts": { plugins: ["urql-introspection"] },

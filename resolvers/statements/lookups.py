@@ -2,15 +2,23 @@
 
 from collections.abc import Sequence
 from functools import cache
+from typing import Any
 
-from sqlalchemy import Integer, any_, bindparam, func, select, union_all
+from sqlalchemy import ColumnElement, Integer, any_, bindparam, func, select, union_all
 
-from graphql_schema.filters import TaskStatus, TaskTrash
+from graphql_schema.filters import TaskTrash
+from graphql_schema.types import TaskStatus
 from models.statement import Sql, Statement
 from models.user import UserId
 from resolvers.statements.compiling import compiled
-from resolvers.statements.kind import OWNER
-from resolvers.statements.task_conditions import HAS_PRIORITY, PRIORITIES, SEARCH, Shape
+from resolvers.statements.kind import OWNER, Condition
+from resolvers.statements.task_conditions import (
+    HAS_PRIORITY,
+    IS_IN_INBOX,
+    PRIORITIES,
+    SEARCH,
+    Shape,
+)
 from resolvers.statements.tasks import TASK
 
 _LIMIT = bindparam("limit", type_=Integer)
@@ -32,6 +40,11 @@ def prioritized_tasks(
     return Statement(_prioritized_tasks(status), owner, values)
 
 
+def tasks_in_inbox(owner: UserId, status: TaskStatus, limit: int) -> Statement[tuple[int]]:
+    """Return the ids of up to `limit` tasks outside the trash that are in no list."""
+    return Statement(_tasks_in_inbox(status), owner, {"limit": limit})
+
+
 @cache
 def _search_tasks() -> Sql[tuple[int]]:
     # It finds the tasks of the user that `app.user_id` names, and nobody else's.
@@ -43,12 +56,25 @@ def _search_tasks() -> Sql[tuple[int]]:
 @cache
 def _prioritized_tasks(status: TaskStatus) -> Sql[tuple[int]]:
     columns = TASK.table.c
-    shape = Shape(status, TaskTrash.EXCLUDE, None, frozenset())
     has_one = columns.priority == any_(PRIORITIES)
+    return _found(status, [HAS_PRIORITY, has_one], [columns.priority, columns.id])
+
+
+@cache
+def _tasks_in_inbox(status: TaskStatus) -> Sql[tuple[int]]:
+    columns = TASK.table.c
+    return _found(status, [IS_IN_INBOX], [columns.list_id, columns.position, columns.id])
+
+
+def _found(
+    status: TaskStatus, conditions: Sequence[Condition], order: Sequence[ColumnElement[Any]]
+) -> Sql[tuple[int]]:
+    """Read the ids of tasks outside the trash from an index, which has them in this order."""
+    shape = Shape(status, TaskTrash.EXCLUDE, None, frozenset())
     found = [
-        select(columns.id)
-        .where(TASK.is_owned, *part.conditions(), HAS_PRIORITY, has_one)
-        .order_by(columns.priority, columns.id)
+        select(TASK.table.c.id)
+        .where(TASK.is_owned, *part.conditions(), *conditions)
+        .order_by(*order)
         .limit(_LIMIT)
         for part in shape.parts()
     ]

@@ -1,9 +1,10 @@
 """Lists of what users own: pages by keyset, each read from one index in its order, and the feed."""
 
+import itertools
 import operator
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import reduce
-from typing import Any, Generic, NamedTuple
+from typing import Any, Generic, NamedTuple, Protocol
 
 from sqlalchemy import (
     BigInteger,
@@ -13,20 +14,34 @@ from sqlalchemy import (
     Select,
     SQLColumnExpression,
     bindparam,
+    cast,
     func,
     literal_column,
+    null,
     select,
     true,
     tuple_,
     union_all,
 )
 
-from graphql_schema.connections import Cursor
 from models.fact import Fact
 from models.metadata import INSTALLATION
 from models.statement import Sql
 from resolvers.statements.compiling import compiled
 from resolvers.statements.kind import OWNER, Condition, Kind, Thing
+
+_NONE: SQLColumnExpression[int] = literal_column("0")
+
+
+class Place(Protocol):
+    """A position in an order: the value that is ordered by, and the id, which breaks ties."""
+
+    @property
+    def value(self) -> object: ...
+
+    @property
+    def id(self) -> int: ...
+
 
 Parts = Sequence[Sequence[Condition]]
 """The conditions of each part of a list; together the parts hold all of it."""
@@ -41,6 +56,10 @@ class Stretch(NamedTuple):
     """The names of the cursors whose places lie in this stretch."""
     by_id: bool = False
     """All things in it have the same value, so that their ids alone are their order."""
+    leading: Sequence[SQLColumnExpression[Any]] = ()
+    """Columns that are alike in all things in it, and come first in the index."""
+    is_sorted: bool = False
+    """All things in it are read from another index than that of their order, and then sorted."""
 
 
 class FeedRow(NamedTuple, Generic[Thing]):
@@ -55,7 +74,7 @@ class FeedRow(NamedTuple, Generic[Thing]):
     row: Thing | None
 
 
-def position(name: str, cursor: Cursor | None) -> Mapping[str, object]:
+def position(name: str, cursor: Place | None) -> Mapping[str, object]:
     """Return the values of a cursor's parameters; none where there is no cursor."""
     if cursor is None:
         return {}
@@ -70,7 +89,8 @@ def _here_and_place(
     if by_id:
         return here, place
     value = bindparam(f"{name}_value", type_=order.column.type)
-    key = func.order_of(value) if order.is_text else value
+    is_itself = order.order_key is order.column
+    key = value if is_itself else func.order_of(value)
     return tuple_(order.order_key, here), tuple_(key, place)
 
 
@@ -102,13 +122,14 @@ def page(
 
     def read(stretch: Stretch, *conditions: Condition) -> list[Select[Any]]:
         columns = [*kind.columns, key.label("key")]
-        keys = [id] if stretch.by_id else [key, id]
-        return [
-            ordered(
-                select(*columns).where(kind.is_owned, *part, *between(stretch), *conditions), *keys
-            )
+        keys = [id] if stretch.by_id else [*stretch.leading, key, id]
+        found = [
+            select(*columns).where(kind.is_owned, *part, *between(stretch), *conditions)
             for part in stretch.parts
         ]
+        if stretch.is_sorted:
+            return [_ordered_later(each, ordered) for each in found]
+        return [ordered(each, *keys) for each in found]
 
     if len(stretches) == 1:
         selects = read(stretches[0])
@@ -120,6 +141,15 @@ def page(
     page = _union(selects).subquery("page")
     statement = select(*(page.c[name] for name in kind.fields))
     return compiled(ordered(statement, page.c.key, page.c.id), kind.make_row, writes=False)
+
+
+def _ordered_later(statement: Select[Any], ordered: Callable[..., Select[Any]]) -> Select[Any]:
+    """Return what reads all rows before it puts them in order.
+
+    Else PostgreSQL may walk along the index of the order, past everything that is not in the list.
+    """
+    found = statement.offset(_NONE).subquery("found")
+    return ordered(select(found), found.c.key, found.c.id)
 
 
 def _union(selects: Sequence[Select[Any]]) -> Select[Any] | CompoundSelect[Any]:
@@ -142,18 +172,21 @@ def any_beyond(
             yield here <= place if smaller else here >= place
 
     def keys(stretch: Stretch) -> Iterator[SQLColumnExpression[Any]]:
-        for each in [id] if stretch.by_id else [key, id]:
+        for each in [id] if stretch.by_id else [*stretch.leading, key, id]:
             yield each.desc() if smaller else each
 
-    # Not EXISTS, which would drop the order, and with it the index that leads straight there.
+    def any_of(stretch: Stretch, part: Sequence[Condition]) -> Select[Any]:
+        yes: SQLColumnExpression[bool] = literal_column("true", Boolean)
+        conditions = (kind.is_owned, *part, *beyond(stretch))
+        if stretch.is_sorted:
+            # For one row PostgreSQL might look through the whole table.
+            return select(func.count() > _NONE).where(*conditions)
+        # Not EXISTS, which would drop the order, and with it the index that leads straight there.
+        first = select(yes).where(*conditions).order_by(*keys(stretch))
+        return first.limit(literal_column("1"))
+
     found = [
-        select(literal_column("true", Boolean))
-        .where(kind.is_owned, *part, *beyond(stretch))
-        .order_by(*keys(stretch))
-        .limit(literal_column("1"))
-        .scalar_subquery()
-        for stretch in stretches
-        for part in stretch.parts
+        any_of(stretch, part).scalar_subquery() for stretch in stretches for part in stretch.parts
     ]
     return compiled(select(func.coalesce(*found, literal_column("false"))), tuple, writes=False)
 
@@ -167,32 +200,52 @@ def count(kind: Kind[Any], parts: Parts) -> Sql[tuple[int]]:
     return compiled(select(reduce(operator.add, counts)), tuple, writes=False)
 
 
-def feed(kind: Kind[Thing]) -> Sql[FeedRow[Thing]]:
+def feed(*kinds: Kind[Any]) -> Sql[FeedRow[Any]]:
     """Read what has changed after a version, in the trash or not, oldest change first.
 
-    Versions are committed in their order, so what one snapshot shows of them has no gaps.
+    Versions are committed in their order, so what one snapshot shows of them has no gaps. Those of
+    all kinds are numbers of one counter.
     """
-    table, counter = kind.table, kind.counter
-    page = (
-        select(*kind.columns)
-        .where(
-            kind.is_owned,
-            table.c.version > bindparam("after_version", type_=Integer),
-        )
-        .order_by(table.c.version)
-        .limit(bindparam("limit", type_=Integer))
-        .subquery("page")
-    )
+    counter, limit = kinds[0].counter, bindparam("limit", type_=Integer)
+    found = [
+        select(*_beside_others(kind, kinds))
+        .where(kind.is_owned, kind.table.c.version > bindparam("after_version", type_=Integer))
+        .order_by(kind.table.c.version)
+        .limit(limit)
+        for kind in kinds
+    ]
+    merged = _union(found).subquery("found") if len(kinds) > 1 else found[0].subquery("page")
+    page = merged
+    if len(kinds) > 1:
+        page = select(merged).order_by(merged.c.number).limit(limit).subquery("page")
     beginning = select(INSTALLATION.c.beginning).scalar_subquery()
     statement = (
         select(counter.c.version, counter.c.purged_version, counter.c.beginning, beginning, *page.c)
         .outerjoin_from(counter, page, true())
         .where(counter.c.user_id == OWNER)
-        .order_by(page.c.version)
+        .order_by(page.c.number)
     )
 
-    def make_row(record: Sequence[Any]) -> FeedRow[Thing]:
-        row = None if record[4] is None else kind.make_row(record[4:])
-        return FeedRow(record[0], record[1], record[2], record[3], row)
+    ends = list(itertools.accumulate((len(kind.fields) for kind in kinds), initial=5))
+
+    def make_row(record: Sequence[Any]) -> FeedRow[Any]:
+        version, purged_version, beginning, installation_beginning, place = record[:5]
+        row = None
+        if place is not None:
+            row = kinds[place].make_row(record[ends[place] : ends[place + 1]])
+        return FeedRow(version, purged_version, beginning, installation_beginning, row)
 
     return compiled(statement, make_row, writes=False)
+
+
+def _beside_others(kind: Kind[Any], kinds: Sequence[Kind[Any]]) -> list[SQLColumnExpression[Any]]:
+    """Return the columns of a kind between those of the others, which are null."""
+    return [
+        literal_column(str(kinds.index(kind)), Integer).label("kind"),
+        *(
+            (column if each is kind else cast(null(), column.type)).label(f"{number}_{column.name}")
+            for number, each in enumerate(kinds)
+            for column in each.columns
+        ),
+        kind.table.c.version.label("number"),
+    ]

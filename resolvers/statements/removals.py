@@ -7,11 +7,16 @@ from sqlalchemy import (
     BigInteger,
     ColumnElement,
     Integer,
+    Select,
+    SQLColumnExpression,
+    all_,
     any_,
     bindparam,
     delete,
     func,
+    not_,
     select,
+    union_all,
 )
 
 from models.statement import Sql
@@ -24,18 +29,41 @@ def remove_many(kind: Kind[Any]) -> Sql[Removal]:
     return _removed(kind, bindparam("keys", type_=ARRAY(BigInteger)))
 
 
-def remove_all(kind: Kind[Any]) -> Sql[Removal]:
-    """Remove things that are in the trash, at most `limit` of them."""
+def remove_all(
+    kind: Kind[Any], holder: Kind[Any], reference: SQLColumnExpression[int]
+) -> Sql[Removal]:
+    """Remove things that are in the trash, at most `limit` of them.
+
+    Then those holders in the trash that no thing refers to any more, up to the same limit.
+    """
+    limit = bindparam("limit", type_=Integer)
     id = kind.table.c.id
-    found = (
-        select(id)
-        .where(kind.is_owned, kind.is_in_trash)
-        .order_by(id)
-        .limit(bindparam("limit", type_=Integer))
-    )
+    trash = select(id).where(kind.is_owned, kind.is_in_trash)
+    found = trash.order_by(id).limit(limit).cte("found")
     # As an array: statistics know of hardly any trash, and a join would look at all things for each
     # of them.
-    return _removed(kind, func.array(found.scalar_subquery(), type_=ARRAY(BigInteger)))
+    keys = _array(select(found.c.id))
+    # What is removed by this statement is still seen in it.
+    held = select(id).where(kind.is_owned, reference == holder.table.c.id, id != all_(keys))
+    empty = (
+        select(holder.table.c.id)
+        .where(holder.is_owned, holder.is_in_trash, not_(held.exists()))
+        .order_by(holder.table.c.id)
+        .limit(limit - func.cardinality(keys))
+    )
+    removed = [
+        delete(each.table)
+        .where(each.is_owned, each.is_in_trash, each.table.c.id == any_(those))
+        .returning(each.table.c.id, each.table.c.version)
+        .cte(f"removed_{each.table.name}")
+        for each, those in ((kind, keys), (holder, _array(empty)))
+    ]
+    statement = union_all(*(select(each.c.id, each.c.version) for each in removed))
+    return compiled(statement, lambda record: Removal(record[0]), writes=True)
+
+
+def _array(found: Select[Any]) -> SQLColumnExpression[Any]:
+    return func.array(found.scalar_subquery(), type_=ARRAY(BigInteger))
 
 
 def _removed(kind: Kind[Any], keys: ColumnElement[Any]) -> Sql[Removal]:

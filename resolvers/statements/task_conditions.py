@@ -18,7 +18,8 @@ from sqlalchemy import (
     select,
 )
 
-from graphql_schema.filters import TaskStatus, TaskTrash
+from graphql_schema.filters import TaskLevel, TaskTrash
+from graphql_schema.types import TaskStatus
 from models.fact import Fact, May
 from models.task import TASK_FACTS
 from resolvers.statements.kind import OWNER, Condition
@@ -34,6 +35,13 @@ class Conditions(NamedTuple):
     status: TaskStatus = TaskStatus.ALL
     trash: TaskTrash = TaskTrash.EXCLUDE
     ids: Sequence[int] | None = None
+    inbox: bool = False
+    """Whether only tasks in no list are meant."""
+    level: TaskLevel = TaskLevel.ALL
+    list_id: int | None = None
+    """None: in any list or in none."""
+    parent_id: int | None = None
+    """None: below any task or below none."""
     search: str | None = None
     """Compared with one task after another: for words that many tasks have."""
     has_due_date: bool | None = None
@@ -50,6 +58,8 @@ class Conditions(NamedTuple):
         """The parameters that the conditions have."""
         values = {
             "ids": self.ids,
+            "list_id": self.list_id,
+            "parent_id": self.parent_id,
             "search": self.search,
             "priorities": self.priorities,
             "labels_all": self.labels_all,
@@ -61,7 +71,14 @@ class Conditions(NamedTuple):
 
     @property
     def shape(self) -> "Shape":
-        return Shape(self.status, self.trash, self.has_due_date, frozenset(self.values))
+        return Shape(
+            self.status,
+            self.trash,
+            self.has_due_date,
+            frozenset(self.values),
+            self.inbox,
+            self.level,
+        )
 
 
 class Shape(NamedTuple):
@@ -71,14 +88,28 @@ class Shape(NamedTuple):
     trash: TaskTrash
     has_due_date: bool | None
     given: frozenset[str]
+    inbox: bool = False
+    level: TaskLevel = TaskLevel.ALL
 
     @property
     def is_walked(self) -> bool:
         """Whether a page is read from the index of its order.
 
-        It is not where ids are given: they are few, and their tasks are looked up by them.
+        It is not where ids, a list or a parent are given: their tasks are looked up by them.
         """
-        return "ids" not in self.given
+        return not self.given & {"ids", "list_id", "parent_id"}
+
+    @property
+    def is_sorted(self) -> bool:
+        """Whether all tasks of a list or of a parent are read, and then put in order."""
+        return "ids" not in self.given and not self.is_walked
+
+    @property
+    def is_by_hand(self) -> bool:
+        """Whether an index has all tasks that may be meant in the order by hand."""
+        in_one = self.inbox or "list_id" in self.given
+        is_live = self.trash is TaskTrash.EXCLUDE
+        return is_live and in_one and not self.given & {"ids", "parent_id"}
 
     def parts(self) -> Sequence["Shape"]:
         """Return the shapes of the parts that indexes have: by whether tasks are completed."""
@@ -88,7 +119,7 @@ class Shape(NamedTuple):
 
     def conditions(self) -> Iterator[Condition]:
         is_live = self.trash is TaskTrash.EXCLUDE
-        if self.is_walked:
+        if "ids" not in self.given:
             yield TASK.is_live if is_live else TASK.is_in_trash
         else:
             # Not as indexes have it: PostgreSQL would look for the ids in one of an order.
@@ -98,6 +129,11 @@ class Shape(NamedTuple):
                 yield not_(_COLUMNS.completed)
             case TaskStatus.COMPLETED:
                 yield _COLUMNS.completed
+        if self.inbox:
+            yield IS_IN_INBOX
+        if self.level is not TaskLevel.ALL:
+            is_at_top = _COLUMNS.parent_id.is_(None)
+            yield is_at_top if self.level is TaskLevel.TOP else not_(is_at_top)
         if self.has_due_date is not None:
             yield HAS_DUE_DATE if self.has_due_date else HAS_NO_DUE_DATE
         for name in sorted(self.given):
@@ -109,6 +145,8 @@ HAS_DUE_DATE: Condition = _COLUMNS.due_at < literal_column("'infinity'")
 HAS_NO_DUE_DATE: Condition = _COLUMNS.due_at == literal_column("'infinity'")
 HAS_PRIORITY: Condition = _COLUMNS.priority > literal_column("0")
 HAS_NO_PRIORITY: Condition = _COLUMNS.priority == literal_column("0")
+
+IS_IN_INBOX: Condition = _COLUMNS.list_id.is_(None)
 
 PRIORITIES = bindparam("priorities", type_=ARRAY(Integer))
 SEARCH = bindparam("search", type_=Text)
@@ -128,6 +166,8 @@ _HAS, _HAS_ONE_OF = "@>", "&&"
 
 _CONDITIONS: dict[str, Condition] = {
     "ids": _COLUMNS.id == any_(bindparam("ids", type_=ARRAY(BigInteger))),
+    "list_id": _COLUMNS.list_id == bindparam("list_id", type_=BigInteger),
+    "parent_id": _COLUMNS.parent_id == bindparam("parent_id", type_=BigInteger),
     # The query is made once, not for each task.
     "search": _COLUMNS.words.bool_op("@@")(select(func.query_for(OWNER, SEARCH)).scalar_subquery()),
     # Not by its index: where tasks with a priority are few, they have been looked up already.

@@ -140,12 +140,16 @@ def _stretches(shape: Shape, field: TaskOrderField, places: Mapping[str, bool]) 
     `places`: the cursors by their names, and whether each is of a task with a value.
     """
     is_live = shape.trash is TaskTrash.EXCLUDE
+    if field is TaskOrderField.POSITION and shape.is_by_hand:
+        # Where a list is the same in all, PostgreSQL knows; not so where there is none.
+        leading = (TASK.table.c.list_id,) if shape.inbox else ()
+        return [Stretch(_parts(shape), tuple(places), leading=leading)]
     if not shape.is_walked or not is_live or field not in _VALUED:
         has_index = shape.is_walked and field in _BY_COMPLETED
         parts = _parts(shape) if has_index else [list(shape.conditions())]
         if field is TaskOrderField.COMPLETED_AT:
             parts = [[*part, _IS_COMPLETED] for part in parts]
-        return [Stretch(parts, tuple(places))]
+        return [Stretch(parts, tuple(places), is_sorted=shape.is_sorted)]
     has_value, has_none = _VALUED[field]
     if field is TaskOrderField.PRIORITY and "priorities" in shape.given:
         shape = shape._replace(given=shape.given - {"priorities"})

@@ -13,7 +13,12 @@ from typing import Any
 from sqlalchemy import (
     ColumnElement,
     bindparam,
+    case,
+    literal_column,
     not_,
+    null,
+    or_,
+    select,
 )
 
 from models.fact import May
@@ -25,9 +30,10 @@ from models.user import UserId
 from resolvers.statements import idempotency_keys, labels, owned, pages, removals, storage
 from resolvers.statements.compiling import row_maker
 from resolvers.statements.idempotency_keys import Replay
-from resolvers.statements.kind import Change, Kind, Removal
+from resolvers.statements.kind import OWNER, Change, Kind, Removal
 from resolvers.statements.labels import Renamed, Uses
 from resolvers.statements.pages import FeedRow
+from resolvers.statements.transaction_settings import at, within
 
 TASK = Kind(
     metadata.tables["tasks"],
@@ -36,9 +42,6 @@ TASK = Kind(
     row_maker(TaskRow),
 )
 _COLUMNS = TASK.table.c
-
-_NO_LIMIT = 2**63 - 1
-"""The greatest value of PostgreSQL's bigint."""
 
 
 def task(owner: UserId, key: int) -> Statement[TaskRow]:
@@ -64,17 +67,21 @@ def stored(owner: UserId) -> Statement[Stored]:
 
 
 def create_tasks(
-    owner: UserId, rows: Sequence[Mapping[str, object]], quota: Quota
+    owner: UserId,
+    rows: Sequence[Mapping[str, object]],
+    quota: Quota,
+    place: str | None = None,
 ) -> Statement[TaskRow]:
     """Add tasks, if there is room for all of them; they come back in the same order.
 
     Every column that may be given has a value in every row, so that there is one text for each
-    number of rows.
+    number of rows. `place`: where each stands among its siblings; None: at the bottom.
     """
     values = {
         f"{name}_{place}": value for place, row in enumerate(rows) for name, value in row.items()
     }
-    return Statement(_create_tasks(len(rows)), owner, values, _within(quota))
+    settings = {**within(quota), **at(place)}
+    return Statement(_create_tasks(len(rows)), owner, values, settings)
 
 
 def update_task(
@@ -89,7 +96,25 @@ def update_task(
     No row comes back where there is no such task, or none at that version.
     """
     parameters = {"key": key, "expected_version": expected_version, **values}
-    return Statement(_update_task(frozenset(values)), owner, parameters, _within(quota))
+    return Statement(_update_task(frozenset(values)), owner, parameters, within(quota))
+
+
+def move_task(
+    owner: UserId,
+    key: int,
+    container: Mapping[str, int | None],
+    place: str | None,
+    expected_version: int | None,
+) -> Statement[TaskRow]:
+    """Put the task into a list, below a parent, and at a place there.
+
+    `container`: its `list_id`, its `parent_id` or both; what is left out stays, but for a task that
+    comes below a parent. `place`: None leaves it where it stands, or at the bottom of where it
+    comes to.
+    """
+    parameters = {"key": key, "expected_version": expected_version, **container}
+    sql = _move_task(frozenset(container), has_place=place is not None)
+    return Statement(sql, owner, parameters, at(place))
 
 
 def toggle_task(
@@ -125,7 +150,7 @@ def update_tasks(
     Those that are so already keep their version.
     """
     sql = _update_tasks(frozenset(values), frozenset(names))
-    return Statement(sql, owner, {"keys": keys, **values, **names}, _within(quota))
+    return Statement(sql, owner, {"keys": keys, **values, **names}, within(quota))
 
 
 def delete_tasks(owner: UserId, keys: Sequence[int]) -> Statement[TaskRow]:
@@ -143,11 +168,6 @@ def purge_tasks(owner: UserId, keys: Sequence[int]) -> Statement[Removal]:
     return Statement(_purge_tasks(), owner, {"keys": keys})
 
 
-def empty_trash(owner: UserId, limit: int) -> Statement[Removal]:
-    """Remove up to `limit` tasks that are in the trash; what was removed comes back."""
-    return Statement(_empty_trash(), owner, {"limit": limit})
-
-
 def rename_label(owner: UserId, names: Mapping[str, str], quota: Quota) -> Statement[Renamed]:
     """Spell a label anew on all tasks that have it and are not in the trash; these come back.
 
@@ -155,7 +175,7 @@ def rename_label(owner: UserId, names: Mapping[str, str], quota: Quota) -> State
     `uses_of_label` says why.
     """
     # Triggers spell labels as other tasks have them, if they are not told that these are given.
-    settings = {**_within(quota), "app.spelling": "given"}
+    settings = {**within(quota), "app.spelling": "given"}
     return Statement(_rename_label(), owner, names, settings)
 
 
@@ -179,16 +199,12 @@ def replay_removals(owner: UserId, idempotency_key: str) -> Statement[Replay[Rem
     return Statement(_replay_removals(), owner, {"idempotency_key": idempotency_key})
 
 
-def _within(quota: Quota) -> Mapping[str, str]:
-    """Return the setting by which a statement may not go beyond the quota."""
-    most = (_NO_LIMIT if limit is None else limit for limit in (quota.tasks, quota.bytes))
-    return {"app.quota": " ".join(map(str, most))}
-
-
 # What follows is the SQL: one function a statement, run once for each shape.
 
 
 _VALUES = {fact.name: bindparam(fact.name, type_=fact.column.type) for fact in TASK_FACTS.values()}
+_NO_LIST: ColumnElement[int] = literal_column("0")
+"""No list has it as its key."""
 
 
 @cache
@@ -216,6 +232,8 @@ _CREATED = (
     *(fact.name for fact in TASK_FACTS.values() if May.CREATE in fact.may),
     "completed",
     "completed_on",
+    "list_id",
+    "parent_id",
 )
 """The columns that are given to new tasks. An id that is null is made by a trigger."""
 
@@ -236,6 +254,29 @@ def _update_task(columns: frozenset[str]) -> Sql[TaskRow]:
     if not columns:
         return owned.compare_one(TASK)
     return owned.change_one(TASK, {name: _VALUES[name] for name in sorted(columns)})
+
+
+@cache
+def _move_task(container: frozenset[str], *, has_place: bool) -> Sql[TaskRow]:
+    values: dict[str, ColumnElement[Any]] = {name: _VALUES[name] for name in sorted(container)}
+    if len(container) > 1:
+        # The list must be the parent's. A trigger would take the list that the task is in already
+        # for one that nobody asked for.
+        parent, list_, parent_id = (
+            TASK.table.alias("parent"),
+            _VALUES["list_id"],
+            _VALUES["parent_id"],
+        )
+        of_parent = (
+            select(parent.c.list_id)
+            .where(parent.c.user_id == OWNER, parent.c.id == parent_id)
+            .scalar_subquery()
+        )
+        agrees = or_(parent_id.is_(None), list_.is_not_distinct_from(of_parent))
+        values["list_id"] = case((agrees, list_), else_=_NO_LIST)
+    if has_place:
+        values["position"] = null()
+    return owned.change_one(TASK, values) if values else owned.compare_one(TASK)
 
 
 @cache
@@ -287,11 +328,6 @@ def _uses_of_label() -> Sql[Uses]:
 @cache
 def _purge_tasks() -> Sql[Removal]:
     return removals.remove_many(TASK)
-
-
-@cache
-def _empty_trash() -> Sql[Removal]:
-    return removals.remove_all(TASK)
 
 
 @cache

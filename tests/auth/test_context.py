@@ -13,6 +13,7 @@ from graphql_schema.errors import ErrorCode
 from models.database import Changes, Database
 from models.quota import Quota
 from models.user import UserId, UserRow
+from resolvers.related import RelatedTasks
 
 ADA = Identity(UserId("ada"), "ada@example.com", "Ada", 9e9)
 DATABASE, CHANGES = cast("Database", object()), cast("Changes", object())
@@ -44,7 +45,7 @@ class Viewers:
 
 def getter(token: str = "t", viewers: Any = None) -> ContextGetter:
     return ContextGetter(
-        OneToken(token), DATABASE, CHANGES, viewers or Viewers(), Quota(None, None)
+        OneToken(token), DATABASE, CHANGES, viewers or Viewers(), RelatedTasks, Quota(None, None)
     )
 
 

@@ -91,8 +91,21 @@ class Tab:
     def press(self, name: str) -> None:
         self.page.get_by_role("button", name=name).click()
 
-    def write(self, label: str, text: str, *, then: str = "Tab") -> None:
-        field = self.page.get_by_label(label)
+    def show(self, name: str) -> None:
+        """All tasks, those that are pending or those that are completed."""
+        self.page.get_by_label("Which tasks").get_by_role("button", name=name).click()
+
+    def choose(self, name: str) -> None:
+        self.page.get_by_label("Lists").get_by_role("button", name=name).click()
+
+    def lists(self, *names: str) -> None:
+        buttons = self.page.get_by_label("Lists").get_by_role("button")
+        expect(buttons).to_have_text(["All tasks", "Inbox", *names], timeout=PATIENCE * 1000)
+
+    def write(self, label: str, text: str, *, then: str = "Tab", form: str = "") -> None:
+        """Fill in a field: the only one with this label, or that of a form with a name."""
+        page = self.page.get_by_role("form", name=form) if form else self.page
+        field = page.get_by_label(label)
         field.fill(text)
         field.press(then)
 
@@ -123,7 +136,7 @@ class Tab:
         expect(self.page.locator(".title")).to_have_text(titles, timeout=PATIENCE * 1000)
 
     def counts(self, *counts: int) -> None:
-        badges = self.page.locator(".badge")
+        badges = self.page.get_by_label("Which tasks").locator(".badge")
         expect(badges).to_have_text([str(count) for count in counts], timeout=PATIENCE * 1000)
 
 
@@ -156,6 +169,8 @@ def test_one_command_starts_all_of_it_and_two_people_use_it(
         save_again_when_the_answer_is_lost(ada)
         other = Tab(context.new_page(), url)
         show_changes_in_both_windows(ada, other)
+        set_dates_and_labels(ada, other)
+        use_lists(ada, other)
         resolve_conflicts(ada, other)
         delete(ada)
         survive_an_expired_token(ada)
@@ -209,11 +224,11 @@ def add_tick_and_filter(tab: Tab) -> None:
     tab.has("Eggs", "Bread", "Milk")
     tab.page.get_by_role("checkbox", name="Bread").press("Space")
     tab.counts(3, 2, 1)
-    tab.press("Pending")
+    tab.show("Pending")
     tab.has("Eggs", "Milk")
-    tab.press("Completed")
+    tab.show("Completed")
     tab.has("Bread")
-    tab.press("All")
+    tab.show("All")
 
 
 def edit_by_keyboard(tab: Tab) -> None:
@@ -278,14 +293,121 @@ def show_changes_in_both_windows(tab: Tab, other: Tab) -> None:
     other.page.get_by_role("checkbox", name="Tea").press("Space")
     expect(tab.page.get_by_role("checkbox", name="Tea")).to_be_checked(timeout=PATIENCE * 1000)
     tab.counts(4, 2, 2)
-    other.press("Pending")
+    other.show("Pending")
     other.has("Eggs", "Oat milk")
     tab.page.get_by_role("checkbox", name="Tea").press("Space")
     other.has("Tea", "Eggs", "Oat milk")
-    other.press("All")
+    other.show("All")
     other.press("Delete Tea")
     tab.has("Eggs", "Bread", "Oat milk")
     tab.counts(3, 2, 1)
+
+
+def set_dates_and_labels(tab: Tab, other: Tab) -> None:
+    def has_details(title: str, *details: str) -> None:
+        for one in (tab, other):
+            row = one.page.get_by_role("listitem").filter(has_text=title)
+            expect(row.locator(".details > *")).to_have_text(details, timeout=PATIENCE * 1000)
+
+    tab.page.get_by_text("Date, priority, labels").click()
+    tab.write("Time", "09:30")
+    tab.page.get_by_label("Priority").select_option("Urgent")
+    tab.write("Labels", "home , money,")
+    tab.write("What is to be done?", "Rent", then="Enter")
+    expect(tab.page.get_by_label("Due on")).to_have_accessible_description(
+        "A task that is due at a time must be due on a day, too."
+    )
+    expect(tab.page.get_by_label("Labels")).to_have_value("home , money,")
+    tab.write("Due on", "2020-02-03", then="Enter")
+    tab.sees("Added “Rent”.")
+    has_details("Rent", "Late: 3 Feb 2020 09:30", "Urgent", "home", "money")
+    tab.page.get_by_role("checkbox", name="Rent").press("Space")
+    has_details("Rent", "Due 3 Feb 2020 09:30", "Urgent", "home", "money")
+    tab.page.get_by_role("checkbox", name="Rent").press("Space")
+    has_details("Rent", "Late: 3 Feb 2020 09:30", "Urgent", "home", "money")
+    other.press("Edit Rent")
+    today = other.page.evaluate("new Date().toLocaleDateString('sv')")
+    other.write("Due on", today, form="Edit Rent")
+    other.write("Time", "", form="Edit Rent")
+    edit = other.page.get_by_role("form", name="Edit Rent")
+    edit.get_by_label("Priority").select_option("None")
+    other.write("Labels", "money", form="Edit Rent", then="Enter")
+    has_details("Rent", "Due today", "money")
+    other.press("Edit Rent")
+    other.write("Due on", "", form="Edit Rent")
+    other.write("Labels", "", form="Edit Rent", then="Enter")
+    has_details("Rent")
+    other.press("Delete Rent")
+    tab.has("Eggs", "Bread", "Oat milk")
+
+
+def use_lists(tab: Tab, other: Tab) -> None:
+    # What is looked at once is there without a network, too.
+    tab.choose("Inbox")
+    tab.has("Eggs", "Bread", "Oat milk")
+    tab.press("New list")
+    tab.write("Name of the list", " ", then="Enter")
+    name = tab.page.get_by_label("Name of the list")
+    expect(name).to_have_accessible_description("The name must not be blank.")
+    tab.write("Name of the list", "Home", then="Enter")
+    tab.sees("No tasks yet.")
+    tab.lists("Home 0")
+    tab.add("Sofa")
+    tab.has("Sofa")
+    tab.counts(1, 1, 0)
+    other.lists("Home 1")
+    other.has("Sofa", "Eggs", "Bread", "Oat milk")
+    other.choose("Inbox")
+    other.has("Eggs", "Bread", "Oat milk")
+    other.counts(3, 2, 1)
+    other.choose("Home")
+    other.has("Sofa")
+    add_to_a_list_offline(tab, other)
+    other.choose("All tasks")
+    other.has("Lamp", "Sofa", "Eggs", "Bread", "Oat milk")
+    other.counts(5, 3, 2)
+    other.choose("Home")
+    tab.press("Rename")
+    tab.write("Name of the list", "House", then="Enter")
+    other.lists("House 1")
+    tab.page.once("dialog", Dialog.accept)
+    tab.press("Move to trash")
+    for one in (tab, other):
+        one.lists()
+        one.has("Eggs", "Bread", "Oat milk")
+        one.counts(3, 2, 1)
+
+
+def add_to_a_list_offline(tab: Tab, other: Tab) -> None:
+    """Its list and its labels show at once, in this window alone until there is a network."""
+    context = tab.page.context
+    context.set_offline(True)
+    tab.sees("Offline. What you do is kept, and sent later.")
+    tab.write("Labels", "light")
+    tab.write("What is to be done?", "Lamp", then="Enter")
+    tab.page.get_by_role("checkbox", name="Sofa").press("Space")
+    tab.sees("The change of “Sofa” is kept, and sent later.")
+    tab.has("Lamp", "Sofa")
+    tab.counts(2, 1, 1)
+    tab.lists("Home 1")
+    other.lists("Home 1")
+    tab.choose("Inbox")
+    tab.has("Eggs", "Bread", "Oat milk")
+    tab.choose("All tasks")
+    tab.has("Lamp", "Sofa", "Eggs", "Bread", "Oat milk")
+    tab.choose("Home")
+    tab.press("Rename")
+    tab.write("Name of the list", "House", then="Enter")
+    tab.sees("The server cannot be reached.")
+    tab.press("Cancel")
+    context.set_offline(False)
+    for one in (tab, other):
+        one.has("Lamp", "Sofa")
+        one.counts(2, 1, 1)
+        one.lists("Home 1")
+        expect(one.page.locator(".details")).to_have_text(["light"])
+        assert [text for text in one.complaints if "ERR_INTERNET_DISCONNECTED" not in text] == []
+        one.complaints.clear()
 
 
 def resolve_conflicts(tab: Tab, other: Tab) -> None:

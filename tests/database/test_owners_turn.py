@@ -18,7 +18,7 @@ from models.metadata import OWNED, OWNED_TABLES, metadata
 from models.quota import Quota
 from models.statement import Statement
 from models.user import UserId
-from resolvers.statements import owned, tasks
+from resolvers.statements import lists, owned, tasks
 from tests.counts import Count
 from tests.databases import AS_THE_SERVER, Database, without_triggers
 
@@ -135,7 +135,7 @@ class Crowd:
         yield tasks.delete_tasks(owner, chance.sample(ids, 3))
         yield tasks.purge_tasks(owner, [key])
         if chance.random() < 0.1:
-            yield tasks.empty_trash(owner, 2)
+            yield lists.empty_trash(owner, 2)
 
     def _connected(self) -> psycopg.Connection[Any]:
         url = self._database.server_url

@@ -12,7 +12,8 @@ import pytest
 
 from app.database.embedded import EmbeddedPostgres
 from graphql_schema.connections import Cursor
-from graphql_schema.filters import OrderDirection, TaskOrderField, TaskStatus, TaskTrash
+from graphql_schema.filters import OrderDirection, TaskOrderField, TaskTrash
+from graphql_schema.types import TaskStatus
 from models.instant import Instant
 from models.user import UserId
 from resolvers.statements import lookups, tasks

@@ -4,7 +4,8 @@ import itertools
 from uuid import uuid4
 
 from app.database.pipelined import PipelinedDatabase
-from graphql_schema.filters import OrderDirection, TaskOrderField, TaskStatus, TaskTrash
+from graphql_schema.filters import OrderDirection, TaskOrderField, TaskTrash
+from graphql_schema.types import TaskStatus
 from models.statement import Sql, Statement
 from models.user import UserId
 from pipelined_postgres.calls import statement as statement_of

@@ -12,6 +12,7 @@ from models.database import DatabaseUnavailable
 from models.quota import Quota
 from models.statement import Row, Statement
 from models.user import UserId
+from resolvers.related import RelatedTasks
 from resolvers.users import read_viewer
 from tests.counts import Count
 
@@ -30,7 +31,7 @@ class Caller(Context):
 
     def __init__(self, number: int) -> None:
         ada = Identity(UserId("ada"), None, None, 0)
-        super().__init__(ada, self, Live(), read_viewer, Quota(None, None))
+        super().__init__(ada, self, Live(), read_viewer, RelatedTasks, Quota(None, None))
         self._chance = Chance(number, 0.05)
         self.calls: list[str] = []
 
@@ -50,7 +51,10 @@ class Caller(Context):
         done = bool(number % 2)
         task = [number + 1, title, None, done, time if done else None, time, time, None, number]
         day = "2024-02-29" if done else None
+        task += [None if done else 7, 8 if number == 4 else None, f"{number}V"]
         task += [day, "09:00:00" if done else None, number % 5, ["home"] * number, day]
+        if "tasks.parent_id, count" in text:
+            return [number + 1, number]
         if text.startswith("SELECT EXISTS") and "task_labels" in text:
             return [done, number]
         if "count(*)" in text or "SELECT EXISTS" in text:

@@ -85,6 +85,31 @@ def test_what_is_priced_is_what_is_answered(
 
 
 @pytest.mark.parametrize(
+    ("selected", "points"),
+    [
+        ("id position", 1),
+        ("list { id }", 2),
+        ("parent { id } subtaskCount", 3),
+        ("subtasks { id }", 11),
+        ("subtasks { id } open: subtasks(status: PENDING) { id }", 22),
+        ("list { id } parent { id } subtaskCount subtasks { id title }", 14),
+        ("parent { list { id } subtaskCount }", 4),
+        ("subtasks { parent { id } }", 21),
+        ("... on Task { ...F }", 3),
+    ],
+)
+def test_what_tasks_refer_to_is_paid_for_each_of_them(
+    documents: Documents, selected: str, points: int
+) -> None:
+    fragment = "fragment F on Task { list { id } parent { id } }" if "...F" in selected else ""
+    page = f"{{ tasks(first: 7) {{ nodes {{ {selected} }} }} }} {fragment}"
+    assert cost_of(documents, page, None) == 1 + 7 * points
+    assert cost_of(documents, f'{{ task(id: "1") {{ {selected} }} }} {fragment}', None) == points
+    made = f'createTask(input: {{title: "x"}}) {{ ... on Task {{ {selected} }} }}'
+    assert cost_of(documents, f"mutation {{ {made} }} {fragment}", None) == 9 + points
+
+
+@pytest.mark.parametrize(
     ("query", "variables", "cost"),
     [
         (f"query($n: Int = -1000000) {{ {ONE} }}", {}, 1),

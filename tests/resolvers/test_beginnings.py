@@ -7,7 +7,7 @@ import pytest
 
 from app.commands.migrate import migrate_at
 from app.database.installation import begin_after_restore, check_sequence
-from graphql_schema.connections import ChangeCursor
+from graphql_schema.changes import ChangeCursor
 from tests.api import Caller, Server, running_server, settings_for
 from tests.databases import Database
 from tests.resolvers.test_changes import Copy

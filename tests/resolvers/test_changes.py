@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_as_test
 
-from graphql_schema.connections import ChangeCursor
+from graphql_schema.changes import ChangeCursor
 from models.task import TaskRow
 from models.user import UserId
 from resolvers import changes

@@ -73,6 +73,7 @@ WRONG: dict[TaskOrderField, list[Any]] = {
     TaskOrderField.TITLE: [*NO_TITLES, 7],
     TaskOrderField.DUE: [*NO_DUE_TIMES, 7],
     TaskOrderField.PRIORITY: NO_PRIORITIES,
+    TaskOrderField.POSITION: ["", "a b", "\0", "é", "-", "x" * 65, 7],
 }
 """Values that no cursor of an order has. The others have instants."""
 
@@ -86,7 +87,7 @@ def test_a_changed_cursor_of_a_list_is_refused(
     user.toggle(id=user.create(**given)["id"])
     arguments: dict[str, Any] = {
         "orderBy": {"field": field.name},
-        "filter": {"status": "COMPLETED"},
+        "filter": {"status": "COMPLETED", "inbox": True},
     }
     cursor = user.page(**arguments)["edges"][0]["cursor"]
     parts = decoded(cursor)

@@ -21,6 +21,7 @@ from graphql_schema.inputs import (
     ToggleTaskInput,
     UpdateTaskInput,
 )
+from graphql_schema.list_inputs import CreateListInput, ListPlace, MoveListInput
 from graphql_schema.mutation_input import MutationInput
 from graphql_schema.types import TaskPriority
 from resolvers.idempotency import _digest, _digests
@@ -83,6 +84,14 @@ DAY_OLD: list[tuple[MutationInput, str]] = [
     (
         CreateTaskInput(title="Milk", priority=TaskPriority.NONE, labels=[]),
         "e714046787891a9aa17ca3c6761861ffd3c428ef7956afd76398c5d0df1776ab",
+    ),
+    (
+        CreateListInput(name="Home"),
+        "736a008c778a1f051d7471a295367da297cb42208af202fb892fff2bb319fc18",
+    ),
+    (
+        MoveListInput(id=ID("L7"), place=ListPlace(after=ID("L8"))),
+        "783cf7afe441da35ec3dcc01f2c528b8425c88c070e94f058577fbb824253401",
     ),
     (EmptyTrashInput(), "77a4df7971ae7a3b6fa46fc8afd6e588a28f2ac10676ff2394725149df76ecbd"),
 ]

@@ -22,16 +22,22 @@ from graphql_schema.schema import build_schema as schema_of_the_code
 from resolvers.statements import tasks
 from tests.api import (
     CREATE,
+    CREATE_LIST,
     CREATE_MANY,
     DELETE,
+    DELETE_LIST,
     DELETE_MANY,
     EMPTY,
+    MOVE,
+    MOVE_LIST,
     PURGE,
     RENAME_LABEL,
     RESTORE,
+    RESTORE_LIST,
     RESTORE_MANY,
     TOGGLE,
     UPDATE,
+    UPDATE_LIST,
     UPDATE_MANY,
     Caller,
     Server,
@@ -45,7 +51,7 @@ AT_ONCE = 50
 TAKEN = (
     *("Task", "DeleteTaskSuccess", "UpdateTasksSuccess", "DeleteTasksSuccess"),
     *("PurgeTasksSuccess", "EmptyTrashSuccess", "CreateTasksSuccess", "RestoreTasksSuccess"),
-    "RenameLabelSuccess",
+    *("RenameLabelSuccess", "TaskList", "DeleteListSuccess"),
 )
 
 
@@ -56,11 +62,14 @@ class Mutation:
     document: str
     input: dict[str, Any]
     in_trash: bool = False
+    of_list: bool = False
+    """It is of a list."""
 
 
 MUTATIONS = {
     "createTask": Mutation(CREATE, {"title": "new"}),
     "updateTask": Mutation(UPDATE, {"title": "changed"}),
+    "moveTask": Mutation(MOVE, {"place": {"first": True}}),
     "toggleTask": Mutation(TOGGLE, {}),
     "deleteTask": Mutation(DELETE, {}),
     "restoreTask": Mutation(RESTORE, {}, in_trash=True),
@@ -71,6 +80,11 @@ MUTATIONS = {
     "renameLabel": Mutation(RENAME_LABEL, {"from": "home", "to": "house"}),
     "purgeTasks": Mutation(PURGE, {"ids": []}, in_trash=True),
     "emptyTrash": Mutation(EMPTY, {}, in_trash=True),
+    "createList": Mutation(CREATE_LIST, {"name": "new", "place": {"first": True}}, of_list=True),
+    "updateList": Mutation(UPDATE_LIST, {"name": "changed"}, of_list=True),
+    "moveList": Mutation(MOVE_LIST, {"place": {"first": True}}, of_list=True),
+    "deleteList": Mutation(DELETE_LIST, {}, of_list=True),
+    "restoreList": Mutation(RESTORE_LIST, {}, in_trash=True, of_list=True),
 }
 
 
@@ -79,12 +93,14 @@ def mutation(request: pytest.FixtureRequest, server: Server) -> tuple[Caller, st
     """A user, a document, and an input with a key, for each mutation in turn."""
     mutation, user = MUTATIONS[request.param], server.user()
     task = user.create(labels=["home"])
+    if mutation.of_list:
+        task = user.create_list()
     if mutation.in_trash:
-        user.delete(id=task["id"])
+        (user.delete_list if mutation.of_list else user.delete)(id=task["id"])
     input = {**mutation.input, "idempotencyKey": str(uuid4())}
     if "ids" in input:
         input["ids"] = [task["id"]]
-    elif mutation.document not in (CREATE, CREATE_MANY, EMPTY, RENAME_LABEL):
+    elif mutation.document not in (CREATE, CREATE_MANY, CREATE_LIST, EMPTY, RENAME_LABEL):
         input["id"] = task["id"]
     return user, mutation.document, input
 
@@ -113,7 +129,10 @@ def required(name: str) -> set[str]:
 ALIKE = [
     (one, other)
     for one, other in permutations(INPUTS, 2)
-    if required(one) <= INPUTS[other].keys() and required(other) <= INPUTS[one].keys()
+    if required(one) <= INPUTS[other].keys()
+    and required(other) <= INPUTS[one].keys()
+    # No id is one of a task and of a list.
+    and MUTATIONS[one].of_list is MUTATIONS[other].of_list
 ]
 """Mutations that take the same values, in both orders."""
 
@@ -129,17 +148,25 @@ def test_a_key_is_not_taken_for_another_mutation_with_the_same_values(
     server: Server, one: str, other: str
 ) -> None:
     user = server.user()
-    id = user.create()["id"]
-    values = {"id": new_id() if one == "createTask" else id, "ids": [id], "title": "Milk"}
+    id, fresh = user.create()["id"], new_id()
+    if MUTATIONS[one].of_list:
+        id, fresh = user.create_list()["id"], f"L{fresh}"
+    values = {
+        "id": fresh if one.startswith("create") else id,
+        "ids": [id],
+        "title": "Milk",
+        "name": "Home",
+        "place": {"first": True},
+    }
     input = {name: values[name] for name in required(one) | required(other)}
     input["idempotencyKey"] = str(uuid4())
     assert user.data(MUTATIONS[one].document, input=input)[one]["__typename"] in TAKEN
-    before = user.changes()
+    before = user.all_changes()
     result = user.execute(MUTATIONS[other].document, {"input": input})
     assert [error["extensions"]["code"] for error in result["errors"]] == [
         ErrorCode.IDEMPOTENCY_KEY_PARAMETER_MISMATCH
     ]
-    assert user.changes() == before
+    assert user.all_changes() == before
 
 
 def test_ticking_and_deleting_are_among_those_that_take_the_same_values() -> None:
@@ -152,9 +179,9 @@ def test_what_is_sent_again_happens_once_and_gets_the_same_answer(
     user, document, input = mutation
     first = user.data(document, input=input)
     assert next(iter(first.values()))["__typename"] in TAKEN
-    before = user.changes()
+    before = user.all_changes()
     assert [user.data(document, input=input) for _ in range(3)] == [first] * 3
-    assert user.changes() == before
+    assert user.all_changes() == before
 
 
 def test_a_key_that_many_use_at_once_counts_once(
@@ -174,7 +201,7 @@ def test_another_input_under_the_same_key_is_refused(
 ) -> None:
     user, document, input = mutation
     user.data(document, input=input)
-    before = user.changes()
+    before = user.all_changes()
     others = [(CREATE, {"title": "another"}), (TOGGLE, {"id": "1"}), (DELETE, {"id": "1"})]
     for other_document, other in others:
         result = user.execute(
@@ -183,7 +210,7 @@ def test_another_input_under_the_same_key_is_refused(
         assert [error["extensions"]["code"] for error in result["errors"]] == [
             ErrorCode.IDEMPOTENCY_KEY_PARAMETER_MISMATCH
         ]
-    assert user.changes() == before
+    assert user.all_changes() == before
 
 
 def test_a_null_in_a_new_task_is_as_if_it_were_left_out(server: Server, database: Database) -> None:
@@ -384,7 +411,7 @@ def test_days_times_priorities_and_labels_are_part_of_what_is_sent_again(
             others |= {"addLabels": ["b"], "removeLabels": ["a"]}
     first = user.data(document, input=values)
     assert next(iter(first.values()))["__typename"] in TAKEN
-    before = user.changes()
+    before = user.all_changes()
     # The same time in another form is the same input.
     assert user.data(document, input={**values, "dueTime": "09:00:00"}) == first
     for member, other in others.items():
@@ -392,7 +419,7 @@ def test_days_times_priorities_and_labels_are_part_of_what_is_sent_again(
         assert [error["extensions"]["code"] for error in result["errors"]] == [
             ErrorCode.IDEMPOTENCY_KEY_PARAMETER_MISMATCH
         ]
-    assert user.changes() == before
+    assert user.all_changes() == before
 
 
 def test_what_new_fields_are_by_default_is_as_if_it_were_left_out(server: Server) -> None:

@@ -26,16 +26,24 @@ from models.fact import May
 from models.metadata import OWNED_TABLES
 from models.statement import Row, Statement
 from tests.api import (
+    CREATE,
+    CREATE_MANY,
     DELETE,
+    DELETE_LIST,
     DELETE_MANY,
     GET,
     LIST,
+    LIST_FIELDS,
+    MOVE,
+    MOVE_LIST,
     PURGE,
     RESTORE,
+    RESTORE_LIST,
     RESTORE_MANY,
     TASK,
     TOGGLE,
     UPDATE,
+    UPDATE_LIST,
     UPDATE_MANY,
     Caller,
     Server,
@@ -60,6 +68,13 @@ class Attack:
     variables: Callable[[str], dict[str, Any]]
     in_trash: bool = False
     """It finds a task in the trash alone."""
+    of_list: bool = False
+    """It takes the id of a list."""
+
+    @property
+    def nothing(self) -> str:
+        """An id that nothing has."""
+        return f"L{NO_SUCH_ID}" if self.of_list else NO_SUCH_ID
 
     def __str__(self) -> str:
         return (
@@ -73,7 +88,28 @@ def _input(field: str, query: str, **rest: Any) -> Attack:
     return Attack(field, query, lambda id: {"input": {"id": id, **rest}})
 
 
+def _list_input(field: str, query: str, **rest: Any) -> Attack:
+    return Attack(field, query, lambda id: {"input": {"id": id, **rest}}, of_list=True)
+
+
+NODE = "query ($id: ID!) { node(id: $id) { __typename id ... on TaskList { name } } }"
+GET_LIST = f"""query ($id: ID!) {{
+  list(id: $id) {{ {LIST_FIELDS} pendingCount tasks {{ totalCount nodes {{ title }} }} }}
+}}"""
+
 ATTACKS = [
+    Attack("Query.node", NODE, lambda id: {"id": id}),
+    Attack("Query.node", NODE, lambda id: {"id": id}, of_list=True),
+    Attack("Query.list", GET_LIST, lambda id: {"id": id}, of_list=True),
+    _list_input("Mutation.updateList", UPDATE_LIST, name="stolen"),
+    _list_input("Mutation.updateList", UPDATE_LIST, expectedVersion=1),
+    _list_input("Mutation.updateList", UPDATE_LIST, expectedVersion=7),
+    _list_input("Mutation.moveList", MOVE_LIST, place={"first": True}),
+    _list_input("Mutation.moveList", MOVE_LIST, place={"last": True}, expectedVersion=7),
+    _list_input("Mutation.deleteList", DELETE_LIST),
+    _list_input("Mutation.deleteList", DELETE_LIST, expectedVersion=7),
+    _list_input("Mutation.restoreList", RESTORE_LIST),
+    _list_input("Mutation.restoreList", RESTORE_LIST, expectedVersion=7),
     Attack("Query.task", GET, lambda id: {"id": id}),
     Attack(
         "Query.task",
@@ -98,6 +134,10 @@ ATTACKS = [
     _input("Mutation.toggleTask", TOGGLE, expectedVersion=1),
     _input("Mutation.toggleTask", TOGGLE, today="2026-01-31"),
     _input("Mutation.toggleTask", TOGGLE, expectedVersion=7),
+    _input("Mutation.moveTask", MOVE),
+    _input("Mutation.moveTask", MOVE, listId=None, parentId=None),
+    _input("Mutation.moveTask", MOVE, place={"first": True}, expectedVersion=1),
+    _input("Mutation.moveTask", MOVE, place={"last": True}, expectedVersion=7),
     _input("Mutation.deleteTask", DELETE, expectedVersion=7),
     _input("Mutation.deleteTask", DELETE, expectedVersion=1),
     _input("Mutation.deleteTask", DELETE),
@@ -138,20 +178,22 @@ ATTACKS = [
 ]
 """Every operation that takes an id. A field that takes one and is not here fails a test below."""
 
-MAKING = {"Mutation.createTask", "Mutation.createTasks"}
+MAKING = {"Mutation.createTask", "Mutation.createTasks", "Mutation.createList"}
 """Fields that take the id of a thing that is not there yet: a test of its own has them."""
 
 EVERYTHING = f"""{{
   me {{ id email name createdAt }}
   tasks {{ nodes {{ {TASK} owner {{ id email name }} }} edges {{ cursor }} totalCount
            pageInfo {{ startCursor endCursor hasNextPage hasPreviousPage }} }}
+  lists {{ nodes {{ {LIST_FIELDS} pendingCount tasks {{ nodes {{ title }} }} }} totalCount }}
+  changes {{ nodes {{ kind id version node {{ id ... on TaskList {{ name }} }} }} reset }}
   taskChanges {{ nodes {{ taskId version task {{ {TASK} }} }} edges {{ cursor }} reset
                  pageInfo {{ endCursor hasNextPage }} }}
 }}"""
 
 
 OWNERSHIP = re.compile(
-    r"(?:tasks\.user_id|task_counters\.user_id|task_labels\.user_id|users\.id) = "
+    r"(?:(?:tasks|parent|task_lists|task_counters|task_labels)\.user_id|users\.id) = "
     r"(\$\d+::VARCHAR|counter\.user_id)"
 )
 forgotten: list[int] = []
@@ -200,6 +242,7 @@ def rows_of(server: Server, user: Caller, database: Database) -> list[dict[str, 
     with psycopg.connect(database.superuser_url, row_factory=dict_row) as connection:
         found = connection.execute(
             "SELECT to_jsonb(t) AS row FROM tasks t WHERE user_id = %(id)s UNION ALL "
+            "SELECT to_jsonb(s) FROM task_lists s WHERE user_id = %(id)s UNION ALL "
             "SELECT to_jsonb(c) FROM task_counters c WHERE user_id = %(id)s UNION ALL "
             "SELECT to_jsonb(l) FROM task_labels l WHERE user_id = %(id)s UNION ALL "
             "SELECT to_jsonb(u) FROM users u WHERE id = %(id)s ORDER BY row",
@@ -222,11 +265,13 @@ def test_anothers_task_is_answered_as_no_task_byte_for_byte(
     id = alice.create("Alice's secret", description="her own")["id"]
     if attack.in_trash:
         alice.delete(id=id)
+    if attack.of_list:
+        id = alice.create_list("Alice's list")["id"]
     bob.create("Bob's own")
     before = rows_of(layers, alice, database)
 
     at_alices = answer(bob, attack.query, attack.variables(id))
-    at_nothing = answer(bob, attack.query, attack.variables(NO_SUCH_ID))
+    at_nothing = answer(bob, attack.query, attack.variables(attack.nothing))
 
     count("tries to reach another's task by its id", 1)
     count("tries to reach another's task that told something", int(at_alices != at_nothing))
@@ -239,7 +284,7 @@ def test_anothers_task_is_answered_as_no_task_byte_for_byte(
 def test_a_list_and_a_count_hold_the_callers_own_alone(layers: Server) -> None:
     alice, bob = layers.user(email="alice@example.com", name="Alice"), layers.user(name="Bob")
     for n in range(3):
-        alice.create(f"Alice's {n}")
+        alice.create(f"Alice's {n}", listId=alice.create_list(f"Alice's list {n}")["id"])
     seen = bob.post(EVERYTHING).text
     assert "Alice" not in seen
     assert bob.page() == layers.user().page()
@@ -261,6 +306,8 @@ def test_anothers_cursor_shows_the_callers_own_alone(layers: Server) -> None:
             arguments["filter"] = {"status": "COMPLETED"}
             for user in (alice, bob):
                 user.update_many(ids=[task["id"] for task in user.page()["nodes"]], completed=True)
+        if order == "POSITION":
+            arguments["filter"] = {"inbox": True}
         for edge in nonempty(alice.page(**arguments)["edges"]):
             for place in ("after", "before"):
                 page = bob.page(**{place: edge["cursor"], "first": 50}, **arguments)
@@ -345,9 +392,11 @@ def test_without_both_layers_the_attacks_succeed(no_layers: Server, database: Da
         id = alice.create("Alice's secret")["id"]
         if attack.in_trash:
             alice.delete(id=id)
+        if attack.of_list:
+            id = alice.create_list("Alice's list")["id"]
         bob.create("Bob's own")
         if answer(bob, attack.query, attack.variables(id)) != answer(
-            bob, attack.query, attack.variables(NO_SUCH_ID)
+            bob, attack.query, attack.variables(attack.nothing)
         ):
             succeeded.add(attack.field)
     assert succeeded == {attack.field for attack in ATTACKS}
@@ -373,7 +422,19 @@ def test_every_field_that_takes_an_id_is_attacked() -> None:
         for argument in field.args.values()
         if _takes_id(argument.type)
     }
-    assert taking == {attack.field for attack in ATTACKS} | MAKING
+    assert taking == {attack.field for attack in ATTACKS} | MAKING | {"TaskList.tasks"}
+
+
+def test_a_list_shows_no_task_of_anothers(layers: Server) -> None:
+    alice, bob = layers.user(), layers.user()
+    own = bob.create_list()["id"]
+    list_id = alice.create_list("Alice's list")["id"]
+    id = alice.create("Alice's secret", listId=list_id)["id"]
+    page = "query ($f: TaskFilter) { lists { nodes { tasks(filter: $f) { totalCount } } } }"
+    bob.create("Bob's own", listId=own)
+    for filter in ({"ids": [id]}, {"listId": list_id}, {"parentId": id}):
+        assert bob.data(page, f=filter)["lists"]["nodes"] == [{"tasks": {"totalCount": 0}}]
+    assert bob.lists()["nodes"][0]["pendingCount"] == 1
 
 
 def test_an_id_of_anothers_is_as_free_as_any(layers: Server, database: Database) -> None:
@@ -398,6 +459,55 @@ def test_a_label_of_anothers_is_none(layers: Server, database: Database) -> None
     # Nor is it spelled as hers.
     assert bob.create("Bob's", labels=["SECRET"])["labels"] == ["SECRET"]
     assert rows_of(layers, alice, database) == before
+
+
+AIMED: dict[str, tuple[str, Callable[[str, str], dict[str, Any]]]] = {
+    "createTask parentId": (CREATE, lambda _, id: {"title": "x", "parentId": id}),
+    "createTask listId": (CREATE, lambda _, id: {"title": "x", "listId": f"L{id}"}),
+    "createTask place": (CREATE, lambda _, id: {"title": "x", "place": {"before": id}}),
+    "createTasks parentId": (
+        CREATE_MANY,
+        lambda _, id: {"tasks": [{"title": "x", "parentId": id}]},
+    ),
+    "createTasks listId": (
+        CREATE_MANY,
+        lambda _, id: {"tasks": [{"title": "", "listId": f"L{id}"}]},
+    ),
+    "updateTask listId": (UPDATE, lambda own, id: {"id": own, "listId": f"L{id}"}),
+    "updateTasks listId": (UPDATE_MANY, lambda own, id: {"ids": [own], "listId": f"L{id}"}),
+    "moveTask listId": (MOVE, lambda own, id: {"id": own, "listId": f"L{id}"}),
+    "moveTask parentId": (MOVE, lambda own, id: {"id": own, "parentId": id}),
+    "moveTask both": (MOVE, lambda own, id: {"id": own, "parentId": id, "listId": None}),
+    "moveTask place": (MOVE, lambda own, id: {"id": own, "place": {"after": id}}),
+    "tasks listId": (LIST, lambda _, id: {"listId": f"L{id}"}),
+    "tasks parentId": (LIST, lambda _, id: {"parentId": id}),
+}
+"""Where an id names what one's own task is to be in, below or beside."""
+
+
+@pytest.mark.parametrize("name", AIMED)
+def test_what_is_anothers_is_no_list_no_parent_and_no_place(
+    layers: Server, database: Database, name: str
+) -> None:
+    query, input_of = AIMED[name]
+    alice, bob = layers.user(), layers.user()
+    task = alice.create("Alice's secret")["id"]
+    with psycopg.connect(database.superuser_url) as connection:
+        # A list that has the id of the task, so that the same id is tried as both. A trigger would
+        # refuse it.
+        connection.execute("SET LOCAL session_replication_role = replica")
+        connection.execute(
+            "INSERT INTO task_lists (user_id, id, name, position, version) "
+            "VALUES (%s, %s, 'Secret', 'V', 2)",
+            [alice.user_id, task],
+        )
+    own = bob.create("Bob's own")["id"]
+    before = rows_of(layers, alice, database), rows_of(layers, bob, database)
+    argument = "filter" if query is LIST else "input"
+    at_alices = answer(bob, query, {argument: input_of(own, task)})
+    assert at_alices == answer(bob, query, {argument: input_of(own, NO_SUCH_ID)})
+    assert b"Secret" not in at_alices[1]
+    assert (rows_of(layers, alice, database), rows_of(layers, bob, database)) == before
 
 
 def test_a_user_id_can_be_sent_nowhere() -> None:

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from graphql_schema import connections
-from graphql_schema.filters import OrderDirection, TaskOrderField, TaskStatus
+from graphql_schema.filters import OrderDirection, TaskOrderField
+from graphql_schema.types import TaskStatus
 from models.user import UserId
 from resolvers import narrowing
 from resolvers.statements import task_pages
@@ -238,7 +239,7 @@ def test_a_cursor_of_labels_is_a_place_and_no_other_cursor_is_one(server: Server
     changes = user.changes()["pageInfo"]["endCursor"]
     task = user.page()["pageInfo"]["endCursor"]
     wrong = [
-        connections._encode_parts("LABELS", *parts)
+        connections.encode_parts("LABELS", *parts)
         for parts in (
             (),
             (None,),

@@ -18,8 +18,10 @@ from sqlalchemy import Date
 
 from auth.identity import Identity
 from graphql_schema.connections import Cursor
-from graphql_schema.filters import OrderDirection, TaskOrderField, TaskStatus, TaskTrash
+from graphql_schema.filters import OrderDirection, TaskLevel, TaskOrderField, TaskTrash
 from graphql_schema.inputs import CreateTaskInput
+from graphql_schema.lists import ListCursor
+from graphql_schema.types import TaskStatus
 from models.fact import May
 from models.instant import Instant
 from models.metadata import metadata
@@ -28,6 +30,7 @@ from models.statement import Statement
 from models.user import UserId
 from resolvers import statements
 from resolvers.statements import tasks
+from resolvers.statements.lists import ListPage
 from resolvers.statements.task_conditions import Conditions
 from resolvers.statements.task_pages import Page
 from tests.api import nonempty
@@ -60,6 +63,7 @@ NEW = CreateTaskInput(title="stolen").values()
 OF_VICTIMS = """
     SELECT ROW(t.*)::text FROM tasks t
     WHERE user_id = $1 UNION ALL
+    SELECT ROW(l.*)::text FROM task_lists l WHERE user_id = $1 UNION ALL
     SELECT version::text FROM task_counters WHERE user_id = $1 UNION ALL
     SELECT ROW(key, request, outcome)::text FROM idempotency_keys WHERE user_id = $1 UNION ALL
     SELECT ROW(id, email, name)::text FROM users WHERE id = $1 ORDER BY 1"""
@@ -116,6 +120,21 @@ def places(database: Database) -> Places:
             "ELSE 'infinity' END WHERE user_id = %s",
             [VICTIM],
         )
+        # Some are in lists, and below the first one; the others are in the inbox.
+        connection.execute(
+            "UPDATE tasks SET position = to_char(version - 1, 'FM00'), "
+            "list_id = CASE WHEN version %% 8 < 5 THEN %s END, "
+            "parent_id = CASE WHEN version %% 8 = 4 THEN %s END WHERE user_id = %s",
+            [rows[4][0], rows[0][0], VICTIM],
+        )
+        # A list for each task, with its id.
+        connection.execute(
+            "INSERT INTO task_lists (user_id, id, name, position, deleted_at, updated_at, "
+            "version) "
+            "SELECT user_id, id, title, substr(title, length(title)), deleted_at, %s, version "
+            "FROM tasks WHERE user_id = %s",
+            [rows[0][3], VICTIM],
+        )
         connection.execute(
             "INSERT INTO idempotency_keys (user_id, key, request, outcome) "
             "VALUES (%s, 'used', 'request', jsonb_build_array(jsonb_build_array(%s::bigint, 1, "
@@ -132,6 +151,7 @@ def places(database: Database) -> Places:
             TaskOrderField.DUE: due_at,
             TaskOrderField.PRIORITY: priority,
             TaskOrderField.COMPLETED_AT: Instant(created),
+            TaskOrderField.POSITION: f"{n:02}",
         }
         return {field: Cursor(field, value, id) for field, value in values.items()}
 
@@ -158,6 +178,9 @@ def conditions(places: Places) -> Iterator[Conditions]:
     for trash in TaskTrash:
         yield Conditions(trash=trash, labels_all=["home"], labels_any=["HOME", "x"])
         yield Conditions(trash=trash, labels_none=["unknown"])
+        yield Conditions(trash=trash, list_id=places.keys[4])
+        yield Conditions(trash=trash, inbox=True, level=TaskLevel.TOP)
+    yield Conditions(parent_id=places.key, level=TaskLevel.SUBTASKS)
     yield Conditions(
         TaskStatus.PENDING, ids=places.keys, search="vic", bounds={"created_from": long_ago}
     )
@@ -194,7 +217,13 @@ def shapes_of(name: str, owner: UserId, places: Places) -> Iterator[Statement[An
             Identity(owner, None, None, 0.0),
             Identity(owner, "eve@example.com", "Eve", 0.0, 1e9, email_is_verified=True),
         ],
-        "key": [places.key_in_trash if name == "restore_task" else places.key],
+        "key": [
+            places.key_in_trash
+            if name.startswith("restore_")
+            else places.keys[4]
+            if name == "count_followers"
+            else places.key
+        ],
         "statement": [
             tasks.create_tasks(owner, [NEW], ROOM),
             tasks.toggle_task(owner, places.key, None, None),
@@ -213,13 +242,20 @@ def shapes_of(name: str, owner: UserId, places: Places) -> Iterator[Statement[An
                 {"description": None, "completed": True},
             ]
         ),
-        "expected_version": [None, 2 if name == "restore_task" else 1],
+        "expected_version": [None, 2 if name.startswith("restore_") else 1],
         "rows": [[{**NEW, **new}], [NEW, NEW]],
         "names": (
             [{"from": "home", "to": "stolen"}]
             if "label" in name
             else [{}, {"added": ["stolen"]}, {"added": ["stolen"], "removed": ["home"]}]
         ),
+        "container": [
+            {},
+            {"list_id": None},
+            {"parent_id": None},
+            {"list_id": None, "parent_id": None},
+        ],
+        "place": [None] if name == "create_tasks" else [None, "first"],
         "today": [None, date(2026, 1, 31)],
         "quota": [ROOM],
         "conditions": list(conditions(places)),
@@ -227,6 +263,16 @@ def shapes_of(name: str, owner: UserId, places: Places) -> Iterator[Statement[An
         "keys": [places.keys],
         "page": list(pages(places)),
         "cursor": list(places.early.values()),
+        "row": [{"id": None, "name": "stolen"}],
+        "list_values": [{"name": "stolen"}, {}],
+        "list_page": [
+            ListPage(trash, after, before)
+            for trash in TaskTrash
+            for after in (None, ListCursor("A", 1))
+            for before in (None, ListCursor("zz", 1))
+        ],
+        "trash": list(TaskTrash),
+        "list_cursor": [ListCursor("f", 1)],
         "before": [False, True],
         "backward": [False, True],
         # More than all have together: others' rows come first where their ids are smaller.
@@ -358,6 +404,7 @@ NOT_OF_THINGS = {
     "once": "writes its key beside the change",
     "add_viewer": "adds the owner's own row",
     "take_claims": "calls a function",
+    "empty_trash": "removes tasks, and the lists that they were in, under one key",
 }
 """What writes otherwise, and why."""
 

@@ -20,6 +20,10 @@ Asked = tuple[dict[str, Any], Test]
 """A filter, and whether a task meets it."""
 
 TASKS, SIZE = 26, 3
+HOME, PARENT = ((1_600_000_000 << 21) + n for n in (1, 2))
+ALL = f"""query ($filter: TaskFilter) {{
+  tasks(filter: $filter) {{ nodes {{ {TASK} list {{ id }} parent {{ id }} }} }}
+}}"""
 DAY = date(2028, 2, 28)
 PRIORITIES = ["NONE", "LOW", "MEDIUM", "HIGH", "URGENT"]
 LABELS = ["Work", "home", "Straße", "x y"]
@@ -48,8 +52,16 @@ def user(server: Server) -> Caller:
     user.data("{ me { id } }")
     choose = random.Random(28).choice
     noon = datetime(2028, 2, 27, 12, tzinfo=UTC)
+    parents: list[int] = []
     with psycopg.connect(str(server.settings.migration_database_url)) as connection:
+        connection.execute(
+            "INSERT INTO task_lists (user_id, id, name) VALUES (%s, %s, 'Home')",
+            [user.user_id, HOME],
+        )
         for n in range(TASKS):
+            connection.execute(
+                "SELECT set_config('app.place', %s, true)", [choose(["", "first", "last"])]
+            )
             due_on = choose([None, *(DAY + timedelta(days=days) for days in range(3))])
             completed = choose([True, False])
             row = {
@@ -64,11 +76,20 @@ def user(server: Server) -> Caller:
                 "due_time": choose([None, time(0), time(9)]) if due_on else None,
                 "priority": choose([0, 0, *range(5)]),
                 "labels": [label for label in LABELS if choose([True, False])],
+                "list_id": choose([None, HOME]),
+                "parent_id": None,
             }
-            connection.execute(
-                f"INSERT INTO tasks ({', '.join(row)}) VALUES ({', '.join(['%s'] * len(row))})",
+            if n == 0:
+                row |= {"id": PARENT, "deleted_at": None}
+            elif choose([True, False, False]):
+                row |= {"list_id": None, "parent_id": choose([PARENT, *parents])}
+            (id,) = connection.execute(
+                f"INSERT INTO tasks ({', '.join(row)}) VALUES ({', '.join(['%s'] * len(row))}) "
+                "RETURNING id",
                 list(row.values()),
-            )
+            ).fetchone() or (0,)
+            if row["parent_id"] is None and row["deleted_at"] is None:
+                parents.append(id)
     return user
 
 
@@ -77,7 +98,7 @@ def everything(user: Caller) -> list[Task]:
     tasks = [
         task
         for trash in ("EXCLUDE", "ONLY")
-        for task in user.page(filter={"trash": trash})["nodes"]
+        for task in user.data(ALL, filter={"trash": trash})["tasks"]["nodes"]
     ]
     assert len(tasks) == TASKS
     return tasks
@@ -99,13 +120,51 @@ ORDERS: dict[str, Callable[[Task], Any]] = {
     "DUE": due_at,
     "PRIORITY": lambda task: PRIORITIES.index(task["priority"]),
     "COMPLETED_AT": lambda task: task["completedAt"],
+    "POSITION": lambda task: task["position"],
 }
 assert set(ORDERS) == set(TaskOrderField.__members__)
 
 NOON, LATER = "2028-02-27T13:00:00.000000Z", "2028-02-27T15:00:00.000000Z"
 FIRST, SECOND, THIRD = (str(DAY + timedelta(days=days)) for days in range(3))
 
+CONTAINERS: list[Asked] = [
+    ({"listId": f"L{HOME}"}, lambda task: task["list"] is not None),
+    ({"inbox": True}, lambda task: task["list"] is None),
+    (
+        {"parentId": str(PARENT)},
+        lambda task: task["parent"] is not None and task["parent"]["id"] == str(PARENT),
+    ),
+]
+"""What the order by hand is within."""
+
 FILTERS: dict[str, Asked] = {
+    "list": CONTAINERS[0],
+    "inbox": CONTAINERS[1],
+    "parent": CONTAINERS[2],
+    "list and inbox": ({"listId": f"L{HOME}", "inbox": True}, lambda task: False),
+    "unknown list": ({"listId": f"L{PARENT}"}, lambda task: False),
+    "no list's id": ({"listId": str(HOME)}, lambda task: False),
+    "unknown parent": ({"parentId": str(HOME)}, lambda task: False),
+    "no task's id": ({"parentId": f"L{PARENT}"}, lambda task: False),
+    "top": ({"level": "TOP"}, lambda task: task["parent"] is None),
+    "subtasks": ({"level": "SUBTASKS"}, lambda task: task["parent"] is not None),
+    "subtasks of one": (
+        {"level": "SUBTASKS", "parentId": str(PARENT)},
+        CONTAINERS[2][1],
+    ),
+    "top below one": ({"level": "TOP", "parentId": str(PARENT)}, lambda task: False),
+    "top of a list": (
+        {"level": "TOP", "listId": f"L{HOME}"},
+        lambda task: task["list"] is not None and task["parent"] is None,
+    ),
+    "label in the inbox": (
+        {"labels": {"any": ["work"]}, "inbox": True},
+        lambda task: "work" in keyed(task) and task["list"] is None,
+    ),
+    "priority in a list": (
+        {"priorities": ["LOW", "HIGH", "URGENT"], "listId": f"L{HOME}"},
+        lambda task: task["priority"] in ("LOW", "HIGH", "URGENT") and task["list"] is not None,
+    ),
     "all": ({}, lambda task: True),
     "due from": ({"dueOn": {"from": SECOND}}, lambda task: (task["dueOn"] or "") >= SECOND),
     "due through": (
@@ -239,11 +298,10 @@ def test_pages_are_what_a_plain_model_says(
     pages = 0
     for (filter, meets), status, trash in [*in_all_states, (by_ids, "ALL", "EXCLUDE"), *in_one]:
         status = "COMPLETED" if order == "COMPLETED_AT" else status
-        expected = [
-            task
-            for task in everything
-            if meets(task) and STATUSES[status](task) and TRASHES[trash](task)
-        ]
+        within, is_within = choose(CONTAINERS) if order == "POSITION" else FILTERS["all"]
+        tests = (meets, is_within, STATUSES[status], TRASHES[trash])
+        expected = [task for task in everything if all(test(task) for test in tests)]
         expected.sort(key=lambda task: (ORDERS[order](task), int(task["id"])))
-        pages += read_four_ways(user, order, {**filter, "status": status, "trash": trash}, expected)
+        asked = {**within, **filter, "status": status, "trash": trash}
+        pages += read_four_ways(user, order, asked, expected)
     count("pages compared with those of a model", pages * len(WAYS))

@@ -23,6 +23,7 @@ from strawberry.utils.str_converters import to_camel_case
 from graphql_schema.schema import build_schema
 from models.metadata import metadata
 from models.task import TaskRow
+from models.task_list import TaskListRow
 from models.user import UserRow
 
 
@@ -33,6 +34,8 @@ class Step(NamedTuple):
     row: tuple[str, ...]
     left_out: dict[str, str]
     added: dict[str, str]
+    refers: dict[str, tuple[str, str]]
+    """The columns that are shown as what they refer to: its field, and its type."""
 
 
 STEPS = {
@@ -46,11 +49,20 @@ STEPS = {
             "words": "made of title, description and labels, to search in",
             "due_at": "made of the day and the time, to order by",
             "has_subtasks": "for triggers",
-            "list_id": "not yet",
-            "parent_id": "not yet",
-            "position": "not yet",
         },
-        added={"owner": "the caller's row of users"},
+        added={
+            "owner": "the caller's row of users",
+            "subtasks": "tasks that have it as their parent",
+            "subtaskCount": "how many these are",
+        },
+        refers={"list_id": ("list", "TaskList"), "parent_id": ("parent", "Task")},
+    ),
+    "task_lists": Step(
+        type="TaskList",
+        row=TaskListRow._fields,
+        left_out={"user_id": "nobody sees another's list"},
+        added={"pendingCount": "counted when it is asked for", "tasks": "a page of them"},
+        refers={},
     ),
     "users": Step(
         type="User",
@@ -62,13 +74,13 @@ STEPS = {
             "updated_at": "Better Auth's, and nothing is kept in step by it",
         },
         added={},
+        refers={},
     ),
 }
 INTERNAL = {
     "installation": "what is true of the database as a whole",
     "task_counters": "`version` of a task shows what it counts",
     "task_labels": "`labels` of a task shows them",
-    "task_lists": "not yet",
     "idempotency_keys": "whoever sends a key again is shown what came of it",
 }
 
@@ -114,9 +126,11 @@ def test_every_column_is_exposed_or_left_out_on_purpose(table: str) -> None:
     step = STEPS[table]
     columns = metadata.tables[table].columns
     assert step.left_out.keys() <= set(columns.keys())
-    exposed = {c.name: type_of(c) for c in columns if c.name not in step.left_out}
-    assert step.row == tuple(exposed)
-    assert {to_camel_case(name): type_ for name, type_ in exposed.items()} == {
+    exposed = [column for column in columns if column.name not in step.left_out]
+    assert step.row == tuple(column.name for column in exposed)
+    plain = (column for column in exposed if column.name not in step.refers)
+    shown = {to_camel_case(column.name): type_of(column) for column in plain}
+    assert {**shown, **dict(step.refers.values())} == {
         name: str(field.type)
         for name, field in fields_of(step.type).items()
         if name not in step.added

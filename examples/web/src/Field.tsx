@@ -4,13 +4,14 @@ type FieldProps = {
   label: string;
   error?: string;
   multiline?: boolean;
+  options?: Record<string, string>;
 } & Pick<
   ComponentProps<"input">,
   "autoComplete" | "autoFocus" | "defaultValue" | "maxLength" | "name" | "required" | "type"
 >;
 
 /** A labelled input, with what is wrong with it said beside it. */
-export function Field({ label, error, multiline = false, type, ...rest }: FieldProps) {
+export function Field({ label, error, multiline = false, options, type, ...rest }: FieldProps) {
   const id = useId();
   const control = {
     ...rest,
@@ -21,7 +22,19 @@ export function Field({ label, error, multiline = false, type, ...rest }: FieldP
   return (
     <div className="field">
       <label htmlFor={id}>{label}</label>
-      {multiline ? <textarea {...control} rows={2} /> : <input {...control} type={type} />}
+      {multiline ? (
+        <textarea {...control} rows={2} />
+      ) : options ? (
+        <select {...control}>
+          {Object.entries(options).map(([value, text]) => (
+            <option key={value} value={value}>
+              {text}
+            </option>
+          ))}
+        </select>
+      ) : (
+        <input {...control} type={type} />
+      )}
       {error && (
         <p id={`${id}-error`} role="alert" className="error">
           {error}

@@ -1,7 +1,9 @@
-import { useRef, useState, type FormEvent, type KeyboardEvent } from "react";
+import { useState, type FormEvent, type KeyboardEvent } from "react";
 import { useMutation } from "urql";
 import { isUnsent } from "./cache";
 import { useConnection } from "./connection";
+import { DetailFields, detailsIn, DetailsLine, type Details } from "./Details";
+import { today } from "./due";
 import { issueOf, sentence } from "./failures";
 import { Field } from "./Field";
 import {
@@ -9,11 +11,12 @@ import {
   UpdateTaskDocument,
   type TaskFieldsFragment,
 } from "./gql/graphql";
+import { useKeyFor } from "./repeats";
 import type { OnNews } from "./Tasks";
 
-type TaskItemProps = { task: TaskFieldsFragment; onNews: OnNews };
+type TaskItemProps = { task: TaskFieldsFragment; now: string; onNews: OnNews };
 
-export function TaskItem({ task, onNews }: TaskItemProps) {
+export function TaskItem({ task, now, onNews }: TaskItemProps) {
   const [editing, setEditing] = useState<"not yet" | "now" | "done">("not yet");
   const [, updateTask] = useMutation(UpdateTaskDocument);
   const [, deleteTask] = useMutation(DeleteTaskDocument);
@@ -21,7 +24,12 @@ export function TaskItem({ task, onNews }: TaskItemProps) {
 
   // What may be sent later says what shall be, not what to turn around, and has a key, so as to happen once.
   async function tick() {
-    const input = { id: task.id, completed: !task.completed, idempotencyKey: crypto.randomUUID() };
+    const input = {
+      id: task.id,
+      completed: !task.completed,
+      today: today(),
+      idempotencyKey: crypto.randomUUID(),
+    };
     const { data, error } = await changes.answerTo(updateTask({ input }), () =>
       onNews(`The change of “${task.title}” is kept, and sent later.`),
     );
@@ -54,7 +62,7 @@ export function TaskItem({ task, onNews }: TaskItemProps) {
   if (editing === "now") {
     return (
       <li>
-        <EditTask task={task} onNews={onNews} onClose={() => setEditing("done")} />
+        <EditTask task={task} now={now} onNews={onNews} onClose={() => setEditing("done")} />
       </li>
     );
   }
@@ -65,6 +73,7 @@ export function TaskItem({ task, onNews }: TaskItemProps) {
         <span className="title">{task.title}</span>
       </label>
       {task.description && <p className="description">{task.description}</p>}
+      <DetailsLine task={task} now={now} />
       {unsent && <p className="description">Not sent yet</p>}
       <div className="actions">
         <button
@@ -89,24 +98,23 @@ export function TaskItem({ task, onNews }: TaskItemProps) {
   );
 }
 
-type EditTaskProps = { task: TaskFieldsFragment; onNews: OnNews; onClose: () => void };
+type EditTaskProps = TaskItemProps & { onClose: () => void };
 
-type Texts = Pick<TaskFieldsFragment, "title" | "description">;
+type Values = Pick<TaskFieldsFragment, "title" | "description"> & Details;
 
-/** The texts that are others than before. */
-function changed(before: Texts, after: Texts): Partial<Texts> {
-  return {
-    ...(after.title !== before.title && { title: after.title }),
-    ...((after.description ?? null) !== (before.description ?? null) && {
-      description: after.description,
-    }),
-  };
+const NAMES = ["title", "description", "dueOn", "dueTime", "priority", "labels"] as const;
+
+/** The values that are others than before. */
+function changed(before: Values, after: Values): Partial<Values> {
+  const isOther = (name: keyof Values) =>
+    JSON.stringify(after[name]) !== JSON.stringify(before[name]);
+  return Object.fromEntries(NAMES.filter(isOther).map((name) => [name, after[name]]));
 }
 
-/** Saves only what was seen: if one text is changed here and elsewhere, the user chooses between the two. */
-function EditTask({ task, onNews, onClose }: EditTaskProps) {
+/** Saves only what was seen: if one value is changed here and elsewhere, the user chooses between the two. */
+function EditTask({ task, now, onNews, onClose }: EditTaskProps) {
   const [opened] = useState(task);
-  const sent = useRef({ as: "", idempotencyKey: "" });
+  const keyFor = useKeyFor();
   const [{ data, error, fetching }, updateTask] = useMutation(UpdateTaskDocument);
   const outcome = data?.updateTask;
   const theirs = outcome?.__typename === "VersionConflict" ? outcome.current : null;
@@ -117,11 +125,12 @@ function EditTask({ task, onNews, onClose }: EditTaskProps) {
     const mine = changed(opened, {
       title: String(form.get("title")),
       description: String(form.get("description")) || null,
+      ...detailsIn(form, opened.labels),
     });
     let outcome = await send(mine, (theirs ?? opened).version);
     if (outcome?.__typename === "VersionConflict") {
       const { current } = outcome;
-      const isOther = Object.keys(changed(opened, current)).every((text) => !(text in mine));
+      const isOther = Object.keys(changed(opened, current)).every((name) => !(name in mine));
       // Something else was changed elsewhere: both changes are kept.
       if (isOther) outcome = await send(mine, current.version);
     }
@@ -133,12 +142,9 @@ function EditTask({ task, onNews, onClose }: EditTaskProps) {
     }
   }
 
-  async function send(mine: Partial<Texts>, expectedVersion: number) {
+  async function send(mine: Partial<Values>, expectedVersion: number) {
     const input = { id: task.id, ...mine, expectedVersion };
-    // The same again, after an answer that was lost, is the same change.
-    const as = JSON.stringify(input);
-    if (sent.current.as !== as) sent.current = { as, idempotencyKey: crypto.randomUUID() };
-    const { idempotencyKey } = sent.current;
+    const idempotencyKey = keyFor(input);
     // Not shown before it is saved, nor kept while offline: on a conflict the user is to be asked.
     const { data } = await updateTask(
       { input: { ...input, idempotencyKey } },
@@ -163,6 +169,7 @@ function EditTask({ task, onNews, onClose }: EditTaskProps) {
           <p>While you were editing, this task was changed elsewhere to:</p>
           <blockquote>
             <strong>{theirs.title}</strong> {theirs.description}
+            <DetailsLine task={theirs} now={now} />
           </blockquote>
         </div>
       )}
@@ -180,6 +187,7 @@ function EditTask({ task, onNews, onClose }: EditTaskProps) {
         defaultValue={opened.description ?? ""}
         error={issueOf(outcome, "description")}
       />
+      <DetailFields details={opened} outcome={outcome} />
       {error && (
         <p role="alert" className="error">
           {sentence(error)}

@@ -3,14 +3,20 @@ import type { Cache, CacheExchangeOpts, ResolveInfo } from "@urql/exchange-graph
 import { relayPagination } from "@urql/exchange-graphcache/extras";
 import {
   CountDocument,
+  ListsDocument,
   WhereChangesEndDocument,
+  type CreateListMutation,
   type CreateTaskMutation,
   type CreateTaskMutationVariables,
+  type DeleteListMutation,
+  type DeleteListMutationVariables,
   type DeleteTaskMutation,
   type DeleteTaskMutationVariables,
   type FollowChangesSubscription,
   type TaskFieldsFragment,
   type TaskStatus,
+  type UpdateListMutation,
+  type UpdateListMutationVariables,
   type UpdateTaskMutation,
   type UpdateTaskMutationVariables,
 } from "./gql/graphql";
@@ -25,29 +31,37 @@ export const cacheOptions: CacheExchangeOpts = {
   schema,
   // What has no id lives within what holds it.
   keys: {
+    Change: () => null,
+    ChangeConnection: () => null,
+    ChangeEdge: () => null,
     InputIssue: () => null,
     PageInfo: () => null,
-    TaskChange: () => null,
-    TaskChangeConnection: () => null,
-    TaskChangeEdge: () => null,
     TaskConnection: () => null,
+    TaskListConnection: () => null,
   },
   resolvers: { Query: { tasks: relayPagination() } },
   // What has an entry here is kept while offline, and sent later.
   optimistic: {
-    createTask: ({ input }: CreateTaskMutationVariables) => {
-      const task = { __typename: "Task", id: UNSENT + input.idempotencyKey, version: 0 };
-      const createdAt = new Date().toISOString();
-      return { ...task, title: input.title, description: null, completed: false, createdAt };
-    },
+    createTask: ({ input }: CreateTaskMutationVariables) => ({
+      __typename: "Task",
+      id: UNSENT + input.idempotencyKey,
+      version: 0,
+      title: input.title,
+      description: null,
+      completed: false,
+      createdAt: new Date().toISOString(),
+      dueOn: input.dueOn ?? null,
+      dueTime: input.dueTime ?? null,
+      priority: input.priority ?? "NONE",
+      labels: input.labels ?? [],
+      list: input.listId ? { __typename: "TaskList", id: input.listId } : null,
+    }),
     // Ticks alone: an edit is saved past this, for the user is to be asked on a conflict.
-    updateTask: ({ input }: UpdateTaskMutationVariables, cache) => {
-      const task = { __typename: "Task", id: input.id };
-      const [title, description, version] = ["title", "description", "version"].map((field) =>
-        cache.resolve(task, field),
-      );
-      return { title, description, version, ...task, completed: input.completed };
-    },
+    updateTask: ({ input }: UpdateTaskMutationVariables) => ({
+      __typename: "Task",
+      id: input.id,
+      completed: input.completed,
+    }),
     deleteTask: ({ input }: DeleteTaskMutationVariables) => ({
       __typename: "DeleteTaskSuccess",
       deletedTaskId: input.id,
@@ -58,7 +72,7 @@ export const cacheOptions: CacheExchangeOpts = {
       createTask({ createTask: outcome }: CreateTaskMutation, _, cache, info) {
         if (outcome?.__typename !== "Task") return;
         place(cache, info, outcome);
-        recount(cache, info, { ALL: +1, PENDING: +1 });
+        recount(cache, info, outcome.id, { ALL: +1, PENDING: +1 });
       },
       updateTask(
         { updateTask: outcome }: UpdateTaskMutation,
@@ -69,7 +83,7 @@ export const cacheOptions: CacheExchangeOpts = {
         if (outcome?.__typename === "TaskNotFound") remove(cache, info, input.id);
         if (outcome?.__typename === "Task") place(cache, info, outcome);
         const more = input.completed ? +1 : -1;
-        recount(cache, info, { PENDING: -more, COMPLETED: more });
+        recount(cache, info, input.id, { PENDING: -more, COMPLETED: more });
       },
       deleteTask(
         { deleteTask: outcome }: DeleteTaskMutation,
@@ -78,18 +92,47 @@ export const cacheOptions: CacheExchangeOpts = {
         info,
       ) {
         if (outcome?.__typename === "VersionConflict") return place(cache, info, outcome.current);
-        const completed = cache.resolve({ __typename: "Task", id: input.id }, "completed");
+        const completed = cache.resolve(taskKey(cache, input.id), "completed");
         remove(cache, info, input.id);
-        recount(cache, info, { ALL: -1, [completed ? "COMPLETED" : "PENDING"]: -1 });
+        recount(cache, info, input.id, { ALL: -1, [completed ? "COMPLETED" : "PENDING"]: -1 });
+      },
+      createList({ createList: outcome }: CreateListMutation, _, cache) {
+        if (outcome?.__typename !== "TaskList") return;
+        cache.updateQuery({ query: ListsDocument }, (kept) => {
+          const isNew = !kept?.lists.nodes.some(({ id }) => id === outcome.id);
+          if (isNew) kept?.lists.nodes.push(outcome);
+          return kept;
+        });
+      },
+      updateList(
+        { updateList: outcome }: UpdateListMutation,
+        { input }: UpdateListMutationVariables,
+        cache,
+        info,
+      ) {
+        if (outcome?.__typename === "ListNotFound") removeList(cache, info, input.id);
+      },
+      deleteList(
+        { deleteList: outcome }: DeleteListMutation,
+        { input }: DeleteListMutationVariables,
+        cache,
+        info,
+      ) {
+        if (outcome) removeList(cache, info, input.id);
       },
     },
     Subscription: {
-      taskChanges({ taskChanges: { cursor, node } }: FollowChangesSubscription, _, cache, info) {
-        if (node.task) place(cache, info, node.task);
-        else remove(cache, info, node.taskId);
+      changes({ changes: { cursor, node: change } }: FollowChangesSubscription, _, cache, info) {
+        const { kind, id, node } = change;
+        if (kind === "TASK") {
+          if (node?.__typename === "Task") place(cache, info, node);
+          else remove(cache, info, id);
+        }
+        // Where a list stands among the others is read again, when changes rest.
+        if (kind === "LIST" && !node) removeList(cache, info, id);
         // Kept with what it brought, so that the next start goes on from there.
         cache.updateQuery({ query: WhereChangesEndDocument }, (kept) => {
-          if (kept) kept.taskChanges.pageInfo.endCursor = cursor;
+          if (kept) kept.changes.pageInfo.endCursor = cursor;
           return kept;
         });
       },
@@ -97,41 +140,60 @@ export const cacheOptions: CacheExchangeOpts = {
   },
 };
 
-/** A cached list of tasks, or a page of one: its key, and the arguments it was fetched with. */
-type List = { key: string; filter: { status: TaskStatus }; first: number };
-type Page = List & { connection: string; tasks: string[] };
+/** Which tasks: those of a list, those of the inbox, or all. */
+export type Where = { listId: string | null; inbox: boolean };
+
+export const EVERYWHERE: Where = { listId: null, inbox: false };
+export const INBOX: Where = { listId: null, inbox: true };
+export const within = (listId: string): Where => ({ listId, inbox: false });
 
 export const STATUSES: TaskStatus[] = ["ALL", "PENDING", "COMPLETED"];
-const isCount = ({ first }: List) => first === 0;
 
-function lists(cache: Cache): List[] {
+/** Cached tasks, or a page of them: the key, and the arguments that they were fetched with. */
+type Fetched = { key: string; filter: Where & { status: TaskStatus }; first: number };
+type Page = Fetched & { connection: string; tasks: string[] };
+
+const isCount = ({ first }: Fetched) => first === 0;
+
+function fetched(cache: Cache): Fetched[] {
   return cache
     .inspectFields("Query")
     .filter(({ fieldName }) => fieldName === "tasks")
-    .map((field) => ({ ...(field.arguments as Omit<List, "key">), key: field.fieldKey }));
+    .map((field) => ({ ...(field.arguments as Omit<Fetched, "key">), key: field.fieldKey }));
 }
 
 function pages(cache: Cache): Page[] {
-  return lists(cache).flatMap((list) => {
-    const connection = cache.resolve("Query", list.key) as string | undefined;
+  return fetched(cache).flatMap((some) => {
+    const connection = cache.resolve("Query", some.key) as string | undefined;
     const tasks = cache.resolve(connection, "nodes") as string[] | undefined;
-    return connection && tasks ? [{ ...list, connection, tasks }] : [];
+    return connection && tasks ? [{ ...some, connection, tasks }] : [];
   });
 }
 
-/** Have a task in all lists that it belongs to, where its time says, and in no other. */
-function place(cache: Cache, info: ResolveInfo, task: TaskFieldsFragment) {
-  const key = cache.keyOfEntity({ __typename: "Task", id: task.id })!;
+const taskKey = (cache: Cache, id: string) => cache.keyOfEntity({ __typename: "Task", id })!;
+const listKey = (cache: Cache, id: string) => cache.keyOfEntity({ __typename: "TaskList", id })!;
+
+/** Have a task on all pages that it belongs to, where its time says, and on no other. */
+function place(cache: Cache, info: ResolveInfo, { id, completed }: TaskFieldsFragment) {
+  const key = taskKey(cache, id);
+  const list = cache.resolve(key, "list");
   const created = (other: string | undefined) =>
     other ? Date.parse(String(cache.resolve(other, "createdAt"))) : -Infinity;
   const time = created(key);
-  for (const status of STATUSES) {
-    let isPlaced = status !== "ALL" && task.completed !== (status === "COMPLETED");
-    const inOrder = pages(cache)
-      .filter((page) => page.filter.status === status && !isCount(page))
-      .sort((one, other) => created(other.tasks[0]) - created(one.tasks[0]));
-    for (const page of inOrder) {
-      const tasks = without(key, page, info);
+
+  function belongsTo({ status, listId, inbox }: Page["filter"]) {
+    const isThere = inbox ? !list : !listId || list === listKey(cache, listId);
+    return isThere && (status === "ALL" || completed === (status === "COMPLETED"));
+  }
+
+  const inOrder = pages(cache)
+    .filter((page) => !isCount(page))
+    .sort((one, other) => created(other.tasks[0]) - created(one.tasks[0]));
+  const filterOf = ({ filter }: Page) => JSON.stringify(filter);
+  for (const filter of new Set(inOrder.map(filterOf))) {
+    let isPlaced = !belongsTo(JSON.parse(filter));
+    for (const page of inOrder.filter((other) => filterOf(other) === filter)) {
+      const tasks = without((task) => task === key, page, info);
       if (!isPlaced) {
         const older = tasks.findIndex((other) => created(other) < time);
         const pageInfo = cache.resolve(page.connection, "pageInfo") as string;
@@ -147,25 +209,58 @@ function place(cache: Cache, info: ResolveInfo, task: TaskFieldsFragment) {
 }
 
 function remove(cache: Cache, info: ResolveInfo, id: string) {
-  const key = cache.keyOfEntity({ __typename: "Task", id })!;
-  for (const page of pages(cache)) cache.link(page.connection, "nodes", without(key, page, info));
+  const key = taskKey(cache, id);
+  removeWhere((task) => task === key, cache, info);
+}
+
+/** Have a list gone, and its tasks with it. */
+function removeList(cache: Cache, info: ResolveInfo, id: string) {
+  const key = listKey(cache, id);
+  removeWhere((task) => cache.resolve(task, "list") === key, cache, info);
+  cache.updateQuery({ query: ListsDocument }, (kept) => {
+    if (kept) kept.lists.nodes = kept.lists.nodes.filter((list) => list.id !== id);
+    return kept;
+  });
+  invalidateCounts(cache);
+}
+
+function removeWhere(isGone: (task: string) => boolean, cache: Cache, info: ResolveInfo) {
+  for (const page of pages(cache)) {
+    cache.link(page.connection, "nodes", without(isGone, page, info));
+  }
 }
 
 /** A page's other tasks. What the server has not heard of shows for now, and is in nothing that stays. */
-function without(key: string, { tasks }: Page, info: ResolveInfo) {
-  return tasks.filter((task) => task !== key && (info.optimistic || !task.includes(UNSENT)));
+function without(isGone: (task: string) => boolean, { tasks }: Page, info: ResolveInfo) {
+  return tasks.filter((task) => !isGone(task) && (info.optimistic || !task.includes(UNSENT)));
 }
 
 /** Have the counts fetched again; until the server has answered, show what they will be. */
-function recount(cache: Cache, info: ResolveInfo, change: Partial<Record<TaskStatus, number>>) {
-  if (info.optimistic) {
+function recount(
+  cache: Cache,
+  info: ResolveInfo,
+  taskId: string,
+  change: Partial<Record<TaskStatus, number>>,
+) {
+  if (!info.optimistic) return invalidateCounts(cache);
+  const list = cache.resolve(taskKey(cache, taskId), "list") as string | null;
+  const itsPlace = list ? within(cache.resolve(list, "id") as string) : INBOX;
+  for (const where of [EVERYWHERE, itsPlace]) {
     for (const status of STATUSES) {
-      cache.updateQuery({ query: CountDocument, variables: { status } }, (count) => {
+      cache.updateQuery({ query: CountDocument, variables: { status, ...where } }, (count) => {
         if (count) count.tasks.totalCount += change[status] ?? 0;
         return count;
       });
     }
-  } else {
-    for (const list of lists(cache).filter(isCount)) cache.invalidate("Query", list.key);
   }
+  cache.updateQuery({ query: ListsDocument }, (kept) => {
+    const its = kept?.lists.nodes.find(({ id }) => id === itsPlace.listId);
+    if (its) its.pendingCount += change.PENDING ?? 0;
+    return kept;
+  });
+}
+
+function invalidateCounts(cache: Cache) {
+  cache.invalidate("Query", "lists", { first: 100 });
+  for (const count of fetched(cache).filter(isCount)) cache.invalidate("Query", count.key);
 }

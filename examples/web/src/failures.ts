@@ -1,12 +1,14 @@
 // What went wrong, in words for people.
 import type { CombinedError } from "urql";
 
+/** What came of a change. */
+export type Outcome =
+  | { __typename: string; message?: string; issues?: { path: string[]; message: string }[] }
+  | null
+  | undefined;
+
 /** What is wrong with one of a form's values, by the issues of an `InvalidInput`. */
-export function issueOf(
-  outcome:
-    { __typename: string; issues?: { path: string[]; message: string }[] } | null | undefined,
-  name: string,
-): string | undefined {
+export function issueOf(outcome: Outcome, name: string): string | undefined {
   return outcome?.issues?.find(({ path }) => path[0] === name)?.message;
 }
 
@@ -29,7 +31,12 @@ export function isTemporary({ networkError, graphQLErrors }: CombinedError): boo
 }
 
 export const UNREACHABLE = "The server cannot be reached.";
-export const NOT_DONE = "This could not be done.";
+
+/** Why a change was not made, in one sentence. */
+export function reasonOf(outcome: Outcome, error: CombinedError | undefined): string {
+  if (error) return sentence(error);
+  return outcome?.issues?.[0]?.message ?? outcome?.message ?? "This could not be done.";
+}
 
 /** What to say of a request that had no result. */
 export function sentence(error: CombinedError): string {

@@ -68,7 +68,7 @@ export function createLive(url: string, getToken: () => Promise<string | null>) 
       return socket.subscribe<any>(request, {
         ...sink,
         next: (result) => {
-          request.variables.after = result.data?.taskChanges?.cursor ?? request.variables.after;
+          request.variables.after = result.data?.changes?.cursor ?? request.variables.after;
           sink.next(result);
         },
       });

@@ -178,7 +178,8 @@ BEGIN
         'tasks', moved);
 END $$;
 
--- The list of a task that is given one, or a parent: both must be there, and out of the trash.
+-- The list of a task that is given one, or a parent: both must be there, and out of the trash. Of
+-- several new tasks the detail of an error tells which one it was, by the id of the parent given.
 CREATE FUNCTION checked_list(owner text, task bigint, list bigint, parent bigint) RETURNS bigint
 LANGUAGE plpgsql AS $$
 DECLARE
@@ -196,13 +197,14 @@ BEGIN
     WHERE t.user_id = owner AND t.id = parent AND t.parent_id IS NULL AND t.deleted_at IS NULL
       AND t.id IS DISTINCT FROM task;
     IF NOT FOUND THEN
-        RAISE 'there is no such parent' USING ERRCODE = 'TD001';
+        RAISE 'there is no such parent' USING ERRCODE = 'TD001', DETAIL = parent;
     ELSIF list <> found_list OR list IS NOT NULL AND found_list IS NULL THEN
-        RAISE 'a subtask is in the list of its parent' USING ERRCODE = 'TD008';
+        RAISE 'a subtask is in the list of its parent'
+            USING ERRCODE = 'TD008', DETAIL = parent;
     ELSIF (SELECT count(*) FROM SCHEMA.tasks t
            WHERE t.user_id = owner AND t.parent_id = parent AND t.deleted_at IS NULL
              AND t.id IS DISTINCT FROM task) >= 100 THEN
-        RAISE 'a task has too many subtasks' USING ERRCODE = 'TD009';
+        RAISE 'a task has too many subtasks' USING ERRCODE = 'TD009', DETAIL = parent;
     END IF;
     UPDATE SCHEMA.tasks t SET has_subtasks = true
     WHERE t.user_id = owner AND t.id = parent AND NOT t.has_subtasks;

@@ -1,0 +1,19 @@
+"""The settings of a statement's transaction, which triggers read."""
+
+from collections.abc import Mapping
+
+from models.quota import Quota
+
+_NO_LIMIT = 2**63 - 1
+"""The greatest value of PostgreSQL's bigint."""
+
+
+def at(place: str | None) -> Mapping[str, str]:
+    """Return the setting by which a thing gets its place, where there is one."""
+    return {} if place is None else {"app.place": place}
+
+
+def within(quota: Quota) -> Mapping[str, str]:
+    """Return the setting by which a statement may not go beyond the quota."""
+    most = (_NO_LIMIT if limit is None else limit for limit in (quota.tasks, quota.bytes))
+    return {"app.quota": " ".join(map(str, most))}
