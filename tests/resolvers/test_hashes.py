@@ -23,6 +23,7 @@ from graphql_schema.inputs import (
 )
 from graphql_schema.list_inputs import CreateListInput, ListPlace, MoveListInput
 from graphql_schema.mutation_input import MutationInput
+from graphql_schema.places import MoveTaskInput, TaskPlace
 from graphql_schema.types import TaskPriority
 from resolvers.idempotency import _digest, _digests
 
@@ -142,6 +143,21 @@ class WithNewFields(ToggleTaskInput):
 
 # The name is in the hash.
 WithNewFields.__name__ = ToggleTaskInput.__name__
+
+
+def test_moves_that_differ_have_different_hashes() -> None:
+    seven, eight = ID("7"), ID("8")
+    moves = [
+        MoveTaskInput(id=seven),
+        MoveTaskInput(id=seven, list_id=None),
+        MoveTaskInput(id=seven, parent_id=None),
+        MoveTaskInput(id=seven, parent_id=eight),
+        MoveTaskInput(id=seven, place=TaskPlace(first=True)),
+        MoveTaskInput(id=seven, place=TaskPlace(last=True)),
+        MoveTaskInput(id=seven, place=TaskPlace(before=eight)),
+        MoveTaskInput(id=seven, place=TaskPlace(after=eight)),
+    ]
+    assert len({_digest(move) for move in moves}) == len(moves)
 
 
 def test_a_new_field_that_is_left_out_changes_no_hash() -> None:
