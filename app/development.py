@@ -25,6 +25,9 @@ DEMO_TASKS = [
     ("Try a mutation in GraphiQL", "createTask, toggleTask, updateTask, deleteTask.", False),
     ("Point your frontend at this server", None, False),
 ]
+DEMO_SUBTASKS = {
+    "Start the server": ("Install uv", "Open GraphiQL"),
+}
 
 DEMO_LISTS: Mapping[str, Sequence[Mapping[str, Any]]] = {
     "Home": [
@@ -135,9 +138,14 @@ async def _add_demo_tasks(settings: Settings, token: str) -> None:
                 in_list = [{**_dated(task), "listId": made["id"]} for task in tasks]
                 await execute(ADD_TASKS, {"tasks": in_list})
         for title, description, completed in DEMO_TASKS:
-            added = await execute(ADD_TASK, {"title": title, "description": description})
-            if completed and added.get("createTask"):
-                await execute(TOGGLE_TASK, {"id": added["createTask"]["id"]})
+            task = {"title": title, "description": description}
+            added = (await execute(ADD_TASK, task)).get("createTask")
+            if not added:
+                continue
+            for below in DEMO_SUBTASKS.get(title, ()):
+                await execute(ADD_TASK, {"title": below, "parentId": added["id"]})
+            if completed:
+                await execute(TOGGLE_TASK, {"id": added["id"]})
 
 
 def _dated(task: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -299,7 +299,7 @@ def check_order(
         raise BadUserInput(
             "The order by COMPLETED_AT needs the filter `status: COMPLETED`, which is missing."
         )
-    is_in_one = is_in_one or (filter is not None and filter.has_container)
+    is_in_one = is_in_one or bool(filter and filter.has_container)
     if field is TaskOrderField.POSITION and not is_in_one:
         raise BadUserInput(
             "The order by POSITION needs the filter `listId`, `inbox: true` or `parentId`, which "

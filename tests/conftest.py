@@ -75,6 +75,12 @@ def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.Tes
 
 
 @pytest.fixture(scope="session")
+def long(request: pytest.FixtureRequest) -> bool:
+    """Whether far more is to be tried."""
+    return bool(request.config.getoption("--long"))
+
+
+@pytest.fixture(scope="session")
 def server(database: Database) -> Iterator[Server]:
     """The application, as in production, for all tests of a worker: each makes its own users."""
     settings = settings_for(database.server_url, migration_database_url=database.superuser_url)

@@ -217,4 +217,44 @@ query Today($today: Date!) {
     {"today": ANY_DAY},
 )
 
-EXAMPLES = (LIST, CREATE, UPDATE, CONFLICT, BADGE, SEARCH, LISTS, TODAY, LIVE)
+SUBTASKS = Example(
+    """\
+# Tasks at the top, with their subtasks,
+# all of which are read at once.
+query Subtasks($filter: TaskFilter) {
+  tasks(filter: $filter) {
+    nodes {
+      title
+      subtaskCount
+      subtasks {
+        id
+        title
+        completed
+      }
+    }
+  }
+}""",
+    {"filter": {"level": "TOP"}},
+)
+MOVE = Example(
+    """\
+# To the top of its siblings. Try last,
+# or before or after another's id.
+mutation MoveTask($input: MoveTaskInput!) {
+  moveTask(input: $input) {
+    ... on Task {
+      title
+      position
+    }
+    ... on UserError {
+      message
+    }
+  }
+}""",
+    {"input": {"id": ANY_TASK, "place": {"first": True}}},
+)
+
+EXAMPLES = (
+    *(LIST, CREATE, UPDATE, CONFLICT, BADGE, SEARCH, LISTS, TODAY, LIVE),
+    *(SUBTASKS, MOVE),
+)

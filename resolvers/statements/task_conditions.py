@@ -119,7 +119,7 @@ class Shape(NamedTuple):
 
     def conditions(self) -> Iterator[Condition]:
         is_live = self.trash is TaskTrash.EXCLUDE
-        if self.is_walked:
+        if "ids" not in self.given:
             yield TASK.is_live if is_live else TASK.is_in_trash
         else:
             # Not as indexes have it: PostgreSQL would look for the ids in one of an order.

@@ -20,6 +20,7 @@ from tests.api import (
     running_server,
     settings_for,
 )
+from tests.containers import Lists, make
 from tests.databases import Database
 
 
@@ -69,6 +70,34 @@ def test_a_query_sends_no_more_statements_than_it_needs(
     user = server.user()
     for _ in range(3):
         user.create()
+    del sent[:]
+    user.data(query)
+    assert len(sent) == statements, sent
+
+
+RELATED = "list { id name } parent { id title } subtaskCount subtasks { id title }"
+
+
+@pytest.mark.parametrize(
+    ("query", "statements"),
+    [
+        (f"{{ tasks {{ nodes {{ id {RELATED} }} }} }}", 5),
+        (f"{{ tasks {{ edges {{ node {{ {RELATED} subtasks {{ parent {{ id }} }} }} }} }} }}", 6),
+        ("{ tasks(filter: {level: TOP}) { nodes { id list { id } } } }", 2),
+        ("{ tasks(filter: {level: SUBTASKS}) { nodes { id subtasks { id } subtaskCount } } }", 1),
+        ("{ tasks(filter: {inbox: true, level: TOP}) { nodes { id list { id } } } }", 2),
+        (f"{{ taskChanges {{ nodes {{ task {{ {RELATED} }} }} }} }}", 5),
+        ("{ tasks { nodes { open: subtaskCount(status: PENDING) subtaskCount } } }", 3),
+    ],
+)
+def test_what_fifty_tasks_refer_to_is_read_at_once(
+    server: Server, sent: list[str], query: str, statements: int
+) -> None:
+    user = server.user()
+    lists = Lists(server, user)
+    for home in (lists.make(), lists.make(), None):
+        parents = [make(user, listId=home)["id"] for _ in range(3)]
+        user.create_many(*({"title": "x", "parentId": parents[n % 3]} for n in range(14)))
     del sent[:]
     user.data(query)
     assert len(sent) == statements, sent

@@ -13,11 +13,11 @@ import pytest
 
 from app.database.embedded import EmbeddedPostgres
 from graphql_schema.connections import NO_DATE, Cursor
-from graphql_schema.filters import OrderDirection, TaskOrderField
+from graphql_schema.filters import OrderDirection, TaskLevel, TaskOrderField
 from graphql_schema.types import TaskStatus
 from models.instant import Instant
 from models.user import UserId
-from resolvers.statements import label_pages, lookups, task_pages
+from resolvers.statements import label_pages, lookups, related, task_pages
 from resolvers.statements.task_conditions import Conditions
 from resolvers.statements.task_pages import Page
 from tests.counts import Count
@@ -32,7 +32,7 @@ BIG = UserId("big")
 TASKS = """
 INSERT INTO tasks (user_id, id, title, title_key, title_order, words, version, position,
                    created_at, updated_at, completed, completed_at, due_on, due_at, priority,
-                   labels)
+                   labels, list_id, parent_id)
 SELECT %(user)s, n, 'x', 'x', 'x', '', n, lpad(to_hex(n), 14, '0') || 'V',
        time, time, done, CASE WHEN done THEN time + interval '1 hour' END,
        day, coalesce(day + time '23:59:59.999999', 'infinity'),
@@ -40,7 +40,9 @@ SELECT %(user)s, n, 'x', 'x', 'x', '', n, lpad(to_hex(n), 14, '0') || 'V',
        array_remove(ARRAY[CASE WHEN other %% 5 < 2 THEN 'Common' END,
                           CASE WHEN other %% 40 = 3 THEN 'some' END,
                           CASE WHEN other %% 1200 = 6 THEN 'rare' END,
-                          'label ' || other %% 40], NULL)
+                          'label ' || other %% 40], NULL),
+       CASE WHEN dice %% 3 = 0 THEN 1 + dice %% 12 / 3 END,
+       CASE WHEN n %% 40 = 7 THEN n - n %% 1000 END
 FROM (SELECT n, dice, other, third, timestamptz '2026-01-01' + n * interval '1 min' AS time,
              dice %% 11 < 3 AS done,
              CASE WHEN dice %% 4 = 0 THEN date '2026-01-01' + (dice %% 700)::int END AS day
@@ -81,6 +83,10 @@ def due(**bounds: str) -> Conditions:
     return Conditions(PENDING, has_due_date=True, bounds=whole)
 
 
+MIDDLE = "00000000002328V"
+"""The place of the task 9,000."""
+
+
 class View(NamedTuple):
     """A page, which indexes it may be read from, and how many buffers it may take."""
 
@@ -93,6 +99,7 @@ class View(NamedTuple):
 
 
 BY_DUE, BY_PRIORITY, BY_ID = {"tasks_by_due"}, {"tasks_by_priority"}, {"tasks_pkey"}
+BY_POSITION, OF_PARENT = {"tasks_by_position"}, {"tasks_of_parent"}
 BY_CREATED_AT, BY_COMPLETED_AT = {"tasks_by_created_at"}, {"tasks_by_completed_at"}
 LABELS = {"task_labels_pkey"}
 
@@ -141,6 +148,38 @@ VIEWS: dict[str, View] = {
     "without a label": View(
         Conditions(labels_none=["common"]), CREATED_AT, DOWN, BY_CREATED_AT | LABELS, 110
     ),
+    "a list by hand": View(Conditions(list_id=2), POSITION, UP, BY_POSITION, 220),
+    "pending of a list by hand": View(
+        Conditions(PENDING, list_id=2), POSITION, DOWN, BY_POSITION, 110
+    ),
+    "a list by hand, behind a cursor": View(
+        Conditions(list_id=2), POSITION, UP, BY_POSITION, 220, Cursor(POSITION, MIDDLE, 9000)
+    ),
+    "the inbox by hand": View(Conditions(inbox=True), POSITION, UP, BY_POSITION, 220),
+    "the inbox by hand, behind a cursor": View(
+        Conditions(PENDING, inbox=True),
+        POSITION,
+        DOWN,
+        BY_POSITION,
+        110,
+        Cursor(POSITION, MIDDLE, 9000),
+    ),
+    "top of the inbox by hand": View(
+        Conditions(PENDING, inbox=True, level=TaskLevel.TOP), POSITION, UP, BY_POSITION, 110
+    ),
+    "the inbox, newest first": View(
+        Conditions(PENDING, inbox=True), CREATED_AT, DOWN, BY_CREATED_AT, 110
+    ),
+    **{
+        f"a list by {field.name}": View(Conditions(list_id=2), field, DOWN, BY_POSITION, 2_500)
+        for field in (CREATED_AT, TITLE, DUE, PRIORITY)
+    },
+    **{
+        f"subtasks of one by {field.name}": View(
+            Conditions(parent_id=5_000), field, UP, OF_PARENT, 60
+        )
+        for field in (CREATED_AT, DUE, POSITION)
+    },
     "completed, newest first": View(
         Conditions(COMPLETED), COMPLETED_AT, DOWN, BY_COMPLETED_AT, 110
     ),
@@ -214,6 +253,38 @@ def test_what_was_looked_up_is_read_by_its_ids(
             server, task_pages.tasks(BIG, page, limit=51, backward=False), prepared=prepared
         )
         assert is_in_bounds(plan, BY_ID | LABELS, 4 * size + 40), (buffers(plan), plan)
+
+
+@pytest.mark.parametrize("prepared", [True, False], ids=["for any values", "for these"])
+def test_what_tasks_refer_to_is_read_from_its_index(
+    server: psycopg.Connection[Any], prepared: bool
+) -> None:
+    parents = list(range(1_000, 21_000, 400))
+    for statement, index, most in (
+        (related.subtasks(BIG, parents, TaskStatus.ALL), OF_PARENT, 1_200),
+        (related.count_subtasks(BIG, parents, PENDING), OF_PARENT, 1_200),
+        (related.tasks_with_keys(BIG, parents), BY_ID, 250),
+        (lookups.tasks_in_inbox(BIG, PENDING, 1_001), BY_POSITION, 1_100),
+    ):
+        plan = plan_of(server, statement, prepared=prepared)
+        assert is_in_bounds(plan, index, most), (buffers(plan), indexes(plan), plan)
+
+
+def test_whether_a_list_has_more_is_seen_in_it(server: psycopg.Connection[Any]) -> None:
+    for field, value in ((CREATED_AT, Instant("2026-01-07 00:00:00+00")), (POSITION, MIDDLE)):
+        cursor = Cursor(field, value, 9)
+        page = Page(Conditions(list_id=2), field, UP, cursor, None)
+        for before in (True, False):
+            statement = task_pages.any_task_beyond(BIG, page, cursor, before=before)
+            plan = plan_of(server, statement)
+            assert is_in_bounds(plan, BY_POSITION, 2_500), (buffers(plan), indexes(plan), plan)
+
+
+def test_an_empty_list_is_seen_at_once(server: psycopg.Connection[Any]) -> None:
+    for field in (CREATED_AT, DUE, POSITION):
+        page = Page(Conditions(list_id=99), field, DOWN, None, None)
+        plan = plan_of(server, task_pages.tasks(BIG, page, limit=51, backward=False))
+        assert is_in_bounds(plan, BY_POSITION, 12), plan
 
 
 def test_priorities_are_counted_in_their_index(server: psycopg.Connection[Any]) -> None:

@@ -18,6 +18,7 @@ from app.http.websocket_messages import CloseCode
 from app.settings import Settings, SettingsError, read_settings
 from graphql_schema.errors import ErrorCode
 from tests.api import SECRET, Server
+from tests.containers import Lists
 from tests.repository import ROOT
 
 README = (ROOT / "README.md").read_text()
@@ -162,7 +163,7 @@ def test_the_first_query_gives_the_first_answer(server: Server) -> None:
 def test_the_queries_do_what_they_say(server: Server) -> None:
     user = server.user()
     queries = blocks("graphql", API)
-    page, late, add, rename, plan, tick_and_delete, add_many, *rest = queries
+    page, late, add, rename, plan, _, _, tick_and_delete, add_many, *rest = queries
     lists, new_list, add_once, changes, _ = rest
     one = user.data(add, title="Milk")["createTask"]
     two = user.data(add, title="Bread")["createTask"]
@@ -191,6 +192,19 @@ def test_the_queries_do_what_they_say(server: Server) -> None:
     assert user.data(plan, title="Cake")["createTask"]["labels"] == ["shopping"]
     made = user.data(add_many, tasks=[{"title": "Salt"}, {"title": "Rice"}])["createTasks"]
     assert [task["title"] for task in made["tasks"]] == ["Salt", "Rice"]
+
+
+def test_the_queries_of_lists_and_subtasks_do_what_they_say(server: Server) -> None:
+    below, behind = blocks("graphql", API)[5:7]
+    user = server.user()
+    one, other = user.create()["id"], user.create()["id"]
+    home = Lists(server, user).make("Home")
+    added = user.data(below, list=home, parent=one)
+    assert added["inList"]["list"] == {"id": home, "name": "Home"}
+    (child,) = added["below"]["parent"]["subtasks"]
+    assert child["title"] == "Pack the books"
+    moved = user.data(behind, id=one, other=other)["moveTask"]
+    assert (moved["id"], moved["list"], moved["parent"]) == (one, None, None)
 
 
 def test_the_script_hands_on_what_the_readme_says(tmp_path: Path) -> None:
