@@ -1,10 +1,11 @@
 """With nothing configured: an embedded database, migrated, and a user to try things out as."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from app.database.embedded import DATABASE, embedded_postgres
 from app.database.installation import complete_migration
@@ -28,6 +29,24 @@ DEMO_SUBTASKS = {
     "Start the server": ("Install uv", "Open GraphiQL"),
 }
 
+DEMO_LISTS: Mapping[str, Sequence[Mapping[str, Any]]] = {
+    "Home": [
+        {"title": "Water the plants", "dueOn": 0, "labels": ["garden"]},
+        {"title": "Pay the rent", "dueOn": -2, "priority": "URGENT"},
+        {"title": "Plan the holidays", "dueOn": 14, "priority": "LOW", "labels": ["someday"]},
+    ],
+    "Work": [
+        {"title": "Send the report", "dueOn": 0, "dueTime": "16:00", "priority": "HIGH"},
+        {"title": "Answer Ada", "dueOn": -1, "labels": ["mail"]},
+        {"title": "Tidy the wiki", "labels": ["someday"]},
+    ],
+}
+"""Lists and their tasks; `dueOn` is in days from the first start on."""
+
+ADD_LIST = (
+    "mutation ($input: CreateListInput!) { createList(input: $input) { ... on TaskList { id } } }"
+)
+ADD_TASKS = "mutation ($input: CreateTasksInput!) { createTasks(input: $input) { __typename } }"
 ADD_TASK = (
     "mutation ($input: CreateTaskInput!) { createTask(input: $input) { ... on Task { id } } }"
 )
@@ -108,20 +127,30 @@ async def _add_demo_tasks(settings: Settings, token: str) -> None:
     executor = Executor(schema, documents, budget=None)
     async with run(settings) as running:
         context = await running.get_context([f"Bearer {token}"])
+
+        async def execute(document: str, input: Mapping[str, object]) -> Any:  # noqa: ANN401 -- JSON
+            request = GraphQLRequest(document, None, {"input": input})
+            return (await executor.execute(request, context, record, may_write=True)).data or {}
+
+        for name, tasks in DEMO_LISTS.items():
+            made = (await execute(ADD_LIST, {"name": name})).get("createList")
+            if made:
+                in_list = [{**_dated(task), "listId": made["id"]} for task in tasks]
+                await execute(ADD_TASKS, {"tasks": in_list})
         for title, description, completed in DEMO_TASKS:
             task = {"title": title, "description": description}
-            result = await executor.execute(
-                GraphQLRequest(ADD_TASK, None, {"input": task}), context, record, may_write=True
-            )
-            if not result.data:
+            added = (await execute(ADD_TASK, task)).get("createTask")
+            if not added:
                 continue
-            id = result.data["createTask"]["id"]
-            more = [
-                (ADD_TASK, {"title": below, "parentId": id})
-                for below in DEMO_SUBTASKS.get(title, ())
-            ]
+            for below in DEMO_SUBTASKS.get(title, ()):
+                await execute(ADD_TASK, {"title": below, "parentId": added["id"]})
             if completed:
-                more.append((TOGGLE_TASK, {"id": id}))
-            for query, input in more:
-                request = GraphQLRequest(query, None, {"input": input})
-                await executor.execute(request, context, record, may_write=True)
+                await execute(TOGGLE_TASK, {"id": added["id"]})
+
+
+def _dated(task: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return a task with the day that its `dueOn` means."""
+    if "dueOn" not in task:
+        return task
+    day = datetime.now(UTC).date() + timedelta(days=task["dueOn"])
+    return {**task, "dueOn": day.isoformat()}

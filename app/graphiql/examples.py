@@ -6,6 +6,8 @@ from typing import Any
 
 ANY_TASK = "the id of a task, from the first tab"
 """A placeholder: the page puts in the id of one of the user's tasks, if there is one."""
+ANY_DAY = "2026-01-31"
+"""A placeholder: the page puts in the day it is where its reader is."""
 ANY_OLD_VERSION = 0
 """A placeholder: the page puts in the version that the task had before its last change."""
 
@@ -144,19 +146,75 @@ LIVE = Example(
 # Run this, then change a task in another tab
 # or window: it shows here at once.
 subscription FollowChanges {
-  taskChanges {
+  changes {
     cursor
     node {
-      taskId
-      task {
-        title
-        completed
-        version
+      kind
+      id
+      node {
+        ... on Task {
+          title
+          completed
+          version
+        }
+        ... on TaskList {
+          name
+          version
+        }
       }
     }
   }
 }""",
     {},
+)
+LISTS = Example(
+    """\
+# Your lists, in the order by hand, with
+# what is at the top of each.
+query Lists($first: Int) {
+  lists(first: $first) {
+    totalCount
+    nodes {
+      id
+      name
+      pendingCount
+      tasks(
+        first: 3
+        orderBy: { field: POSITION, direction: ASC }
+      ) {
+        nodes {
+          title
+          completed
+        }
+      }
+    }
+  }
+}""",
+    {"first": 10},
+)
+TODAY = Example(
+    """\
+# What is due today, and what is late.
+# The server has no day of its own: you say it.
+query Today($today: Date!) {
+  tasks(
+    filter: {
+      status: PENDING
+      dueOn: { through: $today }
+    }
+    orderBy: { field: DUE, direction: ASC }
+  ) {
+    totalCount
+    nodes {
+      title
+      dueOn
+      dueTime
+      priority
+      labels
+    }
+  }
+}""",
+    {"today": ANY_DAY},
 )
 
 SUBTASKS = Example(
@@ -196,4 +254,7 @@ mutation MoveTask($input: MoveTaskInput!) {
     {"input": {"id": ANY_TASK, "place": {"first": True}}},
 )
 
-EXAMPLES = (LIST, CREATE, UPDATE, CONFLICT, BADGE, SEARCH, LIVE, SUBTASKS, MOVE)
+EXAMPLES = (
+    *(LIST, CREATE, UPDATE, CONFLICT, BADGE, SEARCH, LISTS, TODAY, LIVE),
+    *(SUBTASKS, MOVE),
+)

@@ -13,7 +13,7 @@ from graphql import build_schema, parse, validate
 from websockets import frames
 
 from app.cli import COMMANDS, imported
-from app.development import DEMO_TASKS
+from app.development import DEMO_LISTS, DEMO_TASKS
 from app.http.websocket_messages import CloseCode
 from app.settings import Settings, SettingsError, read_settings
 from graphql_schema.errors import ErrorCode
@@ -151,6 +151,8 @@ def test_the_code_for_better_auth_is_what_the_tests_run() -> None:
 
 def test_the_first_query_gives_the_first_answer(server: Server) -> None:
     user = server.user()
+    for listed in (task for tasks in DEMO_LISTS.values() for task in tasks):
+        user.create(listed["title"])
     for title, description, completed in DEMO_TASKS:
         task = user.create(title, description=description)
         if completed:

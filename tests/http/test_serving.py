@@ -119,7 +119,7 @@ def test_with_nothing_configured_it_serves_and_stops_with_its_postgres(
         token = re.search(r"Token +(\S+)", server.said)
         assert token is not None
         answer = server.ask(token[1], "{ me { name } tasks { totalCount } }").json()
-        assert answer == {"data": {"me": {"name": "Demo"}, "tasks": {"totalCount": 3}}}
+        assert answer == {"data": {"me": {"name": "Demo"}, "tasks": {"totalCount": 11}}}
         assert postgres_of(data_folder)
         assert server.stop(stop) == 0
     assert "Traceback" not in server.said
@@ -129,7 +129,7 @@ def test_with_nothing_configured_it_serves_and_stops_with_its_postgres(
     with started(["todo-api", "serve", "--port", "{port}"], {}, data_folder) as server:
         server.wait_until_ready()
         assert server.ask(token[1], "{ tasks { totalCount } }").json()["data"]["tasks"] == {
-            "totalCount": 3
+            "totalCount": 11
         }
 
 

@@ -38,8 +38,15 @@ VALUES: dict[str, Any] = {
 
 
 def changes_with(parameter: str) -> list[str]:
-    """Return the names of the statements that take a parameter."""
-    return [n for n, f in STATEMENTS.items() if parameter in inspect.signature(f).parameters]
+    """Return the names of the statements that change tasks and take a parameter."""
+    return [
+        name
+        for name, function in STATEMENTS.items()
+        if parameter in inspect.signature(function).parameters
+        and function.__module__ == tasks.__name__
+        # It says where a task goes, and is not of its values.
+        and name != "move_task"
+    ]
 
 
 OF_ONE = changes_with("expected_version")

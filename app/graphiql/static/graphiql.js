@@ -48,7 +48,9 @@ function tabOf({ query, variables }, task) {
   const input = { ...variables.input };
   if (task && "id" in input) input.id = task.id;
   if (task && "expectedVersion" in input) input.expectedVersion = task.version - 1;
-  const filled = variables.input ? { ...variables, input } : variables;
+  const filled = variables.input ? { ...variables, input } : { ...variables };
+  // In Sweden a day is written as the API has it.
+  if ("today" in filled) filled.today = new Date().toLocaleDateString("sv-SE");
   return { query, variables: JSON.stringify(filled, null, 2) };
 }
 
