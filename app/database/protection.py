@@ -90,7 +90,8 @@ EXPECTED: dict[Key, str] = {
     ),
     ("tasks", "trigger c_take_subtasks_along"): (
         "enabled CREATE TRIGGER c_take_subtasks_along AFTER UPDATE OF completed, deleted_at, "
-        "list_id ON tasks FOR EACH ROW WHEN (new.has_subtasks) EXECUTE FUNCTION take_subtasks_along()"
+        "list_id ON tasks FOR EACH ROW WHEN (new.has_subtasks) "
+        "EXECUTE FUNCTION take_subtasks_along()"
     ),
     ("tasks", "trigger note_what_is_gone"): (
         "enabled CREATE TRIGGER note_what_is_gone AFTER DELETE ON tasks REFERENCING OLD TABLE AS "
