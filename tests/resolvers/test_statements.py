@@ -123,8 +123,8 @@ def places(database: Database) -> Places:
         # Some are in lists, and below the first one; the others are in the inbox.
         connection.execute(
             "UPDATE tasks SET position = to_char(version - 1, 'FM00'), "
-            "list_id = CASE WHEN version %% 8 < 5 THEN %s END, "
-            "parent_id = CASE WHEN version %% 8 = 4 THEN %s END WHERE user_id = %s",
+            "list_id = CASE WHEN version %% 8 BETWEEN 1 AND 4 AND version <> 2 THEN %s END, "
+            "parent_id = CASE WHEN version IN (4, 9, 25, 28) THEN %s END WHERE user_id = %s",
             [rows[4][0], rows[0][0], VICTIM],
         )
         # A list for each task, with its id.
