@@ -123,8 +123,8 @@ def places(database: Database) -> Places:
         # Some are in lists, and below the first one; the others are in the inbox.
         connection.execute(
             "UPDATE tasks SET position = to_char(version - 1, 'FM00'), "
-            "list_id = CASE WHEN version %% 8 < 5 THEN %s END, "
-            "parent_id = CASE WHEN version %% 8 = 4 THEN %s END WHERE user_id = %s",
+            "list_id = CASE WHEN version %% 8 BETWEEN 1 AND 4 THEN %s END, "
+            "parent_id = CASE WHEN version %% 8 IN (4, 5) THEN %s END WHERE user_id = %s",
             [rows[4][0], rows[0][0], VICTIM],
         )
         # A list for each task, with its id.
@@ -179,7 +179,7 @@ def conditions(places: Places) -> Iterator[Conditions]:
         yield Conditions(trash=trash, labels_all=["home"], labels_any=["HOME", "x"])
         yield Conditions(trash=trash, labels_none=["unknown"])
         yield Conditions(trash=trash, list_id=places.keys[4])
-        yield Conditions(trash=trash, inbox=True, level=TaskLevel.TOP)
+    yield Conditions(inbox=True)
     yield Conditions(parent_id=places.key, level=TaskLevel.SUBTASKS)
     yield Conditions(
         TaskStatus.PENDING, ids=places.keys, search="vic", bounds={"created_from": long_ago}
@@ -413,7 +413,8 @@ def is_plain(statement: Statement[Any]) -> bool:
         return False
     table, owner = found
     named = re.findall(r"\b(?:INTO|FROM|JOIN|UPDATE) (\w+)", text)
-    owned = text.count(f"{table}.user_id = $") + text.count("INSERT INTO")
+    names = (f"{table}.user_id = $", "parent.user_id = $", "INSERT INTO")
+    owned = sum(map(text.count, names))
     return (
         owner == statement.sql.parameters.index("owner") + 1
         and set(named) == {table}
