@@ -179,7 +179,7 @@ def conditions(places: Places) -> Iterator[Conditions]:
         yield Conditions(trash=trash, labels_all=["home"], labels_any=["HOME", "x"])
         yield Conditions(trash=trash, labels_none=["unknown"])
         yield Conditions(trash=trash, list_id=places.keys[4])
-        yield Conditions(trash=trash, inbox=True, level=TaskLevel.TOP)
+    yield Conditions(inbox=True)
     yield Conditions(parent_id=places.key, level=TaskLevel.SUBTASKS)
     yield Conditions(
         TaskStatus.PENDING, ids=places.keys, search="vic", bounds={"created_from": long_ago}
@@ -418,8 +418,10 @@ def is_plain(statement: Statement[Any]) -> bool:
     table, owner = found
     changed = re.findall(r"\b(?:INSERT INTO|DELETE FROM|UPDATE) (\w+)", text)
     named = re.findall(r"\b(?:INTO|FROM|JOIN|UPDATE) (\w+)\b(?! ?\()", text)
-    named += ["tasks"] * text.count("INSERT INTO tasks (")
+    named += changed * text.startswith("INSERT")
+    aliases = {alias: of for of, alias in re.findall(r"\b(?:FROM|JOIN) (\w+) AS (\w+)\b", text)}
     owned = re.findall(rf"\b(\w+)\.user_id = \${owner}\b", text)
+    owned = [aliases.get(name, name) for name in owned]
     owned += changed * text.startswith("INSERT")
     return (
         owner == statement.sql.parameters.index("owner") + 1
