@@ -311,6 +311,8 @@ class TaskLabel(SQLModel, table=True):
             ["user_id", "task_id"],
             ["tasks.user_id", "tasks.id"],
             ondelete="CASCADE",
+            deferrable=True,
+            initially="DEFERRED",
             name="task_labels_task_fkey",
         ),
         Index("task_labels_of_task", "user_id", "task_id"),

@@ -84,10 +84,6 @@ EXPECTED: dict[Key, str] = {
         "enabled CREATE TRIGGER b_note_new_task BEFORE INSERT ON tasks "
         "FOR EACH ROW EXECUTE FUNCTION note_new_task()"
     ),
-    ("tasks", "trigger c_note_labels"): (
-        "enabled CREATE TRIGGER c_note_labels AFTER INSERT ON tasks FOR EACH ROW "
-        "WHEN (new.labels <> '{}'::text[]) EXECUTE FUNCTION note_labels()"
-    ),
     ("tasks", "trigger c_take_subtasks_along"): (
         "enabled CREATE TRIGGER c_take_subtasks_along AFTER UPDATE OF completed, deleted_at, "
         "list_id ON tasks FOR EACH ROW WHEN (new.has_subtasks) "
@@ -161,7 +157,7 @@ EXPECTED: dict[Key, str] = {
     ("", "function length_of"): "callable 03dd5e7a33b369f091b3a098a31cd354",
     ("", "function label_key"): "callable 089f7c34b6ab91119998e4b1d2f8bae3",
     ("", "function spelled"): "callable 4a3c9bd858575b106a88bc34ec3af56b",
-    ("", "function note_new_task"): "callable 4b8c2f33090be4bbf29e918376995adc",
+    ("", "function note_new_task"): "callable 1ba6fe3561fc4b09c5babc429bfdcde7",
     ("", "function note_changed_task"): "callable f8847f7b512e33dd14175f3014e033da",
     ("", "function stored_by"): "callable d298e61bbe0f53fda778afb8a7a6df83",
     ("", "function take_next_number"): "callable 30a9baaddae0e5f903f6a9b6201e9aae",
@@ -182,7 +178,6 @@ EXPECTED: dict[Key, str] = {
         f"{_AS_OWNER} set {_SEARCH_PATH} 85cbd8dace58fb51d0274219f19ecc8e"
     ),
     ("", "function add_labels"): "callable 3c0e4994f48aab4ffeeae4b39494539f",
-    ("", "function note_labels"): "callable 8c54bb2a4b122574927e806a1f638c2c",
     ("", "function note_what_is_gone"): (
         f"{_AS_OWNER} set {_SEARCH_PATH} 3eaeee5a3edbf0aa9def6ac67e1eb319"
     ),

@@ -128,6 +128,7 @@ def attempt(connection: Connection, statement: str) -> str | None:
         try:
             with connection.transaction():
                 connection.execute(statement)
+                connection.execute("SET CONSTRAINTS ALL IMMEDIATE")
         except psycopg.Error as error:
             return error.sqlstate
     return None

@@ -182,3 +182,10 @@ def test_a_search_finds_labels(server: Server) -> None:
     assert (found("shopping"), found("groceries")) == ([id], [])
     user.update_many(ids=[id], removeLabels=["shopping"])
     assert (found("shopping"), found("milk")) == ([], [id])
+
+
+def test_tasks_that_are_made_together_are_spelled_alike(server: Server) -> None:
+    user = server.user()
+    new = [{"title": str(n), "labels": [label]} for n, label in enumerate(("Work", "WORK", "work"))]
+    made = user.create_many(*new)["tasks"]
+    assert [task["labels"] for task in made] == [["Work"]] * 3

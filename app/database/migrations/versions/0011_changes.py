@@ -95,7 +95,6 @@ FUNCTIONS = (
     "spelled(text, text[])",
     "note_new_task()",
     "note_changed_task()",
-    "note_labels()",
     "add_labels(text, bigint, text[])",
     "stored_by(text)",
     "take_next_number(text, integer)",
@@ -120,8 +119,6 @@ TRIGGERS = [
     "EXECUTE FUNCTION note_new_task()",
     "CREATE TRIGGER b_note_changed_task BEFORE UPDATE ON tasks FOR EACH ROW "
     "EXECUTE FUNCTION note_changed_task()",
-    "CREATE TRIGGER c_note_labels AFTER INSERT ON tasks FOR EACH ROW "
-    "WHEN (NEW.labels <> '{}') EXECUTE FUNCTION note_labels()",
     "CREATE TRIGGER c_take_subtasks_along AFTER UPDATE OF completed, deleted_at, list_id ON tasks "
     "FOR EACH ROW WHEN (NEW.has_subtasks) EXECUTE FUNCTION take_subtasks_along()",
     "CREATE TRIGGER b_note_new_list BEFORE INSERT ON task_lists FOR EACH ROW "
@@ -254,7 +251,6 @@ def downgrade() -> None:
         "DROP TRIGGER a_lock_owner ON tasks",
         "DROP TRIGGER b_note_new_task ON tasks",
         "DROP TRIGGER b_note_changed_task ON tasks",
-        "DROP TRIGGER c_note_labels ON tasks",
         "DROP TRIGGER c_take_subtasks_along ON tasks",
         "DROP TABLE task_labels, task_lists",
         storage.FUNCTIONS,

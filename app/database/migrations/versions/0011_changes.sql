@@ -174,6 +174,10 @@ BEGIN
         + octet_length(array_to_string(NEW.labels, '')),
         NEW.id, NEW.version) AS taken;
     NEW.version := coalesce(NEW.version, number);
+    IF NEW.labels <> '{}' AND NEW.deleted_at IS NULL THEN
+        -- Before the row is there: the next one of the same statement is to be spelled alike.
+        PERFORM SCHEMA.add_labels(NEW.user_id, NEW.id, NEW.labels);
+    END IF;
     NEW.position := CASE WHEN current_setting('app.place', true) <> ''
         THEN SCHEMA.key_of_task(NEW.user_id, NEW.list_id, NEW.parent_id, NULL)
         ELSE coalesce(NEW.position, lpad(to_hex(place), 14, '0') || 'V') END;
@@ -302,16 +306,6 @@ BEGIN
         UPDATE SCHEMA.task_counters c SET bytes = c.bytes + growth WHERE c.user_id = NEW.user_id;
     END IF;
     RETURN NEW;
-END $$;
-
--- The rows of task_labels of a new task, to which they refer.
-CREATE FUNCTION note_labels() RETURNS trigger
-LANGUAGE plpgsql AS $$
-BEGIN
-    IF NEW.deleted_at IS NULL THEN
-        PERFORM SCHEMA.add_labels(NEW.user_id, NEW.id, NEW.labels);
-    END IF;
-    RETURN NULL;
 END $$;
 
 CREATE OR REPLACE FUNCTION note_what_is_gone() RETURNS trigger

@@ -31,7 +31,7 @@ BEGIN
                             ELSE '' END, tgname))
     INTO switch_off, switch_on FROM pg_trigger
     WHERE tgrelid = 'tasks'::regclass AND NOT tgisinternal AND tgenabled <> 'D'
-      AND tgname NOT IN ('a_lock_owner', 'b_note_new_task', 'b_note_changed_task', 'c_note_labels',
+      AND tgname NOT IN ('a_lock_owner', 'b_note_new_task', 'b_note_changed_task',
                          'c_take_subtasks_along', 'note_what_is_gone');
     LOOP
         FOREACH switch IN ARRAY coalesce(switch_off, '{}') LOOP EXECUTE switch; END LOOP;
@@ -90,7 +90,9 @@ CONSTRAINTS = {
     ),
     "task_labels_task_fkey": (
         "task_labels",
-        "FOREIGN KEY (user_id, task_id) REFERENCES tasks (user_id, id) ON DELETE CASCADE",
+        # A trigger writes the labels of a new task before the task itself.
+        "FOREIGN KEY (user_id, task_id) REFERENCES tasks (user_id, id) ON DELETE CASCADE "
+        "DEFERRABLE INITIALLY DEFERRED",
     ),
 }
 
