@@ -31,7 +31,7 @@ from graphql_schema.places import moved, place_issues, placed
 from graphql_schema.types import TaskPriority
 from graphql_schema.values import changed_values, completion, given, new_key, new_values
 from models.database import Rule
-from models.label import one_label
+from models.label import one_label, spelled_alike
 from models.task import LABELS_MAX, TASK_FACTS
 
 EMPTIED_MAX = 10_000
@@ -87,8 +87,14 @@ class CreateTasksInput:
         return sizes or list(self._issues())
 
     def values(self) -> Sequence[Mapping[str, object]]:
-        """Return what is stored of each task, as `NewTask.values` does."""
-        return [task.values() for task in self.tasks]
+        """Return what is stored of each task, as `NewTask.values` does.
+
+        No trigger sees the labels of one when another of them is stored.
+        """
+        labels = spelled_alike(list(map(one_label, task.labels)) for task in self.tasks)
+        return [
+            {**task.values(), "labels": each} for task, each in zip(self.tasks, labels, strict=True)
+        ]
 
     def path_to(self, rule: Rule, key: str) -> list[str]:
         """Return the path to the first task that may break a rule; to all where none is found.

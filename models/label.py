@@ -1,6 +1,7 @@
 """Labels: how one is stored, and what none may have in it."""
 
 import re
+from collections.abc import Iterable, Sequence
 from unicodedata import category, normalize
 
 from models.text import BLANK_LETTERS
@@ -18,6 +19,17 @@ _UNSEEN = ("Cf", "Mn", "Me")
 def one_label(text: str) -> str:
     """Return a label as it is stored: composed, without white space around it, else as spaces."""
     return normalize("NFC", _SPACES.sub(" ", text).strip(" "))
+
+
+def spelled_alike(many: Iterable[Sequence[str]]) -> list[list[str]]:
+    """Return the labels of several tasks, each spelled as the first of them has it."""
+    spellings = dict[str, str]()
+    return [[spellings.setdefault(_key(label), label) for label in labels] for labels in many]
+
+
+def _key(label: str) -> str:
+    """Return what labels are compared by, as `label_key` of the database does."""
+    return normalize("NFKC", normalize("NFKC", label).casefold())
 
 
 def can_be_read(label: str) -> bool:

@@ -55,6 +55,14 @@ def test_labels_have_limits(server: Server, given: list[str], found: list[tuple[
     assert issues(many) == [(path.replace("labels", "removeLabels"), code) for path, code in found]
 
 
+def test_labels_of_tasks_made_together_are_spelled_alike(server: Server) -> None:
+    user = server.user()
+    user.create(labels=["Work"])
+    many = [["a", "ß"], ["A", "SS", "b"], ["\uff41", "B", "work"]]
+    made = user.create_many(*({"title": "x", "labels": each} for each in many))["tasks"]
+    assert [task["labels"] for task in made] == [["a", "ß"], ["a", "ß", "b"], ["a", "b", "Work"]]
+
+
 def test_a_label_is_spelled_as_on_other_tasks(server: Server) -> None:
     user = server.user()
     first = user.create(labels=["Work"])["id"]
