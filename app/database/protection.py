@@ -158,7 +158,7 @@ EXPECTED: dict[Key, str] = {
     ("", "function label_key"): "callable 089f7c34b6ab91119998e4b1d2f8bae3",
     ("", "function spelled"): "callable 4a3c9bd858575b106a88bc34ec3af56b",
     ("", "function note_new_task"): "callable 1ba6fe3561fc4b09c5babc429bfdcde7",
-    ("", "function note_changed_task"): "callable f8847f7b512e33dd14175f3014e033da",
+    ("", "function note_changed_task"): "callable 04179d486f731e3e7ac255d9f119bc21",
     ("", "function stored_by"): "callable d298e61bbe0f53fda778afb8a7a6df83",
     ("", "function take_next_number"): "callable 30a9baaddae0e5f903f6a9b6201e9aae",
     ("", "function check_id"): "callable 26defe3a89d4f1e982ccc1c1bef1e5c1",

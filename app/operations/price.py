@@ -59,9 +59,6 @@ A few subtasks are usual, and a hundred are possible.
 
 COUNT_FIELD, FILTER = "totalCount", "filter"
 
-PAGE_FIELDS = {"nodes", "edges", "pageInfo", COUNT_FIELD}
-"""The fields of a page."""
-
 LOOKUP_FIELDS = ("search", "priorities")
 """The conditions of a filter, besides those with members, by which tasks are looked up."""
 
@@ -145,7 +142,8 @@ class Prices:
 
     def _writing(self, field: FieldNode, below: Groups, selections: Selections) -> Cost:
         member = self._batches.get(field.name.value)
-        each = self._related(below, selections)
+        # What a batch returns as `tasks` is a list of those that are paid for, and no page.
+        each = self._related(below, selections, has_pages=member is None)
         each.points += selections.weight(below) - 1
         if member is None:
             each.points += WRITE_POINTS
@@ -185,13 +183,13 @@ class Prices:
             cost.parts.append(page)
         return cost
 
-    def _related(self, groups: Groups, selections: Selections) -> Cost:
+    def _related(self, groups: Groups, selections: Selections, *, has_pages: bool = True) -> Cost:
         """Return what is read besides an object: what it refers to, and pages of what it has."""
         cost = Cost()
         for fields in groups.values():
             name, below = fields[0].name.value, selections.below(fields)
-            # A list that a mutation returns may be called as a page is.
-            if name in self._lists and PAGE_FIELDS & {f[0].name.value for f in below.values()}:
+            # The labels of a task have the name of a page, and no fields.
+            if name in self._lists and below and has_pages:
                 cost.add(self._page(fields[0], below, selections))
                 continue
             if name.startswith("__"):

@@ -109,6 +109,23 @@ def test_what_tasks_refer_to_is_paid_for_each_of_them(
     assert cost_of(documents, f"mutation {{ {made} }} {fragment}", None) == 9 + points
 
 
+@pytest.mark.parametrize("has_arguments", [True, False])
+def test_a_page_of_which_nothing_is_selected_costs_as_much(
+    documents: Documents, has_arguments: bool
+) -> None:
+    arguments = '(first: 7, filter: {search: "x"})' if has_arguments else ""
+    page = f"tasks{arguments} {{ __typename }}"
+    cost = 1 + 7 + 12 if has_arguments else 1 + 50
+    assert cost_of(documents, f"{{ {page} }}", None) == cost
+    assert cost_of(documents, f'{{ list(id: "L1") {{ {page} }} }}', None) == 1 + cost
+    made = f'createList(input: {{name: "x"}}) {{ ... on TaskList {{ {page} }} }}'
+    assert cost_of(documents, f"mutation {{ {made} }}", None) == 10 + cost
+    # A list of what was made is paid for already.
+    many = 'createTasks(input: {tasks: [{title: "x"}]}) { ... on CreateTasksSuccess { %s } }'
+    for selected in ("tasks { __typename }", "tasks { id labels }"):
+        assert cost_of(documents, f"mutation {{ {many % selected} }}", None) == 5
+
+
 @pytest.mark.parametrize(
     ("query", "variables", "cost"),
     [

@@ -55,6 +55,14 @@ def test_labels_have_limits(server: Server, given: list[str], found: list[tuple[
     assert issues(many) == [(path.replace("labels", "removeLabels"), code) for path, code in found]
 
 
+def test_labels_of_tasks_made_together_are_spelled_alike(server: Server) -> None:
+    user = server.user()
+    user.create(labels=["Work"])
+    many = [["a", "ß"], ["A", "SS", "b"], ["\uff41", "B", "work"]]
+    made = user.create_many(*({"title": "x", "labels": each} for each in many))["tasks"]
+    assert [task["labels"] for task in made] == [["a", "ß"], ["a", "ß", "b"], ["a", "b", "Work"]]
+
+
 def test_a_label_is_spelled_as_on_other_tasks(server: Server) -> None:
     user = server.user()
     first = user.create(labels=["Work"])["id"]
@@ -182,10 +190,3 @@ def test_a_search_finds_labels(server: Server) -> None:
     assert (found("shopping"), found("groceries")) == ([id], [])
     user.update_many(ids=[id], removeLabels=["shopping"])
     assert (found("shopping"), found("milk")) == ([], [id])
-
-
-def test_tasks_that_are_made_together_are_spelled_alike(server: Server) -> None:
-    user = server.user()
-    new = [{"title": str(n), "labels": [label]} for n, label in enumerate(("Work", "WORK", "work"))]
-    made = user.create_many(*new)["tasks"]
-    assert [task["labels"] for task in made] == [["Work"]] * 3

@@ -100,13 +100,13 @@ def places(database: Database) -> Places:
             {"user": VICTIM},
         ).fetchall()
         connection.execute(
-            "INSERT INTO task_labels (user_id, key, task_id, name) SELECT user_id, 'home', id, "
-            "'Home' FROM tasks WHERE user_id = %s AND deleted_at IS NULL",
+            "INSERT INTO task_labels (user_id, key, task_id, name) SELECT user_id, 'victims', id, "
+            "'Victims' FROM tasks WHERE user_id = %s AND deleted_at IS NULL",
             [VICTIM],
         )
         # Not by triggers, which would give each task another version.
         connection.execute("SET LOCAL session_replication_role = replica")
-        connection.execute("UPDATE tasks SET labels = '{Home}' WHERE user_id = %s", [VICTIM])
+        connection.execute("UPDATE tasks SET labels = '{Victims}' WHERE user_id = %s", [VICTIM])
         for fact in facts_with(May.CLEAR):
             connection.execute(
                 f"UPDATE tasks SET {fact.name} = %s WHERE user_id = %s",
@@ -114,7 +114,7 @@ def places(database: Database) -> Places:
             )
         # Of the completed ones and the others some have a date, and some a priority.
         connection.execute(
-            "UPDATE tasks SET labels = '{Home}', priority = version / 8 %% 2, "
+            "UPDATE tasks SET labels = '{Victims}', priority = version / 8 %% 2, "
             "completed_at = CASE WHEN completed THEN created_at END, due_at = CASE WHEN "
             "version %% 8 < 4 THEN timestamp '2026-01-01' + version * interval '1 day' "
             "ELSE 'infinity' END WHERE user_id = %s",
@@ -176,7 +176,7 @@ def conditions(places: Places) -> Iterator[Conditions]:
     yield Conditions(priorities=[0, 1])
     yield Conditions(priorities=[0, 1], ids=places.keys)
     for trash in TaskTrash:
-        yield Conditions(trash=trash, labels_all=["home"], labels_any=["HOME", "x"])
+        yield Conditions(trash=trash, labels_all=["victims"], labels_any=["VICTIMS", "x"])
         yield Conditions(trash=trash, labels_none=["unknown"])
         yield Conditions(trash=trash, list_id=places.keys[4])
     yield Conditions(inbox=True)
@@ -245,9 +245,9 @@ def shapes_of(name: str, owner: UserId, places: Places) -> Iterator[Statement[An
         "expected_version": [None, 2 if name.startswith("restore_") else 1],
         "rows": [[{**NEW, **new}], [NEW, NEW]],
         "names": (
-            [{"from": "home", "to": "stolen"}]
+            [{"from": "victims", "to": "stolen"}]
             if "label" in name
-            else [{}, {"added": ["stolen"]}, {"added": ["stolen"], "removed": ["home"]}]
+            else [{}, {"added": ["stolen"]}, {"added": ["stolen"], "removed": ["victims"]}]
         ),
         "container": [
             {},
@@ -279,7 +279,7 @@ def shapes_of(name: str, owner: UserId, places: Places) -> Iterator[Statement[An
         "limit": [100_000],
         "after_version": [0, 5],
         "after": [None, "a"],
-        "label": ["home"],
+        "label": ["victims"],
         "asked": [["HOME"]],
         "rarest": [False, True],
         "priorities": [[1]],

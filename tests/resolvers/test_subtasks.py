@@ -200,6 +200,27 @@ def test_a_task_has_a_hundred_subtasks_and_no_more(user: Caller) -> None:
     assert related(user, parent)["subtaskCount"] == 100
 
 
+def test_what_is_restored_below_a_parent_that_is_full_comes_to_the_top(
+    user: Caller, lists: Lists
+) -> None:
+    parent = make(user, listId=(home := lists.make()))["id"]
+    many = [{"title": "x", "parentId": parent}] * 99
+    children = [task["id"] for task in user.create_many(*many)["tasks"]]
+    first, second = children[:2]
+    user.delete_many(ids=[first, second])
+    user.create_many(*many[:2])
+    restored = user.restore_many(ids=[second, first])
+    assert [task["id"] for task in restored["tasks"]] == [second, first]
+    assert related(user, parent)["subtaskCount"] == 100
+    assert [related(user, id)["list"] for id in (first, second)] == [{"id": home}] * 2
+    places = [related(user, id)["parent"] for id in (first, second)]
+    assert sorted(places, key=bool) == [None, {"id": parent}]
+    # All that went with their parent fit in.
+    user.delete(id=parent)
+    user.restore(id=parent)
+    assert related(user, parent)["subtaskCount"] == 100
+
+
 def test_tasks_made_offline_are_as_if_made_one_after_another(user: Caller, lists: Lists) -> None:
     home = lists.make()
     newest = make(user, listId=home)["id"]

@@ -206,9 +206,12 @@ BEGIN
             AND (OLD.deleted_at IS NOT NULL OR NEW.list_id IS DISTINCT FROM OLD.list_id
                  OR NEW.parent_id IS DISTINCT FROM OLD.parent_id) THEN
         IF OLD.deleted_at IS NOT NULL THEN
-            -- Where its parent is gone it is at the top; where its list is, in the inbox.
+            -- Where its parent is gone or full it is at the top; where its list is, in the inbox.
             SELECT t.list_id INTO list FROM SCHEMA.tasks t
-            WHERE t.user_id = NEW.user_id AND t.id = NEW.parent_id AND t.deleted_at IS NULL;
+            WHERE t.user_id = NEW.user_id AND t.id = NEW.parent_id AND t.deleted_at IS NULL
+              AND (SELECT count(*) FROM SCHEMA.tasks c
+                   WHERE c.user_id = NEW.user_id AND c.parent_id = NEW.parent_id
+                     AND c.deleted_at IS NULL) < 100;
             IF FOUND THEN
                 NEW.list_id := list;
             ELSE
