@@ -280,7 +280,7 @@ def shapes_of(name: str, owner: UserId, places: Places) -> Iterator[Statement[An
         "after_version": [0, 5],
         "after": [None, "a"],
         "label": ["victims"],
-        "asked": [["HOME"]],
+        "asked": [["VICTIMS"]],
         "rarest": [False, True],
         "priorities": [[1]],
         "status": list(TaskStatus),
