@@ -16,6 +16,7 @@ from app.database.session import (
     GRACE,
     SET_LOCALS,
     SET_ONE_MORE,
+    WAIT_FOR_TURN,
     prepare_session,
 )
 from app.database.urls import libpq_url
@@ -70,7 +71,10 @@ class PipelinedDatabase:
         values = {**statement.values, "owner": owner}
         more = [text(each) for setting in statement.settings.items() for each in setting]
         queries = (
-            (locals_for(len(statement.settings)), (text(owner), self._timeout, *more)),
+            (
+                locals_for(len(statement.settings), statement.waits_for_turn),
+                (text(owner), self._timeout, *more),
+            ),
             (statement_of(sql.text), [text(values[name]) for name in sql.parameters]),
         )
         attempts = None
@@ -93,7 +97,7 @@ class PipelinedDatabase:
         Raises:
             DatabaseUnavailable: the database cannot be reached.
         """
-        queries = ((locals_for(0), (b"", self._timeout)), (PROBE, ()))
+        queries = ((locals_for(0, False), (b"", self._timeout)), (PROBE, ()))
         try:
             records = await self.client.run(queries, tuple, repeatable=True)
         except (psycopg.errors.UndefinedTable, psycopg.errors.InsufficientPrivilege):
@@ -107,10 +111,10 @@ class PipelinedDatabase:
 
 
 @cache
-def locals_for(count: int) -> StatementText:
+def locals_for(count: int, waits_for_turn: bool) -> StatementText:
     """Return the statement that sets a transaction's settings, so many of them its own."""
     more = "".join(SET_ONE_MORE % (n, n + 1) for n in range(3, 3 + 2 * count, 2))
-    return statement_of(SET_LOCALS + more)
+    return statement_of(SET_LOCALS + more + WAIT_FOR_TURN * waits_for_turn)
 
 
 def options_of(settings: Settings) -> Options:

@@ -20,6 +20,9 @@ class UnsafeRole(UnusableConnection):
 SET_LOCALS = "SELECT set_config('app.user_id', $1, true), set_config('statement_timeout', $2, true)"
 """Local to the transaction: afterwards a pooler may hand the session to anybody."""
 
+WAIT_FOR_TURN = ", pg_advisory_xact_lock(hashtextextended($1, 0))"
+"""As the trigger `a_lock_owner` does."""
+
 SET_ONE_MORE = ", set_config($%d, $%d, true)"
 """For each setting of a statement's own, its name and its value."""
 

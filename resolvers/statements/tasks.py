@@ -176,7 +176,7 @@ def rename_label(owner: UserId, names: Mapping[str, str], quota: Quota) -> State
     """
     # Triggers spell labels as other tasks have them, if they are not told that these are given.
     settings = {**within(quota), "app.spelling": "given"}
-    return Statement(_rename_label(), owner, names, settings)
+    return Statement(_rename_label(), owner, names, settings, waits_for_turn=True)
 
 
 def uses_of_label(owner: UserId, names: Mapping[str, str]) -> Statement[Uses]:

@@ -1,5 +1,7 @@
 """Labels: how they are spelled and stored, added, removed and renamed."""
 
+import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import psycopg
@@ -174,6 +176,30 @@ def test_where_one_task_would_have_too_many_labels_none_changes(server: Server) 
     assert issues(answer) == [("addLabels", "TOO_LONG")]
     assert user.changes() == before
     assert len(user.update_many(ids=ids, addLabels=["new", "0"])["tasks"][1]["labels"]) == 20
+
+
+def test_a_renaming_finds_what_was_made_while_it_waited(server: Server, database: Database) -> None:
+    user = server.user()
+    user.create(labels=["work"])
+    waiting = (
+        "SELECT count(*) > 0 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted "
+        "AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+    )
+    with ThreadPoolExecutor() as pool, psycopg.connect(database.server_url) as other:
+        other.execute("SELECT set_config('app.user_id', %s, true)", [user.user_id])
+        # Another server has the owner's turn.
+        (id,) = other.execute(
+            "INSERT INTO tasks (user_id, id, title, labels) VALUES (%s, NULL, 'x', '{work}') "
+            "RETURNING id",
+            [user.user_id],
+        ).fetchone() or (None,)
+        renaming = pool.submit(rename, user, "work", "Work")
+        with psycopg.connect(database.superuser_url, autocommit=True) as observer:
+            while observer.execute(waiting).fetchone() != (True,):
+                time.sleep(0.01)
+        other.commit()
+        assert renaming.result()["changedCount"] == 2
+    assert labels(user, str(id)) == ["Work"]
 
 
 def test_a_search_finds_labels(server: Server) -> None:
