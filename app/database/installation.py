@@ -38,8 +38,12 @@ UPDATE installation SET trash_retention_days = %(days)s WHERE trash_retention_da
 DRAW_BEGINNING = """
 UPDATE installation SET beginning = (random() * 9007199254740990 + 1)::bigint
 """
-# The triggers count rows that are restored into tables beside counters that have them already.
-COUNT_ANEW = "UPDATE task_counters SET tasks = NULL, bytes = NULL"
+# The triggers count rows that are restored into tables beside counters that have them already. New
+# ids begin with the time: those that were lost are of this second at the latest.
+COUNT_ANEW = """
+UPDATE task_counters SET tasks = NULL, bytes = NULL, last_id = greatest(
+    last_id, (extract(epoch FROM clock_timestamp())::bigint + 1) << 21)
+"""
 DELETE_OLD_KEYS = "DELETE FROM idempotency_keys WHERE created_at < now() - interval '1 day'"
 
 
