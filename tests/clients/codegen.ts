@@ -16,7 +16,7 @@ const config: CodegenConfig = {
       documentTransforms: [addTypenameSelectionDocumentTransform],
       config: {
         // RFC 3339, to the microsecond: JSON has no other form for it, and a Date would round it.
-        scalars: { DateTime: "string" },
+        scalars: { Date: "string", DateTime: "string", TimeOfDay: "string" },
         strictScalars: true,
         useTypeImports: true,
       },

@@ -18,7 +18,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_as_test
-from hypothesis_graphql import from_schema
+from hypothesis_graphql import from_schema, nodes
 from strawberry.printer import print_schema
 
 from graphql_schema.schema import schema
@@ -58,6 +58,11 @@ OF_CLIENTS = {
 # Hypothesis minds who else uses `random` while it makes examples: here the server, in its thread.
 pytestmark = pytest.mark.filterwarnings("ignore:Do not use the `random` module")
 
+SCALARS = {
+    "Date": st.dates().map(str).map(nodes.String),
+    "TimeOfDay": st.times().map(lambda time: time.isoformat("minutes")).map(nodes.String),
+}
+
 fuzz = settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 
 
@@ -90,7 +95,7 @@ def sound(response: httpx2.Response) -> Any:
 
 
 @fuzz
-@given(document=from_schema(print_schema(schema)))
+@given(document=from_schema(print_schema(schema), custom_scalars=SCALARS))
 def test_no_document_of_the_schema_makes_the_server_fail(user: Caller, document: str) -> None:
     sound(user.post(document))
 

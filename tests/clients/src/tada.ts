@@ -6,7 +6,7 @@ import type { introspection } from "./gql/tada.js";
 
 export const graphql = initGraphQLTada<{
   introspection: introspection;
-  scalars: { DateTime: string };
+  scalars: { Date: string; DateTime: string; TimeOfDay: string };
 }>();
 
 export const PendingTasks = graphql(`
