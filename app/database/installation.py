@@ -26,10 +26,7 @@ LIMIT %s FOR NO KEY UPDATE SKIP LOCKED
 """
 COUNT = """
 UPDATE task_counters c
-SET (tasks, bytes) = (
-    SELECT count(*),
-           coalesce(sum(length_of(title, description, labels)), 0)
-    FROM tasks t WHERE t.user_id = c.user_id)
+SET (tasks, bytes) = (SELECT things, s.bytes FROM stored_by(c.user_id) AS s)
 WHERE user_id = ANY (%s)
 """
 KEEP_TRASH_FOR = """

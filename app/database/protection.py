@@ -112,6 +112,9 @@ EXPECTED: dict[Key, str] = {
         f"permissive delete to {SERVER_ROLE} using ({_IS_OWN} AND (deleted_at IS NOT NULL))"
     ),
     ("task_lists", "policy task_lists_maintenance"): _OLD_ROWS.format("deleted_at"),
+    ("task_lists", "policy task_lists_counting"): (
+        "permissive select to the functions' owner using true"
+    ),
     ("task_lists", "right to delete"): "rows",
     ("task_lists", "trigger a_lock_owner"): (
         "enabled CREATE TRIGGER a_lock_owner BEFORE INSERT OR DELETE OR UPDATE ON task_lists "

@@ -62,7 +62,7 @@ def task_changes(owner: UserId, after_version: int, limit: int) -> Statement[Fee
 
 
 def stored(owner: UserId) -> Statement[Stored]:
-    """Return how many tasks the owner has, and how much text."""
+    """Return how many tasks and lists the owner has, and how much text."""
     return Statement(_stored(), owner, {})
 
 
@@ -77,9 +77,7 @@ def create_tasks(
     Every column that may be given has a value in every row, so that there is one text for each
     number of rows. `place`: where each stands among its siblings; None: at the bottom.
     """
-    values = {
-        f"{name}_{place}": value for place, row in enumerate(rows) for name, value in row.items()
-    }
+    values = {f"{name}_{n}": value for n, row in enumerate(rows) for name, value in row.items()}
     settings = {**within(quota), **at(place)}
     return Statement(_create_tasks(len(rows)), owner, values, settings)
 
@@ -224,7 +222,7 @@ def _task_changes() -> Sql[FeedRow[TaskRow]]:
 
 @cache
 def _stored() -> Sql[Stored]:
-    return storage.stored(TASK)
+    return storage.stored()
 
 
 _CREATED = (

@@ -244,6 +244,23 @@ def test_what_was_there_before_is_counted(
         assert create(kim, "more")["__typename"] == "QuotaExceeded"
 
 
+def test_lists_are_counted_anew_beside_tasks(migrated_database: Database) -> None:
+    url = migrated_database.superuser_url
+    with running_server(settings_for(migrated_database.server_url)) as server:
+        user = server.user()
+        user.create("Milk")
+        user.create_list("Home")
+        assert stored(user) == (2, 8)
+        begin_after_restore(url)
+        # Counted where it is asked for, and then by whoever migrates.
+        assert stored(user) == (2, 8)
+        complete_migration(url, 30)
+        assert counters(migrated_database, user)[1:3] == (2, 8)
+        begin_after_restore(url)
+        create(user, "Oats")
+        assert counters(migrated_database, user)[1:3] == (3, 12)
+
+
 BY_OTHERS = {
     "an insert of many": "INSERT INTO tasks (user_id, title, version) "
     "SELECT id, 'x', 100 + n FROM users, generate_series(1, 5) n",
