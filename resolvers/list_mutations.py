@@ -24,7 +24,7 @@ from models.statement import Statement
 from models.task_list import TaskListRow
 from models.user import UserId
 from resolvers.idempotency import changes_of
-from resolvers.refusals import misfit
+from resolvers.refusals import at_another_version, misfit
 from resolvers.statements import lists as statements
 from resolvers.statements.kind import Change
 
@@ -152,8 +152,5 @@ async def _why_not(
     find: Callable[[UserId, int], Statement[TaskListRow]] = statements.task_list,
 ) -> ListNotFound | ListVersionConflict:
     """Return why a statement found no list to change: there is none, or it has another version."""
-    if expected_version is not None:
-        rows = await context.database.fetch(find(context.user_id, key))
-        if rows:
-            return ListVersionConflict(current=rows[0])
-    return ListNotFound()
+    current = await at_another_version(context, expected_version, find(context.user_id, key))
+    return ListNotFound() if current is None else ListVersionConflict(current=current)

@@ -34,7 +34,7 @@ from models.statement import Statement
 from models.task import TaskRow
 from models.user import UserId
 from resolvers.idempotency import changes, renamings
-from resolvers.refusals import misfit, refusal
+from resolvers.refusals import at_another_version, misfit, refusal
 from resolvers.statements import tasks as statements
 from resolvers.statements.labels import RENAMED_MAX
 
@@ -158,8 +158,5 @@ async def why_not(
     find: Callable[[UserId, int], Statement[TaskRow]] = statements.task,
 ) -> TaskNotFound | VersionConflict:
     """Return why a statement found no task to change: there is none, or it has another version."""
-    if expected_version is not None:
-        rows = await context.database.fetch(find(context.user_id, key))
-        if rows:
-            return VersionConflict(current=rows[0])
-    return TaskNotFound()
+    current = await at_another_version(context, expected_version, find(context.user_id, key))
+    return TaskNotFound() if current is None else VersionConflict(current=current)

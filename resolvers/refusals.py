@@ -1,4 +1,4 @@
-"""Changes that a rule of the database's forbids, as results of mutations."""
+"""Why a change was not made, for results of mutations."""
 
 from collections.abc import Sequence
 
@@ -6,6 +6,8 @@ from auth.context import Context
 from graphql_schema.issues import beneath, broken
 from graphql_schema.results import InvalidInput, ListNotFound, QuotaExceeded
 from models.database import Refused, Rule
+from models.statement import Statement
+from resolvers.statements.kind import Thing
 from resolvers.storage import read_storage
 
 
@@ -24,3 +26,16 @@ async def misfit(
     if not issues:
         return QuotaExceeded(storage=await read_storage(context))
     return InvalidInput(issues=issues)
+
+
+async def at_another_version(
+    context: Context, expected_version: int | None, statement: Statement[Thing]
+) -> Thing | None:
+    """Return the thing that a change has not found at the version that it expected.
+
+    None: there is no such thing, or no version was expected. `statement`: reads the thing.
+    """
+    if expected_version is None:
+        return None
+    rows = await context.database.fetch(statement)
+    return rows[0] if rows else None
