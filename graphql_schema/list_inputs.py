@@ -7,7 +7,7 @@ from strawberry import UNSET
 
 from graphql_schema.fields import created, created_id, expected_version, idempotency_key, updated
 from graphql_schema.issues import InputIssue, broken, id_issues, values_issues
-from graphql_schema.places import place_text, sibling_of
+from graphql_schema.places import place_of, place_text
 from graphql_schema.values import given, given_values, list_key, new_key
 from models.database import Rule
 from models.fact import May
@@ -67,8 +67,7 @@ class CreateListInput:
 
     def new_place(self) -> str | None:
         """Return the place as triggers read it; None where none is given."""
-        place = given(self.place)
-        return None if place is None else place.text
+        return place_of(self.place)
 
 
 @strawberry.input(description="What to change in a list. A field that is left out stays as it is.")
@@ -102,7 +101,7 @@ class MoveListInput:
 
     def new_place(self) -> str | None:
         """Return the place as triggers read it; None where it is that of the list itself."""
-        return None if sibling_of(self.place) == self.id else self.place.text
+        return place_of(self.place, self.id)
 
 
 @strawberry.input(description="The list to move into the trash, and its tasks with it.")

@@ -20,6 +20,9 @@ class Place(Protocol):
     first: bool | None
     last: bool | None
 
+    @property
+    def text(self) -> str | None: ...
+
 
 def sibling_of(place: Place) -> strawberry.ID | None:
     """Return the id of the sibling that is named, if any."""
@@ -59,11 +62,6 @@ class TaskPlace:
     )
 
     @property
-    def sibling(self) -> strawberry.ID | None:
-        """The id of the sibling that is named, if any."""
-        return sibling_of(self)
-
-    @property
     def text(self) -> str | None:
         """The place as triggers read it; None where there can be no such place."""
         return place_text(self, task_key)
@@ -88,19 +86,20 @@ def has_unknown_list(input: Listed) -> bool:
     return id is not None and list_key(id) is None
 
 
-def place_of(place: TaskPlace | None) -> str | None:
-    """Return the place that is given as triggers read it; None where none is."""
+def place_of(place: Place | None, moved_id: strawberry.ID | None = None) -> str | None:
+    """Return the place that is given as triggers read it; None where none is.
+
+    Nor is there one beside what is moved itself.
+    """
     asked = given(place)
-    return None if asked is None else asked.text
+    if asked is None or (moved_id is not None and sibling_of(asked) == moved_id):
+        return None
+    return asked.text
 
 
 def placed(input: Placed) -> Mapping[str, int | None]:
     """Return the list and the parent of a new task, as they are stored."""
-    list_id, parent_id = given(input.list_id), given(input.parent_id)
-    return {
-        "list_id": None if list_id is None else list_key(list_id),
-        "parent_id": None if parent_id is None else task_key(parent_id),
-    }
+    return {"list_id": None, "parent_id": None, **moved(input)}
 
 
 def moved(input: Listed | Placed) -> dict[str, int | None]:
@@ -154,5 +153,4 @@ class MoveTaskInput:
 
     def new_place(self) -> str | None:
         """Return the place as triggers read it; None where none is given, or that of the task."""
-        place = given(self.place)
-        return None if place is None or place.sibling == self.id else place.text
+        return place_of(self.place, self.id)
