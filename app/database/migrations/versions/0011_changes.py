@@ -105,6 +105,8 @@ FUNCTIONS = (
     "keys_between(text, text, integer)",
     "neighbours(text, bigint, text[], boolean, text, bigint, bigint, integer)",
     "key_of_place(text, bigint, text[], text, bigint)",
+    "key_of_number(bigint)",
+    "key_of_list(text, bigint)",
     "key_of_task(text, bigint, bigint, bigint)",
     "checked_list(text, bigint, bigint, bigint)",
     "take_subtasks_along()",

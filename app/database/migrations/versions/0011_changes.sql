@@ -169,10 +169,8 @@ BEGIN
     END IF;
     SELECT taken.id, taken.number, taken.place INTO NEW.id, number, place
     FROM SCHEMA.take_number(
-        NEW.user_id,
-        octet_length(NEW.title) + coalesce(octet_length(NEW.description), 0)
-        + octet_length(array_to_string(NEW.labels, '')),
-        NEW.id, NEW.version) AS taken;
+        NEW.user_id, SCHEMA.length_of(NEW.title, NEW.description, NEW.labels), NEW.id, NEW.version)
+        AS taken;
     NEW.version := coalesce(NEW.version, number);
     IF NEW.labels <> '{}' AND NEW.deleted_at IS NULL THEN
         -- Before the row is there: the next one of the same statement is to be spelled alike.
@@ -180,7 +178,7 @@ BEGIN
     END IF;
     NEW.position := CASE WHEN current_setting('app.place', true) <> ''
         THEN SCHEMA.key_of_task(NEW.user_id, NEW.list_id, NEW.parent_id, NULL)
-        ELSE coalesce(NEW.position, lpad(to_hex(place), 14, '0') || 'V') END;
+        ELSE coalesce(NEW.position, SCHEMA.key_of_number(place)) END;
     RETURN NEW;
 END $$;
 
@@ -249,7 +247,7 @@ BEGIN
         -- At the bottom of where it comes to.
         UPDATE SCHEMA.task_counters c SET last_id = c.last_id + 1
         WHERE c.user_id = NEW.user_id RETURNING c.last_id INTO place;
-        NEW.position := lpad(to_hex(place), 14, '0') || 'V';
+        NEW.position := SCHEMA.key_of_number(place);
     END IF;
     IF NEW.labels <> '{}' AND NEW.deleted_at IS NULL
             AND (NEW.labels <> OLD.labels OR OLD.deleted_at IS NOT NULL) THEN

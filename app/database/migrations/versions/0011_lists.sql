@@ -1,4 +1,8 @@
 
+-- The key of what has taken a number of its owner's: above those of all smaller numbers.
+CREATE FUNCTION key_of_number(number bigint) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$ SELECT lpad(to_hex(number), 14, '0') || 'V' $$;
+
 -- A key between two keys of the order by hand, `low` may be empty: the least that comes before all.
 -- Keys are digits of 0-9A-Za-z, in the order of bytes, read as a fraction; none ends in 0.
 CREATE FUNCTION key_between(low text, high text) RETURNS text
@@ -95,7 +99,7 @@ RETURNS text
 LANGUAGE plpgsql AS $$
 DECLARE
     place text[] := string_to_array(current_setting('app.place', true), ' ');
-    bound text COLLATE "C" := (SELECT lpad(to_hex(c.last_id + 1), 14, '0') || 'V'
+    bound text COLLATE "C" := (SELECT SCHEMA.key_of_number(c.last_id + 1)
                                FROM SCHEMA.task_counters c WHERE c.user_id = owner);
     at text;
     low text COLLATE "C";
@@ -178,6 +182,14 @@ BEGIN
         'tasks', moved);
 END $$;
 
+-- The key of a list's place among the lists.
+CREATE FUNCTION key_of_list(owner text, moved bigint) RETURNS text
+LANGUAGE sql AS $$
+    SELECT SCHEMA.key_of_place(
+        owner, NULL, ARRAY['SCHEMA.task_lists WHERE user_id = $1 AND $2::bigint IS NULL'],
+        'task_lists', moved)
+$$;
+
 -- The list of a task that is given one, or a parent: both must be there, and out of the trash. Of
 -- several new tasks the detail of an error tells which one it was, by the id of the parent given.
 CREATE FUNCTION checked_list(owner text, task bigint, list bigint, parent bigint) RETURNS bigint
@@ -252,10 +264,9 @@ BEGIN
     PERFORM SCHEMA.check_id(NEW.user_id, NEW.id);
     SELECT taken.id, taken.number, taken.place INTO NEW.id, NEW.version, place
     FROM SCHEMA.take_number(NEW.user_id, octet_length(NEW.name), NEW.id, NEW.version) AS taken;
-    NEW.position := CASE WHEN current_setting('app.place', true) <> '' THEN SCHEMA.key_of_place(
-            NEW.user_id, NULL, ARRAY['SCHEMA.task_lists WHERE user_id = $1 AND $2::bigint IS NULL'],
-            'task_lists', NULL)
-        ELSE coalesce(NEW.position, lpad(to_hex(place), 14, '0') || 'V') END;
+    NEW.position := CASE WHEN current_setting('app.place', true) <> ''
+        THEN SCHEMA.key_of_list(NEW.user_id, NULL)
+        ELSE coalesce(NEW.position, SCHEMA.key_of_number(place)) END;
     RETURN NEW;
 END $$;
 
@@ -266,9 +277,7 @@ DECLARE
     growth integer := octet_length(NEW.name) - octet_length(OLD.name);
 BEGIN
     IF NEW.position IS NULL THEN
-        NEW.position := SCHEMA.key_of_place(
-            NEW.user_id, NULL, ARRAY['SCHEMA.task_lists WHERE user_id = $1 AND $2::bigint IS NULL'],
-            'task_lists', NEW.id);
+        NEW.position := SCHEMA.key_of_list(NEW.user_id, NEW.id);
     END IF;
     IF NEW.name = OLD.name AND NEW.position = OLD.position
             AND NEW.deleted_at IS NOT DISTINCT FROM OLD.deleted_at THEN

@@ -42,7 +42,7 @@ BEGIN
             SELECT id FROM tasks WHERE id IN (SELECT id FROM batch) AND position IS NULL
             FOR NO KEY UPDATE SKIP LOCKED
         ), filled AS (
-            UPDATE tasks SET position = lpad(to_hex(tasks.id), 14, '0') || 'V'
+            UPDATE tasks SET position = key_of_number(tasks.id)
             FROM free WHERE tasks.id = free.id
         )
         SELECT max(id) INTO last FROM batch;
@@ -55,7 +55,7 @@ BEGIN
         SELECT id INTO last FROM tasks WHERE position IS NULL LIMIT 1;
         EXIT WHEN NOT FOUND;
         FOREACH switch IN ARRAY coalesce(switch_off, '{}') LOOP EXECUTE switch; END LOOP;
-        UPDATE tasks SET position = lpad(to_hex(id), 14, '0') || 'V'
+        UPDATE tasks SET position = key_of_number(id)
         WHERE position IS NULL AND id = last;
         FOREACH switch IN ARRAY coalesce(switch_on, '{}') LOOP EXECUTE switch; END LOOP;
         COMMIT;
