@@ -18,12 +18,11 @@ from psycopg.errors import (
     UniqueViolation,
 )
 
+from app.database.expected import FUNCTIONS, ROW_SECURITY
 from app.database.migration import ADVISORY_LOCK, ATTEMPTS, PAUSE, WAIT_FOR_TABLE, MigrationFailed
 from app.database.protection import (
-    FUNCTIONS,
     OTHER_TABLES,
     QUERY,
-    ROW_SECURITY,
     Difference,
     compare,
     expected_for,

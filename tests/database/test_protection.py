@@ -9,17 +9,10 @@ from psycopg import AsyncConnection
 
 from app.commands.doctor import examine
 from app.commands.migrate import migrate_at
+from app.database.expected import EXPECTED, REVISION
 from app.database.migration import head
 from app.database.pipelined import PipelinedDatabase
-from app.database.protection import (
-    DISTRIBUTED,
-    EXPECTED,
-    HOW_TO_MEND,
-    NOT_MIGRATED,
-    NOT_SERVED,
-    REVISION,
-    objections,
-)
+from app.database.protection import DISTRIBUTED, HOW_TO_MEND, NOT_MIGRATED, NOT_SERVED, objections
 from app.database.session import UnsafeRole
 from app.database.urls import SERVER_ROLE
 from models.metadata import OWNED_TABLES, metadata

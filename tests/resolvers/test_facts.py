@@ -28,7 +28,7 @@ from sqlalchemy import (
 from sqlalchemy.pool import NullPool
 from strawberry.utils.str_converters import to_camel_case
 
-from app.database.protection import EXPECTED
+from app.database.expected import EXPECTED
 from graphql_schema.schema import build_schema as schema_of_the_code
 from models.fact import Fact, May
 from models.metadata import metadata

@@ -1,0 +1,195 @@
+"""What keeps users' rows apart in PostgreSQL, as the migrations make it."""
+
+from app.database.urls import SERVER_ROLE
+
+REVISION = "0012"
+"""The migration after which the database is as `EXPECTED` says."""
+
+ROW_SECURITY = "row security"
+
+Key = tuple[str, str]
+"""A table and what is looked at in it; an empty table for what belongs to none."""
+
+_OWNER = "current_setting('app.user_id'::text, true)"
+_IS_OWN = f"(user_id = {_OWNER})"
+_OWN_ROWS = f"permissive all to {SERVER_ROLE} using {_IS_OWN} with check {_IS_OWN}"
+_OTHERS = f"(NOT pg_has_role('{SERVER_ROLE}'::name, 'USAGE'::text))"
+_AS_OWNER = "as its owner"
+_SEARCH_PATH = "search_path=pg_catalog, SCHEMA, pg_temp"
+_OLD_ROWS = "permissive all to the functions' owner using ({} < (now() - '1 day'::interval))"
+
+
+def _policies_of_owner(table: str) -> dict[Key, str]:
+    """Return the policies of a table from which nothing is removed that is not in the trash."""
+    return {
+        (table, f"policy {table}_owner"): f"permissive select to {SERVER_ROLE} using {_IS_OWN}",
+        (table, f"policy {table}_owner_insert"): (
+            f"permissive insert to {SERVER_ROLE} with check {_IS_OWN}"
+        ),
+        (table, f"policy {table}_owner_update"): (
+            f"permissive update to {SERVER_ROLE} using {_IS_OWN} with check {_IS_OWN}"
+        ),
+        (table, f"policy {table}_owner_delete"): (
+            f"permissive delete to {SERVER_ROLE} using ({_IS_OWN} AND (deleted_at IS NOT NULL))"
+        ),
+    }
+
+
+EXPECTED: dict[Key, str] = {
+    ("users", ROW_SECURITY): "enabled",
+    ("users", "policy users_others"): (
+        f"permissive all to public using {_OTHERS} with check {_OTHERS}"
+    ),
+    ("users", "policy users_owner"): (
+        f"permissive all to {SERVER_ROLE} using (id = {_OWNER}) with check (id = {_OWNER})"
+    ),
+    ("users", "right to select"): "claims_at, created_at, email, id, name",
+    ("users", "right to insert"): (
+        "claims_at, created_at, email, email_verified, id, name, updated_at"
+    ),
+    ("tasks", ROW_SECURITY): "enabled, forced",
+    **_policies_of_owner("tasks"),
+    ("tasks", "policy tasks_maintenance"): _OLD_ROWS.format("deleted_at"),
+    ("tasks", "policy tasks_search"): "permissive select to the functions' owner using true",
+    ("tasks", "right to select"): "every column",
+    ("tasks", "right to insert"): (
+        "completed, completed_on, description, due_on, due_time, id, labels, list_id, parent_id, "
+        "position, priority, title, user_id, version"
+    ),
+    ("tasks", "right to update"): (
+        "completed, completed_on, deleted_at, description, due_on, due_time, has_subtasks, labels, "
+        "list_id, parent_id, position, priority, title, updated_at, version"
+    ),
+    ("tasks", "right to delete"): "rows",
+    ("tasks", "trigger a_lock_owner"): (
+        "enabled CREATE TRIGGER a_lock_owner BEFORE INSERT OR DELETE OR UPDATE ON tasks "
+        "FOR EACH STATEMENT EXECUTE FUNCTION lock_owner()"
+    ),
+    ("tasks", "trigger b_note_changed_task"): (
+        "enabled CREATE TRIGGER b_note_changed_task BEFORE UPDATE ON tasks "
+        "FOR EACH ROW EXECUTE FUNCTION note_changed_task()"
+    ),
+    ("tasks", "trigger b_note_new_task"): (
+        "enabled CREATE TRIGGER b_note_new_task BEFORE INSERT ON tasks "
+        "FOR EACH ROW EXECUTE FUNCTION note_new_task()"
+    ),
+    ("tasks", "trigger c_take_subtasks_along"): (
+        "enabled CREATE TRIGGER c_take_subtasks_along AFTER UPDATE OF completed, deleted_at, "
+        "list_id ON tasks FOR EACH ROW WHEN (new.has_subtasks) "
+        "EXECUTE FUNCTION take_subtasks_along()"
+    ),
+    ("tasks", "trigger note_what_is_gone"): (
+        "enabled CREATE TRIGGER note_what_is_gone AFTER DELETE ON tasks REFERENCING OLD TABLE AS "
+        "gone FOR EACH STATEMENT EXECUTE FUNCTION note_what_is_gone()"
+    ),
+    ("task_labels", ROW_SECURITY): "enabled, forced",
+    ("task_labels", "policy task_labels_owner"): _OWN_ROWS,
+    ("task_labels", "right to select"): "every column",
+    ("task_labels", "right to insert"): "every column",
+    ("task_labels", "right to delete"): "rows",
+    ("task_lists", ROW_SECURITY): "enabled, forced",
+    **_policies_of_owner("task_lists"),
+    ("task_lists", "policy task_lists_maintenance"): _OLD_ROWS.format("deleted_at"),
+    ("task_lists", "policy task_lists_counting"): (
+        "permissive select to the functions' owner using true"
+    ),
+    ("task_lists", "right to delete"): "rows",
+    ("task_lists", "trigger a_lock_owner"): (
+        "enabled CREATE TRIGGER a_lock_owner BEFORE INSERT OR DELETE OR UPDATE ON task_lists "
+        "FOR EACH STATEMENT EXECUTE FUNCTION lock_owner()"
+    ),
+    ("task_lists", "trigger b_note_new_list"): (
+        "enabled CREATE TRIGGER b_note_new_list BEFORE INSERT ON task_lists "
+        "FOR EACH ROW EXECUTE FUNCTION note_new_list()"
+    ),
+    ("task_lists", "trigger b_note_changed_list"): (
+        "enabled CREATE TRIGGER b_note_changed_list BEFORE UPDATE ON task_lists "
+        "FOR EACH ROW EXECUTE FUNCTION note_changed_list()"
+    ),
+    ("task_lists", "trigger c_take_members_along"): (
+        "enabled CREATE TRIGGER c_take_members_along AFTER UPDATE ON task_lists FOR EACH ROW "
+        "WHEN (new.deleted_at IS DISTINCT FROM old.deleted_at) "
+        "EXECUTE FUNCTION take_members_along()"
+    ),
+    ("task_lists", "trigger note_what_lists_are_gone"): (
+        "enabled CREATE TRIGGER note_what_lists_are_gone AFTER DELETE ON task_lists REFERENCING "
+        "OLD TABLE AS gone FOR EACH STATEMENT EXECUTE FUNCTION note_what_lists_are_gone()"
+    ),
+    ("task_lists", "right to select"): "every column",
+    ("task_lists", "right to insert"): "id, name, position, user_id",
+    ("task_lists", "right to update"): "deleted_at, name, position",
+    ("task_counters", ROW_SECURITY): "enabled, forced",
+    ("task_counters", "policy task_counters_owner"): _OWN_ROWS,
+    ("task_counters", "policy task_counters_maintenance"): (
+        "permissive all to the functions' owner using true"
+    ),
+    ("task_counters", "right to select"): "every column",
+    ("task_counters", "right to insert"): "bytes, last_id, tasks, user_id, version",
+    ("task_counters", "right to update"): "bytes, last_id, tasks, version",
+    ("idempotency_keys", ROW_SECURITY): "enabled, forced",
+    ("idempotency_keys", "policy idempotency_keys_owner"): _OWN_ROWS,
+    ("idempotency_keys", "policy idempotency_keys_maintenance"): _OLD_ROWS.format("created_at"),
+    ("idempotency_keys", "right to select"): "every column",
+    ("idempotency_keys", "right to insert"): "key, outcome, request, user_id",
+    ("alembic_version", "right to select"): "every column",
+    ("installation", "right to select"): "every column",
+    ("", "function lock_owner"): "callable b6a371f51cab2358755166342d266bdd",
+    ("", "function take_number"): "callable 646f2adbde2a9f6204b8313ca3b12794",
+    ("", "function length_of"): "callable 03dd5e7a33b369f091b3a098a31cd354",
+    ("", "function label_key"): "callable 089f7c34b6ab91119998e4b1d2f8bae3",
+    ("", "function spelled"): "callable 4a3c9bd858575b106a88bc34ec3af56b",
+    ("", "function note_new_task"): "callable 9211e3499ba52c466216306769c1a7c2",
+    ("", "function note_changed_task"): "callable 8d9677527b7497b6cf4aa5c164bb4205",
+    ("", "function stored_by"): "callable d298e61bbe0f53fda778afb8a7a6df83",
+    ("", "function take_next_number"): "callable 30a9baaddae0e5f903f6a9b6201e9aae",
+    ("", "function check_id"): "callable 26defe3a89d4f1e982ccc1c1bef1e5c1",
+    ("", "function key_between"): "callable 331567fbc82e3aa9d5642a6821af4e8e",
+    ("", "function key_below"): "callable 0985c41f0fd365605011af5875e3bab3",
+    ("", "function key_above"): "callable a7f5450463974d03a0ac4dffa4cbebe9",
+    ("", "function keys_between"): "callable 2f3552821835d4fd6d39381c6bc7e0d8",
+    ("", "function neighbours"): "callable 37d64a158d652e321b577bb9b1d7944b",
+    ("", "function key_of_place"): "callable ddd84a94ff3b23fd048002672a91b6e3",
+    ("", "function key_of_number"): "callable ae90e3c6873bfe3b11665180f1e1bc67",
+    ("", "function key_of_list"): "callable 4590a13965a6b06d286dc5976294c0f2",
+    ("", "function key_of_task"): "callable e1c654040f6f3b07445805415d4871f0",
+    ("", "function checked_list"): "callable 1dc2d4ac34b29c6b79d7a8636bd4c31b",
+    ("", "function take_subtasks_along"): "callable bac763681a80de2bc83aede3bd0273d5",
+    ("", "function note_new_list"): "callable 4fd743e7a3fa27ade1a494f0e4aa7616",
+    ("", "function note_changed_list"): "callable fc818ed0a83e3a67c467ad40da1e7d10",
+    ("", "function take_members_along"): "callable e0abcb6e87efe61d36e894d611875b70",
+    ("", "function note_what_lists_are_gone"): (
+        f"{_AS_OWNER} set {_SEARCH_PATH} 85cbd8dace58fb51d0274219f19ecc8e"
+    ),
+    ("", "function add_labels"): "callable 3c0e4994f48aab4ffeeae4b39494539f",
+    ("", "function note_what_is_gone"): (
+        f"{_AS_OWNER} set {_SEARCH_PATH} 3eaeee5a3edbf0aa9def6ac67e1eb319"
+    ),
+    ("", "function purge_idempotency_keys"): (
+        f"{_AS_OWNER} callable set {_SEARCH_PATH} de673356f5a81c07ec579833863d3d33"
+    ),
+    ("", "function purge_trash"): (
+        f"{_AS_OWNER} callable set {_SEARCH_PATH} 27799856e4e0107f631234f790efdb33"
+    ),
+    ("", "function query_for"): f"callable set {_SEARCH_PATH} ccd5ff62699439e9d116a220ca27610c",
+    ("", "function search_tasks"): (
+        f"{_AS_OWNER} callable set {_SEARCH_PATH}, enable_seqscan=off "
+        "fa0f7fe8de0b414756cd02f92f80adb0"
+    ),
+    ("", "function take_claims"): (
+        f"{_AS_OWNER} callable set {_SEARCH_PATH} 7fbe07e0ec535d0c73fe70cfe2795be7"
+    ),
+    ("", "function words_of"): "callable 619e37fcb4df506f3633f69dc4d7bfdb",
+    ("", "function words_in"): "callable b52fde124e36fb07a7247707f99ca011",
+    ("", "function place_of"): "callable 216d64cdfe261a7ed0a9a92a53b71df1",
+    ("", "function fold"): "callable e8e574836873250a109c2972f338472b",
+    ("", "function spaced"): "callable e321ab0b41c90bddc1ad663c52f571d7",
+    ("", "function order_of"): "callable 0c83e70a58bcbbdcc83a39dfe4931c08",
+    ("", "right to use the schema"): "granted",
+}
+"""What there must be, as `QUERY` in protection.py tells it.
+
+A policy's expressions are in PostgreSQL's own words, and a function's text is an MD5 digest. The
+server's role has its usual name here; see `expected_for`.
+"""
+
+FUNCTIONS = tuple(thing.split()[1] for table, thing in EXPECTED if thing.startswith("function "))
