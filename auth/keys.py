@@ -5,6 +5,7 @@ import json
 import logging
 import math
 import time
+from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -34,6 +35,15 @@ A key that names no algorithm is for the first.
 RSA_MIN_BITS = 2048
 KEY_SET_MAX_BYTES = 256 * 1024
 _ACCEPT = MappingProxyType({"Accept": "application/json"})
+UNKNOWN_PAUSE = 2.0
+"""Seconds between two fetches that unknown keys start: anybody can make up the id of one."""
+
+UNKNOWN_LIFETIME = 60.0
+"""Seconds in which a key that was looked for in vain starts no further fetch."""
+
+UNKNOWN_MAX = 256
+"""Keys that were looked for in vain and are remembered."""
+
 PAUSE_WITHOUT_KEYS = 1.0
 """Seconds between two tries while there are no keys: both servers may just be starting."""
 
@@ -60,10 +70,11 @@ class Jwks:
     """The public keys at a URL, by their `kid`.
 
     The first request for a key fetches them. After half their lifetime, `keep_fresh` fetches them
-    again as soon as a key is asked for. An unknown `kid` may be a new key, so it starts a fetch at
-    once, but no sooner than a cooldown after the last unknown one did. After a whole lifetime
-    without a fetch, a request waits for one, for a key may have been removed since. While the keys
-    cannot be fetched, the kept ones stay valid.
+    again as soon as a key is asked for, but no sooner than a cooldown after the last try. An
+    unknown `kid` may be a new key, so it starts a fetch at once. Anybody can make up more of them,
+    so another one starts the next fetch two seconds later, and the same one a minute later. After a
+    whole lifetime without a fetch, a request waits for one, for a key may have been removed since.
+    While the keys cannot be fetched, the kept ones stay valid.
     """
 
     def __init__(
@@ -83,6 +94,8 @@ class Jwks:
         self._clock = clock
         self._keys: Mapping[str, VerificationKey] | None = None
         self._fetched_at = self._tried_at = self._missed_at = -math.inf
+        self._unknown: OrderedDict[str, float] = OrderedDict()
+        """The keys that a fetch was started for in vain, and when."""
         self._failure: str | None = None  # pragma: no mutate -- the first fetch sets it
         self._client: httpx2.AsyncClient | None = None
         self._fetching: asyncio.Task[None] | None = None
@@ -104,10 +117,7 @@ class Jwks:
         elif kid in self._keys:
             await self._refresh(is_due=True)
         else:
-            is_due = self._is_over(self._cooldown, self._missed_at)
-            if is_due:
-                self._missed_at = self._clock()
-            await self._refresh(is_due=is_due)
+            await self._look_for(kid)
         if self._keys is None:
             raise KeysUnavailable(self._failure)
         if kid not in self._keys:
@@ -159,6 +169,20 @@ class Jwks:
         if age > self._lifetime / 2 and self._is_over(self._cooldown, self._tried_at):
             self._stale.set()
         return self._keys[kid]
+
+    async def _look_for(self, kid: str) -> None:
+        """Fetch the keys where there may be a new one of this id; wait for a fetch under way."""
+        is_due = self._is_over(UNKNOWN_PAUSE, self._missed_at) and self._is_over(
+            UNKNOWN_LIFETIME, self._unknown.get(kid, -math.inf)
+        )
+        if is_due:
+            self._missed_at = self._clock()
+        await self._refresh(is_due=is_due)
+        if is_due and self._failure is None and kid not in (self._keys or ()):
+            self._unknown[kid] = self._clock()
+            self._unknown.move_to_end(kid)
+            if len(self._unknown) > UNKNOWN_MAX:
+                self._unknown.popitem(last=False)
 
     def _is_over(self, pause: float, since: float) -> bool:
         return self._clock() - since >= pause
