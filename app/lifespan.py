@@ -94,6 +94,7 @@ def make_keys(settings: Settings) -> Jwks | None:
 def make_verifier(settings: Settings, keys: Jwks | None) -> TokenVerifier:
     return TokenVerifier(
         secret=settings.better_auth_secret,
+        previous_secret=settings.better_auth_secret_previous,
         jwks=keys,
         issuer=settings.issuer,
         audience=settings.audience,

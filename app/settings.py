@@ -72,6 +72,12 @@ class Settings(BaseSettings):
         description="The secret shared with Better Auth, for tokens signed with HS256; at least "
         f"{SECRET_MIN_BYTES} bytes.",
     )
+    better_auth_secret_previous: Secret | None = Field(
+        default=None,
+        repr=False,
+        description="The secret of before, while it is changed: it verifies tokens too, and signs "
+        "none.",
+    )
     better_auth_url: HttpUrl | None = Field(
         default=None,
         description="Better Auth's base URL. Gives `JWKS_URL`, `JWT_ISSUER` and `JWT_AUDIENCE` "
@@ -245,6 +251,8 @@ class Settings(BaseSettings):
                 "DATABASE_URL is set, so tokens must be verifiable: set BETTER_AUTH_SECRET, or "
                 "BETTER_AUTH_URL, or JWKS_URL."
             )
+        if self.better_auth_secret_previous and not self.better_auth_secret:
+            sentences.append("BETTER_AUTH_SECRET_PREVIOUS is set: set BETTER_AUTH_SECRET too.")
         return sentences
 
     @property

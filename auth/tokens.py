@@ -2,8 +2,11 @@
 
 import base64
 import json
+import logging
+import math
 import time
 from collections import OrderedDict
+from collections.abc import Sequence
 from typing import Any, NoReturn
 from unicodedata import normalize
 
@@ -15,6 +18,8 @@ from auth.signing import TOKEN_MAX_LENGTH, is_user_id
 from models.text import is_plain, is_visible
 from models.user import UserId
 
+logger = logging.getLogger(__name__)
+
 TOKEN_TYPES = frozenset({"jwt", "at+jwt"})
 """The values of `typ` that are accepted, besides none at all.
 
@@ -24,6 +29,9 @@ Auth's session cookies name `better-auth.session-cache+jwt`.
 
 CLOCK_LEEWAY = 30
 """Seconds that `iat` and `nbf` may be in the future, for clocks differ. `exp` has no leeway."""
+
+PREVIOUS_TOLD_EACH = 3600.0
+"""Seconds between two lines in the log that say that the secret of before is still in use."""
 
 REMEMBERED_TOKENS = 4096
 REMEMBERED_MAX_LENGTH = 2 * 1024
@@ -41,13 +49,15 @@ class TokenVerifier:
     """Verifies tokens of Better Auth: by a shared secret, by public keys, or by either.
 
     The key decides the algorithm: the secret verifies HS256 alone, a public key the algorithm that
-    its set binds it to. The header of a token only picks one of these keys.
+    its set binds it to. The header of a token only picks one of these keys. While the secret is
+    changed, the one of before verifies as well.
     """
 
     def __init__(
         self,
         *,
         secret: str | None,
+        previous_secret: str | None = None,
         jwks: Jwks | None,
         issuer: str | None,
         audience: str | None,
@@ -55,6 +65,10 @@ class TokenVerifier:
     ) -> None:
         """Take the issuer and audience to require, if any, and the only algorithms to accept."""
         self._secret = None if secret is None else VerificationKey(secret, "HS256", {})
+        self._previous = (
+            None if previous_secret is None else VerificationKey(previous_secret, "HS256", {})
+        )
+        self._previous_told_at = -math.inf
         self._jwks = jwks
         self._issuer = issuer
         self._audience = audience
@@ -89,10 +103,13 @@ class TokenVerifier:
         if len(token) > TOKEN_MAX_LENGTH:
             raise InvalidToken("too long")
         try:
-            key = await self._key_for(_json_part(token, 0))
-            identity = _identity(self._claims(token, key))
+            keys = await self._keys_for(_json_part(token, 0))
+            key, claims = self._verified(token, keys)
+            identity = _identity(claims)
         except (jwt.PyJWTError, ValueError, TypeError, OverflowError, RecursionError) as error:
             raise InvalidToken(f"{type(error).__name__}: {str(error)[:100]!a}") from error
+        if key is self._previous:
+            self._tell_of_previous()
         self._remember(token, identity, key)
         return identity
 
@@ -104,9 +121,21 @@ class TokenVerifier:
             self._proofs.popitem(last=False)  # pragma: no mutate -- None is as false
 
     def _still_has(self, key: VerificationKey) -> bool:
-        return key is self._secret or (self._jwks is not None and self._jwks.holds(key))
+        if key is self._secret:
+            return True
+        if key is self._previous:
+            self._tell_of_previous()
+            return True
+        return self._jwks is not None and self._jwks.holds(key)
 
-    async def _key_for(self, header: dict[str, Any]) -> VerificationKey:
+    def _tell_of_previous(self) -> None:
+        now = time.monotonic()
+        if now - self._previous_told_at >= PREVIOUS_TOLD_EACH:
+            self._previous_told_at = now
+            logger.info("A token was verified by BETTER_AUTH_SECRET_PREVIOUS.")
+
+    async def _keys_for(self, header: dict[str, Any]) -> Sequence[VerificationKey]:
+        """Return the keys one of which must have signed a token with this header."""
         algorithm, kid = header.get("alg"), header.get("kid")
         if "crit" in header:
             raise InvalidToken("it has critical extensions, and none is understood")
@@ -117,13 +146,25 @@ class TokenVerifier:
         if algorithm == "HS256":
             if self._secret is None:
                 raise InvalidToken("there is no shared secret")
-            return self._secret
+            return [self._secret] if self._previous is None else [self._secret, self._previous]
         if self._jwks is None or not isinstance(kid, str):
             raise InvalidToken("it names no key, or there are none")
         try:
-            return await self._jwks.key(kid)
+            return [await self._jwks.key(kid)]
         except UnknownKey as error:
             raise InvalidToken("its key is unknown") from error
+
+    def _verified(
+        self, token: str, keys: Sequence[VerificationKey]
+    ) -> tuple[VerificationKey, dict[str, Any]]:
+        """Return the first of the keys that has signed the token, and the token's claims."""
+        *others, last = keys
+        for key in others:
+            try:
+                return key, self._claims(token, key)
+            except jwt.InvalidSignatureError:
+                continue
+        return last, self._claims(token, last)
 
     def _claims(self, token: str, key: VerificationKey) -> dict[str, Any]:
         """Return the claims of a token that the key has signed, and that are for us and now."""

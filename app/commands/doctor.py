@@ -70,6 +70,8 @@ async def _configuration(settings: Settings) -> AsyncIterator[Finding]:
     yield Finding(bool(by), f"Tokens are verified by {' and by '.join(by) or 'nothing'}.")
     if settings.better_auth_secret and is_development_secret(settings):
         yield Finding(True, "The secret is the one made for development.", open=True)
+    if settings.better_auth_secret_previous:
+        yield Finding(True, "Tokens signed with BETTER_AUTH_SECRET_PREVIOUS count too.", open=True)
     issuer, audience = settings.issuer or "anything", settings.audience or "anything"
     yield Finding(True, f"Their issuer must be {issuer}.", open=not settings.issuer)
     yield Finding(True, f"Their audience must be {audience}.", open=not settings.audience)

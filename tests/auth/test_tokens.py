@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from auth.algorithms import ASYMMETRIC_ALGORITHMS
 from auth.identity import Identity
 from auth.signing import make_token
-from auth.tokens import InvalidToken, TokenVerifier
+from auth.tokens import PREVIOUS_TOLD_EACH, InvalidToken, TokenVerifier
 from tests.api import SECRET, Server, running_server, settings_for
 from tests.auth.forging import (
     OTHER_SECRET,
@@ -384,3 +384,54 @@ def test_keys_that_cannot_be_fetched_are_the_servers_fault(
         assert response.headers["retry-after"]
         assert response.json()["errors"][0]["extensions"]["code"] == "SERVICE_UNAVAILABLE"
         assert server.user().data("{ me { id } }")
+
+
+async def test_while_the_secret_is_changed_the_one_of_before_verifies_too(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    verifier = TokenVerifier(
+        secret=SECRET,
+        previous_secret=OTHER_SECRET,
+        jwks=None,
+        issuer=None,
+        audience=None,
+        algorithms=frozenset({"HS256"}),
+    )
+    header, payload = '{"alg":"HS256"}', '{"sub":"ada","exp":9999999999}'
+    told = "A token was verified by BETTER_AUTH_SECRET_PREVIOUS."
+    caplog.set_level("INFO", "auth.tokens")
+    assert (await verifier.verify(hs256(header, payload))).user_id == "ada"
+    assert told not in caplog.messages
+    old = hs256(header, payload, OTHER_SECRET.encode())
+    for _ in range(2):
+        assert (await verifier.verify(old)).user_id == "ada"
+        assert verifier.remembered(old)
+    assert caplog.messages.count(told) == 1, "not for each token"
+    for token in (
+        hs256(header, payload, b"another secret of 32 bytes or so."),
+        hs256(header, '{"sub":"ada","exp":1}', OTHER_SECRET.encode()),
+        hs256(header, '{"sub":"ada","exp":1}'),
+    ):
+        with pytest.raises(InvalidToken):
+            await verifier.verify(token)
+
+
+async def test_a_remembered_token_of_the_secret_of_before_is_told_of_each_hour(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else the log would be silent of tokens that live for days."""
+    verifier = TokenVerifier(
+        secret=SECRET,
+        previous_secret=OTHER_SECRET,
+        jwks=None,
+        issuer=None,
+        audience=None,
+        algorithms=frozenset({"HS256"}),
+    )
+    old = hs256('{"alg":"HS256"}', '{"sub":"ada","exp":9999999999}', OTHER_SECRET.encode())
+    caplog.set_level("INFO", "auth.tokens")
+    await verifier.verify(old)
+    later = time.monotonic() + PREVIOUS_TOLD_EACH
+    monkeypatch.setattr("auth.tokens.time.monotonic", lambda: later)
+    assert verifier.remembered(old)
+    assert len(caplog.messages) == 2

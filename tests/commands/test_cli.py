@@ -271,10 +271,12 @@ def test_the_doctor_says_what_is_open(
         graphiql=True,
         debug=True,
         require_row_security=False,
+        better_auth_secret_previous="p" * 32,
     )
     (tmp_path / "secret").write_text(SECRET)
     assert marked("open", opened, capsys)[:-1] == [
         "The secret is the one made for development.",
+        "Tokens signed with BETTER_AUTH_SECRET_PREVIOUS count too.",
         "Their issuer must be anything.",
         "Their audience must be anything.",
         "Pages of every origin may call.",

@@ -44,6 +44,11 @@ def test_a_database_wants_tokens_that_can_be_verified(given: Read) -> None:
         given(DATABASE_URL=URL, to_serve=True)
 
 
+def test_a_secret_of_before_wants_one_of_now(given: Read) -> None:
+    with pytest.raises(SettingsError, match=r"^BETTER_AUTH_SECRET_PREVIOUS is set: set BETTER_A"):
+        given(BETTER_AUTH_SECRET_PREVIOUS="p" * 32, to_serve=True)
+
+
 def test_a_migration_wants_no_tokens(given: Read) -> None:
     assert given(DATABASE_URL=URL).database_url == URL
 
