@@ -17,9 +17,9 @@ from benchmarks.load import WrongAnswer
 from benchmarks.servers import Subject
 from benchmarks.workload import task_id, token_of, user_id
 
-END = "{ taskChanges(first: 0) { pageInfo { endCursor } } }"
+END = "{ changes(first: 0) { pageInfo { endCursor } } }"
 FOLLOW = """subscription($after: String) {
-  taskChanges(after: $after) { cursor node { taskId task { updatedAt } } }
+  changes(after: $after) { cursor node { id node { ... on Task { updatedAt } } } }
 }"""
 TOGGLE = "mutation($id: ID!) { toggleTask(input: {id: $id}) { __typename } }"
 AT_ONCE = 50
@@ -139,7 +139,7 @@ async def _follower(stack: AsyncExitStack, subject: Subject, user: str) -> Clien
     if told["type"] != "connection_ack":
         raise WrongAnswer(f"{subject.name}: {told}")
     await _ask(socket, "end", END, {})
-    end = json.loads(await socket.recv())["payload"]["data"]["taskChanges"]["pageInfo"]
+    end = json.loads(await socket.recv())["payload"]["data"]["changes"]["pageInfo"]
     await socket.recv()
     await _ask(socket, "follow", FOLLOW, {"after": end["endCursor"]})
     return socket
@@ -155,6 +155,6 @@ async def _hear(socket: ClientConnection, arrived: asyncio.Queue[float]) -> None
         now = time.time()
         told = json.loads(text)
         if told["type"] == "next" and told["id"] == "follow":
-            task = told["payload"]["data"]["taskChanges"]["node"]["task"]
+            task = told["payload"]["data"]["changes"]["node"]["node"]
             began = datetime.fromisoformat(task["updatedAt"]).timestamp()
             arrived.put_nowait((now - began) * 1000)

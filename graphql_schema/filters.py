@@ -280,7 +280,8 @@ class TaskOrder:
         default=TaskOrderField.CREATED_AT, description="The field to order by."
     )
     direction: OrderDirection = strawberry.field(
-        default=OrderDirection.DESC, description="The direction of an order."
+        default=OrderDirection.DESC,
+        description="The direction of the order. DUE and POSITION are mostly wanted ascending.",
     )
 
 

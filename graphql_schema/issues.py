@@ -100,7 +100,8 @@ _BROKEN = {
     Rule.PLACE: (
         "place",
         InputIssueCode.INVALID,
-        "There is no such place among what it would stand beside.",
+        "There is no such place. Give `before` or `after` the id of another one that stands "
+        "there, outside the trash, or give `first` or `last` the value true.",
     ),
     Rule.LISTS_ARE_FEW: (
         "name",

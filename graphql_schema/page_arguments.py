@@ -9,7 +9,10 @@ from graphql_schema.filters import TaskFilter, TaskOrder
 
 Filter = Annotated[TaskFilter | None, strawberry.argument(description="Conditions on the tasks.")]
 OrderBy = Annotated[
-    TaskOrder | None, strawberry.argument(description="The order; newest first if left out.")
+    TaskOrder | None,
+    strawberry.argument(
+        description="The order; newest first if left out. By hand: POSITION, ascending."
+    ),
 ]
 First = Annotated[
     int | None,

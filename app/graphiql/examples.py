@@ -254,7 +254,93 @@ mutation MoveTask($input: MoveTaskInput!) {
     {"input": {"id": ANY_TASK, "place": {"first": True}}},
 )
 
+PLAN = Example(
+    """\
+# Several tasks at once: all are made, or
+# none. listId puts one into a list of yours.
+mutation PlanWeek($input: CreateTasksInput!) {
+  createTasks(input: $input) {
+    __typename
+    ... on CreateTasksSuccess {
+      tasks {
+        id
+        title
+        dueOn
+        dueTime
+        priority
+        labels
+      }
+    }
+    ... on UserError {
+      message
+    }
+    ... on InvalidInput {
+      issues {
+        path
+        code
+        message
+      }
+    }
+  }
+}""",
+    {
+        "input": {
+            "tasks": [
+                {"title": "Dentist", "dueOn": ANY_DAY, "dueTime": "09:00", "priority": "HIGH"},
+                {"title": "Groceries", "labels": ["errand"]},
+            ]
+        }
+    },
+)
+BY_LABEL = Example(
+    """\
+# By labels; upper and lower case are alike.
+# Also try dueOn: { from, through }.
+query ByLabel($filter: TaskFilter) {
+  tasks(
+    filter: $filter
+    orderBy: { field: DUE, direction: ASC }
+  ) {
+    totalCount
+    nodes {
+      title
+      dueOn
+      labels
+    }
+  }
+}""",
+    {"filter": {"status": "PENDING", "labels": {"any": ["errand"], "none": ["someday"]}}},
+)
+CHANGE_SEVERAL = Example(
+    """\
+# The same change in many tasks. missingIds
+# are those that you do not have.
+mutation ChangeSeveral($input: UpdateTasksInput!) {
+  updateTasks(input: $input) {
+    __typename
+    ... on UpdateTasksSuccess {
+      tasks {
+        title
+        priority
+        labels
+      }
+      missingIds
+    }
+    ... on UserError {
+      message
+    }
+    ... on InvalidInput {
+      issues {
+        path
+        message
+      }
+    }
+  }
+}""",
+    {"input": {"ids": [ANY_TASK], "priority": "HIGH", "addLabels": ["errand"]}},
+)
+
 EXAMPLES = (
     *(LIST, CREATE, UPDATE, CONFLICT, BADGE, SEARCH, LISTS, TODAY, LIVE),
-    *(SUBTASKS, MOVE),
+    *(SUBTASKS, MOVE, PLAN, BY_LABEL, CHANGE_SEVERAL),
 )

@@ -217,6 +217,8 @@ def filled(example: Example, task: Any) -> dict[str, Any]:
     variables: dict[str, Any] = json.loads(json.dumps(example.variables))
     if variables.get("input", {}).get("id") == ANY_TASK:
         variables["input"]["id"] = task["id"]
+    if variables.get("input", {}).get("ids") == [ANY_TASK]:
+        variables["input"]["ids"] = [task["id"]]
     return variables
 
 
@@ -240,4 +242,18 @@ def test_every_example_does_what_it_says(server: Server) -> None:
         types.append(
             result.get("__typename", result.get("totalCount", len(result.get("nodes", []))))
         )
-    assert types == [1, "Task", "Task", "VersionConflict", 1, 1, 0, 0, 3, "Task"]
+    assert types == [
+        1,
+        "Task",
+        "Task",
+        "VersionConflict",
+        1,
+        1,
+        0,
+        0,
+        3,
+        "Task",
+        "CreateTasksSuccess",
+        1,
+        "UpdateTasksSuccess",
+    ]

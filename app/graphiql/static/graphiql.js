@@ -45,13 +45,16 @@ async function newestTask() {
 }
 
 function tabOf({ query, variables }, task) {
-  const input = { ...variables.input };
-  if (task && "id" in input) input.id = task.id;
-  if (task && "expectedVersion" in input) input.expectedVersion = task.version - 1;
-  const filled = variables.input ? { ...variables, input } : { ...variables };
   // In Sweden a day is written as the API has it.
-  if ("today" in filled) filled.today = new Date().toLocaleDateString("sv-SE");
-  return { query, variables: JSON.stringify(filled, null, 2) };
+  const today = new Date().toLocaleDateString("sv-SE");
+  const fill = (name, value) => {
+    if (name === "today" || name === "dueOn") return today;
+    if (task && name === "id") return task.id;
+    if (task && name === "ids") return [task.id];
+    if (task && name === "expectedVersion") return task.version - 1;
+    return value;
+  };
+  return { query, variables: JSON.stringify(variables, fill, 2) };
 }
 
 function headersOf(text) {

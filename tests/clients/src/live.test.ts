@@ -13,25 +13,25 @@ import { FollowChanges, TaskList } from "./operations.js";
 import { addTasks, ask, expiredToken, renameElsewhere, sessionOf, token, until, url } from "./testing.js";
 import { urqlClient } from "./urql.js";
 
-const CURSOR = "{ taskChanges(first: 0) { pageInfo { endCursor } } }";
+const CURSOR = "{ changes(first: 0) { pageInfo { endCursor } } }";
 
 /** The place in the feed before everything that a new user does. */
 async function beginning(): Promise<string> {
-  const data = await ask<{ taskChanges: { pageInfo: { endCursor: string } } }>(CURSOR);
-  return data.taskChanges.pageInfo.endCursor;
+  const data = await ask<{ changes: { pageInfo: { endCursor: string } } }>(CURSOR);
+  return data.changes.pageInfo.endCursor;
 }
 
 /** The titles told to who follows, in their order. */
 function follow(live: Client, after: string): string[] {
   const told: string[] = [];
-  live.subscribe<{ taskChanges: { node: { task: { title: string } | null } } }>(
+  live.subscribe<{ changes: { node: { node: { title: string } | null } } }>(
     {
       query:
-        "subscription ($after: String) { taskChanges(after: $after) { cursor node { task { title } } } }",
+        "subscription ($after: String) { changes(after: $after) { cursor node { node { ... on Task { title } } } } }",
       variables: { after },
     },
     {
-      next: ({ data }) => void told.push(data?.taskChanges.node.task?.title ?? "gone"),
+      next: ({ data }) => void told.push(data?.changes.node.node?.title ?? "gone"),
       error: (error) => void told.push(String(error)),
       complete: () => undefined,
     },

@@ -48,7 +48,7 @@ function resuming({ subscribe }: Client): Client["subscribe"] {
     const request = { ...payload, variables: { ...payload.variables } };
     return subscribe(request, {
       next: (result: ExecutionResult<any, any>) => {
-        request.variables.after = result.data?.taskChanges?.cursor ?? request.variables.after;
+        request.variables.after = result.data?.changes?.cursor ?? request.variables.after;
         sink.next(result);
       },
       error: (error) => sink.error(error),

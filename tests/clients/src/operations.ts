@@ -100,7 +100,7 @@ export const DeleteTask = graphql(`
 /** Read before the lists: what comes after it is not in them yet. */
 export const WhereChangesEnd = graphql(`
   query WhereChangesEnd {
-    taskChanges(first: 0) {
+    changes(first: 0) {
       pageInfo {
         endCursor
       }
@@ -110,12 +110,18 @@ export const WhereChangesEnd = graphql(`
 
 export const FollowChanges = graphql(`
   subscription FollowChanges($after: String) {
-    taskChanges(after: $after) {
+    changes(after: $after) {
       cursor
       node {
-        taskId
-        task {
+        kind
+        id
+        node {
           ...TaskParts
+          ... on TaskList {
+            id
+            name
+            version
+          }
         }
       }
     }
