@@ -18,6 +18,13 @@ import { Live, Lists } from "./Lists";
 const window = new Window();
 Object.assign(globalThis, { window, document: window.document });
 
+// Relay keeps what is shown no more for five minutes. The process need not wait for that.
+const wait = globalThis.setTimeout;
+globalThis.setTimeout = ((...given: Parameters<typeof wait>) => {
+  const timer = wait(...given);
+  return given[1]! > 60_000 ? timer.unref() : timer;
+}) as typeof wait;
+
 let root: Root | undefined;
 const complaints: unknown[] = [];
 // Relay complains here where a schema is not what it expects.
