@@ -33,7 +33,7 @@ from resolvers.statements.idempotency_keys import Replay
 from resolvers.statements.kind import OWNER, Change, Kind, Removal
 from resolvers.statements.labels import Renamed, Uses
 from resolvers.statements.pages import FeedRow
-from resolvers.statements.transaction_settings import at, within
+from resolvers.statements.transaction_settings import at, together, within
 
 TASK = Kind(
     metadata.tables["tasks"],
@@ -148,7 +148,8 @@ def update_tasks(
     Those that are so already keep their version.
     """
     sql = _update_tasks(frozenset(values), frozenset(names))
-    return Statement(sql, owner, {"keys": keys, **values, **names}, within(quota))
+    settings = {**within(quota), **together(keys)}
+    return Statement(sql, owner, {"keys": keys, **values, **names}, settings)
 
 
 def delete_tasks(owner: UserId, keys: Sequence[int]) -> Statement[TaskRow]:
@@ -158,7 +159,7 @@ def delete_tasks(owner: UserId, keys: Sequence[int]) -> Statement[TaskRow]:
 
 def restore_tasks(owner: UserId, keys: Sequence[int]) -> Statement[TaskRow]:
     """Move all those tasks out of the trash; those that exist come back, in any order."""
-    return Statement(_restore_tasks(), owner, {"keys": keys})
+    return Statement(_restore_tasks(), owner, {"keys": keys}, together(keys))
 
 
 def purge_tasks(owner: UserId, keys: Sequence[int]) -> Statement[Removal]:

@@ -182,6 +182,13 @@ BEGIN
     RETURN NEW;
 END $$;
 
+-- Whether the statement that is running makes the same change to this task, before or after:
+-- `app.together` has the ids of all that it changes.
+CREATE FUNCTION changes_too(task bigint) RETURNS boolean
+LANGUAGE sql STABLE PARALLEL SAFE AS $$
+    SELECT coalesce(task = ANY (nullif(current_setting('app.together', true), '')::bigint[]), false)
+$$;
+
 -- What follows from a change of a task. Where all that clients see stays as it is, so do the version
 -- and the time of the last change.
 CREATE FUNCTION note_changed_task() RETURNS trigger
@@ -206,7 +213,8 @@ BEGIN
         IF OLD.deleted_at IS NOT NULL THEN
             -- Where its parent is gone or full it is at the top; where its list is, in the inbox.
             SELECT t.list_id INTO list FROM SCHEMA.tasks t
-            WHERE t.user_id = NEW.user_id AND t.id = NEW.parent_id AND t.deleted_at IS NULL
+            WHERE t.user_id = NEW.user_id AND t.id = NEW.parent_id
+              AND (t.deleted_at IS NULL OR SCHEMA.changes_too(t.id))
               AND (SELECT count(*) FROM SCHEMA.tasks c
                    WHERE c.user_id = NEW.user_id AND c.parent_id = NEW.parent_id
                      AND c.deleted_at IS NULL) < 100;
@@ -214,10 +222,14 @@ BEGIN
                 NEW.list_id := list;
             ELSE
                 NEW.parent_id := NULL;
-                NEW.list_id := (SELECT l.id FROM SCHEMA.task_lists l
-                                WHERE l.user_id = NEW.user_id AND l.id = NEW.list_id
-                                  AND l.deleted_at IS NULL);
             END IF;
+            NEW.list_id := (SELECT l.id FROM SCHEMA.task_lists l
+                            WHERE l.user_id = NEW.user_id AND l.id = NEW.list_id
+                              AND l.deleted_at IS NULL);
+        ELSIF NEW.parent_id IS NOT DISTINCT FROM OLD.parent_id
+                AND SCHEMA.changes_too(NEW.parent_id) THEN
+            -- Its parent goes into the same list.
+            PERFORM SCHEMA.checked_list(NEW.user_id, NEW.id, NEW.list_id, NULL);
         ELSIF NEW.parent_id IS NOT DISTINCT FROM OLD.parent_id THEN
             list := SCHEMA.checked_list(NEW.user_id, NEW.id, NEW.list_id, NEW.parent_id);
             IF list IS DISTINCT FROM NEW.list_id THEN
