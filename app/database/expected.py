@@ -140,7 +140,7 @@ EXPECTED: dict[Key, str] = {
     ("", "function spelled"): "callable 4a3c9bd858575b106a88bc34ec3af56b",
     ("", "function note_new_task"): "callable 9211e3499ba52c466216306769c1a7c2",
     ("", "function changes_too"): "callable 463664026a18b60dfa80aae69b0ea99a",
-    ("", "function note_changed_task"): "callable b0ec18b06c78be0e351386b313ababec",
+    ("", "function note_changed_task"): "callable 41bfe4b4c89e9948ab314823592634c3",
     ("", "function stored_by"): "callable d298e61bbe0f53fda778afb8a7a6df83",
     ("", "function take_next_number"): "callable 30a9baaddae0e5f903f6a9b6201e9aae",
     ("", "function check_id"): "callable 26defe3a89d4f1e982ccc1c1bef1e5c1",

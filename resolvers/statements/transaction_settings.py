@@ -25,3 +25,11 @@ def together(keys: Sequence[int]) -> Mapping[str, str]:
     A subtask and its parent may be among them, and come in any order.
     """
     return {"app.together": f"{{{','.join(map(str, keys))}}}"}
+
+
+def naming(container: Mapping[str, int | None]) -> Mapping[str, str]:
+    """Return the setting that says that a moved task is to be in a list, be it there already.
+
+    Else one that comes below a parent goes into that one's list.
+    """
+    return {"app.list": "given"} if "list_id" in container else {}

@@ -197,6 +197,7 @@ DECLARE
     folded text;
     growth integer := 0;
     list bigint;
+    is_asked boolean;
     place bigint;
 BEGIN
     IF NEW.completed <> OLD.completed THEN
@@ -230,11 +231,6 @@ BEGIN
                 AND SCHEMA.changes_too(NEW.parent_id) THEN
             -- Its parent goes into the same list.
             PERFORM SCHEMA.checked_list(NEW.user_id, NEW.id, NEW.list_id, NULL);
-        ELSIF NEW.parent_id IS NOT DISTINCT FROM OLD.parent_id THEN
-            list := SCHEMA.checked_list(NEW.user_id, NEW.id, NEW.list_id, NEW.parent_id);
-            IF list IS DISTINCT FROM NEW.list_id THEN
-                RAISE 'a subtask is in the list of its parent' USING ERRCODE = 'TD008';
-            END IF;
         ELSE
             IF NEW.has_subtasks AND NEW.parent_id IS NOT NULL THEN
                 NEW.has_subtasks := EXISTS (
@@ -244,11 +240,16 @@ BEGIN
                     RAISE 'a task with subtasks has no parent' USING ERRCODE = 'TD001';
                 END IF;
             END IF;
-            -- It goes into its parent's list, unless another is asked for.
-            IF NEW.parent_id IS NOT NULL AND NEW.list_id IS NOT DISTINCT FROM OLD.list_id THEN
-                NEW.list_id := NULL;
+            -- It is in its parent's list, and goes there where no list is asked for. Who asks for
+            -- the list that it is in already says so.
+            is_asked := NEW.parent_id IS NULL OR NEW.list_id IS DISTINCT FROM OLD.list_id
+                        OR current_setting('app.list', true) = 'given';
+            list := SCHEMA.checked_list(
+                NEW.user_id, NEW.id, CASE WHEN is_asked THEN NEW.list_id END, NEW.parent_id);
+            IF is_asked AND list IS DISTINCT FROM NEW.list_id THEN
+                RAISE 'a subtask is in the list of its parent' USING ERRCODE = 'TD008';
             END IF;
-            NEW.list_id := SCHEMA.checked_list(NEW.user_id, NEW.id, NEW.list_id, NEW.parent_id);
+            NEW.list_id := list;
         END IF;
     END IF;
     IF NEW.position IS NULL THEN
