@@ -92,6 +92,9 @@ class Model:
             task.parent = None
             if task.list is not None and self.lists[task.list] is not None:
                 task.list = None
+        for below in self.subtasks(id):
+            # Those that stay in the trash follow it, too.
+            self.tasks[below].list = task.list
         self._insert(id, {})
         self.unplaced.add(id)
         for below in [*self.subtasks(id)]:
