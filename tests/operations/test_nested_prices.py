@@ -40,6 +40,10 @@ IN_LISTS = "lists(first: 7) { nodes { id tasks(first: 5) { nodes { %s } } } }"
         ("{ lists(first: 7) { nodes { tasks { nodes { id } } } } }", 1 + 7 * (1 + 1 + 50)),
         ('{ list(id: "L1") { tasks(first: 5) { nodes { id } } } }', 1 + 1 + 5),
         ("{ tasks(first: 3) { nodes { list { tasks(first: 5) { nodes { id } } } } } }", 25),
+        (
+            '{ task(id: "1") { subtasks { list { tasks(first: 5) { nodes { id } } } } } }',
+            1 + 10 * (1 + 1 + 1 + 5),
+        ),
         # Those of all lists of a page are counted by one statement.
         (f"{{ lists(first: 7) {{ nodes {{ {PENDING} }} }} }}", 1 + 7 * 2 + 12),
         (f"{{ lists(first: 100) {{ nodes {{ {PENDING} }} totalCount }} }}", 1 + 200 + 2 * 12),
