@@ -9,6 +9,7 @@ from functools import cached_property
 
 import strawberry
 
+from auth.few_at_once import FewAtOnce
 from auth.identity import Identity
 from auth.refusals import Reason, reason_of, refusal
 from auth.tokens import InvalidToken, TokenVerifier
@@ -33,8 +34,9 @@ class Context:
     ) -> None:
         self.identity = identity
         self.quota = quota
-        self.database = database
+        self.database = FewAtOnce(database)
         self.changes = changes
+        self._all_statements = database
         self._read_viewer = read_viewer
         self._make_related = make_related
         self.rate_limit: RateLimit | None = None
@@ -57,10 +59,10 @@ class Context:
         return self._make_related(self)
 
     def anew(self) -> "Context":
-        """Return a context of the same user that has read nothing yet."""
+        """Return a context of the same user, for another request, that has read nothing yet."""
         return Context(
             self.identity,
-            self.database,
+            self._all_statements,
             self.changes,
             self._read_viewer,
             self._make_related,

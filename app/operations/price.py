@@ -57,6 +57,13 @@ RELATED_POINTS = {
 A few subtasks are usual, and a hundred are possible.
 """
 
+COUNTED_AT_ONCE = "pendingCount"
+"""What is counted by one statement for all lists that are read together.
+
+Its work grows with the tasks in them, as that of a `totalCount` does: it looks at each one's entry
+in an index.
+"""
+
 COUNT_FIELD, FILTER = "totalCount", "filter"
 
 LOOKUP_FIELDS = ("search", "priorities")
@@ -137,6 +144,7 @@ class Prices:
             for definition in operation.variable_definitions or ()
             if definition.default_value
         }
+        cost.points += cost.take_once()
         # A document need not have a root field: `{ ... {} }` has none.
         return Price(max(cost.points, 0 if cost.parts else 1), cost.parts, defaults, event)
 
@@ -151,7 +159,8 @@ class Prices:
         each.points += BATCH_FIELDS[member]
         tasks = given_in(field, "input", member)
         if isinstance(tasks, tuple):
-            return Cost(parts=[Batch(tasks, each)])
+            once = each.take_once()
+            return Cost(parts=[Batch(tasks, each)], once=once)
         count = batch_size(len(tasks.values) if isinstance(tasks, ListValueNode) else 1)
         return _times(count, each)
 
@@ -170,6 +179,7 @@ class Prices:
                 others[response_name] = fields
         cost.points += selections.weight(others)
         row.points += max(weight, 1)
+        cost.points += row.take_once()
         for member in self._lookups[field.name.value]:
             asked = given_in(field, FILTER, member)
             if isinstance(asked, tuple):
@@ -197,14 +207,17 @@ class Prices:
             each = self._related(below, selections)
             if name in RELATED_POINTS:
                 each.points += selections.weight(below)
+            if name == COUNTED_AT_ONCE:
+                each.once += LOOKUP_POINTS
             cost.add(_times(RELATED_POINTS.get(name, 1), each))
         return cost
 
 
 def _times(count: int, each: Cost) -> Cost:
+    once = each.take_once()
     if count > 1 and each.parts:
-        return Cost(parts=[Times(count, each)])
-    return Cost(count * each.points, each.parts)
+        return Cost(parts=[Times(count, each)], once=once)
+    return Cost(count * each.points, each.parts, once)
 
 
 def _lists_of(type_: GraphQLOutputType) -> frozenset[str]:

@@ -38,13 +38,21 @@ class Cost:
     """All that does not depend on variables."""
     parts: list[Part] = field(default_factory=list)
     """What depends on them."""
+    once: int = 0
+    """Points for what one statement reads for all objects together, however many there are."""
 
     def add(self, other: "Cost") -> None:
         self.points += other.points
         self.parts += other.parts
+        self.once += other.once
+
+    def take_once(self) -> int:
+        """Return the points of what is read once, which are no part of it any more."""
+        once, self.once = self.once, 0
+        return once
 
     def of(self, variables: Variables) -> int:
-        return self.points + sum(part.cost(variables) for part in self.parts)
+        return self.points + self.once + sum(part.cost(variables) for part in self.parts)
 
 
 class PageRows(NamedTuple):

@@ -19,6 +19,8 @@ from graphql import (
     is_leaf_type,
 )
 
+from compiled_graphql.strawberry_parts import is_one_of
+
 DEPTH_MAX = 4
 
 SCALARS: Mapping[str, Sequence[Any]] = {
@@ -137,11 +139,7 @@ class Writer:
         if isinstance(type_, GraphQLList):
             return [self.json(type_.of_type) for _ in range(self.dice.randint(0, 2))]
         if isinstance(type_, GraphQLInputObjectType):
-            return {
-                name: self.json(member.type)
-                for name, member in type_.fields.items()
-                if isinstance(member.type, GraphQLNonNull) or self.chance(25)
-            }
+            return {name: self.json(member.type) for name, member in self.members(type_)}
         if isinstance(type_, GraphQLEnumType):
             return self.dice.choice(sorted(type_.values))
         return self.dice.choice(SCALARS[type_.name])
@@ -159,14 +157,24 @@ class Writer:
         if isinstance(type_, GraphQLInputObjectType):
             members = [
                 f"{name}: {value}"
-                for name, member in type_.fields.items()
-                if (isinstance(member.type, GraphQLNonNull) or self.chance(25))
-                and (value := self.member(member, constant=constant)) is not None
+                for name, member in self.members(type_)
+                if (value := self.member(member, constant=constant)) is not None
             ]
             return "{" + ", ".join(members) + "}"
         if isinstance(type_, GraphQLEnumType):
             return str(self.dice.choice(sorted(type_.values)))
         return json.dumps(self.dice.choice(SCALARS[type_.name]))
+
+    def members(self, type_: GraphQLInputObjectType) -> list[tuple[str, Any]]:
+        """Return the members to give: one of a one-of input, and sometimes none or several."""
+        members = list(type_.fields.items())
+        if is_one_of(type_) and self.chance(90):
+            return [self.dice.choice(members)]
+        return [
+            (name, member)
+            for name, member in members
+            if isinstance(member.type, GraphQLNonNull) or self.chance(25)
+        ]
 
     def member(self, member: Any, *, constant: bool) -> str | None:
         if constant or self.chance(70):

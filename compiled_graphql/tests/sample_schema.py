@@ -26,6 +26,14 @@ class Food:
     extra: "Food | None" = UNSET
 
 
+@strawberry.input(one_of=True)
+class Treat:
+    name: str | None = UNSET
+    size: Size | None = UNSET
+    food: Food | None = UNSET
+    treats: "list[Treat] | None" = UNSET
+
+
 class Plain:
     """The attributes of an animal."""
 
@@ -164,6 +172,11 @@ class Query:
     ) -> str | None:
         info.context.calls.append("echo")
         return info.context.value(f"{food} {foods} {day} {factor} {size} {info.path.key}", "echo")
+
+    @strawberry.field
+    def treat(self, info: Info, treat: Treat, more: list[Treat] | None = None) -> str | None:
+        info.context.calls.append(f"treat {treat}")
+        return info.context.value(f"{treat} {more}", "treat")
 
     @strawberry.field
     def where(self, info: Info) -> str:

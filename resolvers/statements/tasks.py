@@ -13,12 +13,8 @@ from typing import Any
 from sqlalchemy import (
     ColumnElement,
     bindparam,
-    case,
-    literal_column,
     not_,
     null,
-    or_,
-    select,
 )
 
 from models.fact import May
@@ -30,10 +26,10 @@ from models.user import UserId
 from resolvers.statements import idempotency_keys, labels, owned, pages, removals, storage
 from resolvers.statements.compiling import row_maker
 from resolvers.statements.idempotency_keys import Replay
-from resolvers.statements.kind import OWNER, Change, Kind, Removal
+from resolvers.statements.kind import Change, Kind, Removal
 from resolvers.statements.labels import Renamed, Uses
 from resolvers.statements.pages import FeedRow
-from resolvers.statements.transaction_settings import at, within
+from resolvers.statements.transaction_settings import at, naming, together, within
 
 TASK = Kind(
     metadata.tables["tasks"],
@@ -112,7 +108,7 @@ def move_task(
     """
     parameters = {"key": key, "expected_version": expected_version, **container}
     sql = _move_task(frozenset(container), has_place=place is not None)
-    return Statement(sql, owner, parameters, at(place))
+    return Statement(sql, owner, parameters, {**at(place), **naming(container)})
 
 
 def toggle_task(
@@ -148,7 +144,8 @@ def update_tasks(
     Those that are so already keep their version.
     """
     sql = _update_tasks(frozenset(values), frozenset(names))
-    return Statement(sql, owner, {"keys": keys, **values, **names}, within(quota))
+    settings = {**within(quota), **together(keys)}
+    return Statement(sql, owner, {"keys": keys, **values, **names}, settings)
 
 
 def delete_tasks(owner: UserId, keys: Sequence[int]) -> Statement[TaskRow]:
@@ -158,7 +155,7 @@ def delete_tasks(owner: UserId, keys: Sequence[int]) -> Statement[TaskRow]:
 
 def restore_tasks(owner: UserId, keys: Sequence[int]) -> Statement[TaskRow]:
     """Move all those tasks out of the trash; those that exist come back, in any order."""
-    return Statement(_restore_tasks(), owner, {"keys": keys})
+    return Statement(_restore_tasks(), owner, {"keys": keys}, together(keys))
 
 
 def purge_tasks(owner: UserId, keys: Sequence[int]) -> Statement[Removal]:
@@ -201,8 +198,6 @@ def replay_removals(owner: UserId, idempotency_key: str) -> Statement[Replay[Rem
 
 
 _VALUES = {fact.name: bindparam(fact.name, type_=fact.column.type) for fact in TASK_FACTS.values()}
-_NO_LIST: ColumnElement[int] = literal_column("0")
-"""No list has it as its key."""
 
 
 @cache
@@ -257,21 +252,6 @@ def _update_task(columns: frozenset[str]) -> Sql[TaskRow]:
 @cache
 def _move_task(container: frozenset[str], *, has_place: bool) -> Sql[TaskRow]:
     values: dict[str, ColumnElement[Any]] = {name: _VALUES[name] for name in sorted(container)}
-    if len(container) > 1:
-        # The list must be the parent's. A trigger would take the list that the task is in already
-        # for one that nobody asked for.
-        parent, list_, parent_id = (
-            TASK.table.alias("parent"),
-            _VALUES["list_id"],
-            _VALUES["parent_id"],
-        )
-        of_parent = (
-            select(parent.c.list_id)
-            .where(parent.c.user_id == OWNER, parent.c.id == parent_id)
-            .scalar_subquery()
-        )
-        agrees = or_(parent_id.is_(None), list_.is_not_distinct_from(of_parent))
-        values["list_id"] = case((agrees, list_), else_=_NO_LIST)
     if has_place:
         values["position"] = null()
     return owned.change_one(TASK, values) if values else owned.compare_one(TASK)

@@ -12,11 +12,29 @@ from auth.tokens import InvalidToken, TokenVerifier
 from graphql_schema.errors import ErrorCode
 from models.database import Changes, Database
 from models.quota import Quota
+from models.statement import Statement
 from models.user import UserId, UserRow
 from resolvers.related import RelatedTasks
 
 ADA = Identity(UserId("ada"), "ada@example.com", "Ada", 9e9)
-DATABASE, CHANGES = cast("Database", object()), cast("Changes", object())
+CHANGES = cast("Changes", object())
+
+
+class Counting:
+    """A database that counts the statements that are under way at once."""
+
+    def __init__(self) -> None:
+        self.under_way = self.most = self.ended = 0
+
+    async def fetch(self, _statement: Statement[Any]) -> list[Any]:
+        self.under_way += 1
+        self.most = max(self.most, self.under_way)
+        try:
+            await asyncio.sleep(0)
+        finally:
+            self.under_way -= 1
+        self.ended += 1
+        return []
 
 
 class OneToken(TokenVerifier):
@@ -43,9 +61,16 @@ class Viewers:
         return cast("UserRow", object())
 
 
-def getter(token: str = "t", viewers: Any = None) -> ContextGetter:
+def getter(
+    token: str = "t", viewers: Any = None, database: Database | None = None
+) -> ContextGetter:
     return ContextGetter(
-        OneToken(token), DATABASE, CHANGES, viewers or Viewers(), RelatedTasks, Quota(None, None)
+        OneToken(token),
+        database or Counting(),
+        CHANGES,
+        viewers or Viewers(),
+        RelatedTasks,
+        Quota(None, None),
     )
 
 
@@ -64,7 +89,7 @@ async def test_the_token_is_what_follows_the_scheme_without_spaces(header: str, 
     context = await getter(token)([header])
     assert context.identity is ADA
     assert context.user_id == "ada"
-    assert (context.database, context.changes) == (DATABASE, CHANGES)
+    assert context.changes is CHANGES
     assert context.rate_limit is None
 
 
@@ -102,6 +127,31 @@ async def test_a_context_anew_is_the_same_users_and_has_read_nothing() -> None:
     context = await getter(viewers=viewers)(["Bearer t"])
     await context.viewer()
     anew = context.anew()
-    assert (anew.identity, anew.database, anew.changes) == (ADA, DATABASE, CHANGES)
+    assert (anew.identity, anew.changes) == (ADA, CHANGES)
     assert await anew.viewer() is not await context.viewer()
     assert viewers.read == [context, anew]
+
+
+STATEMENT = cast("Statement[Any]", object())
+
+
+async def test_a_request_has_eight_statements_under_way_and_no_more() -> None:
+    database = Counting()
+    context = await getter(database=database)(["Bearer t"])
+    await asyncio.gather(*(context.database.fetch(STATEMENT) for _ in range(2_500)))
+    assert (database.most, database.ended) == (8, 2_500)
+    # Another request has as many, beside them.
+    contexts = [context, context.anew(), await getter(database=database)(["Bearer t"])]
+    await asyncio.gather(*(c.database.fetch(STATEMENT) for c in contexts for _ in range(50)))
+    assert database.most == 24
+
+
+async def test_a_statement_that_is_cancelled_keeps_no_other_from_its_turn() -> None:
+    database = Counting()
+    context = await getter(database=database)(["Bearer t"])
+    fetches = [asyncio.ensure_future(context.database.fetch(STATEMENT)) for _ in range(40)]
+    await asyncio.sleep(0)
+    for fetch in fetches[::2]:
+        fetch.cancel()
+    await asyncio.gather(*fetches, return_exceptions=True)
+    assert (database.most, database.under_way, database.ended) == (8, 0, 20)

@@ -103,6 +103,36 @@ def test_what_fifty_tasks_refer_to_is_read_at_once(
     assert len(sent) == statements, sent
 
 
+def test_pages_of_pages_have_eight_statements_under_way_at_once(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    user = server.user()
+    lists = Lists(server, user)
+    homes = [lists.make() for _ in range(20)]
+    for home in homes[:3]:
+        make(user, listId=home)
+    database, under_way, numbers = server.running.database, set[object](), list[int]()
+    fetch = database.fetch
+
+    async def count(statement: Any) -> Any:
+        under_way.add(this := object())
+        numbers.append(len(under_way))
+        try:
+            return await fetch(statement)
+        finally:
+            under_way.remove(this)
+
+    monkeypatch.setattr(database, "fetch", count)
+    pages = " ".join(
+        f"p{n}: tasks(first: {n}) {{ nodes {{ id }} totalCount }}" for n in range(1, 9)
+    )
+    data = user.data(f"{{ lists {{ nodes {{ id {pages} }} }} }}")["lists"]["nodes"]
+    assert [each["id"] for each in data] == homes
+    assert [each["p8"]["totalCount"] for each in data] == [1] * 3 + [0] * 17
+    assert len(numbers) >= 2 * 8 * 20
+    assert max(numbers) == 8
+
+
 def test_a_mutation_is_one_statement(server: Server, sent: list[str]) -> None:
     user = server.user()
     id = user.create()["id"]

@@ -61,6 +61,15 @@ WITHIN: dict[str, Callable[[int], str]] = {
         "{ ...F ...F ...G } fragment F on Query { b: tasks(first: 100) { totalCount } } "
         f"fragment G on Query {{ tasks(first: {n - 200}) {{ totalCount }} }}"
     ),
+    # Ten subtasks are usual; where others are read for each of them, there may be a hundred.
+    "nodes, by subtasks": lambda n: (
+        '{ task(id: "1") { subtasks { id } } tasks(first: 20) { nodes { subtasks { id } } } '
+        f"c: tasks(first: {n - 230}) {{ totalCount }} }}"
+    ),
+    "nodes, by pages of subtasks": lambda n: (
+        '{ task(id: "1") { subtasks { list { tasks(first: 1) { totalCount } } } } '
+        f"c: tasks(first: {n - 200}) {{ totalCount }} }}"
+    ),
     "tokens": lambda n: "{ me { " + "... { " * 100 + "id " * (n - 305) + "} " * 100 + "} }",
 }
 

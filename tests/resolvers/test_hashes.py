@@ -94,6 +94,20 @@ DAY_OLD: list[tuple[MutationInput, str]] = [
         MoveListInput(id=ID("L7"), place=ListPlace(after=ID("L8"))),
         "783cf7afe441da35ec3dcc01f2c528b8425c88c070e94f058577fbb824253401",
     ),
+    (
+        MoveTaskInput(id=ID("7")),
+        "67b8f387e5394b3f6b4964ad9643fc91c5f6b8aae2a8093b564f2d6f5c8cc1ba",
+    ),
+    (
+        MoveTaskInput(
+            id=ID("7"),
+            list_id=ID("L8"),
+            parent_id=None,
+            place=TaskPlace(after=ID("9")),
+            expected_version=3,
+        ),
+        "d9fcaad933d17dcca1de1144bb676cfe88cad218cbca51793fabcb1c95635a67",
+    ),
     (EmptyTrashInput(), "77a4df7971ae7a3b6fa46fc8afd6e588a28f2ac10676ff2394725149df76ecbd"),
 ]
 """Inputs, and the hashes that stand in databases beside the keys of the last 24 hours."""

@@ -172,7 +172,9 @@ def test_a_task_moves_between_lists_and_parents(user: Caller, lists: Lists) -> N
     # Even where it is in that list, and the parent is not.
     loose = make(user, listId=work)["id"]
     assert issues(user.move(id=loose, parentId=second, listId=work)) == LIST_INVALID
-    assert related(user, loose)["parent"] is None
+    in_inbox = make(user)["id"]
+    assert issues(user.move(id=in_inbox, parentId=second, listId=None)) == LIST_INVALID
+    assert [related(user, id)["parent"] for id in (loose, in_inbox)] == [None, None]
 
 
 def test_a_task_with_subtasks_is_no_subtask_until_none_is_left(user: Caller) -> None:

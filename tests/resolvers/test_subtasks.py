@@ -7,7 +7,7 @@ import psycopg
 import pytest
 
 from tests.api import GET, Caller, Server
-from tests.containers import Lists, issues, make, order, related
+from tests.containers import RELATED, Lists, issues, make, order, related
 
 GONE = str(2**63 - 1)
 PARENT_INVALID = [(["parentId"], "INVALID")]
@@ -183,6 +183,69 @@ def test_a_parent_and_its_subtask_are_deleted_and_changed_in_one_batch(
     assert deleted["deletedTaskIds"] == [parent, child]
     user.restore(id=parent)
     assert order(user, parentId=parent) == [child]
+
+
+@pytest.fixture(params=["the parent is older", "a move", "an id of the client's"])
+def family(request: pytest.FixtureRequest, user: Caller, lists: Lists) -> tuple[str, str]:
+    """Make a parent in a list and its subtask, with ids in one order or the other."""
+    home = lists.make()
+    match request.param:
+        case "a move":
+            child = make(user)["id"]
+            parent = make(user, listId=home)["id"]
+            user.move(id=child, parentId=parent)
+        case "an id of the client's":
+            parent = make(user, listId=home)["id"]
+            child = make(user, parentId=parent, id=str((1_600_000_000 << 21) + 1))["id"]
+        case _:
+            parent = make(user, listId=home)["id"]
+            child = make(user, parentId=parent)["id"]
+    assert (int(child) < int(parent)) is (request.param != "the parent is older")
+    return parent, child
+
+
+def test_a_parent_and_its_subtask_come_out_of_the_trash_in_one_batch(
+    user: Caller, lists: Lists, family: tuple[str, str]
+) -> None:
+    parent, child = family
+    home = related(user, parent)["list"]
+    for together in (True, False):
+        for ids in ([child, parent], [parent, child]):
+            if not together:
+                user.delete(id=child)
+            user.delete(id=parent)
+            assert [task["id"] for task in user.restore_many(ids=ids)["tasks"]] == ids
+            assert related(user, child)["parent"] == {"id": parent}
+            assert related(user, child)["list"] == home
+    # Where the list has gone meanwhile, both are in the inbox.
+    user.delete_many(ids=[parent, child])
+    lists.trash(home["id"])
+    query = f"""mutation ($input: RestoreTasksInput!) {{ restoreTasks(input: $input) {{
+        ... on RestoreTasksSuccess {{ tasks {{ {RELATED} }} }} }} }}"""
+    restored = user.data(query, input={"ids": [child, parent]})["restoreTasks"]["tasks"]
+    assert restored == [related(user, id) for id in (child, parent)]
+    assert [task["list"] for task in restored] == [None, None]
+    assert restored[0]["parent"] == {"id": parent}
+
+
+def test_a_parent_and_its_subtask_come_into_another_list_in_one_batch(
+    user: Caller, lists: Lists, family: tuple[str, str]
+) -> None:
+    parent, child = family
+    other = make(user)["id"]
+    work, gone = lists.make("Work"), lists.make("Gone")
+    lists.trash(gone)
+    for list_id in (work, None):
+        version = related(user, child)["version"]
+        answer = user.update_many(ids=[child, other, parent], listId=list_id)
+        assert [task["id"] for task in answer["tasks"]] == [child, other, parent], answer
+        found = [related(user, id) for id in (child, other, parent)]
+        assert [task["list"] for task in found] == [list_id and {"id": list_id}] * 3
+        assert [task["parent"] for task in found] == [{"id": parent}, None, None]
+        assert found[0]["version"] > version
+        assert answer["tasks"][0]["version"] == found[0]["version"]
+    answer = user.update_many(ids=[child, parent], listId=gone)
+    assert answer["__typename"] == "ListNotFound"
 
 
 def test_a_task_has_a_hundred_subtasks_and_no_more(user: Caller) -> None:

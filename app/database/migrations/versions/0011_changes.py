@@ -94,6 +94,7 @@ FUNCTIONS = (
     "label_key(text)",
     "spelled(text, text[])",
     "note_new_task()",
+    "changes_too(bigint)",
     "note_changed_task()",
     "add_labels(text, bigint, text[])",
     "stored_by(text)",

@@ -182,6 +182,13 @@ BEGIN
     RETURN NEW;
 END $$;
 
+-- Whether the statement that is running makes the same change to this task, before or after:
+-- `app.together` has the ids of all that it changes.
+CREATE FUNCTION changes_too(task bigint) RETURNS boolean
+LANGUAGE sql STABLE PARALLEL SAFE AS $$
+    SELECT coalesce(task = ANY (nullif(current_setting('app.together', true), '')::bigint[]), false)
+$$;
+
 -- What follows from a change of a task. Where all that clients see stays as it is, so do the version
 -- and the time of the last change.
 CREATE FUNCTION note_changed_task() RETURNS trigger
@@ -190,6 +197,7 @@ DECLARE
     folded text;
     growth integer := 0;
     list bigint;
+    is_asked boolean;
     place bigint;
 BEGIN
     IF NEW.completed <> OLD.completed THEN
@@ -206,7 +214,8 @@ BEGIN
         IF OLD.deleted_at IS NOT NULL THEN
             -- Where its parent is gone or full it is at the top; where its list is, in the inbox.
             SELECT t.list_id INTO list FROM SCHEMA.tasks t
-            WHERE t.user_id = NEW.user_id AND t.id = NEW.parent_id AND t.deleted_at IS NULL
+            WHERE t.user_id = NEW.user_id AND t.id = NEW.parent_id
+              AND (t.deleted_at IS NULL OR SCHEMA.changes_too(t.id))
               AND (SELECT count(*) FROM SCHEMA.tasks c
                    WHERE c.user_id = NEW.user_id AND c.parent_id = NEW.parent_id
                      AND c.deleted_at IS NULL) < 100;
@@ -214,15 +223,14 @@ BEGIN
                 NEW.list_id := list;
             ELSE
                 NEW.parent_id := NULL;
-                NEW.list_id := (SELECT l.id FROM SCHEMA.task_lists l
-                                WHERE l.user_id = NEW.user_id AND l.id = NEW.list_id
-                                  AND l.deleted_at IS NULL);
             END IF;
-        ELSIF NEW.parent_id IS NOT DISTINCT FROM OLD.parent_id THEN
-            list := SCHEMA.checked_list(NEW.user_id, NEW.id, NEW.list_id, NEW.parent_id);
-            IF list IS DISTINCT FROM NEW.list_id THEN
-                RAISE 'a subtask is in the list of its parent' USING ERRCODE = 'TD008';
-            END IF;
+            NEW.list_id := (SELECT l.id FROM SCHEMA.task_lists l
+                            WHERE l.user_id = NEW.user_id AND l.id = NEW.list_id
+                              AND l.deleted_at IS NULL);
+        ELSIF NEW.parent_id IS NOT DISTINCT FROM OLD.parent_id
+                AND SCHEMA.changes_too(NEW.parent_id) THEN
+            -- Its parent goes into the same list.
+            PERFORM SCHEMA.checked_list(NEW.user_id, NEW.id, NEW.list_id, NULL);
         ELSE
             IF NEW.has_subtasks AND NEW.parent_id IS NOT NULL THEN
                 NEW.has_subtasks := EXISTS (
@@ -232,11 +240,16 @@ BEGIN
                     RAISE 'a task with subtasks has no parent' USING ERRCODE = 'TD001';
                 END IF;
             END IF;
-            -- It goes into its parent's list, unless another is asked for.
-            IF NEW.parent_id IS NOT NULL AND NEW.list_id IS NOT DISTINCT FROM OLD.list_id THEN
-                NEW.list_id := NULL;
+            -- It is in its parent's list, and goes there where no list is asked for. Who asks for
+            -- the list that it is in already says so.
+            is_asked := NEW.parent_id IS NULL OR NEW.list_id IS DISTINCT FROM OLD.list_id
+                        OR current_setting('app.list', true) = 'given';
+            list := SCHEMA.checked_list(
+                NEW.user_id, NEW.id, CASE WHEN is_asked THEN NEW.list_id END, NEW.parent_id);
+            IF is_asked AND list IS DISTINCT FROM NEW.list_id THEN
+                RAISE 'a subtask is in the list of its parent' USING ERRCODE = 'TD008';
             END IF;
-            NEW.list_id := SCHEMA.checked_list(NEW.user_id, NEW.id, NEW.list_id, NEW.parent_id);
+            NEW.list_id := list;
         END IF;
     END IF;
     IF NEW.position IS NULL THEN
