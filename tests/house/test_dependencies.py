@@ -73,6 +73,11 @@ PARTS = [
         "graphql-core's schema, for which Strawberry has no public name",
         owed=("app/operations/execution.py",),
     ),
+    Part(
+        "._raw_info",
+        ("graphql_schema/selected.py",),
+        "what is selected, which Strawberry converts as a whole or not at all",
+    ),
     Part("graphql.language.parser", DOCUMENTS, "a parser that is asked how much it has read"),
     Part(".token_count", DOCUMENTS, "the price of a look at a document"),
     Part("psycopg.adapt", PIPELINE, "parameters and rows of the pipeline"),
