@@ -50,10 +50,21 @@ def round_trips(monkeypatch: pytest.MonkeyPatch) -> RoundTrips:
     return counted
 
 
-@pytest.fixture(scope="module")
-def user(database: Database) -> Iterator[Caller]:
-    with running_server(settings_for(database.server_url)) as server:
-        yield with_tasks(server)
+@pytest.fixture(scope="module", params=["none", "single"])
+def user(database: Database, request: pytest.FixtureRequest) -> Iterator[Caller]:
+    """Somebody with three tasks, on a server that may have one statement at a time, or many."""
+    settings = settings_for(database.server_url, database_pooler=request.param)
+    with running_server(settings) as server:
+        user = with_tasks(server)
+        pipelines = server.running.database.client._balance.pipelines
+        # One connection is opened after the other, as they are needed.
+        while len(pipelines) < CONNECTIONS:
+            user.data(MANY)
+        yield user
+
+
+CONNECTIONS = 4
+MANY = f"{{ {' '.join(f'_{n}: tasks {{ totalCount }}' for n in range(CONNECTIONS))} }}"
 
 
 def with_tasks(server: Server) -> Caller:
