@@ -34,6 +34,16 @@ class TrustedDocumentsMode(StrEnum):
     """Nothing."""
 
 
+class DatabasePooler(StrEnum):
+    """What is between the server and PostgreSQL, as `pipelined_postgres.pooler` has it."""
+
+    AUTO = "auto"
+    """It is recognised with each connection."""
+    NONE = "none"
+    SINGLE = "single"
+    PIPELINED = "pipelined"
+
+
 class SettingsError(Exception):
     """Settings are wrong or missing: one readable sentence for each."""
 
@@ -198,6 +208,12 @@ class Settings(BaseSettings):
         default=False,
         description="Whether `/ready` answers 200 while the database takes no changes, for "
         "frontends that can live on reads.",
+    )
+    database_pooler: DatabasePooler = Field(
+        default=DatabasePooler.AUTO,
+        description="What is between the server and PostgreSQL: `none`; `single`, a pooler that "
+        "may have one statement at a time on a connection; `pipelined`, one that may have several, "
+        "as PgBouncer from 1.21 on with `max_prepared_statements`; `auto`: it is recognised.",
     )
     database_prepared_statements: bool = Field(
         default=True,

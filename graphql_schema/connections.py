@@ -221,7 +221,8 @@ class TaskConnection:
     order: strawberry.Private[TaskOrderField]
     next: strawberry.Private[Callable[[], bool | Awaitable[bool]]]
     previous: strawberry.Private[Callable[[], bool | Awaitable[bool]]]
-    count: strawberry.Private[Callable[[], Awaitable[int]]]
+    total: strawberry.Private[int | None]
+    """None where it is not selected."""
 
     @strawberry.field(graphql_type=list[Task], description="The tasks of this page, in order.")
     def nodes(self) -> Sequence[TaskRow]:
@@ -242,11 +243,12 @@ class TaskConnection:
         )
 
     @strawberry.field(
+        graphql_type=int,
         description="The number of tasks that meet the filter, on all pages. "
-        "It is counted only when it is selected."
+        "It is counted only when it is selected.",
     )
-    async def total_count(self) -> int:
-        return await self.count()
+    def total_count(self) -> int | None:
+        return self.total
 
 
 @strawberry.type(description="A label and its position among the labels.")

@@ -11,6 +11,7 @@ from graphql_schema import page_arguments as arguments
 from graphql_schema.connections import PageInfo, TaskConnection, decode_parts, encode_parts
 from graphql_schema.errors import BadUserInput
 from graphql_schema.fields import read
+from graphql_schema.selected import TOTAL_COUNT, selects
 from graphql_schema.types import Node, Related
 from graphql_schema.values import TASK_ID_MAX, list_id
 from models.task import POSITION_MAX_LENGTH
@@ -67,7 +68,8 @@ async def _tasks(
     last: arguments.Last = UNSET,
     before: arguments.Before = UNSET,
 ) -> TaskConnection:
-    asked = arguments.AskedTasks(filter, order_by, first, after, last, before)
+    has_count = selects(info, TOTAL_COUNT)
+    asked = arguments.AskedTasks(filter, order_by, first, after, last, before, has_count)
     return await info.context.related.tasks_of_list(row.id, asked)
 
 
@@ -142,7 +144,8 @@ class TaskListConnection:
     rows: strawberry.Private[Sequence[TaskListRow]]
     next: strawberry.Private[Callable[[], bool | Awaitable[bool]]]
     previous: strawberry.Private[Callable[[], bool | Awaitable[bool]]]
-    count: strawberry.Private[Callable[[], Awaitable[int]]]
+    total: strawberry.Private[int | None]
+    """None where it is not selected."""
 
     @strawberry.field(graphql_type=list[TaskList], description="The lists of this page, in order.")
     def nodes(self) -> Sequence[TaskListRow]:
@@ -162,7 +165,8 @@ class TaskListConnection:
         )
 
     @strawberry.field(
-        description="The number of lists on all pages. It is counted only when it is selected."
+        graphql_type=int,
+        description="The number of lists on all pages. It is counted only when it is selected.",
     )
-    async def total_count(self) -> int:
-        return await self.count()
+    def total_count(self) -> int | None:
+        return self.total

@@ -1,4 +1,4 @@
-"""The arguments of fields that return a page of tasks."""
+"""What is asked of fields that return a page of tasks."""
 
 from typing import Annotated, NamedTuple
 
@@ -30,7 +30,7 @@ Before = Annotated[str | None, strawberry.argument(description="Only tasks befor
 
 
 class AskedTasks(NamedTuple):
-    """The arguments, each as it is given or left out."""
+    """The arguments, each as it is given or left out, and what is selected."""
 
     filter: TaskFilter | None
     order_by: TaskOrder | None
@@ -38,3 +38,5 @@ class AskedTasks(NamedTuple):
     after: str | None
     last: int | None
     before: str | None
+    has_count: bool
+    """Whether `totalCount` is selected."""

@@ -12,6 +12,7 @@ import psycopg
 
 from pipelined_postgres.calls import Busy, Call
 from pipelined_postgres.options import Options
+from pipelined_postgres.pooler import Pooler
 from pipelined_postgres.protocol import Pipeline
 
 logger = logging.getLogger(__name__)
@@ -48,6 +49,8 @@ class Balance:
         """When all connections were given up because the database took no changes."""
         self._closed = False
         self.prepares = options.prepared_statements
+        self._pipelines = True
+        """Several calls may be under way on a connection."""
 
     def submit(self, call: Call, now: float) -> None:
         """Send a call by one of the connections, or have it wait."""
@@ -107,6 +110,22 @@ class Balance:
                 "does not keep them apart. Going on without them. %s",
                 self._options.advice_without_prepared_statements,
             )
+            # What keeps transactions together does it for prepared statements alone.
+            for pipeline in self.pipelines:
+                if pipeline.pooler is Pooler.PIPELINED:
+                    pipeline.window = 1
+
+    def stop_pipelining(self) -> None:
+        if self._pipelines:
+            self._pipelines = False
+            logger.warning(
+                "An answer came for another call: something between here and the database does "
+                "not keep transactions together. Going on with one call at a time on each "
+                "connection. %s",
+                self._options.advice_without_pipelining,
+            )
+            for pipeline in self.pipelines:
+                pipeline.window = 1
 
     def retire(self, pipeline: Pipeline) -> None:
         if pipeline.retiring:
@@ -140,12 +159,21 @@ class Balance:
             self._connecting = True
             self._connect()
 
-    def connected(self, pipeline: Pipeline, now: float) -> None:
-        """Send calls by a new connection from now on."""
+    def connected(self, pipeline: Pipeline, pooler: Pooler, now: float) -> None:
+        """Send calls by a new connection from now on. `pooler`: what is in between."""
+        pipeline.pooler = pooler
+        pipeline.window = self._window_of(pooler)
         self._connecting = False
         self._pause = self._options.reconnect_pause
         self.pipelines.append(pipeline)
         self.has_room(pipeline, now)
+
+    def _window_of(self, pooler: Pooler) -> int:
+        if pooler is Pooler.SINGLE or not self._pipelines:
+            return 1
+        if pooler is Pooler.NONE:
+            return self._options.window
+        return self._options.window_through_pooler if self.prepares else 1
 
     def not_connected(self, now: float) -> None:
         """Pause before the next try to connect: longer each time."""

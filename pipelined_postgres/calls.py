@@ -53,6 +53,7 @@ class Call:
         "answer",
         "began",
         "dropped",
+        "echo",
         "make_row",
         "queries",
         "repeatable",
@@ -69,6 +70,7 @@ class Call:
         began: float,
         *,
         repeatable: bool,
+        echo: bytes | None = None,
     ) -> None:
         self.queries = queries
         self.make_row = make_row
@@ -76,6 +78,8 @@ class Call:
         self.began = began
         self.repeatable = repeatable
         """It may run more than once, as a read may."""
+        self.echo = echo
+        """What its first query returns: with anything else, the answer is another call's."""
         self.unparsed: Sequence[Statement] = ()
         """The statements that were sent to be parsed before its queries."""
         self.dropped: Sequence[bytes] = ()
@@ -93,7 +97,12 @@ class Call:
         """Return another call that gives the same answer: whichever ends first gives it."""
         self.sent_twice = True
         twin = Call(
-            self.queries, self.make_row, self.answer, self.began, repeatable=self.repeatable
+            self.queries,
+            self.make_row,
+            self.answer,
+            self.began,
+            repeatable=self.repeatable,
+            echo=self.echo,
         )
         twin.sent_twice = True
         return twin

@@ -13,6 +13,8 @@ from pipelined_postgres.balance import Balance
 from pipelined_postgres.calls import Call, Query, statement
 from pipelined_postgres.connection import Connection, Texts
 from pipelined_postgres.options import Options
+from pipelined_postgres.pooler import PROBE, Pooler, recognised
+from pipelined_postgres.protocol import Pipeline
 
 logger = logging.getLogger(__name__)
 
@@ -34,8 +36,9 @@ class Client:
     """Runs each call as a transaction of its own, on connections that all calls share.
 
     A call is sent at once, behind those of others, and answered in its turn: none waits for a
-    connection of its own. Behind a pooler, which hands PostgreSQL's connections to others between
-    transactions, a connection has one call at a time.
+    connection of its own. Through a pooler, which hands PostgreSQL's connections to others between
+    transactions, a connection has one call at a time, unless the pooler keeps each transaction
+    together.
     """
 
     def __init__(
@@ -58,6 +61,8 @@ class Client:
         self._texts = Texts()
         self.text = self._texts.of
         self._balance = Balance(self._options, self._connect_soon, random.random)
+        self.pooler: Pooler | None = None
+        """What the last connection found to be in between; None: there has been none yet."""
         self._tasks: set[asyncio.Task[None]] = set()
         self._ticker: asyncio.TimerHandle | None = None
         self._loop: asyncio.AbstractEventLoop
@@ -82,11 +87,11 @@ class Client:
         """
         self._loop = asyncio.get_running_loop()
         try:
-            connection = await self._connect()
+            pipeline, pooler = await self._connect()
         except (psycopg.Error, TimeoutError) as error:
             logger.warning("The database cannot be reached yet: %s", error)
         else:
-            self._balance.connected(connection.pipeline, self._loop.time())
+            self._balance.connected(pipeline, pooler, self._loop.time())
         self._tick()
 
     async def close(self) -> None:
@@ -141,11 +146,17 @@ class Client:
         make_row: Callable[[Sequence[Any]], Row],
         *,
         repeatable: bool,
+        echo: bytes | None = None,
     ) -> asyncio.Future[list[Row]]:
-        """Run queries in one transaction; return the rows of the last. It fails as `fetch` does."""
+        """Run queries in one transaction; return the rows of the last. It fails as `fetch` does.
+
+        `echo`: the first value that the first query returns, as text, where that is known before.
+        An answer that begins otherwise is another call's; the connection is then given up.
+        """
         answer: asyncio.Future[list[Row]] = self._loop.create_future()
         now = self._loop.time()
-        self._balance.submit(Call(queries, make_row, answer, now, repeatable=repeatable), now)
+        call = Call(queries, make_row, answer, now, repeatable=repeatable, echo=echo)
+        self._balance.submit(call, now)
         return answer
 
     def _tick(self) -> None:
@@ -163,14 +174,14 @@ class Client:
 
     async def _add_connection(self) -> None:
         try:
-            connection = await self._connect()
+            pipeline, pooler = await self._connect()
         except (psycopg.Error, TimeoutError, UnusableConnection) as error:
             logger.warning("The database cannot be reached: %s", error)
             self._balance.not_connected(self._loop.time())
         else:
-            self._balance.connected(connection.pipeline, self._loop.time())
+            self._balance.connected(pipeline, pooler, self._loop.time())
 
-    async def _connect(self) -> Connection:
+    async def _connect(self) -> tuple[Pipeline, Pooler]:
         options = self._options
         async with asyncio.timeout(options.connect_timeout):
             connection = await AsyncConnection.connect(
@@ -182,23 +193,39 @@ class Client:
             )
             try:
                 await self._prepare(connection)
-                pooled = await _is_pooled(connection)
             except BaseException:
                 await connection.close()
                 raise
-        return Connection(
-            connection,
-            self._balance,
-            options,
-            window=options.window_behind_pooler if pooled else options.window,
-            # Those that were opened together had better not all be closed together.
-            opened=self._loop.time() - options.lifetime / 10 * random.random(),  # noqa: S311
-            run=self._run_task,
-        )
+            pipeline = Connection(
+                connection,
+                self._balance,
+                options,
+                # Those that were opened together had better not all be closed together.
+                opened=self._loop.time() - options.lifetime / 10 * random.random(),  # noqa: S311
+                run=self._run_task,
+            ).pipeline
+            try:
+                pooler = options.pooler or await self._ask_pooler(
+                    pipeline, connection.info.backend_pid
+                )
+            except BaseException:
+                pipeline.close()
+                raise
+        self.pooler = pooler
+        return pipeline, pooler
 
-
-async def _is_pooled(connection: AsyncConnection[Any]) -> bool:
-    """Return whether a pooler is in between: a session then is not what it was said to be."""
-    cursor = await connection.execute("SELECT pg_backend_pid()")
-    record = await cursor.fetchone()
-    return record is None or record[0] != connection.info.backend_pid
+    async def _ask_pooler(self, pipeline: Pipeline, backend_pid: int) -> Pooler:
+        """Find out by a new connection, which takes no other calls yet, what is in between."""
+        answer: asyncio.Future[list[tuple[int, str | None]]] = self._loop.create_future()
+        now = self._loop.time()
+        call = Call([(PROBE, (PROBE.text,))], tuple, answer, now, repeatable=False)
+        # Where it fails, that is an answer, too.
+        call.tried_again = True
+        pipeline.submit(call, now)
+        try:
+            rows = await answer
+        except psycopg.errors.DuplicatePreparedStatement:
+            # Somebody else's statement has the name: it is the session of several clients.
+            self._balance.stop_preparing()
+            return Pooler.SINGLE
+        return recognised(rows, backend_pid)

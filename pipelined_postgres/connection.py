@@ -41,11 +41,13 @@ class Connection:
         owner: Owner,
         options: Options,
         *,
-        window: int,
         opened: float,
         run: Callable[[Coroutine[Any, Any, None]], asyncio.Task[None]],
     ) -> None:
-        """Begin to use an idle connection. `run` runs a cancellation as a task, to its end."""
+        """Begin to use an idle connection, whose window is closed at first.
+
+        `run` runs a cancellation as a task, to its end.
+        """
         self._loop = asyncio.get_running_loop()
         self._connection = connection
         self._pgconn = connection.pgconn
@@ -60,7 +62,6 @@ class Connection:
         self.pipeline = Pipeline(
             owner,
             self,
-            window=window,
             statement_timeout=options.statement_timeout,
             prepared_max=options.prepared_max,
             opened=opened,
@@ -141,13 +142,17 @@ class Connection:
         try:
             pgconn.consume_input()
             now = self._loop.time()
-            while pipeline.calls and not pgconn.is_busy():
+            # Asked in any case: libpq then throws away what comes though nothing was asked.
+            while not pgconn.is_busy() and pipeline.calls:
                 result = pgconn.get_result()
                 if result is None:
                     continue
                 status = result.status
                 if status == PIPELINE_SYNC:
                     # Only now it is committed.
+                    if not _is_answer_of(pipeline.calls[0], results):
+                        pipeline.mismatched()
+                        return
                     last = results[-1]
                     if last.status in (TUPLES_OK, COMMAND_OK):
                         results.clear()
@@ -169,6 +174,17 @@ class Connection:
     def _lost(self, error: psycopg.Error) -> None:
         first = next(filter(_is_error, self._results), None)
         self.pipeline.lost(error, None if first is None else _error_of(first))
+
+
+def _is_answer_of(call: Call, results: Sequence[PGresult]) -> bool:
+    """Return whether these are the results of what was sent for a call, as far as that shows."""
+    before = len(call.dropped) + len(call.unparsed)
+    more = len(results) - before - len(call.queries)
+    # An error may come with the commit, after all of its queries.
+    if more and not (more == 1 and _is_error(results[-1])):
+        return False
+    first = results[before]
+    return call.echo is None or first.status != TUPLES_OK or first.get_value(0, 0) == call.echo
 
 
 def _is_error(result: PGresult) -> bool:

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from pipelined_postgres.pooler import Pooler
+
 
 @dataclass(frozen=True, slots=True)
 class Options:
@@ -28,14 +30,14 @@ class Options:
     """
     advice_without_prepared_statements: str = "Turn the option prepared_statements off."
     """A sentence for the log, where prepared statements turn out to get lost on the way."""
+    advice_without_pipelining: str = "Set the option pooler to Pooler.SINGLE."
+    """A sentence for the log, where answers turn out to come for other calls."""
     window: int = 64
     """Calls sent on one connection and not answered; those beyond wait here."""
-    window_behind_pooler: int = 1
-    """The same where a pooler hands out PostgreSQL's connections.
-
-    PgBouncer gives one back as soon as it is idle, though part of the client's next transaction may
-    have gone there: the rest then goes elsewhere (https://github.com/pgbouncer/pgbouncer/issues/759).
-    """
+    window_through_pooler: int = 16
+    """The same through a pooler that is `Pooler.PIPELINED`. Through others it is one call."""
+    pooler: Pooler | None = None
+    """What is in between; None: it is recognised whenever a connection is opened."""
     waiting_max: int = 1000
     """Calls that wait for a place in a window; those beyond are refused at once."""
     coalesced_max: int = 8

@@ -8,7 +8,10 @@ from collections import OrderedDict, deque
 from collections.abc import Sequence
 from typing import Any, NamedTuple, Protocol
 
+import psycopg
+
 from pipelined_postgres.calls import Call, Statement
+from pipelined_postgres.pooler import Pooler
 
 QUERY_CANCELED = "57014"
 UNKNOWN_STATEMENT = "26000"
@@ -77,6 +80,10 @@ class Owner(Protocol):
         """Prepared statements get lost on the way."""
         ...
 
+    def stop_pipelining(self) -> None:
+        """Answers come for other calls than were sent."""
+        ...
+
     def retire(self, pipeline: "Pipeline") -> None:
         """A connection is to take no more calls."""
         ...
@@ -98,14 +105,16 @@ class Pipeline:
         owner: Owner,
         wire: Wire,
         *,
-        window: int,
         statement_timeout: float,
         prepared_max: int,
         opened: float,
     ) -> None:
         self._owner = owner
         self.wire = wire
-        self._window = window
+        self.window = 0
+        """Calls that may be under way: none before it is known what is in between."""
+        self.pooler = Pooler.NONE
+        """What is in between."""
         self._statement_timeout = statement_timeout
         self._prepared_max = prepared_max
         self._prepared: OrderedDict[bytes, None] = OrderedDict()
@@ -121,7 +130,7 @@ class Pipeline:
 
     @property
     def has_room(self) -> bool:
-        return len(self.calls) < self._window and not self.retiring
+        return len(self.calls) < self.window and not self.retiring
 
     def submit(self, call: Call, now: float) -> None:
         """Send a call behind the others."""
@@ -225,6 +234,11 @@ class Pipeline:
         for call in calls:
             call.fail(first or error)
             first = None
+
+    def mismatched(self) -> None:
+        """What came is not the first call's answer, so nobody knows whose the others are."""
+        self._owner.stop_pipelining()
+        self.lost(psycopg.OperationalError("what came was the answer of another call"))
 
     def close(self) -> None:
         """Close a connection that has no calls."""

@@ -1,5 +1,6 @@
 """Pages by keyset, of whatever kind: the rows of one, and whether there is more beside it."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Generic, NamedTuple, Protocol, TypeVar
 
@@ -35,6 +36,8 @@ class ReadPage(NamedTuple, Generic[Row]):
     """Returns whether there is more after it."""
     previous: Callable[[], bool | Awaitable[bool]]
     """Returns whether there is more before it."""
+    total: int | None
+    """How many there are on all pages; None where that was not asked."""
 
 
 async def read_page(
@@ -42,13 +45,24 @@ async def read_page(
     span: Span[Cursor],
     statement_of: Callable[[int], Statement[Row]],
     any_beyond: AnyBeyond[Cursor],
+    counting: Callable[[], Statement[tuple[int]]],
+    *,
+    has_count: bool,
 ) -> ReadPage[Row]:
     """Read a page. `statement_of` makes the statement that reads so many rows of the span.
 
     Whether there is more on the side where the span ends is asked only when it is selected.
+    `has_count`: how many there are on all pages is selected. It is asked at the same time, by the
+    statement that `counting` makes, so both take one round trip.
     """
     size, backward = span.size, span.backward
-    rows = await database.fetch(statement_of(size + 1))
+    page = database.fetch(statement_of(size + 1))
+    total = None
+    if has_count:
+        rows, counted = await asyncio.gather(page, database.fetch(counting()))
+        total = counted[0][0]
+    else:
+        rows = await page
     more = len(rows) > size
     rows = rows[size - 1 :: -1] if backward and size else rows[:size]
 
@@ -65,4 +79,4 @@ async def read_page(
             return True
         return is_beyond(span.after, before=True) if span.after else False
 
-    return ReadPage(rows, has_next, has_previous)
+    return ReadPage(rows, has_next, has_previous, total)

@@ -15,6 +15,7 @@ from graphql_schema.connections import (
     TaskConnection,
     page_size,
 )
+from graphql_schema.selected import TOTAL_COUNT, selects
 from graphql_schema.types import RateLimit, Storage
 from graphql_schema.values import given, task_key
 from models.task import TaskRow
@@ -57,7 +58,8 @@ async def tasks(
     last: arguments.Last = UNSET,
     before: arguments.Before = UNSET,
 ) -> TaskConnection:
-    asked = arguments.AskedTasks(filter, order_by, first, after, last, before)
+    has_count = selects(info, TOTAL_COUNT)
+    asked = arguments.AskedTasks(filter, order_by, first, after, last, before, has_count)
     return await read_tasks(info.context, asked)
 
 

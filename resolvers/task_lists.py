@@ -10,6 +10,7 @@ from auth.context import Info
 from graphql_schema.connections import PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX, page_size
 from graphql_schema.filters import TaskTrash
 from graphql_schema.lists import ListCursor, TaskListConnection
+from graphql_schema.selected import TOTAL_COUNT, selects
 from graphql_schema.values import given, list_key
 from models.task import TaskRow
 from models.task_list import TaskListRow
@@ -74,9 +75,10 @@ async def task_lists(
         Span(page.after, page.before, size, backward),
         lambda limit: statements.task_lists(owner, page, limit=limit, backward=backward),
         partial(statements.any_list_beyond, owner, trash),
+        partial(statements.count_lists, owner, trash),
+        has_count=selects(info, TOTAL_COUNT),
     )
 
-    async def count() -> int:
-        return (await database.fetch(statements.count_lists(owner, trash)))[0][0]
-
-    return TaskListConnection(rows=read.rows, next=read.next, previous=read.previous, count=count)
+    return TaskListConnection(
+        rows=read.rows, next=read.next, previous=read.previous, total=read.total
+    )

@@ -45,13 +45,16 @@ async def read_tasks(
         Span(page.after, page.before, size, backward),
         lambda limit: statements.tasks(owner, page, limit=limit, backward=backward),
         partial(statements.any_task_beyond, owner, page),
+        partial(statements.count_tasks, owner, conditions),
+        has_count=asked.has_count,
     )
 
-    async def count() -> int:
-        return (await database.fetch(statements.count_tasks(owner, conditions)))[0][0]
-
     return TaskConnection(
-        rows=read.rows, order=order.field, next=read.next, previous=read.previous, count=count
+        rows=read.rows,
+        order=order.field,
+        next=read.next,
+        previous=read.previous,
+        total=read.total,
     )
 
 

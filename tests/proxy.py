@@ -1,4 +1,4 @@
-"""A proxy before PostgreSQL that does what networks do: cuts, hangs, delays, loses answers."""
+"""A proxy before PostgreSQL that does what networks do: cuts, hangs, delays, tears and loses."""
 
 import asyncio
 import math
@@ -15,12 +15,21 @@ READY = b"Z\0\0\0\5I"
 """PostgreSQL's ReadyForQuery outside a transaction: what was asked is committed."""
 
 
+PIECES_APART = 0.001
+"""Seconds between two pieces, at most."""
+
+
 class Proxy:
-    """Passes bytes on between whoever connects to it and a PostgreSQL."""
+    """Passes bytes on between whoever connects to it and a PostgreSQL, or a pooler."""
 
     port: int
     delay = 0.0
-    """Seconds that bytes take, either way."""
+    """Seconds that bytes take, either way, however many are on their way."""
+    piece: int | None = None
+    """Bytes that are passed on at a time, so that what was sent at once arrives in parts.
+
+    Startup messages are left whole, for PgBouncer 1.18 refuses half of one.
+    """
     lose: bytes | None = None
     """Whoever sends these bytes is cut off when their statement is committed, without a word."""
     chance = 1.0
@@ -28,8 +37,9 @@ class Proxy:
     losses_left = math.inf
     """How often that may happen yet."""
 
-    def __init__(self, socket_path: str) -> None:
-        self._upstream = socket_path
+    def __init__(self, upstream: str | int) -> None:
+        """`upstream`: the path of a socket, or a port of this machine."""
+        self._upstream = upstream
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever)
         self._server: asyncio.Server | None = None
@@ -97,64 +107,97 @@ class Proxy:
         task.add_done_callback(self._tasks.discard)
         writers = [writer]
         try:
-            up_reader, up_writer = await asyncio.open_unix_connection(self._upstream)
+            up_reader, up_writer = await self._open()
             writers.append(up_writer)
             losing = asyncio.Event()
             async with asyncio.TaskGroup() as group:
-                group.create_task(self._pass_on(reader, up_writer, losing.set))
-                group.create_task(self._pass_back(up_reader, writer, losing.is_set))
+                sent, answered = Arrivals(), Arrivals()
+                group.create_task(self._read(reader, sent))
+                group.create_task(self._read(up_reader, answered))
+                group.create_task(self._pass_on(sent, up_writer, losing.set))
+                group.create_task(self._pass_back(answered, writer, losing.is_set))
         except* OSError:
             pass
         finally:
             for each in writers:
                 each.transport.abort()
 
+    async def _open(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        if isinstance(self._upstream, int):
+            return await asyncio.open_connection("127.0.0.1", self._upstream)
+        return await asyncio.open_unix_connection(self._upstream)
+
     async def _pass_on(
         self,
-        reader: asyncio.StreamReader,
+        arrivals: "Arrivals",
         writer: asyncio.StreamWriter,
         lose: Callable[[], None],
     ) -> None:
         while True:
-            data = await self._read(reader)
+            data = await self._arrived(arrivals)
             is_asked = self.lose is not None and self.lose in data
             if is_asked and self.losses_left > 0 and random() < self.chance:
                 self.losses_left -= 1
                 lose()
-            writer.write(data)
-            await writer.drain()
+            await self._write(writer, data)
 
     async def _pass_back(
         self,
-        reader: asyncio.StreamReader,
+        arrivals: "Arrivals",
         writer: asyncio.StreamWriter,
         losing: Callable[[], bool],
     ) -> None:
         kept = b""
         while True:
-            data = await self._read(reader)
+            data = await self._arrived(arrivals)
             if not losing():
-                writer.write(data)
-                await writer.drain()
+                await self._write(writer, data)
                 continue
             kept += data
             if READY in kept:
                 self.lost += 1
                 raise ConnectionResetError
 
-    async def _read(self, reader: asyncio.StreamReader) -> bytes:
-        data = await reader.read(65536)
+    async def _read(self, reader: asyncio.StreamReader, arrivals: "Arrivals") -> None:
+        while True:
+            data = await reader.read(65536)
+            arrivals.put_nowait((self._loop.time() + self.delay, data))
+            if not data:
+                break
+
+    async def _arrived(self, arrivals: "Arrivals") -> bytes:
+        due, data = await arrivals.get()
+        await asyncio.sleep(due - self._loop.time())
+        await self._flowing.wait()
         if not data:
             raise ConnectionResetError
-        await asyncio.sleep(self.delay)
-        await self._flowing.wait()
         return data
+
+    async def _write(self, writer: asyncio.StreamWriter, data: bytes) -> None:
+        is_startup = data[:1] == b"\0"
+        piece = len(data) if is_startup or self.piece is None else self.piece
+        for start in range(0, len(data), piece):
+            if start:
+                # So long that whoever reads has read what came before.
+                await asyncio.sleep(random() * PIECES_APART)
+            writer.write(data[start : start + piece])
+            await writer.drain()
+
+
+Arrivals = asyncio.Queue[tuple[float, bytes]]
+"""What has been read, and when it is to be passed on."""
 
 
 @contextmanager
 def proxy_before(database: Database) -> Iterator[Proxy]:
     folder = parse_qs(urlsplit(database.superuser_url).query)["host"][0]
-    proxy = Proxy(f"{folder}/.s.PGSQL.5432")
+    with proxy_to(f"{folder}/.s.PGSQL.5432") as proxy:
+        yield proxy
+
+
+@contextmanager
+def proxy_to(upstream: str | int) -> Iterator[Proxy]:
+    proxy = Proxy(upstream)
     try:
         yield proxy
     finally:

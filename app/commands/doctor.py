@@ -12,12 +12,13 @@ from psycopg.conninfo import conninfo_to_dict
 
 from app.database.listener import can_listen
 from app.database.migration import head, objection_to_encoding
+from app.database.pipelined import find_pooler
 from app.database.protection import NOT_MIGRATED, objections
 from app.database.roles import REACHES
 from app.database.urls import libpq_url, said_of
 from app.development import development
 from app.secret import is_development_secret
-from app.settings import Settings, misspelt_settings, settings_or_exit
+from app.settings import DatabasePooler, Settings, misspelt_settings, settings_or_exit
 from auth.keys import Jwks, KeysUnavailable
 
 
@@ -147,7 +148,38 @@ async def _database_findings(settings: Settings) -> AsyncIterator[Finding]:
             yield Finding(True, "Row security keeps users apart: all is as the migrations make it.")
         async for finding in _other_databases(connection):
             yield finding
+    yield await _pooler(settings)
     yield await _listening(settings)
+
+
+POOLERS = {
+    DatabasePooler.NONE: "no pooler: many statements are under way on each connection",
+    DatabasePooler.SINGLE: "a pooler: one statement is under way on each connection",
+    DatabasePooler.PIPELINED: "a pooler that keeps the statements of a pipeline together: several "
+    "are under way on each connection",
+}
+
+TORN_APART = {
+    (DatabasePooler.NONE, DatabasePooler.SINGLE),
+    (DatabasePooler.NONE, DatabasePooler.PIPELINED),
+    (DatabasePooler.PIPELINED, DatabasePooler.SINGLE),
+}
+"""What is said to be in between, and what is: there may be more under way than this can bear."""
+
+
+async def _pooler(settings: Settings) -> Finding:
+    said, found = settings.database_pooler, await find_pooler(settings)
+    if found is None:
+        return Finding(False, "It could not be told whether a pooler is before the database.")
+    if (said, found) in TORN_APART:
+        return Finding(
+            False,
+            f"DATABASE_POOLER is {said}, but it is {found}: statements may be torn apart. Set it "
+            "to auto.",
+        )
+    if said is not DatabasePooler.AUTO and said is not found:
+        return Finding(True, f"DATABASE_POOLER is {said}, though it is {found}.", open=True)
+    return Finding(True, f"Before the database is {POOLERS[found]}.")
 
 
 async def _other_databases(

@@ -3,6 +3,7 @@
 import logging
 import math
 import time
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -20,7 +21,7 @@ from app.database.session import (
     prepare_session,
 )
 from app.database.urls import libpq_url
-from app.settings import Settings
+from app.settings import DatabasePooler, Settings
 from app.telemetry.repeated import Repeated
 from models.database import DatabaseUnavailable
 from models.statement import Row, Statement
@@ -28,6 +29,7 @@ from pipelined_postgres.calls import Statement as StatementText
 from pipelined_postgres.calls import statement as statement_of
 from pipelined_postgres.client import Client
 from pipelined_postgres.options import Options
+from pipelined_postgres.pooler import Pooler
 
 logger = logging.getLogger(__name__)
 
@@ -80,7 +82,9 @@ class PipelinedDatabase:
         attempts = None
         while True:
             try:
-                rows = await self.client.run(queries, sql.make_row, repeatable=not sql.writes)
+                rows = await self.client.run(
+                    queries, sql.make_row, repeatable=not sql.writes, echo=text(owner)
+                )
             except (psycopg.Error, TimeoutError) as error:
                 attempts = attempts or Attempts(statement, self._repeated)
                 attempts.failed(error)
@@ -130,4 +134,20 @@ def options_of(settings: Settings) -> Options:
         lifetime=CONNECTION_LIFETIME,
         prepared_statements=settings.database_prepared_statements,
         advice_without_prepared_statements="Say so by DATABASE_PREPARED_STATEMENTS=false.",
+        advice_without_pipelining="Say so by DATABASE_POOLER=single.",
+        pooler=_pooler_of(settings),
     )
+
+
+def _pooler_of(settings: Settings) -> Pooler | None:
+    """Return what is said to be in between; None where it is to be recognised."""
+    pooler = settings.database_pooler
+    return None if pooler is DatabasePooler.AUTO else Pooler(pooler.value)
+
+
+async def find_pooler(settings: Settings) -> DatabasePooler | None:
+    """Connect, and return what is in between, whatever is said of it; None: it cannot be told."""
+    options = replace(options_of(settings), pooler=None, prepared_statements=True)
+    url = libpq_url(str(settings.database_url))
+    async with Client(url, options, application_name=APPLICATION_NAME) as client:
+        return None if client.pooler is None else DatabasePooler(client.pooler.value)

@@ -10,6 +10,7 @@ import psycopg
 from pipelined_postgres.balance import Balance
 from pipelined_postgres.calls import Call, Statement, statement
 from pipelined_postgres.options import Options
+from pipelined_postgres.pooler import Pooler
 from pipelined_postgres.protocol import QUERY_CANCELED, Failure, Pipeline
 
 TRIES = 4
@@ -81,7 +82,7 @@ class Turn:
 class Wire:
     """One connection: what was sent by it waits until the test has it answered."""
 
-    def __init__(self, world: "World", window: int) -> None:
+    def __init__(self, world: "World") -> None:
         self.world = world
         self.coalescing = Turn()
         self.sent: deque[Call] = deque()
@@ -91,7 +92,6 @@ class Wire:
         self.pipeline = Pipeline(
             world.balance,
             self,
-            window=window,
             statement_timeout=world.options.statement_timeout,
             prepared_max=world.options.prepared_max,
             opened=world.now,
@@ -143,6 +143,8 @@ class World:
 
     def __init__(self, options: Options, connections: int = 0) -> None:
         self.options = options
+        self.pooler = Pooler.NONE
+        """What new connections find to be in between."""
         self.now = 100.0
         self.connecting = False
         self.tries_to_connect = 0
@@ -164,9 +166,9 @@ class World:
     def connect(self) -> Wire:
         """A connection is there."""
         self.connecting = False
-        wire = Wire(self, self.options.window)
+        wire = Wire(self)
         self.wires.append(wire)
-        self.balance.connected(wire.pipeline, self.now)
+        self.balance.connected(wire.pipeline, self.pooler, self.now)
         return wire
 
     def refuse(self) -> None:

@@ -5,6 +5,7 @@ import pytest
 
 from pipelined_postgres.calls import Busy
 from pipelined_postgres.options import Options
+from pipelined_postgres.pooler import Pooler
 from pipelined_postgres.protocol import QUERY_CANCELED, UNKNOWN_STATEMENT
 from pipelined_postgres.tests.simulation import Caller, Wire, World
 
@@ -265,3 +266,39 @@ def test_after_its_end_a_client_answers_all_by_an_error(world: World) -> None:
     assert all(caller.answer.done() for caller in world.callers)
     assert not world.open_wires
     assert not world.connecting
+
+
+def test_what_tears_transactions_apart_gets_one_at_a_time(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    first, second = world.wires
+    calls = [world.call(str(n)) for n in range(6)]
+    assert len(names(first)) == 3
+    for wire in (first, second):
+        wire.pipeline.mismatched()
+    assert not first.open
+    world.look()
+    world.connect()
+    world.pooler = Pooler.PIPELINED
+    world.connect()
+    for wire in world.open_wires:
+        assert wire.pipeline.window == 1
+    world.come_to_an_end()
+    assert [call.answer.rows for call in calls] == [[str(n)] for n in range(6)]
+    assert len(caplog.records) == 1
+
+
+@pytest.mark.parametrize(
+    ("pooler", "before", "after"), [(Pooler.NONE, 64, 64), (Pooler.PIPELINED, 16, 1)]
+)
+def test_without_prepared_statements_a_pooler_gets_one_call_at_a_time(
+    pooler: Pooler, before: int, after: int
+) -> None:
+    world = World(Options(connections_max=2))
+    world.pooler = pooler
+    wire = world.connect()
+    assert wire.pipeline.window == before
+    world.call("lost")
+    wire.fail(UNKNOWN_STATEMENT)
+    assert wire.pipeline.window == after
+    assert world.connect().pipeline.window == after

@@ -1,109 +1,82 @@
-"""Through PgBouncer in transaction mode, where sessions are shared: everybody gets their own."""
+"""Through PgBouncer in transaction mode, where sessions are shared: everybody gets their own.
+
+`PGBOUNCER` names the program, so that these can be run with several versions.
+"""
 
 import asyncio
-import os
 import random
-import re
-import shutil
-import socket
-import subprocess
-import tempfile
-import time
 from collections import Counter
-from collections.abc import Callable, Iterator
-from pathlib import Path
-from urllib.parse import parse_qs, urlsplit
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from typing import Any
 
 import psycopg
 import pytest
 
+from app.commands.doctor import examine
 from app.database.listener import can_listen
 from app.database.pipelined import PipelinedDatabase
+from models.database import DatabaseUnavailable
 from models.statement import Sql, Statement
 from models.user import UserId
+from pipelined_postgres.pooler import Pooler
+from pipelined_postgres.protocol import Pipeline
 from tests.api import running_server, settings_for
+from tests.bouncers import INSTALLED, KEEPS_TOGETHER, Bouncer, bouncer_before, version_of
 from tests.counts import Count
 from tests.databases import Database
 from tests.many_users import PATIENT, ManyUsers, client_of
+from tests.proxy import Proxy, proxy_to
 
-PGBOUNCER = shutil.which("pgbouncer", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
+VERSION = (0, 0) if INSTALLED is None else version_of(INSTALLED)
+PREPARED = [False, True] if VERSION >= KEEPS_TOGETHER else [False]
 
-pytestmark = pytest.mark.skipif(PGBOUNCER is None, reason="needs PgBouncer: apt install pgbouncer")
+pytestmark = pytest.mark.skipif(INSTALLED is None, reason="needs PgBouncer: apt install pgbouncer")
+from_1_21 = pytest.mark.skipif(
+    VERSION < KEEPS_TOGETHER, reason="needs PgBouncer 1.21 or newer, named by PGBOUNCER"
+)
 
 USERS = 50
 TRIES = 20_000
-
-
-def version() -> tuple[int, ...]:
-    if PGBOUNCER is None:
-        return (0, 0)
-    said = subprocess.run([str(PGBOUNCER), "--version"], capture_output=True, text=True).stdout
-    found = re.search(r"PgBouncer (\d+)\.(\d+)", said)
-    assert found is not None
-    return int(found[1]), int(found[2])
+ECHO = Sql("SELECT current_setting('app.user_id'), $1::text", ("said",), tuple, writes=False)
+FAIL = Sql("SELECT 1 / $1::int", ("zero",), tuple, writes=False)
 
 
 @pytest.fixture
-def bouncer(database: Database) -> Iterator[Callable[[str], str]]:
-    """PgBouncer before the database, with two server connections; return URLs through it."""
-    postgres_socket = Path(parse_qs(urlsplit(database.superuser_url).query)["host"][0])
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    folder = Path(tempfile.mkdtemp(prefix="pgbouncer-"))
-    (folder / "users").write_text('"todo_api" ""\n"postgres" ""\n')
-    prepared = "max_prepared_statements = 100" if version() >= (1, 21) else ""
-    (folder / "ini").write_text(
-        f"""[databases]
-        * = host={postgres_socket}
-        [pgbouncer]
-        listen_addr = 127.0.0.1
-        listen_port = {port}
-        unix_socket_dir =
-        auth_type = trust
-        auth_file = {folder}/users
-        pool_mode = transaction
-        default_pool_size = 2
-        max_client_conn = 200
-        logfile = {folder}/log
-        {prepared}
-        """.replace("\n        ", "\n")
-    )
-    command = [str(PGBOUNCER), "-q", str(folder / "ini")]
-    if os.geteuid() == 0:
-        # It does not run as root, so it runs as who may reach PostgreSQL's socket.
-        shutil.chown(folder, postgres_socket.owner())
-        command[1:1] = ["-u", postgres_socket.owner()]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE)
+def bouncer(database: Database) -> Iterator[Bouncer]:
+    with bouncer_before(database, str(INSTALLED)) as bouncer:
+        yield bouncer
 
-    def url(role: str) -> str:
-        return f"postgresql://{role}@127.0.0.1:{port}/{database.name}"
 
+@pytest.fixture
+def torn(bouncer: Bouncer) -> Iterator[Proxy]:
+    """A proxy before PgBouncer that passes 90 bytes on at a time."""
+    with proxy_to(bouncer.port) as proxy:
+        proxy.piece = 90
+        yield proxy
+
+
+@asynccontextmanager
+async def opened(url: str, **settings: Any) -> AsyncIterator[PipelinedDatabase]:
+    given = {"database_pool_timeout": 60, "database_statement_timeout": 60, **settings}
+    shared = PipelinedDatabase(url, settings_for(url, **given))
+    await shared.open()
     try:
-        for _ in range(200):
-            try:
-                psycopg.connect(url("todo_api"), connect_timeout=2).close()
-            except psycopg.OperationalError:
-                assert process.poll() is None, (folder / "log").read_text()
-                time.sleep(0.02)
-            else:
-                break
-        yield url
+        yield shared
     finally:
-        process.terminate()
-        process.wait(10)
-        assert process.stderr is not None
-        process.stderr.close()
-        shutil.rmtree(folder)
+        await shared.close()
 
 
-# From 1.21 on PgBouncer passes prepared statements on.
-@pytest.mark.parametrize("prepared", [False, True] if version() >= (1, 21) else [False])
+def echo(owner: str, said: str) -> Statement[Any]:
+    return Statement(ECHO, UserId(owner), {"said": said})
+
+
+@pytest.mark.parametrize("prepared", PREPARED)
 async def test_through_a_pooler_everybody_gets_their_own(
-    bouncer: Callable[[str], str], database: Database, count: Count, prepared: bool
+    bouncer: Bouncer, database: Database, count: Count, prepared: bool
 ) -> None:
     settings = settings_for(
-        bouncer("todo_api"),
+        bouncer.url(),
         database_pool_max_size=6,
         database_prepared_statements=prepared,
         **PATIENT,
@@ -123,38 +96,176 @@ async def test_through_a_pooler_everybody_gets_their_own(
     assert users.tries.total() >= TRIES
 
 
+@pytest.mark.parametrize("prepared", PREPARED)
 async def test_through_a_pooler_no_call_is_torn_apart(
-    bouncer: Callable[[str], str], database: Database
+    bouncer: Bouncer, torn: Proxy, prepared: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
-    # Longer than what PgBouncer reads at once, so that it has parts of calls in its hands.
-    echo = Sql("SELECT current_setting('app.user_id'), $1", ("said",), tuple, writes=False)
-    url = bouncer("todo_api")
-    shared = PipelinedDatabase(
-        url, settings_for(url, database_prepared_statements=False, database_pool_timeout=60)
-    )
-
     answered: Counter[int] = Counter()
 
-    async def ask(n: int) -> None:
+    async def ask(shared: PipelinedDatabase, n: int) -> None:
         dice = random.Random(n)
-        for _ in range(200):
-            said = str(n) * dice.randrange(100, 900)
-            found = await shared.fetch(Statement(echo, UserId(f"user {n}"), {"said": said}))
-            assert found == [(f"user {n}", said)]
+        for _ in range(20):
+            # Some are longer than what PgBouncer reads at once, so that it has parts of them.
+            said = str(n) * dice.choice([1, 10, 100, dice.randrange(500, 3000)])
+            if dice.random() < 0.1:
+                with pytest.raises(psycopg.errors.DivisionByZero):
+                    await shared.fetch(Statement(FAIL, UserId(f"user {n}"), {"zero": 0}))
+            assert await shared.fetch(echo(f"user {n}", said)) == [(f"user {n}", said)]
             answered[n] += 1
 
-    await shared.open()
-    try:
-        await asyncio.gather(*(ask(n) for n in range(100, 164)))
-    finally:
-        await shared.close()
-    assert answered == dict.fromkeys(range(100, 164), 200)
+    url = bouncer.url(port=torn.port)
+    async with opened(url, database_prepared_statements=prepared) as shared:
+        await asyncio.gather(*(ask(shared, n) for n in range(100, 164)))
+    assert answered == dict.fromkeys(range(100, 164), 20)
+    assert not caplog.records
+
+
+def windows(shared: PipelinedDatabase) -> set[int]:
+    return {pipeline.window for pipeline in shared.client._balance.pipelines}
+
+
+async def test_it_is_seen_which_pooler_is_in_between(bouncer: Bouncer, database: Database) -> None:
+    expected = Pooler.PIPELINED if VERSION >= KEEPS_TOGETHER else Pooler.SINGLE
+    # Where names are not kept apart, the second finds the first one's statement there.
+    for _ in range(3):
+        async with opened(bouncer.url()) as shared:
+            assert shared.client.pooler is expected
+            assert windows(shared) == {16 if expected is Pooler.PIPELINED else 1}
+            assert await shared.fetch(echo("ada", "x")) == [("ada", "x")]
+    async with opened(bouncer.url(), database_prepared_statements=False) as shared:
+        assert windows(shared) == {1}
+    async with opened(database.server_url) as shared:
+        assert shared.client.pooler is Pooler.NONE
+        assert windows(shared) == {64}
+
+
+async def test_where_another_pooler_is_in_between_than_is_said_nobody_gets_anothers_answer(
+    bouncer: Bouncer, torn: Proxy
+) -> None:
+    counted = Counter[str]()
+
+    async def ask(shared: PipelinedDatabase, n: int) -> None:
+        for _ in range(10):
+            try:
+                answer = await shared.fetch(echo(f"user {n}", str(n)))
+            except DatabaseUnavailable:
+                counted["unavailable"] += 1
+            else:
+                counted["own" if answer == [(f"user {n}", str(n))] else "foreign"] += 1
+
+    url = bouncer.url(port=torn.port)
+    async with opened(url, database_pooler="none", database_statement_timeout=3) as shared:
+        await asyncio.gather(*(ask(shared, n) for n in range(64)))
+        if VERSION < KEEPS_TOGETHER:
+            assert await shared.fetch(echo("ada", "x")) == [("ada", "x")]
+    assert counted["foreign"] == 0
+
+
+@from_1_21
+async def test_several_statements_are_under_way_on_a_connection(
+    bouncer: Bouncer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    most = 0
+    submit = Pipeline.submit
+
+    def counted(pipeline: Pipeline, *given: Any) -> None:
+        nonlocal most
+        submit(pipeline, *given)
+        most = max(most, len(pipeline.calls))
+
+    monkeypatch.setattr(Pipeline, "submit", counted)
+    async with opened(bouncer.url(), database_pool_max_size=2) as shared:
+        calls = [shared.fetch(echo(f"user {n}", str(n))) for n in range(100)]
+        answers = await asyncio.gather(*calls)
+    assert answers == [[(f"user {n}", str(n))] for n in range(100)]
+    assert most == 16
+
+
+def shape(n: int) -> Sql[Any]:
+    """Return one of more statements than are kept prepared on a connection."""
+    text = f"SELECT current_setting('app.user_id'), $1::text, {n} AS number"
+    return Sql(text, ("said",), tuple, writes=False)
+
+
+@from_1_21
+async def test_statements_that_come_and_go_stay_apart(
+    bouncer: Bouncer, caplog: pytest.LogCaptureFixture
+) -> None:
+    numbers = [n * 7 % 300 for n in range(2000)]
+    async with opened(bouncer.url()) as shared:
+        calls = [
+            shared.fetch(Statement(shape(n), UserId(f"user {n}"), {"said": str(n)}))
+            for n in numbers
+        ]
+        answers = [await asyncio.gather(*calls[at : at + 500]) for at in range(0, 2000, 500)]
+    found = [answer for some in answers for answer in some]
+    assert found == [[(f"user {n}", str(n), n)] for n in numbers]
+    assert not caplog.records
+
+
+@from_1_21
+async def test_no_answer_goes_elsewhere_when_connections_break(
+    bouncer: Bouncer, database: Database, torn: Proxy, count: Count
+) -> None:
+    counted, numbers = Counter[str](), iter(range(6000))
+
+    def cut(n: int) -> None:
+        if n % 2:
+            torn.cut()
+            return
+        with psycopg.connect(database.superuser_url, autocommit=True) as connection:
+            connection.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
+
+    async def caller(shared: PipelinedDatabase) -> None:
+        for n in numbers:
+            dice = random.Random(n)
+            owner, said = f"user {n % 50}", str(n) * dice.choice([1, 20, 200])
+            try:
+                # Some give up, so that PostgreSQL is asked to cancel what another one may have.
+                async with asyncio.timeout(dice.uniform(0, 0.01) if dice.random() < 0.1 else None):
+                    (answer,) = await shared.fetch(echo(owner, said))
+            except TimeoutError:
+                counted["cancelled"] += 1
+            except DatabaseUnavailable:
+                counted["unavailable"] += 1
+            else:
+                counted["own" if answer == (owner, said) else "foreign"] += 1
+            if n % 500 == 250:
+                await asyncio.to_thread(cut, n // 500)
+
+    async with opened(bouncer.url(port=torn.port), database_pool_max_size=3) as shared:
+        await asyncio.gather(*(caller(shared) for _ in range(60)))
+        assert shared.client.pooler is Pooler.PIPELINED
+    count("calls through PgBouncer, torn and broken ones among them", counted.total())
+    count("calls through PgBouncer that were answered with another's rows", counted["foreign"])
+    assert counted["foreign"] == 0
+    assert counted["own"] > 4000
+
+
+@pytest.mark.parametrize(
+    ("said", "found"),
+    [
+        ("auto", "Before the database is a pooler"),
+        ("single", "DATABASE_POOLER is single, though it is pipelined"),
+        ("none", "WRONG  DATABASE_POOLER is none, but it is"),
+    ],
+)
+def test_the_doctor_says_which_pooler_it_is(
+    bouncer: Bouncer, capsys: pytest.CaptureFixture[str], said: str, found: str
+) -> None:
+    is_newer = VERSION >= KEEPS_TOGETHER
+    examine(settings_for(bouncer.url(), database_pooler=said))
+    found = found if is_newer or said != "single" else "Before the database is a pooler: one"
+    assert found in capsys.readouterr().out
 
 
 async def test_through_a_pooler_nothing_is_heard_and_a_direct_connection_mends_it(
-    bouncer: Callable[[str], str], database: Database
+    bouncer: Bouncer, database: Database
 ) -> None:
-    pooled = settings_for(bouncer("todo_api"), database_prepared_statements=False)
+    pooled = settings_for(bouncer.url(), database_prepared_statements=False)
     assert not await can_listen(pooled)
     direct = pooled.model_copy(update={"listen_database_url": database.server_url})
     assert await can_listen(direct)

