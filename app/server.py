@@ -96,6 +96,8 @@ class Server(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket] | None = None) -> None:
         if not self._is_retired:
+            # Told to stop while it was starting, it has not said so yet.
+            self._draining.begin()
             await self._close_port()
         self._draining.spread(self._shutdown.grace * SPREAD if self._shutdown.drain else 0)
         cutting = asyncio.create_task(self._cut())

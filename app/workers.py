@@ -201,6 +201,8 @@ class Workers(Multiprocess):
             self._pause(0.1)
             self._systemd.alive()
             for worker in running:
+                # One that has started meanwhile may have connections: it is not cut.
+                worker.is_alive()
                 worker.kill_if_late(began)
 
     def handle_int(self) -> None:

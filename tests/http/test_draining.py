@@ -120,11 +120,11 @@ def test_a_second_signal_skips_the_drain(
 def test_a_signal_to_all_processes_at_once_is_not_a_second_one(
     data_folder: Path, database: Database
 ) -> None:
-    """As Ctrl-C sends it, and systemd unless it is told otherwise."""
+    """As Ctrl-C and systemd may send it; the main process sends its workers another one."""
     settings = {"SHUTDOWN_DRAIN_SECONDS": "2"}
     with serving(database, data_folder, settings) as server:
         wait_for(server, "Application startup complete", times=2)
-        os.killpg(server.process.pid, signal.SIGTERM)
+        os.killpg(server.process.pid, signal.SIGINT)
         wait_until_draining(server)
         assert server.get("/health").status_code == 200
         assert server.process.wait(60) == 0
