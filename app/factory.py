@@ -24,6 +24,7 @@ from app.graphiql.page import GraphiQL
 from app.http.connections import Connections, most_connections
 from app.http.cors import StrictCORSMiddleware
 from app.http.dispatch import Application
+from app.http.draining import Draining
 from app.http.endpoint import METHODS, GraphQLEndpoint
 from app.http.middleware import Observed
 from app.http.openapi import describe_endpoint
@@ -60,6 +61,7 @@ class Unstarted:
     persisted: PersistedQueries
     origins: Origins
     graphiql: GraphiQL | None
+    draining: Draining
 
 
 def create_app(settings: Settings | None = None, intervals: Intervals = USUAL_INTERVALS) -> FastAPI:
@@ -89,7 +91,8 @@ def create_app(settings: Settings | None = None, intervals: Intervals = USUAL_IN
         app.router.routes.append(Route(f"{GRAPHQL_PATH}/schema.graphql", file.answer))
     if parts.graphiql is not None:
         app.router.routes += parts.graphiql.routes
-    add_pages(app, GRAPHQL_PATH, leads_browsers=parts.graphiql is not None)
+    leads_browsers = parts.graphiql is not None
+    add_pages(app, GRAPHQL_PATH, parts.draining, leads_browsers=leads_browsers)
     describe_endpoint(app, GRAPHQL_PATH)
     _add_middleware(app, parts)
     return app
@@ -111,7 +114,17 @@ def make_unstarted(settings: Settings, intervals: Intervals) -> Unstarted:
     persisted = PersistedQueries(settings.graphql_persisted_queries, documents, trusted)
     origins = Origins(settings.cors_origins, this_machine=settings.is_embedded)
     graphiql = make_graphiql(settings) if settings.shows_graphiql else None
-    return Unstarted(settings, intervals, requests, schema, documents, persisted, origins, graphiql)
+    return Unstarted(
+        settings,
+        intervals,
+        requests,
+        schema,
+        documents,
+        persisted,
+        origins,
+        graphiql,
+        draining=Draining(),
+    )
 
 
 def make_graphiql(settings: Settings) -> GraphiQL:
@@ -173,6 +186,7 @@ async def _lifespan(parts: Unstarted, _app: FastAPI) -> AsyncIterator[dict[str, 
             "endpoint": endpoint,
             "socket": socket,
             "connections": connections,
+            "draining": parts.draining,
         }
 
 
@@ -183,7 +197,7 @@ def _add_middleware(app: Application, parts: Unstarted) -> None:
         methods=METHODS,
         exposed=["Retry-After", "WWW-Authenticate", "X-Request-ID"],
     )
-    app.add_middleware(Observed, log=parts.requests)
+    app.add_middleware(Observed, log=parts.requests, draining=parts.draining)
     app.add_middleware(ReadableStartupFailure, refusals=(UnsafeRole, Failure))
 
 

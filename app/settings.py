@@ -204,6 +204,21 @@ class Settings(BaseSettings):
         gt=0,
         description="How long a worker of several may take to start, in seconds.",
     )
+    shutdown_drain_seconds: float = Field(
+        default=5.0,
+        ge=0,
+        le=600,
+        description="How long a server that is told to stop serves on, in seconds, while `/ready` "
+        "is 503 and balancers send requests elsewhere. On the embedded database and with "
+        "`--reload`: 0.",
+    )
+    shutdown_grace_seconds: float = Field(
+        default=10.0,
+        ge=0,
+        le=600,
+        description="How long, after that, requests under way and WebSockets may take to end, in "
+        "seconds.",
+    )
     ready_when_read_only: bool = Field(
         default=False,
         description="Whether `/ready` answers 200 while the database takes no changes, for "

@@ -80,6 +80,7 @@ def our_server(name: str, database_url: str, settings: Mapping[str, str]) -> Ite
         "BETTER_AUTH_SECRET": SECRET,
         # Counted as always, but never reached by the few users of a measurement.
         "RATE_LIMIT": str(10**9),
+        "SHUTDOWN_DRAIN_SECONDS": "0",
         **settings,
     }
     # As after an installation, modules are compiled.

@@ -83,6 +83,12 @@ def socket_to(
 
 @contextmanager
 def signed_in(server: Server, token: str | None) -> Iterator[Socket]:
-    with socket_to(server.url) as socket:
+    with signed_in_at(server.url, token) as socket:
+        yield socket
+
+
+@contextmanager
+def signed_in_at(url: str, token: str | None) -> Iterator[Socket]:
+    with socket_to(url) as socket:
         socket.initiate(token)
         yield socket

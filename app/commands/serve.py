@@ -1,6 +1,7 @@
 """The command that serves: by uvicorn, on the embedded PostgreSQL where no database is named."""
 
 import logging
+import math
 import signal
 import socket
 import sys
@@ -15,14 +16,13 @@ from app.database.urls import UNREADABLE, can_be_read
 from app.development import DEMO_USER, Development, development
 from app.factory import GRAPHQL_PATH
 from app.http.websocket_messages import MESSAGE_MAX_BYTES
+from app.server import Server, Shutdown
 from app.settings import Settings, misspelt_settings, settings_or_exit
+from app.systemd import Systemd
 from app.telemetry.log import UVICORN_LOGS_JSON
-from app.workers import Workers
+from app.workers import STARTUP_FAILED, Lifetime, Workers
 
 APPLICATION = "app.asgi:app"
-
-GRACE_PERIOD = 10
-"""Seconds that requests under way are given when the server stops."""
 
 logger = logging.getLogger("uvicorn.error")
 
@@ -67,14 +67,26 @@ def _run_server(settings: Settings, host: str, port: int, workers: int, *, reloa
         "ws": "app.http.websocket_connection:GuardedWebSocket",
         "ws_max_size": MESSAGE_MAX_BYTES,
         "ws_per_message_deflate": False,
-        "timeout_graceful_shutdown": GRACE_PERIOD,
+        # The server cuts what is left after its grace. This ends what does not let itself be cut.
+        "timeout_graceful_shutdown": math.ceil(settings.shutdown_grace_seconds) + 1,
     }
-    if reload or workers == 1:
+    if reload:
         _do_no_harm_by_hangup(settings)
-        uvicorn.run(APPLICATION, reload=reload, **options)
+        uvicorn.run(APPLICATION, reload=True, **options)
         return
+    drain = 0 if settings.is_embedded else settings.shutdown_drain_seconds
+    shutdown = Shutdown(drain, settings.shutdown_grace_seconds)
     config = uvicorn.Config(APPLICATION, workers=workers, **options)
-    Workers(config, [config.bind_socket()], settings.worker_start_seconds).serve()
+    if workers > 1:
+        lifetime = Lifetime(settings.worker_start_seconds, shutdown)
+        Workers(config, [config.bind_socket()], lifetime, Systemd()).serve()
+        return
+    _do_no_harm_by_hangup(settings)
+    config.load_app()
+    server = Server(config, shutdown, Systemd())
+    server.run()
+    if not server.started:
+        sys.exit(STARTUP_FAILED)
 
 
 def _do_no_harm_by_hangup(settings: Settings) -> None:

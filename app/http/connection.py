@@ -36,6 +36,9 @@ FRAMING_PER_BYTE = 8
 """Bytes that may frame each byte of a body; a chunk of one byte is framed by five."""
 
 
+FIRST_REQUEST = 1.0
+"""Seconds for the first request of a connection that is new when the server closes its port."""
+
 FULL = b"HTTP/1.1 503 Service Unavailable\r\nconnection: close\r\nretry-after: 1\r\n\r\n"
 """The answer to a connection that is one too many."""
 
@@ -102,6 +105,13 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def end(self) -> None:
         self.transport.abort()
+
+    def shutdown(self) -> None:
+        """End it when the server stops, but answer what has come of a request, or is on its way."""
+        if self.state is NEW:
+            self.deadline = min(self.deadline, self.loop.time() + FIRST_REQUEST)
+        elif self.state not in (HEAD, REST):
+            super().shutdown()
 
     def pause_writing(self) -> None:
         super().pause_writing()

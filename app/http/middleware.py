@@ -5,6 +5,7 @@ import time
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from app.http.draining import Draining
 from app.http.headers import with_safe_headers
 from app.telemetry.records import RequestLog, RequestRecord
 
@@ -20,9 +21,10 @@ def record_of(scope: Scope) -> RequestRecord:
 class Observed:
     """Gives each request an id, and each answer its headers; logs a line for each request."""
 
-    def __init__(self, app: ASGIApp, log: RequestLog) -> None:
+    def __init__(self, app: ASGIApp, log: RequestLog, draining: Draining) -> None:
         self._app = app
         self.log = log
+        self._draining = draining
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -37,6 +39,9 @@ class Observed:
             if message["type"] == "http.response.start":
                 status = message["status"]
                 message["headers"] = with_safe_headers(message["headers"], record.id)
+                if self._draining.closes_connections:
+                    # uvicorn closes the connection then.
+                    message["headers"].append((b"connection", b"close"))
             await send(message)
 
         try:

@@ -7,6 +7,7 @@ from fastapi import FastAPI, Request, Response
 from pydantic import BaseModel
 from starlette.responses import HTMLResponse, RedirectResponse
 
+from app.http.draining import Draining
 from app.http.readiness import Readiness
 from app.http.request import accepts_html
 
@@ -29,7 +30,7 @@ class Ready(Health):
     """Whether requests can be served."""
 
     reason: str | None
-    """Why not: `database`, `migrations`, `version` or `writes`."""
+    """Why not: `draining`, `starting`, `database`, `migrations`, `version` or `writes`."""
     message: str
     database: bool
     migrations: bool | None
@@ -38,7 +39,7 @@ class Ready(Health):
     """Seconds since the database was asked."""
 
 
-def add_pages(app: FastAPI, graphql_path: str, *, leads_browsers: bool) -> None:
+def add_pages(app: FastAPI, graphql_path: str, draining: Draining, *, leads_browsers: bool) -> None:
     """Add the routes `/`, `/health` and `/ready`, and `/docs` where browsers are led.
 
     `/ready` takes what it asks from ASGI's lifespan state: `running.readiness`. `leads_browsers`:
@@ -62,7 +63,7 @@ def add_pages(app: FastAPI, graphql_path: str, *, leads_browsers: bool) -> None:
     )
     async def ready(request: Request, response: Response) -> Ready:
         readiness: Readiness = request.state.running.readiness
-        state = await readiness.state()
+        state = readiness.leaving() if draining.is_leaving else await readiness.state()
         if state.lack is not None:
             response.status_code = 503
         return Ready(

@@ -4,6 +4,7 @@ import asyncio
 import random
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
@@ -41,8 +42,10 @@ class ProbedDatabase(Protocol):
 
 
 class Lack(Enum):
-    """Why requests cannot be served."""
+    """Why requests cannot be served, or are not to be sent here."""
 
+    DRAINING = "draining"
+    STARTING = "starting"
     DATABASE = "database"
     MIGRATIONS = "migrations"
     VERSION = "version"
@@ -51,6 +54,8 @@ class Lack(Enum):
 
 SENTENCES = {
     None: "Requests can be served.",
+    Lack.DRAINING: "The server stops. It still answers, but no more requests are to be sent here.",
+    Lack.STARTING: "The database has not answered yet since the server was started.",
     Lack.DATABASE: "The database cannot be reached.",
     Lack.MIGRATIONS: "The database is not migrated: run `todo-api migrate`.",
     Lack.VERSION: "Newer code has migrated the database, and this code no longer works with it.",
@@ -70,7 +75,7 @@ class State:
     writes: bool | None
     """It takes changes; None where it does not answer."""
     age: float
-    """Seconds since that was asked."""
+    """Seconds since that was asked; 0 before the first answer."""
 
     @property
     def sentence(self) -> str:
@@ -96,6 +101,8 @@ class Readiness:
         self._clock = clock
         self._patience = patience
         self._known: Probe | None = None
+        self._has_ended = False
+        """Whether the first probe has."""
         self._asked_at = self._until = -INTERVAL
         self._asking: asyncio.Task[None] | None = None
 
@@ -104,25 +111,36 @@ class Readiness:
         if self._asking is None and self._clock() >= self._until:
             self._asking = asyncio.create_task(self._ask())
         if self._asking is not None:
-            # Whoever asked first may leave; the others still wait for the same answer.
-            await asyncio.shield(self._asking)
-        age = round(self._clock() - self._asked_at, 1)
+            # The first probe may take longer than its callers wait: a database may have to wake up.
+            with suppress(TimeoutError):
+                async with asyncio.timeout(None if self._has_ended else self._patience):
+                    # Whoever asked first may leave; the others still wait for the same answer.
+                    await asyncio.shield(self._asking)
+        return self._state(None if self._has_ended else Lack.STARTING)
+
+    def leaving(self) -> State:
+        """Return how it was, of a server that is about to stop: nothing is asked."""
+        return self._state(Lack.DRAINING)
+
+    def _state(self, lack: Lack | None) -> State:
+        age = round(self._clock() - self._asked_at, 1) if self._has_ended else 0.0
         if self._known is None:
-            return State(Lack.DATABASE, False, None, None, age)
+            return State(lack or Lack.DATABASE, False, None, None, age)
         (revision, writes, serves), ours = self._known, self._newest_revision()
-        lack = None
+        wrong = None
         if revision is None or revision < ours:
-            lack = Lack.MIGRATIONS
+            wrong = Lack.MIGRATIONS
         elif ours < serves:
-            lack = Lack.VERSION
+            wrong = Lack.VERSION
         elif not writes and not self._ready_when_read_only:
-            lack = Lack.WRITES
-        return State(lack, True, lack not in (Lack.MIGRATIONS, Lack.VERSION), writes, age)
+            wrong = Lack.WRITES
+        fits = wrong not in (Lack.MIGRATIONS, Lack.VERSION)
+        return State(lack or wrong, True, fits, writes, age)
 
     async def _ask(self) -> None:
         began = self._clock()
         try:
-            async with asyncio.timeout(self._patience):
+            async with asyncio.timeout(self._patience if self._has_ended else None):
                 self._known = await self._database.probe()
         except TimeoutError:
             # Where it has answered others meanwhile, it is busy, and not away.
@@ -131,7 +149,7 @@ class Readiness:
         except DatabaseUnavailable:
             self._known = None
         finally:
-            self._asking = None
+            self._asking, self._has_ended = None, True
             self._asked_at = self._clock()
             interval = INTERVAL if self._known is not None else INTERVAL_WHILE_AWAY
             # Many servers that were started together need not ask together.

@@ -15,6 +15,7 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 from websockets.frames import Frame
 
 from app.http.connections import Connections, is_signed_in
+from app.http.draining import Draining
 from app.http.states import CLOSING, HANDSHAKE, OPEN, UNREAD, State
 from app.http.transport import CoalescedTransport
 from app.http.websocket_messages import CloseCode
@@ -47,13 +48,24 @@ class GuardedWebSocket(WebSocketsSansIOProtocol):
         self._coalesced = cast("CoalescedTransport", transport)
         self._coalesced.when_closed = self._close
         self._all: Connections = self.app_state["connections"]
+        self._draining: Draining = self.app_state["draining"]
+        self._draining.sockets += 1
         # It takes the place of the connection that the handshake came by.
         self._all.add(self, self.config.forwarded_allow_ips)
         self._enter(HANDSHAKE)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._all.remove(self)
+        self._draining.sockets -= 1
         super().connection_lost(exc)
+
+    def shutdown(self) -> None:
+        """Close it when the server stops, with 1012, but not together with all others."""
+        self.loop.call_later(self._draining.next_turn(), self._shut_down)
+
+    def _shut_down(self) -> None:
+        if not self.transport.is_closing():
+            super().shutdown()
 
     def expire(self, now: float) -> None:
         """End the state, unless the client reads what it is sent."""

@@ -135,7 +135,7 @@ def test_what_the_server_imports_is_declared() -> None:
     assert distributions(INSTALLED) - RUNTIME == set()
 
 
-def test_what_tests_and_benchmarks_import_is_declared() -> None:
+def test_what_tests_benchmarks_and_scripts_import_is_declared() -> None:
     assert distributions(DEVELOPMENT) - RUNTIME - GROUPS == set()
 
 

@@ -98,6 +98,29 @@ async def test_a_database_that_does_not_answer_is_away_unless_it_answers_others(
     assert database.times == 3
 
 
+async def test_a_database_that_takes_long_to_answer_first_is_starting() -> None:
+    database = Asked(None)
+    readiness = readiness_of(database)
+    state = await readiness.state()
+    assert (state.lack, state.database, state.age) == (Lack.STARTING, False, 0)
+    assert (await readiness.state()).lack is Lack.STARTING
+    database.answer = (NEWEST, True, NEWEST)
+    database.said.set()
+    assert (await readiness.state()).lack is None
+    assert database.times == 1
+
+
+async def test_a_server_that_stops_says_so_and_asks_nothing() -> None:
+    database = Asked()
+    readiness = readiness_of(database)
+    assert readiness.leaving().lack is Lack.DRAINING
+    assert database.times == 0
+    await readiness.state()
+    database.now += 60
+    state = readiness.leaving()
+    assert (state.lack, state.database, state.age, database.times) == (Lack.DRAINING, True, 60, 1)
+
+
 async def test_whoever_asked_first_may_leave() -> None:
     database = Asked(None)
     readiness = readiness_of(database)

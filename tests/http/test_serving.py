@@ -22,6 +22,9 @@ from tests.repository import ROOT
 
 BIN = Path(sys.executable).parent
 
+USUAL = {"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1", "SHUTDOWN_DRAIN_SECONDS": "0"}
+"""The environment of servers in tests: they stop at once, for nobody is to learn of it."""
+
 
 def free_port() -> int:
     with socket.socket() as probe:
@@ -85,7 +88,7 @@ def started(command: list[str], environment: Mapping[str, str], folder: Path) ->
         process = subprocess.Popen(
             words,
             cwd=folder,
-            env={**inherited, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1", **environment},
+            env={**inherited, **USUAL, **environment},
             stdout=out,
             stderr=subprocess.STDOUT,
             start_new_session=True,

@@ -3,9 +3,10 @@
 import os
 import signal
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from types import MappingProxyType
 
 import httpx2
 import psutil
@@ -31,16 +32,23 @@ if "--multiprocessing-fork" in sys.argv:
 
 def workers_of(server: Process) -> set[int]:
     """Return the processes that serve, be they ready or not."""
-    return {
-        child.pid
-        for child in psutil.Process(server.process.pid).children()
-        if "--multiprocessing-fork" in child.cmdline()
-    }
+    found = set()
+    for child in psutil.Process(server.process.pid).children():
+        # One may be ending.
+        with suppress(psutil.NoSuchProcess):
+            if "--multiprocessing-fork" in child.cmdline():
+                found.add(child.pid)
+    return found
 
 
 @contextmanager
 def serving(
-    database: Database, folder: Path, *, slow: float = 0, workers: int = 2, **settings: str
+    database: Database,
+    folder: Path,
+    settings: Mapping[str, str] = MappingProxyType({}),
+    *,
+    slow: float = 0,
+    workers: int = 2,
 ) -> Iterator[Process]:
     """Start workers, each of which needs so many seconds more to start."""
     # What nohup starts ignores hangups, and so does what that starts.
@@ -80,7 +88,7 @@ def test_workers_that_are_slow_to_start_are_waited_for(
 def test_a_worker_that_does_not_start_in_time_is_replaced_with_a_warning(
     data_folder: Path, database: Database
 ) -> None:
-    with serving(database, data_folder, slow=600, WORKER_START_SECONDS="0.5") as server:
+    with serving(database, data_folder, {"WORKER_START_SECONDS": "0.5"}, slow=600) as server:
         wait_for(server, "has not started within WORKER_START_SECONDS (0.5 s), and was killed")
         assert '"level":"warning"' in server.said.replace(" ", "").lower()
 
@@ -99,7 +107,7 @@ def test_a_worker_that_is_silent_is_killed_with_a_warning(
     data_folder: Path, database: Database
 ) -> None:
     # One that is stopped before its first answer counts as one that has not started.
-    with serving(database, data_folder, WORKER_START_SECONDS="10") as server:
+    with serving(database, data_folder, {"WORKER_START_SECONDS": "10"}) as server:
         wait_for(server, "Application startup complete", times=2)
         silent = max(workers_of(server))
         os.kill(silent, signal.SIGSTOP)
@@ -110,7 +118,8 @@ def test_a_worker_that_is_silent_is_killed_with_a_warning(
 
 
 def test_workers_end_when_their_parent_is_killed(data_folder: Path, database: Database) -> None:
-    with serving(database, data_folder) as server:
+    # Nobody is told to ask elsewhere: they do not drain.
+    with serving(database, data_folder, {"SHUTDOWN_DRAIN_SECONDS": "600"}) as server:
         wait_for(server, "Application startup complete", times=2)
         family = psutil.Process(server.process.pid).children()
         server.process.kill()
@@ -140,7 +149,7 @@ def test_a_hangup_replaces_the_workers_and_fails_no_request(
 def test_a_server_that_replaces_its_workers_still_stops(
     data_folder: Path, database: Database
 ) -> None:
-    with serving(database, data_folder, WORKER_START_SECONDS="600") as server:
+    with serving(database, data_folder, {"WORKER_START_SECONDS": "600"}) as server:
         wait_for(server, "Application startup complete", times=2)
         (data_folder / "sitecustomize.py").write_text(SLOW.format(seconds=600))
         old = workers_of(server)
@@ -160,6 +169,6 @@ def test_a_hangup_does_no_harm_to_one_worker_alone(data_folder: Path, database: 
 
 def test_workers_that_cannot_start_end_the_server(data_folder: Path, database: Database) -> None:
     superuser = database.superuser_url
-    with serving(database, data_folder, DATABASE_URL=superuser) as server:
+    with serving(database, data_folder, {"DATABASE_URL": superuser}) as server:
         assert server.process.wait(60) == 3
         assert "cannot start: the server stops" in server.said

@@ -1,0 +1,127 @@
+"""Servers of a rehearsal: started as in production, stopped and started anew; and a balancer."""
+
+import asyncio
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from scripts.rehearse.clients import status_of
+
+SECRET = "0123456789abcdef0123456789abcdef-rehearse"  # noqa: S105 -- it guards generated rows only
+"""What the servers verify tokens with."""
+
+PATIENCE = 120.0
+"""Seconds that a server is given to be ready."""
+
+HAPROXY = """
+defaults
+  mode http
+  timeout connect 2s
+  timeout client 30s
+  timeout server 30s
+frontend api
+  bind 127.0.0.1:{port}
+  default_backend servers
+backend servers
+  option httpchk GET /ready
+  http-reuse {reuse}
+  default-server check inter 500ms fall 2 rise 1 pool-purge-delay 2s
+"""
+"""Connections that wait to be reused are closed before the server would close them."""
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _is_open(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+class NotServing(Exception):
+    """A server ended, or was not ready in time."""
+
+
+class Server:
+    """A server on a port of its own, and what it logs in a file."""
+
+    def __init__(self, url: str, folder: Path, workers: int, settings: Mapping[str, str]) -> None:
+        """`url`: the database's."""
+        self.port = free_port()
+        self._log = folder / f"server-{self.port}.log"
+        self._workers = workers
+        environment = {"DATABASE_URL": url, "BETTER_AUTH_SECRET": SECRET, **settings}
+        self._environment = {**os.environ, **environment}
+        self._process = self._start()
+
+    async def wait_until_ready(self) -> None:
+        """Wait until `/ready` is 200.
+
+        Raises:
+            NotServing: it has ended, or is not ready in time.
+        """
+        try:
+            async with asyncio.timeout(PATIENCE):
+                while self._process.poll() is None:
+                    with suppress(OSError, EOFError):
+                        if await status_of(self.port, "/ready") == 200:
+                            return
+                    await asyncio.sleep(0.1)
+        except TimeoutError:
+            pass
+        raise NotServing(f"see {self._log}")
+
+    async def restart(self) -> None:
+        """Stop the server as systemd or Kubernetes does, and start it anew on its port."""
+        self._process.send_signal(signal.SIGTERM)
+        await asyncio.to_thread(self._process.wait)
+        self._process = self._start()
+        await self.wait_until_ready()
+
+    def kill(self) -> None:
+        """End it at once, with its workers."""
+        with suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        command = Path(sys.executable).with_name("todo-api")
+        words = ["serve", "--port", str(self.port), "--workers", str(self._workers)]
+        with self._log.open("ab") as log:
+            return subprocess.Popen(  # noqa: S603 -- our own command
+                [command, *words],
+                env=self._environment,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+
+
+@contextmanager
+def haproxy(ports: Sequence[int], folder: Path, reuse: str) -> Iterator[int]:
+    """Run HAProxy in front of servers; yield its port. `reuse`: what `http-reuse` is set to."""
+    port = free_port()
+    lines = [f"  server s{each} 127.0.0.1:{each}\n" for each in ports]
+    file = folder / "haproxy.cfg"
+    file.write_text(HAPROXY.format(port=port, reuse=reuse) + "".join(lines))
+    command = ["haproxy", "-db", "-f", str(file)]
+    with (folder / "haproxy.log").open("ab") as log:
+        process = subprocess.Popen(command, stdout=log, stderr=log)  # noqa: S603 -- as above
+    try:
+        while not _is_open(port):
+            if process.poll() is not None:
+                raise NotServing(f"see {log.name}")
+            time.sleep(0.05)
+        yield port
+    finally:
+        process.terminate()
+        process.wait()
