@@ -3,8 +3,10 @@
 Each field's description is the sentence that `.env.example` and docs/settings.md print.
 """
 
+import math
 import sys
 from enum import StrEnum
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
 
@@ -12,7 +14,17 @@ from pydantic import AfterValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from app.env_file import ENV_FILE, misspelt, objection_to
-from app.setting_types import CommaList, HttpUrl, PostgresUrl, RoleName, Secret, algorithms, origin
+from app.setting_types import (
+    CommaList,
+    HttpUrl,
+    LogShare,
+    MetricsPlace,
+    PostgresUrl,
+    RoleName,
+    Secret,
+    algorithms,
+    origin,
+)
 from auth.algorithms import ASYMMETRIC_ALGORITHMS, SECRET_MIN_BYTES
 from graphql_schema.maximums import Limits
 
@@ -193,6 +205,29 @@ class Settings(BaseSettings):
         description="Whether `/ready` answers 200 while the database takes no changes, for "
         "frontends that can live on reads.",
     )
+    metrics: MetricsPlace = Field(
+        default="off",
+        description="Where numbers for Prometheus are told: `off`; `path`: at `/metrics` of this "
+        "server; or `host:port`: at `/metrics` of an address of its own. It needs the extra "
+        "`metrics`.",
+    )
+    metrics_token: Secret | None = Field(
+        default=None,
+        repr=False,
+        description="The bearer token that `/metrics` asks for, at least "
+        f"{SECRET_MIN_BYTES} bytes; `METRICS=path` needs one.",
+    )
+    log_requests: LogShare = Field(
+        default="all",
+        description="Which requests have a line in the log: `all`; `slow`: those that were slow or "
+        "failed; or besides these a share of the others, such as `0.1`.",
+    )
+    slow_operation_ms: int = Field(
+        default=1000,
+        ge=0,
+        description="From how many milliseconds on an operation's line is a warning with its "
+        "statements; 0: never.",
+    )
     database_prepared_statements: bool = Field(
         default=True,
         description="Prepare statements on the server. Turn it off behind a PgBouncer older than "
@@ -245,7 +280,35 @@ class Settings(BaseSettings):
                 "DATABASE_URL is set, so tokens must be verifiable: set BETTER_AUTH_SECRET, or "
                 "BETTER_AUTH_URL, or JWKS_URL."
             )
+        if self.metrics == "path" and self.metrics_token is None:
+            sentences.append(
+                "METRICS=path would show its numbers to everybody who reaches the server: set "
+                "METRICS_TOKEN, or METRICS to an address of its own, such as 127.0.0.1:9464."
+            )
+        if self.is_measured and find_spec("prometheus_client") is None:
+            sentences.append("METRICS needs a library: install `todo-api[metrics]`.")
         return sentences
+
+    @property
+    def is_measured(self) -> bool:
+        return self.metrics != "off"
+
+    @property
+    def metrics_address(self) -> tuple[str, int] | None:
+        """The address of their own that metrics have; None: they have none."""
+        host, colon, port = self.metrics.rpartition(":")
+        return (host.strip("[]"), int(port)) if colon else None
+
+    @property
+    def log_share(self) -> float:
+        """The share of good and quick requests that are logged."""
+        words = {"all": 1.0, "slow": 0.0}
+        return words[self.log_requests] if self.log_requests in words else float(self.log_requests)
+
+    @property
+    def slow_ms(self) -> float:
+        """Milliseconds from which on an operation is slow."""
+        return self.slow_operation_ms or math.inf
 
     @property
     def points_per_minute(self) -> int:

@@ -10,10 +10,14 @@ import signal
 import sys
 import time
 from contextlib import suppress
+from multiprocessing.connection import Connection
 from socket import socket
 
 from uvicorn import Config
 from uvicorn.supervisors.multiprocess import Multiprocess, Process
+
+from app.gathering import MainProcess, join
+from app.telemetry.metrics import Figures
 
 STARTUP_FAILED = 3
 """uvicorn's exit code of a server that could not start, and would not the next time."""
@@ -27,8 +31,16 @@ logger = logging.getLogger("uvicorn.error")
 class Worker(Process):
     """A process that serves. It ends in order when its parent has ended."""
 
-    def __init__(self, config: Config, sockets: list[socket], start_seconds: float) -> None:
+    def __init__(
+        self,
+        config: Config,
+        sockets: list[socket],
+        start_seconds: float,
+        pipe: "Connection[Figures | None, Figures] | None",
+    ) -> None:
+        """`pipe`: the end of this worker's for its numbers; None where nothing is measured."""
         super().__init__(config, sockets)
+        self._pipe = pipe
         self.has_started = False
         self.start_seconds = start_seconds
         self._start_until = time.monotonic() + start_seconds
@@ -55,6 +67,17 @@ class Worker(Process):
             return True
         return self._asked_at is None or now - self._asked_at < timeout
 
+    def start(self) -> None:
+        super().start()
+        if self._pipe is not None:
+            self._pipe.close()
+
+    def target(self, sockets: list[socket] | None = None) -> None:
+        """In the worker: serve."""
+        if self._pipe is not None:
+            join(self._pipe)
+        super().target(sockets)
+
     def always_pong(self) -> None:
         """In the worker: answer until the parent has ended, or closes its end of the pipe."""
         self.parent_conn.close()
@@ -63,19 +86,22 @@ class Worker(Process):
                 self.pong()
         os.kill(os.getpid(), signal.SIGTERM)
 
-    def end(self) -> str:
-        """Kill it if it runs; return why it had to be replaced."""
+    def end(self) -> tuple[str, str]:
+        """Kill it if it runs; return why it had to be replaced, in a word and as a sentence's end.
+
+        The word is one of `gathering.REASONS`.
+        """
         is_silent = self.process.is_alive()
         self.kill()
         self.process.join()
         if not is_silent:
-            return f"has ended with exit code {self.exitcode}"
+            return "ended", f"has ended with exit code {self.exitcode}"
         if not self.has_started:
-            return (
+            return "not started", (
                 f"has not started within WORKER_START_SECONDS ({self.start_seconds:g} s), and was "
                 "killed"
             )
-        return "did not answer in time, and was killed"
+        return "silent", "did not answer in time, and was killed"
 
 
 class Workers(Multiprocess):
@@ -84,8 +110,16 @@ class Workers(Multiprocess):
     # `_start` makes all of them.
     processes: list[Worker]  # type: ignore[assignment]
 
-    def __init__(self, config: Config, sockets: list[socket], start_seconds: float) -> None:
+    def __init__(
+        self,
+        config: Config,
+        sockets: list[socket],
+        start_seconds: float,
+        numbers: MainProcess | None = None,
+    ) -> None:
+        """`numbers`: where those of the workers are kept; None where nothing is measured."""
         super().__init__(config, sockets)
+        self._numbers = numbers
         self._start_seconds = start_seconds
         self._is_restart_wanted = False
 
@@ -125,12 +159,14 @@ class Workers(Multiprocess):
                 return
             if worker.is_alive(self.config.timeout_worker_healthcheck):
                 continue
-            reason = worker.end()
+            word, reason = worker.end()
             if worker.exitcode == STARTUP_FAILED:
                 logger.error("Worker [%s] cannot start: the server stops.", worker.pid)
                 self.should_exit.set()
                 return
             logger.warning("Worker [%s] %s. Another one is started.", worker.pid, reason)
+            if self._numbers is not None:
+                self._numbers.count_restart(word)
             self.processes[index] = self._start()
 
     def restart_all(self) -> None:
@@ -138,7 +174,7 @@ class Workers(Multiprocess):
         for index, old in enumerate(self.processes):
             new = self._start()
             if not self._is_ready_in_time(new):
-                reason = new.end()
+                _, reason = new.end()
                 if not self.should_exit.is_set():
                     logger.error(
                         "The new worker [%s] %s. Worker [%s] and those after it stay.",
@@ -163,6 +199,7 @@ class Workers(Multiprocess):
         return False
 
     def _start(self) -> Worker:
-        worker = Worker(self.config, self.sockets, self._start_seconds)
+        pipe = None if self._numbers is None else self._numbers.add()
+        worker = Worker(self.config, self.sockets, self._start_seconds, pipe)
         worker.start()
         return worker

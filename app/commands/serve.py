@@ -14,7 +14,9 @@ from uvicorn.config import LOGGING_CONFIG
 from app.database.urls import UNREADABLE, can_be_read
 from app.development import DEMO_USER, Development, development
 from app.factory import GRAPHQL_PATH
+from app.gathering import MainProcess
 from app.http.websocket_messages import MESSAGE_MAX_BYTES
+from app.measuring import listen_for_metrics
 from app.settings import Settings, misspelt_settings, settings_or_exit
 from app.telemetry.log import UVICORN_LOGS_JSON
 from app.workers import Workers
@@ -74,7 +76,10 @@ def _run_server(settings: Settings, host: str, port: int, workers: int, *, reloa
         uvicorn.run(APPLICATION, reload=reload, **options)
         return
     config = uvicorn.Config(APPLICATION, workers=workers, **options)
-    Workers(config, [config.bind_socket()], settings.worker_start_seconds).serve()
+    numbers = MainProcess() if settings.is_measured else None
+    if numbers is not None:
+        listen_for_metrics(settings, numbers.figures)
+    Workers(config, [config.bind_socket()], settings.worker_start_seconds, numbers).serve()
 
 
 def _do_no_harm_by_hangup(settings: Settings) -> None:

@@ -6,7 +6,8 @@ import time
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.http.headers import with_safe_headers
-from app.telemetry.records import RequestLog, RequestRecord
+from app.telemetry.metrics import Metrics
+from app.telemetry.records import RequestLog, RequestRecord, current_record
 
 REQUEST_ID = re.compile(r"[\w.:-]{1,64}", re.ASCII)
 
@@ -18,11 +19,12 @@ def record_of(scope: Scope) -> RequestRecord:
 
 
 class Observed:
-    """Gives each request an id, and each answer its headers; logs a line for each request."""
+    """Gives each request an id, and each answer its headers; logs and counts each request."""
 
-    def __init__(self, app: ASGIApp, log: RequestLog) -> None:
+    def __init__(self, app: ASGIApp, log: RequestLog, metrics: Metrics | None) -> None:
         self._app = app
         self.log = log
+        self._metrics = metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -30,6 +32,10 @@ class Observed:
             return
         record = RequestRecord(_given_id(scope) or self.log.new_id())
         scope.setdefault("state", {})["record"] = record
+        current_record.set(record)
+        metrics, method = self._metrics, ""
+        if metrics is not None:
+            method = metrics.began(scope["method"])
         began, status = time.perf_counter(), 0
 
         async def send_with_headers(message: Message) -> None:
@@ -42,8 +48,11 @@ class Observed:
         try:
             await self._app(scope, receive, send_with_headers)
         finally:
-            milliseconds = round((time.perf_counter() - began) * 1000, 1)
-            self.log.add(scope, record, status, milliseconds)
+            seconds = time.perf_counter() - began
+            if metrics is not None:
+                metrics.answered(method, scope, status, seconds)
+                metrics.ended(record, seconds)
+            self.log.add(scope, record, status, round(seconds * 1000, 1))
 
 
 def _given_id(scope: Scope) -> str | None:

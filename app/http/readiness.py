@@ -106,6 +106,10 @@ class Readiness:
         if self._asking is not None:
             # Whoever asked first may leave; the others still wait for the same answer.
             await asyncio.shield(self._asking)
+        return self.latest()
+
+    def latest(self) -> State:
+        """Return how it was when the database was last asked; it is not asked now."""
         age = round(self._clock() - self._asked_at, 1)
         if self._known is None:
             return State(Lack.DATABASE, False, None, None, age)

@@ -18,6 +18,7 @@ from app.telemetry.records import OPERATION_NAME_MAX_LENGTH, RequestRecord
 from auth.context import Context
 from compiled_graphql.operation import Middleware
 from graphql_schema.errors import CodedError, ErrorCode, with_code
+from graphql_schema.results import note_failure
 from models.database import DatabaseUnavailable
 
 logger = logging.getLogger(__name__)
@@ -129,6 +130,8 @@ class Executor:
         except RequestFailed:
             self._take(1, context)
             raise
+        record.kind = asked.kind
+        note_failure.set(record.failures.append)
         if asked.node.name is not None:
             record.operation = asked.node.name.value[:OPERATION_NAME_MAX_LENGTH]
         if self._budget is not None:
