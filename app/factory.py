@@ -35,7 +35,7 @@ from app.http.schema_file import SchemaFile
 from app.http.startup import FromState, ReadableStartupFailure, warn_without_limits
 from app.http.websocket import GraphQLSocket
 from app.lifespan import run
-from app.measuring import gathered, keep_measuring, listen_for_metrics, read_parts
+from app.measuring import gathered, start_measuring
 from app.operations.documents import Documents
 from app.operations.execution import Executor
 from app.operations.persisted import PersistedQueries
@@ -185,13 +185,7 @@ async def _lifespan(parts: Unstarted, _app: FastAPI) -> AsyncIterator[dict[str, 
             parts.origins,
         )
         if parts.metrics is not None:
-            read_parts(parts.metrics, running, socket, settings)
-            running.supervisor.run(
-                "measuring",
-                partial(keep_measuring, parts.metrics, parts.gathering),
-            )
-            if isinstance(parts.gathering, Alone):
-                listen_for_metrics(settings, parts.gathering.now)
+            start_measuring(parts.metrics, parts.gathering, running, socket, complete)
         if not settings.is_embedded:
             warn_without_limits()
         connections = Connections(most_connections(settings.database_pool_max_size + 1))

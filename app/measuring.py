@@ -7,10 +7,11 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from importlib.metadata import version
 
+from app.database.certificate import Certificate
 from app.database.migration import head
 from app.database.pipelined import POOL
 from app.failure import Failure
-from app.gathering import Gathering, no_restarts
+from app.gathering import Alone, Gathering, Member, no_restarts
 from app.http.readiness import Readiness
 from app.http.websocket import GraphQLSocket
 from app.lifespan import Running
@@ -31,15 +32,31 @@ Number = tuple[str, tuple[str, ...], float]
 """A metric's name, its labels' values, and its value."""
 
 
-def read_parts(metrics: Metrics, parts: Running, socket: GraphQLSocket, settings: Settings) -> None:
-    """Have the numbers read that the parts keep."""
+def start_measuring(
+    metrics: Metrics,
+    gathering: Alone | Member,
+    parts: Running,
+    socket: GraphQLSocket,
+    settings: Settings,
+) -> None:
+    """Have the numbers read that the parts keep, and told where the settings say.
+
+    Raises:
+        Failure: that address cannot be listened on.
+    """
+    certificate = Certificate(str(settings.database_url))
+    build = (version("todo-api"), head(), platform.python_version())
     metrics.read(process_figures)
     metrics.read(no_restarts)
     metrics.read(partial(_numbers_of_parts, parts, socket))
     metrics.read(partial(_numbers_of_pool, parts, settings))
     metrics.read(partial(_numbers_of_readiness, parts.readiness))
-    build = (version("todo-api"), head(), platform.python_version())
+    metrics.read(partial(_numbers_of_certificate, certificate))
     metrics.read(lambda: [("todo_api_build_info", build, 1)])
+    parts.supervisor.run("measuring", partial(keep_measuring, metrics, gathering))
+    parts.supervisor.run("look at the certificate", certificate.keep_looking, returns=True)
+    if isinstance(gathering, Alone):
+        listen_for_metrics(settings, gathering.now)
 
 
 def listen_for_metrics(settings: Settings, figures: Callable[[], Figures]) -> None:
@@ -110,3 +127,8 @@ def _numbers_of_readiness(readiness: Readiness) -> Iterator[Number]:
         yield "todo_api_database_writable", (), state.writes
     if state.migrations is not None:
         yield "todo_api_migration_compatible", (), state.migrations
+
+
+def _numbers_of_certificate(certificate: Certificate) -> Iterator[Number]:
+    if certificate.ends_at is not None:
+        yield "todo_api_database_certificate_expiry_timestamp_seconds", (), certificate.ends_at

@@ -156,6 +156,9 @@ METRICS = {
     ),
     "todo_api_database_writable": Metric(_G, "1: it took changes then.", (), min),
     "todo_api_migration_compatible": Metric(_G, "1: the code worked with it then.", (), min),
+    "todo_api_database_certificate_expiry_timestamp_seconds": Metric(
+        _G, "When the certificate of the database ends.", (), min
+    ),
     "todo_api_build_info": Metric(
         _G,
         "1; `revision` is the newest migration of this code.",
