@@ -1,5 +1,6 @@
 """The application: create_app(settings) puts the parts together; nothing runs before its start."""
 
+import asyncio
 import gc
 import sys
 from collections.abc import AsyncIterator
@@ -44,6 +45,7 @@ from app.settings import Settings, TrustedDocumentsMode, settings_or_exit
 from app.telemetry.log import configure_logging
 from app.telemetry.metrics import Metrics, OperationNames
 from app.telemetry.records import RequestLog
+from app.telemetry.traces import Traces, exporter_to
 from graphql_schema.schema import build_schema
 
 GRAPHQL_PATH = "/graphql"
@@ -61,6 +63,7 @@ class Unstarted:
     requests: RequestLog
     metrics: Metrics | None
     gathering: Alone | Member
+    traces: Traces | None
     schema: strawberry.Schema
     documents: Documents
     persisted: PersistedQueries
@@ -124,12 +127,17 @@ def make_unstarted(settings: Settings, intervals: Intervals) -> Unstarted:
     persisted = PersistedQueries(settings.graphql_persisted_queries, documents, trusted)
     origins = Origins(settings.cors_origins, this_machine=settings.is_embedded)
     graphiql = make_graphiql(settings) if settings.shows_graphiql else None
+    traces = None
+    if settings.otel_exporter_otlp_endpoint is not None:
+        exporter = exporter_to(settings.otel_exporter_otlp_endpoint)
+        traces = Traces(exporter, version("todo-api"), trusted.names)
     return Unstarted(
         settings,
         intervals,
         requests,
         metrics,
         member() or Alone(),
+        traces,
         schema,
         documents,
         persisted,
@@ -161,6 +169,8 @@ async def _lifespan(parts: Unstarted, _app: FastAPI) -> AsyncIterator[dict[str, 
     settings, graphiql = parts.settings, parts.graphiql
     async with AsyncExitStack() as stack:
         stack.callback(parts.requests.flush)
+        if parts.traces is not None:
+            stack.push_async_callback(asyncio.to_thread, parts.traces.close)
         complete = await stack.enter_async_context(completed(settings))
         running = await stack.enter_async_context(
             run(complete, parts.intervals, parts.metrics, explains=settings.is_embedded)
@@ -210,7 +220,7 @@ def _add_middleware(app: Application, parts: Unstarted) -> None:
         methods=METHODS,
         exposed=["Retry-After", "WWW-Authenticate", "X-Request-ID"],
     )
-    app.add_middleware(Observed, log=parts.requests, metrics=parts.metrics)
+    app.add_middleware(Observed, log=parts.requests, metrics=parts.metrics, traces=parts.traces)
     app.add_middleware(ReadableStartupFailure, refusals=(UnsafeRole, Failure))
 
 

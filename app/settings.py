@@ -217,6 +217,12 @@ class Settings(BaseSettings):
         description="The bearer token that `/metrics` asks for, at least "
         f"{SECRET_MIN_BYTES} bytes; `METRICS=path` needs one.",
     )
+    otel_exporter_otlp_endpoint: HttpUrl | None = Field(
+        default=None,
+        description="Where OpenTelemetry traces are sent, by OTLP over HTTP; unset: there are "
+        "none. It needs the extra `otel`. `OTEL_TRACES_SAMPLER` and the like are read from the "
+        "environment.",
+    )
     log_requests: LogShare = Field(
         default="all",
         description="Which requests have a line in the log: `all`; `slow`: those that were slow or "
@@ -287,6 +293,10 @@ class Settings(BaseSettings):
             )
         if self.is_measured and find_spec("prometheus_client") is None:
             sentences.append("METRICS needs a library: install `todo-api[metrics]`.")
+        if self.otel_exporter_otlp_endpoint and find_spec("opentelemetry.sdk") is None:
+            sentences.append(
+                "OTEL_EXPORTER_OTLP_ENDPOINT needs libraries: install `todo-api[otel]`."
+            )
         return sentences
 
     @property

@@ -8,6 +8,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from app.http.headers import with_safe_headers
 from app.telemetry.metrics import Metrics
 from app.telemetry.records import RequestLog, RequestRecord, current_record
+from app.telemetry.traces import Traces
 
 REQUEST_ID = re.compile(r"[\w.:-]{1,64}", re.ASCII)
 
@@ -19,12 +20,15 @@ def record_of(scope: Scope) -> RequestRecord:
 
 
 class Observed:
-    """Gives each request an id, and each answer its headers; logs and counts each request."""
+    """Gives each request an id, and each answer its headers; logs, counts and traces it."""
 
-    def __init__(self, app: ASGIApp, log: RequestLog, metrics: Metrics | None) -> None:
+    def __init__(
+        self, app: ASGIApp, log: RequestLog, metrics: Metrics | None, traces: Traces | None
+    ) -> None:
         self._app = app
         self.log = log
         self._metrics = metrics
+        self._traces = traces
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -36,6 +40,7 @@ class Observed:
         metrics, method = self._metrics, ""
         if metrics is not None:
             method = metrics.began(scope["method"])
+        span = None if self._traces is None else self._traces.begin(scope, record)
         began, status = time.perf_counter(), 0
 
         async def send_with_headers(message: Message) -> None:
@@ -52,6 +57,8 @@ class Observed:
             if metrics is not None:
                 metrics.answered(method, scope, status, seconds)
                 metrics.ended(record, seconds)
+            if self._traces is not None and span is not None:
+                self._traces.end(span, scope, record, status)
             self.log.add(scope, record, status, round(seconds * 1000, 1))
 
 
