@@ -174,10 +174,10 @@ def compare(
     variant: Annotated[str, typer.Argument(help="Other settings: NAME:SETTING=VALUE,…")],
     operation: Annotated[str, typer.Option(help="Its name, as in the table.")] = "one task",
     users: Users = 2_000,
-    chunks: Annotated[int, typer.Option(min=2, help="Seconds of each of the two.")] = 30,
+    chunks: Annotated[int, typer.Option(min=2, help="Turns of each of the two.")] = 1000,
     folder: Folder = None,
 ) -> None:
-    """Say what other settings cost, by the two by turns, a second at a time."""
+    """Say what other settings cost, by the two by turns, some milliseconds at a time."""
     name, settings = _variant(variant)
     with _home(folder) as home, filled_database(home, users) as url:
         found = ratio(url, _operation(operation), settings, users=users, chunks=chunks)
