@@ -1,8 +1,9 @@
 """Traces: a span for each request and each of its statements, by OpenTelemetry's SDK.
 
 Spans have no document, no variable and no value of a statement. The SDK comes with the extra
-`otel`, is imported when it is needed, and reads `OTEL_TRACES_SAMPLER` and the like itself. The conventions:
-https://opentelemetry.io/docs/specs/semconv/graphql/graphql-spans/.
+`otel`, is imported when it is needed, and reads `OTEL_TRACES_SAMPLER` and the like itself.
+
+The conventions: https://opentelemetry.io/docs/specs/semconv/graphql/graphql-spans/.
 """
 
 import os
