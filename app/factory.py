@@ -1,5 +1,6 @@
 """The application: create_app(settings) puts the parts together; nothing runs before its start."""
 
+import asyncio
 import gc
 import sys
 from collections.abc import AsyncIterator
@@ -20,12 +21,14 @@ from app.database.listener import USUAL_INTERVALS, Intervals
 from app.database.session import UnsafeRole
 from app.development import completed, demo_token
 from app.failure import Failure
+from app.gathering import Alone, Member, member
 from app.graphiql.page import GraphiQL
 from app.http.connections import Connections, most_connections
 from app.http.cors import StrictCORSMiddleware
 from app.http.dispatch import Application
 from app.http.draining import Draining
 from app.http.endpoint import METHODS, GraphQLEndpoint
+from app.http.metrics_page import MetricsPage
 from app.http.middleware import Observed
 from app.http.openapi import describe_endpoint
 from app.http.origins import Origins, is_of_this_machine
@@ -34,13 +37,16 @@ from app.http.schema_file import SchemaFile
 from app.http.startup import FromState, ReadableStartupFailure, warn_without_limits
 from app.http.websocket import GraphQLSocket
 from app.lifespan import run
+from app.measuring import gathered, start_measuring
 from app.operations.documents import Documents
 from app.operations.execution import Executor
 from app.operations.persisted import PersistedQueries
 from app.operations.trusted import ManifestError, TrustedDocuments, check_documents, read_manifests
 from app.settings import Settings, TrustedDocumentsMode, settings_or_exit
 from app.telemetry.log import configure_logging
+from app.telemetry.metrics import Metrics, OperationNames
 from app.telemetry.records import RequestLog
+from app.telemetry.traces import Traces, exporter_to
 from graphql_schema.schema import build_schema
 
 GRAPHQL_PATH = "/graphql"
@@ -56,6 +62,9 @@ class Unstarted:
     settings: Settings
     intervals: Intervals
     requests: RequestLog
+    metrics: Metrics | None
+    gathering: Alone | Member
+    traces: Traces | None
     schema: strawberry.Schema
     documents: Documents
     persisted: PersistedQueries
@@ -83,6 +92,8 @@ def create_app(settings: Settings | None = None, intervals: Intervals = USUAL_IN
         redoc_url=None,
         # The redirect would name the scheme that a proxy uses here, which is not the client's.
         redirect_slashes=False,
+        # Its own telemetry would take requests for GraphQL a long way.
+        telemetry={"tracing": False, "metrics": False, "logs": False},
     )
     app.router.routes.append(WebSocketRoute("/{path:path}", FromState("socket")))
     app.router.routes.append(Route(f"{GRAPHQL_PATH}/", _without_slash, methods=METHODS))
@@ -91,6 +102,10 @@ def create_app(settings: Settings | None = None, intervals: Intervals = USUAL_IN
         app.router.routes.append(Route(f"{GRAPHQL_PATH}/schema.graphql", file.answer))
     if parts.graphiql is not None:
         app.router.routes += parts.graphiql.routes
+    if parts.metrics is not None and parts.settings.metrics == "path":
+        figures = partial(gathered, parts.metrics, parts.gathering)
+        page = MetricsPage(str(parts.settings.metrics_token), figures)
+        app.router.routes.append(Route("/metrics", page))
     leads_browsers = parts.graphiql is not None
     add_pages(app, GRAPHQL_PATH, parts.draining, leads_browsers=leads_browsers)
     describe_endpoint(app, GRAPHQL_PATH)
@@ -101,7 +116,7 @@ def create_app(settings: Settings | None = None, intervals: Intervals = USUAL_IN
 def make_unstarted(settings: Settings, intervals: Intervals) -> Unstarted:
     """Make what needs no database, each part after those that it needs."""
     # First, so that whatever is logged from here on has one form.
-    requests = RequestLog()
+    requests = RequestLog(settings.log_share, settings.slow_ms)
     configure_logging(requests, readable=settings.logs_for_people, debug=settings.debug)
     schema = build_schema()
     documents = Documents(
@@ -111,13 +126,21 @@ def make_unstarted(settings: Settings, intervals: Intervals) -> Unstarted:
         compiles=settings.compile_operations,
     )
     trusted = _trusted_or_exit(settings, documents)
+    metrics = Metrics(OperationNames(trusted.names)) if settings.is_measured else None
     persisted = PersistedQueries(settings.graphql_persisted_queries, documents, trusted)
     origins = Origins(settings.cors_origins, this_machine=settings.is_embedded)
     graphiql = make_graphiql(settings) if settings.shows_graphiql else None
+    traces = None
+    if settings.otel_exporter_otlp_endpoint is not None:
+        exporter = exporter_to(settings.otel_exporter_otlp_endpoint)
+        traces = Traces(exporter, version("todo-api"), trusted.names)
     return Unstarted(
         settings,
         intervals,
         requests,
+        metrics,
+        member() or Alone(),
+        traces,
         schema,
         documents,
         persisted,
@@ -150,9 +173,11 @@ async def _lifespan(parts: Unstarted, _app: FastAPI) -> AsyncIterator[dict[str, 
     settings, graphiql = parts.settings, parts.graphiql
     async with AsyncExitStack() as stack:
         stack.callback(parts.requests.flush)
+        if parts.traces is not None:
+            stack.push_async_callback(asyncio.to_thread, parts.traces.close)
         complete = await stack.enter_async_context(completed(settings))
         running = await stack.enter_async_context(
-            run(complete, parts.intervals, explains=settings.is_embedded)
+            run(complete, parts.intervals, parts.metrics, explains=settings.is_embedded)
         )
         if graphiql is not None:
             running.supervisor.run("fetch of GraphiQL's files", graphiql.fetch, returns=True)
@@ -170,8 +195,11 @@ async def _lifespan(parts: Unstarted, _app: FastAPI) -> AsyncIterator[dict[str, 
             executor,
             parts.persisted,
             parts.requests,
+            parts.metrics,
             parts.origins,
         )
+        if parts.metrics is not None:
+            start_measuring(parts.metrics, parts.gathering, running, socket, complete)
         if not settings.is_embedded:
             warn_without_limits()
         connections = Connections(most_connections(settings.database_pool_max_size + 1))
@@ -197,7 +225,13 @@ def _add_middleware(app: Application, parts: Unstarted) -> None:
         methods=METHODS,
         exposed=["Retry-After", "WWW-Authenticate", "X-Request-ID"],
     )
-    app.add_middleware(Observed, log=parts.requests, draining=parts.draining)
+    app.add_middleware(
+        Observed,
+        log=parts.requests,
+        draining=parts.draining,
+        metrics=parts.metrics,
+        traces=parts.traces,
+    )
     app.add_middleware(ReadableStartupFailure, refusals=(UnsafeRole, Failure))
 
 

@@ -16,7 +16,7 @@ from app.database.listener import (
 from app.database.migration import head
 from app.database.notifications import Notifier
 from app.database.pipelined import PipelinedDatabase
-from app.database.purge import keep_purging
+from app.database.purge import Purged, keep_purging
 from app.database.turns import Turns
 from app.database.urls import UNREADABLE, can_be_read
 from app.failure import Failure
@@ -24,6 +24,7 @@ from app.http.readiness import Readiness
 from app.operations.budget import Budget
 from app.settings import Settings
 from app.supervisor import Supervisor
+from app.telemetry.metrics import Metrics
 from auth.context import ContextGetter
 from auth.keys import Jwks
 from auth.tokens import TokenVerifier
@@ -46,18 +47,22 @@ class Running:
     receiver: Receiver
     readiness: Readiness
     get_context: ContextGetter
+    purged: Purged
     supervisor: Supervisor
 
 
-def make_parts(settings: Settings, *, explains: bool = False) -> Running:
+def make_parts(
+    settings: Settings, metrics: Metrics | None = None, *, explains: bool = False
+) -> Running:
     """Make all parts, each after those that it needs. Nothing is opened or started yet.
 
-    `explains`: whether refused tokens are told all reasons, as in development.
+    `metrics`: where parts hand in numbers. `explains`: whether refused tokens are told all reasons,
+    as in development.
     """
     keys = make_keys(settings)
     verifier = make_verifier(settings, keys)
-    database = make_database(settings)
-    live = Live()
+    database = make_database(settings, metrics)
+    live = Live(measure_lag=None if metrics is None else partial(metrics.feed_lag.observe, ()))
     notifier = Notifier(database)
     budget = make_budget(settings, notifier, live)
     receiver = Receiver(notifier.worker, live, budget.count if budget else None)
@@ -82,7 +87,8 @@ def make_parts(settings: Settings, *, explains: bool = False) -> Running:
         receiver,
         readiness,
         get_context,
-        supervisor=Supervisor(),
+        Purged(),
+        Supervisor(),
     )
 
 
@@ -102,7 +108,7 @@ def make_verifier(settings: Settings, keys: Jwks | None) -> TokenVerifier:
     )
 
 
-def make_database(settings: Settings) -> PipelinedDatabase:
+def make_database(settings: Settings, metrics: Metrics | None = None) -> PipelinedDatabase:
     """Make the database that the settings name.
 
     Raises:
@@ -114,7 +120,7 @@ def make_database(settings: Settings) -> PipelinedDatabase:
     for url in (settings.database_url, settings.listen_database_url):
         if url is not None and not can_be_read(url):
             raise Failure(f"The database cannot be reached: {UNREADABLE}")
-    return PipelinedDatabase(settings.database_url, settings)
+    return PipelinedDatabase(settings.database_url, settings, metrics)
 
 
 def make_budget(settings: Settings, notifier: Notifier, live: Live) -> Budget | None:
@@ -136,7 +142,11 @@ def make_quota(settings: Settings) -> Quota:
 
 @asynccontextmanager
 async def run(
-    settings: Settings, intervals: Intervals = USUAL_INTERVALS, *, explains: bool = False
+    settings: Settings,
+    intervals: Intervals = USUAL_INTERVALS,
+    metrics: Metrics | None = None,
+    *,
+    explains: bool = False,
 ) -> AsyncIterator[Running]:
     """Make, open and keep at work the parts that settings describe; close them at the end.
 
@@ -144,7 +154,7 @@ async def run(
         UnsafeRole: row security would not bind the database role.
         Failure: a URL of the database cannot be read.
     """
-    parts = make_parts(settings, explains=explains)
+    parts = make_parts(settings, metrics, explains=explains)
     async with AsyncExitStack() as stack:
         if parts.keys is not None:
             stack.push_async_callback(parts.keys.aclose)
@@ -159,7 +169,8 @@ async def run(
 
 def _start_works(parts: Running, settings: Settings, intervals: Intervals) -> None:
     run, live = parts.supervisor.run, parts.live
-    run("purge", partial(keep_purging, str(settings.database_url), settings, parts.notifying))
+    url = str(settings.database_url)
+    run("purge", partial(keep_purging, url, settings, parts.notifying, parts.purged))
     run("listener", partial(keep_listening, parts.receiver, live, settings, intervals))
     run("sweeper", partial(keep_sweeping, live, intervals.sweep))
     run("notifier", parts.notifier.keep_sending)

@@ -62,6 +62,20 @@ def _long_secret(value: str) -> str:
     return value
 
 
+def _metrics_place(value: str) -> str:
+    host, _, port = value.rpartition(":")
+    is_address = bool(host) and port.isdecimal() and 0 < int(port) < 65536
+    if value not in ("off", "path") and not is_address:
+        raise ValueError("it must be off, path, or an address such as 127.0.0.1:9464")
+    return value
+
+
+def _log_share(value: str) -> str:
+    if value not in ("all", "slow") and not re.fullmatch(r"0\.\d+|1\.0+", value):
+        raise ValueError("it must be all, slow, or a share such as 0.1")
+    return value
+
+
 def algorithms(value: list[str]) -> list[str]:
     known = {"HS256", *ASYMMETRIC_ALGORITHMS}
     if unknown := [name for name in value if name not in known]:
@@ -80,4 +94,6 @@ HttpUrl = Annotated[str, AfterValidator(_http_url)]
 PostgresUrl = Annotated[str, AfterValidator(_postgres_url)]
 RoleName = Annotated[str, AfterValidator(_role_name)]
 Secret = Annotated[str, AfterValidator(_long_secret)]
+MetricsPlace = Annotated[str, AfterValidator(_metrics_place)]
+LogShare = Annotated[str, AfterValidator(_log_share)]
 CommaList = Annotated[list[str], NoDecode, BeforeValidator(_comma_list)]

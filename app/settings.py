@@ -3,8 +3,10 @@
 Each field's description is the sentence that `.env.example` and docs/settings.md print.
 """
 
+import math
 import sys
 from enum import StrEnum
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
 
@@ -12,7 +14,17 @@ from pydantic import AfterValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from app.env_file import ENV_FILE, misspelt, objection_to
-from app.setting_types import CommaList, HttpUrl, PostgresUrl, RoleName, Secret, algorithms, origin
+from app.setting_types import (
+    CommaList,
+    HttpUrl,
+    LogShare,
+    MetricsPlace,
+    PostgresUrl,
+    RoleName,
+    Secret,
+    algorithms,
+    origin,
+)
 from auth.algorithms import ASYMMETRIC_ALGORITHMS, SECRET_MIN_BYTES
 from graphql_schema.maximums import Limits
 
@@ -230,6 +242,35 @@ class Settings(BaseSettings):
         "may have one statement at a time on a connection; `pipelined`, one that may have several, "
         "as PgBouncer from 1.21 on with `max_prepared_statements`; `auto`: it is recognised.",
     )
+    metrics: MetricsPlace = Field(
+        default="off",
+        description="Where numbers for Prometheus are told: `off`; `path`: at `/metrics` of this "
+        "server; or `host:port`: at `/metrics` of an address of its own. It needs the extra "
+        "`metrics`.",
+    )
+    metrics_token: Secret | None = Field(
+        default=None,
+        repr=False,
+        description="The bearer token that `/metrics` asks for, at least "
+        f"{SECRET_MIN_BYTES} bytes; `METRICS=path` needs one.",
+    )
+    otel_exporter_otlp_endpoint: HttpUrl | None = Field(
+        default=None,
+        description="Where OpenTelemetry traces are sent, by OTLP over HTTP; unset: there are "
+        "none. It needs the extra `otel`. `OTEL_TRACES_SAMPLER` and the like are read from the "
+        "environment.",
+    )
+    log_requests: LogShare = Field(
+        default="all",
+        description="Which requests have a line in the log: `all`; `slow`: those that were slow or "
+        "failed; or besides these a share of the others, such as `0.1`.",
+    )
+    slow_operation_ms: int = Field(
+        default=1000,
+        ge=0,
+        description="From how many milliseconds on an operation's line is a warning with its "
+        "statements; 0: never.",
+    )
     database_prepared_statements: bool = Field(
         default=True,
         description="Prepare statements on the server. Turn it off behind a PgBouncer older than "
@@ -284,7 +325,39 @@ class Settings(BaseSettings):
             )
         if self.better_auth_secret_previous and not self.better_auth_secret:
             sentences.append("BETTER_AUTH_SECRET_PREVIOUS is set: set BETTER_AUTH_SECRET too.")
+        if self.metrics == "path" and self.metrics_token is None:
+            sentences.append(
+                "METRICS=path would show its numbers to everybody who reaches the server: set "
+                "METRICS_TOKEN, or METRICS to an address of its own, such as 127.0.0.1:9464."
+            )
+        if self.is_measured and find_spec("prometheus_client") is None:
+            sentences.append("METRICS needs a library: install `todo-api[metrics]`.")
+        if self.otel_exporter_otlp_endpoint and find_spec("opentelemetry.sdk") is None:
+            sentences.append(
+                "OTEL_EXPORTER_OTLP_ENDPOINT needs libraries: install `todo-api[otel]`."
+            )
         return sentences
+
+    @property
+    def is_measured(self) -> bool:
+        return self.metrics != "off"
+
+    @property
+    def metrics_address(self) -> tuple[str, int] | None:
+        """The address of their own that metrics have; None: they have none."""
+        host, colon, port = self.metrics.rpartition(":")
+        return (host.strip("[]"), int(port)) if colon else None
+
+    @property
+    def log_share(self) -> float:
+        """The share of good and quick requests that are logged."""
+        words = {"all": 1.0, "slow": 0.0}
+        return words[self.log_requests] if self.log_requests in words else float(self.log_requests)
+
+    @property
+    def slow_ms(self) -> float:
+        """Milliseconds from which on an operation is slow."""
+        return self.slow_operation_ms or math.inf
 
     @property
     def points_per_minute(self) -> int:

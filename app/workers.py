@@ -14,14 +14,17 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from multiprocessing.connection import Connection
 from socket import socket, socketpair
 from types import FrameType
 
 from uvicorn import Config
 from uvicorn.supervisors.multiprocess import Multiprocess, Process
 
+from app.gathering import MainProcess, join
 from app.server import Server, Shutdown
 from app.systemd import Systemd
+from app.telemetry.metrics import Figures
 
 STARTUP_FAILED = 3
 """uvicorn's exit code of a server that could not start, and would not the next time."""
@@ -61,8 +64,16 @@ class WorkerServer(Server):
 class Worker(Process):
     """A process that serves. It ends in order when its parent has ended."""
 
-    def __init__(self, config: Config, sockets: list[socket], lifetime: Lifetime) -> None:
+    def __init__(
+        self,
+        config: Config,
+        sockets: list[socket],
+        lifetime: Lifetime,
+        pipe: "Connection[Figures | None, Figures] | None",
+    ) -> None:
+        """`pipe`: the end of this worker's for its numbers; None where nothing is measured."""
         super().__init__(config, sockets)
+        self._pipe = pipe
         self.has_started = False
         self.is_silent = False
         """Whether it has not answered the last question."""
@@ -92,6 +103,11 @@ class Worker(Process):
             return True
         return self._asked_at is None or now - self._asked_at < timeout
 
+    def start(self) -> None:
+        super().start()
+        if self._pipe is not None:
+            self._pipe.close()
+
     def ask(self, what: bytes) -> None:
         """Ask the worker for something, unless it has ended."""
         with suppress(OSError):
@@ -103,19 +119,22 @@ class Worker(Process):
             if self.process.is_alive() and self.pid is not None:
                 os.kill(self.pid, signal.SIGTERM)
 
-    def end(self) -> str:
-        """Kill it if it runs; return why it had to be replaced."""
+    def end(self) -> tuple[str, str]:
+        """Kill it if it runs; return why it had to be replaced, in a word and as a sentence's end.
+
+        The word is one of `gathering.REASONS`.
+        """
         was_running = self.process.is_alive()
         self.kill()
         self.process.join()
         if not was_running:
-            return f"has ended with exit code {self.exitcode}"
+            return "ended", f"has ended with exit code {self.exitcode}"
         if not self.has_started:
-            return (
+            return "not started", (
                 "has not started within WORKER_START_SECONDS "
                 f"({self._lifetime.start_seconds:g} s), and was killed"
             )
-        return "did not answer in time, and was killed"
+        return "silent", "did not answer in time, and was killed"
 
     def kill_if_late(self, began: float) -> None:
         """Kill it if it has had its time to stop since `began`."""
@@ -126,6 +145,8 @@ class Worker(Process):
 
     def target(self, sockets: list[socket] | None = None) -> None:
         """In the worker: serve. The thread that answers the parent shares the server."""
+        if self._pipe is not None:
+            join(self._pipe)
         self._server = WorkerServer(self.config, self._lifetime.shutdown)
         super().target(sockets)
 
@@ -157,11 +178,18 @@ class Workers(Multiprocess):
     processes: list[Worker]  # type: ignore[assignment]
 
     def __init__(
-        self, config: Config, sockets: list[socket], lifetime: Lifetime, systemd: Systemd
+        self,
+        config: Config,
+        sockets: list[socket],
+        lifetime: Lifetime,
+        systemd: Systemd,
+        numbers: MainProcess | None = None,
     ) -> None:
+        """`numbers`: where those of the workers are kept; None where nothing is measured."""
         super().__init__(config, sockets)
         self._lifetime = lifetime
         self._systemd = systemd
+        self._numbers = numbers
         self._is_restart_wanted = False
         self._retired: list[Worker] = []
         """Those that were replaced, or are too many, and end."""
@@ -238,12 +266,14 @@ class Workers(Multiprocess):
                 return
             if worker.is_alive(self.config.timeout_worker_healthcheck):
                 continue
-            reason = worker.end()
+            word, reason = worker.end()
             if worker.exitcode == STARTUP_FAILED:
                 logger.error("Worker [%s] cannot start: the server stops.", worker.pid)
                 self.should_exit.set()
                 return
             logger.warning("Worker [%s] %s. Another one is started.", worker.pid, reason)
+            if self._numbers is not None:
+                self._numbers.count_restart(word)
             self.processes[index] = self._start()
 
     def restart_all(self) -> None:
@@ -251,7 +281,7 @@ class Workers(Multiprocess):
         for index, old in enumerate(self.processes):
             new = self._start()
             if not self._is_ready_in_time(new):
-                reason = new.end()
+                _, reason = new.end()
                 if not self.should_exit.is_set():
                     logger.error(
                         "The new worker [%s] %s. Worker [%s] and those after it stay.",
@@ -277,7 +307,8 @@ class Workers(Multiprocess):
         return False
 
     def _start(self) -> Worker:
-        worker = Worker(self.config, self.sockets, self._lifetime)
+        pipe = None if self._numbers is None else self._numbers.add()
+        worker = Worker(self.config, self.sockets, self._lifetime, pipe)
         worker.start()
         return worker
 

@@ -102,6 +102,13 @@ class Jwks:
         """The fetch under way, or the latest; all that need one wait for the same."""
         self._stale = asyncio.Event()
         """Set when `keep_fresh` is to fetch."""
+        self.fetched, self.failed = 0, 0
+        """How many fetches brought the keys, and how many did not."""
+
+    @property
+    def age(self) -> float | None:
+        """Seconds since the keys were fetched; None where they never were."""
+        return None if self._keys is None else self._clock() - self._fetched_at
 
     async def key(self, kid: str) -> VerificationKey:
         """Return the key of this id.
@@ -206,9 +213,11 @@ class Jwks:
             self._fail(f"{type(error).__name__}: {error}")
         else:
             self._fetched_at, self._failure = self._tried_at, None
+            self.fetched += 1
 
     def _fail(self, reason: str) -> None:
         self._failure = reason
+        self.failed += 1
         logger.warning("The keys at %s cannot be fetched: %s", self._url, reason)
 
     async def _download(self) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from typing import Annotated, Any
 
 import typer
 
+from benchmarks.chunks import ratio
 from benchmarks.data import filled_database
 from benchmarks.endurance import Moment, endurance, endurance_table, starts
 from benchmarks.figures import median, tables
@@ -27,7 +28,7 @@ from benchmarks.plot import bars
 from benchmarks.profiling import hot_functions
 from benchmarks.servers import our_server, peer
 from benchmarks.sockets import allow_files, arrival, idle
-from benchmarks.workload import ASKING, NAMES, OPERATIONS, TASKS_EACH, asked
+from benchmarks.workload import ASKING, NAMES, OPERATIONS, TASKS_EACH, Operation, asked
 
 OURS = "Todo API"
 RESULTS = Path(__file__).parent / "results"
@@ -169,6 +170,24 @@ def live(
 
 
 @cli.command()
+def compare(
+    variant: Annotated[str, typer.Argument(help="Other settings: NAME:SETTING=VALUE,…")],
+    operation: Annotated[str, typer.Option(help="Its name, as in the table.")] = "one task",
+    users: Users = 2_000,
+    chunks: Annotated[int, typer.Option(min=2, help="Turns of each of the two.")] = 1000,
+    folder: Folder = None,
+) -> None:
+    """Say what other settings cost, by the two by turns, some milliseconds at a time."""
+    name, settings = _variant(variant)
+    with _home(folder) as home, filled_database(home, users) as url:
+        found = ratio(url, _operation(operation), settings, users=users, chunks=chunks)
+    typer.echo(
+        f"{name}, {operation}: {found.median:.3f} times the CPU of {found.usual:.0f} µs a request; "
+        f"half of the ratios lie from {found.lower:.3f} to {found.upper:.3f}"
+    )
+
+
+@cli.command()
 def profile(
     operation: Annotated[str, typer.Argument(help="Its name, as in the table.")] = "list of 50",
     users: Users = 2_000,
@@ -177,9 +196,7 @@ def profile(
     folder: Folder = None,
 ) -> None:
     """Say in which functions this server's time goes, by py-spy."""
-    found = [each for each in OPERATIONS if each.name == operation]
-    if not found:
-        raise typer.BadParameter(f"{operation!r} is none of {', '.join(NAMES)}")
+    found = _operation(operation)
     name, settings = _variant(variants[0]) if variants else (OURS, {})
     with (
         _home(folder) as home,
@@ -187,8 +204,8 @@ def profile(
         our_server(name, url, settings) as subject,
     ):
         # First the answers are checked.
-        measure(subject, found[0], users=users, seconds=1)
-        requests = list(asked(found[0], users, subject.words).values())
+        measure(subject, found, users=users, seconds=1)
+        requests = list(asked(found, users, subject.words).values())
         typer.echo(hot_functions(subject, requests, seconds))
 
 
@@ -208,6 +225,13 @@ def _variant(given: str) -> tuple[str, dict[str, str]]:
     if not name or not all(key and equals for key, equals, _ in pairs):
         raise typer.BadParameter(f"{given!r} is not NAME:SETTING=VALUE,…")
     return name, {key: value for key, _, value in pairs}
+
+
+def _operation(name: str) -> Operation:
+    found = [each for each in OPERATIONS if each.name == name]
+    if not found:
+        raise typer.BadParameter(f"{name!r} is none of {', '.join(NAMES)}")
+    return found[0]
 
 
 def _conditions(about: str) -> str:

@@ -1,5 +1,7 @@
 """The results of mutations: the task, or a failure that the client can act on."""
 
+from collections.abc import Callable
+from contextvars import ContextVar
 from typing import Annotated
 
 import strawberry
@@ -11,10 +13,18 @@ from models.task import TaskRow
 
 MESSAGE = "A sentence about what happened, for people."
 
+note_failure: ContextVar[Callable[[str], None] | None] = ContextVar("note_failure", default=None)
+"""Is told the type of each failure that is made for the operation, where somebody counts them."""
+
 
 @strawberry.interface(description="The reason why a mutation did nothing.")
 class UserError:
     message: str = strawberry.field(description=MESSAGE)
+
+    def __post_init__(self) -> None:
+        note = note_failure.get()
+        if note is not None:
+            note(type(self).__name__)
 
 
 @strawberry.type(description="Some values in the input cannot be used. Nothing was written.")

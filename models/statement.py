@@ -21,6 +21,8 @@ class Sql(Generic[Row]):
     writes: bool
     repeatable: bool = False
     """Whether it cannot take effect twice, and so may be sent again if its outcome is unknown."""
+    name: str = "other"
+    """What metrics and the log call it."""
 
 
 class Statement(NamedTuple, Generic[Row]):

@@ -25,12 +25,17 @@ class Balance:
     """The connections, the calls that wait for a place on one, and the tries to connect."""
 
     def __init__(
-        self, options: Options, connect: Callable[[], None], jitter: Callable[[], float]
+        self,
+        options: Options,
+        connect: Callable[[], None],
+        jitter: Callable[[], float],
+        waited: Callable[[float], None] | None = None,
     ) -> None:
         """Have `connect` called when another connection is needed.
 
         It is called once, and not again before `connected` or `not_connected` is. `jitter` returns
-        numbers from 0 to 1, by which the clients of one server do not all act at once.
+        numbers from 0 to 1, by which the clients of one server do not all act at once. `waited` is
+        told for how many seconds a call waited, where it did.
         """
         self._options = options
         self._connect = connect
@@ -51,6 +56,11 @@ class Balance:
         self.prepares = options.prepared_statements
         self._pipelines = True
         """Several calls may be under way on a connection."""
+        self._waited = waited
+        self.sent_at_once = 0
+        """Calls that did not wait."""
+        self.busy = 0
+        """Calls that got no place in time."""
 
     def submit(self, call: Call, now: float) -> None:
         """Send a call by one of the connections, or have it wait."""
@@ -65,13 +75,19 @@ class Balance:
         if best is None or best.calls:
             self._want_connection(now)
         if best is not None and best.has_room:
+            self.sent_at_once += 1
             best.submit(call, now)
         elif self._closed:
             call.fail(psycopg.OperationalError("the client is closed"))
         elif len(self.waiting) < self._options.waiting_max:
             self.waiting.append(call)
         else:
-            call.fail(Busy("too many calls wait for a connection"))
+            self._refuse(call, "too many calls wait for a connection")
+
+    def _refuse(self, call: Call, reason: str) -> None:
+        if not call.answer.done():
+            self.busy += 1
+            call.fail(Busy(reason))
 
     def _least_busy(self) -> Pipeline | None:
         best = None
@@ -97,6 +113,8 @@ class Balance:
         while self.waiting and pipeline.has_room:
             call = self.waiting.popleft()
             if not call.answer.done():
+                if self._waited is not None:
+                    self._waited(now - call.began)
                 pipeline.submit(call, now)
 
     def submit_again(self, call: Call, now: float) -> None:
@@ -195,7 +213,7 @@ class Balance:
     def tick(self, now: float) -> None:
         """Look at what takes too long: to be called every tenth of a second or so."""
         while self.waiting and now - self.waiting[0].began > self._options.wait_timeout:
-            self.waiting.popleft().fail(Busy("no connection has room"))
+            self._refuse(self.waiting.popleft(), "no connection has room")
         if self.waiting:
             self._want_connection(now)
         for pipeline in [*self.pipelines, *self.retiring]:
@@ -222,7 +240,7 @@ class Balance:
         """Send the reads behind a stalled call elsewhere too, each once; no call waits for ever."""
         for call in list(islice(stalled.calls, 1, None)):
             if now - call.began > self._options.wait_timeout:
-                call.fail(Busy("the call before takes too long"))
+                self._refuse(call, "the call before takes too long")
             elif call.repeatable and not call.sent_twice and not call.answer.done():
                 other = self._least_busy()
                 if other is None or other.calls:

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import random
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
-from typing import Any, TypeVar, overload
+from typing import Any, NamedTuple, TypeVar, overload
 
 import psycopg
 from psycopg import AsyncConnection
@@ -22,6 +22,21 @@ Row = TypeVar("Row")
 
 TICK = 0.1
 """Seconds between looks at what takes too long."""
+
+
+class Numbers(NamedTuple):
+    """How much a client has to do."""
+
+    idle: int
+    """Connections without a call."""
+    used: int
+    """Connections with calls."""
+    waiting: int
+    """Calls that wait for a place on a connection."""
+    sent_at_once: int
+    """How many calls ever had a place at once."""
+    busy: int
+    """How many calls ever got none in time."""
 
 
 class UnusableConnection(Exception):
@@ -48,11 +63,13 @@ class Client:
         *,
         prepare: Callable[[AsyncConnection[Any]], Awaitable[None]] = _prepare_nothing,
         application_name: str = "pipelined_postgres",
+        waited: Callable[[float], None] | None = None,
     ) -> None:
         """Have `prepare` called with each new connection, which is in autocommit mode.
 
         What it registers with the connection's adapters holds for the rows. It may raise
-        `UnusableConnection`, or an error of psycopg's.
+        `UnusableConnection`, or an error of psycopg's. `waited` is told for how many seconds a call
+        waited for a place on a connection, where it did.
         """
         self._url = url
         self._options = options or Options()
@@ -60,7 +77,7 @@ class Client:
         self._application_name = application_name
         self._texts = Texts()
         self.text = self._texts.of
-        self._balance = Balance(self._options, self._connect_soon, random.random)
+        self._balance = Balance(self._options, self._connect_soon, random.random, waited)
         self.pooler: Pooler | None = None
         """What the last connection found to be in between; None: there has been none yet."""
         self._tasks: set[asyncio.Task[None]] = set()
@@ -71,6 +88,15 @@ class Client:
     def prepares(self) -> bool:
         """Statements are prepared, and none was found to get lost on the way."""
         return self._balance.prepares
+
+    def numbers(self) -> Numbers:
+        """Return how much there is to do now, and how many calls came to what."""
+        balance = self._balance
+        pipelines = [*balance.pipelines, *balance.retiring]
+        used = sum(1 for pipeline in pipelines if pipeline.calls)
+        return Numbers(
+            len(pipelines) - used, used, len(balance.waiting), balance.sent_at_once, balance.busy
+        )
 
     async def __aenter__(self) -> "Client":
         await self.open()

@@ -15,7 +15,9 @@ from uvicorn.config import LOGGING_CONFIG
 from app.database.urls import UNREADABLE, can_be_read
 from app.development import DEMO_USER, Development, development
 from app.factory import GRAPHQL_PATH
+from app.gathering import MainProcess
 from app.http.websocket_messages import MESSAGE_MAX_BYTES
+from app.measuring import listen_for_metrics
 from app.server import Server, Shutdown
 from app.settings import Settings, misspelt_settings, settings_or_exit
 from app.systemd import Systemd
@@ -78,8 +80,11 @@ def _run_server(settings: Settings, host: str, port: int, workers: int, *, reloa
     shutdown = Shutdown(drain, settings.shutdown_grace_seconds)
     config = uvicorn.Config(APPLICATION, workers=workers, **options)
     if workers > 1:
+        numbers = MainProcess() if settings.is_measured else None
+        if numbers is not None:
+            listen_for_metrics(settings, numbers.figures)
         lifetime = Lifetime(settings.worker_start_seconds, shutdown)
-        Workers(config, [config.bind_socket()], lifetime, Systemd()).serve()
+        Workers(config, [config.bind_socket()], lifetime, Systemd(), numbers).serve()
         return
     _do_no_harm_by_hangup(settings)
     config.load_app()

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 
 from app.database.notifications import Notifier
 from app.database.turns import Turns
@@ -14,13 +14,51 @@ from models.statement import Row, Statement
 from models.user import UserId
 
 
+class Wakening(asyncio.Event):
+    """Is set when an owner's things may have changed, and measures how long telling of it takes.
+
+    Whoever waits clears it, reads, tells of everything, and waits again: by then the changes are
+    told that woke it before.
+    """
+
+    def __init__(self, clock: Callable[[], float], measure: Callable[[float], None] | None) -> None:
+        super().__init__()
+        self._clock = clock
+        self._measure = measure
+        self._changed_at: float | None = None
+        self._reading_since: float | None = None
+
+    def note_change(self) -> None:
+        """Be set for a change, and not only to look whether there is one."""
+        if self._measure is not None and self._changed_at is None:
+            self._changed_at = self._clock()
+        self.set()
+
+    def clear(self) -> None:
+        super().clear()
+        if self._reading_since is None:
+            self._reading_since = self._changed_at
+        self._changed_at = None
+
+    async def wait(self) -> Literal[True]:
+        if self._reading_since is not None and self._measure is not None:
+            self._measure(self._clock() - self._reading_since)
+        self._reading_since = None
+        return await super().wait()
+
+
 class Live:
     """Knows who waits in this worker, and for whose changes."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        """`clock`: in seconds."""
+    def __init__(
+        self,
+        clock: Callable[[], float] = time.monotonic,
+        measure_lag: Callable[[float], None] | None = None,
+    ) -> None:
+        """`clock`: in seconds. `measure_lag`: is told how long telling of a change took."""
         self._clock = clock
-        self._events: dict[UserId, set[asyncio.Event]] = {}
+        self._measure_lag = measure_lag
+        self._events: dict[UserId, set[Wakening]] = {}
         self._reads: dict[UserId, dict[object, asyncio.Task[Any]]] = {}
         """What is being read for each owner, by the place, since the last change reported."""
         self.needed = asyncio.Event()
@@ -30,7 +68,7 @@ class Live:
     @contextmanager
     def watch(self, owner: UserId) -> Iterator[asyncio.Event]:
         """Have an event set when the owner's tasks may have changed."""
-        event = asyncio.Event()
+        event = Wakening(self._clock, self._measure_lag)
         self._events.setdefault(owner, set()).add(event)
         self.need()
         try:
@@ -80,18 +118,24 @@ class Live:
     def watchers(self) -> int:
         return sum(map(len, self._events.values()))
 
-    def wake(self, owner: UserId) -> None:
-        """Wake everybody in this worker who waits for the owner's changes."""
+    def wake(self, owner: UserId, *, has_changed: bool = True) -> None:
+        """Wake everybody in this worker who waits for the owner's changes.
+
+        `has_changed`: there is one, as far as is known.
+        """
         # What is being read may not have this change yet.
         self._reads.pop(owner, None)
         for event in self._events.get(owner, ()):
-            event.set()
+            if has_changed:
+                event.note_change()
+            else:
+                event.set()
 
     async def wake_all(self, seconds: float = 0.0) -> None:
         """Wake everybody, evenly over that time: each then reads from the database."""
         owners = list(self._events)
         for owner in owners:
-            self.wake(owner)
+            self.wake(owner, has_changed=False)
             await asyncio.sleep(seconds / len(owners))
         if not owners:
             await asyncio.sleep(seconds)

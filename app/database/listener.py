@@ -65,6 +65,8 @@ class Receiver:
         self._worker = worker
         self._live = live
         self._count_spending = count_spending
+        self.is_heard: bool | None = None
+        """Whether notifications arrive; None where nobody needs them."""
 
     def receive(self, payload: str) -> None:
         """Wake who waits for the owners named, and count what users have spent.
@@ -99,6 +101,7 @@ async def keep_listening(
         # A server that needs no notifications needs no connection for them.
         if not live.is_needed(within=intervals.listen):
             live.needed.clear()
+            receiver.is_heard = None
         await live.needed.wait()
         try:
             async with await connect(settings) as connection:
@@ -106,14 +109,17 @@ async def keep_listening(
                 delay = RECONNECT_DELAYS[0]
                 # Of what was changed before, nothing was received.
                 await live.wake_all()
+                receiver.is_heard = receives
                 if receives:
                     await _listen(connection, receiver, live, intervals.listen)
                     continue
         except (psycopg.Error, TimeoutError) as error:
+            receiver.is_heard = False
             logger.warning("Notifications cannot be received right now: %s", error)
             if not live.watchers:
                 # The database may have ended it to sleep: nothing wakes it but the next spending.
                 live.needed.clear()
+                receiver.is_heard = None
             await asyncio.sleep(delay * chance.uniform(0.5, 1))
             delay = min(2 * delay, RECONNECT_DELAYS[1])
             await live.wake_all()

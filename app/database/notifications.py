@@ -18,7 +18,7 @@ logger = logging.getLogger(__name__)
 Item = TypeVar("Item")
 
 CHANNEL = "todo_task_changes"
-NOTIFY = Sql(f"SELECT pg_notify('{CHANNEL}', $1)", ("payload",), tuple, writes=True)
+NOTIFY = Sql(f"SELECT pg_notify('{CHANNEL}', $1)", ("payload",), tuple, writes=True, name="notify")
 
 COLLECTING_TIME = 0.01
 """Seconds for which changes are collected, so that one notification names many owners."""

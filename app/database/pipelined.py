@@ -4,11 +4,12 @@ import logging
 import math
 import time
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import psycopg
 from psycopg import AsyncConnection
+from psycopg.conninfo import conninfo_to_dict
 
 from app.database.retry import Attempts
 from app.database.session import (
@@ -22,16 +23,21 @@ from app.database.session import (
 )
 from app.database.urls import libpq_url
 from app.settings import DatabasePooler, Settings
+from app.telemetry.metrics import Metrics
+from app.telemetry.records import STATEMENTS_MAX, StatementRecord, current_record
 from app.telemetry.repeated import Repeated
 from models.database import DatabaseUnavailable
 from models.statement import Row, Statement
 from pipelined_postgres.calls import Statement as StatementText
 from pipelined_postgres.calls import statement as statement_of
-from pipelined_postgres.client import Client
+from pipelined_postgres.client import Client, Numbers
 from pipelined_postgres.options import Options
 from pipelined_postgres.pooler import Pooler
 
 logger = logging.getLogger(__name__)
+
+POOL = "main"
+"""What metrics call the connections that statements share."""
 
 PROBE = statement_of(
     "SELECT version_num, NOT current_setting('transaction_read_only')::boolean, serves "
@@ -42,8 +48,12 @@ PROBE = statement_of(
 class PipelinedDatabase:
     """Runs each statement as a transaction of its owner's."""
 
-    def __init__(self, url: str, settings: Settings) -> None:
+    def __init__(self, url: str, settings: Settings, metrics: Metrics | None = None) -> None:
         self._settings = settings
+        self._metrics = metrics
+        self._counted = 0
+        """How many statements that did not wait are counted already."""
+        self._namespace = str(conninfo_to_dict(libpq_url(url)).get("dbname") or "")
         self._repeated = Repeated(logger)
         self.answered_at = -math.inf
         self._timeout = b"%d" % (settings.database_statement_timeout * 1000)
@@ -52,6 +62,7 @@ class PipelinedDatabase:
             options_of(settings),
             prepare=self._prepare,
             application_name=APPLICATION_NAME,
+            waited=None if metrics is None else partial(metrics.waits.observe, (POOL,)),
         )
 
     async def open(self) -> None:
@@ -79,18 +90,44 @@ class PipelinedDatabase:
             ),
             (statement_of(sql.text), [text(values[name]) for name in sql.parameters]),
         )
-        attempts = None
-        while True:
-            try:
-                rows = await self.client.run(
-                    queries, sql.make_row, repeatable=not sql.writes, echo=text(owner)
-                )
-            except (psycopg.Error, TimeoutError) as error:
-                attempts = attempts or Attempts(statement, self._repeated)
-                attempts.failed(error)
-            else:
-                self.answered_at = time.monotonic()
-                return rows
+        attempts, began = None, time.perf_counter()
+        try:
+            while True:
+                try:
+                    rows = await self.client.run(
+                        queries, sql.make_row, repeatable=not sql.writes, echo=text(owner)
+                    )
+                except (psycopg.Error, TimeoutError) as error:
+                    attempts = attempts or Attempts(statement, self._repeated)
+                    attempts.failed(error)
+                    if self._metrics is not None:
+                        self._metrics.retries[getattr(error, "sqlstate", None) or ""] += 1
+                else:
+                    self.answered_at = time.monotonic()
+                    self._note(sql.name, began, "")
+                    return rows
+        except BaseException as failure:
+            self._note(sql.name, began, _name_of(failure))
+            raise
+
+    def numbers(self) -> Numbers:
+        """Return how much there is to do; have the statements counted that did not wait."""
+        numbers = self.client.numbers()
+        if self._metrics is not None:
+            # They are most: to hand them in one by one would cost more than all else here.
+            new = numbers.sent_at_once - self._counted
+            self._metrics.waits.add_smallest((POOL,), new)
+            self._counted = numbers.sent_at_once
+        return numbers
+
+    def _note(self, name: str, began: float, error: str) -> None:
+        """Tell of a statement that has ended to the record of its request, and to the metrics."""
+        seconds = time.perf_counter() - began
+        record = current_record.get()
+        if record is not None and len(record.statements) < STATEMENTS_MAX:
+            record.statements.append(StatementRecord(name, began, seconds, error))
+        if self._metrics is not None:
+            self._metrics.statements.observe((name, self._namespace, error), seconds)
 
     async def probe(self) -> tuple[str | None, bool, str]:
         """Ask how the database is.
@@ -112,6 +149,12 @@ class PipelinedDatabase:
 
     async def _prepare(self, connection: AsyncConnection[Any]) -> None:
         await prepare_session(connection, self._settings)
+
+
+def _name_of(failure: BaseException) -> str:
+    """Return the SQLSTATE of what failed, or else its name."""
+    cause = failure if isinstance(failure, psycopg.Error) else failure.__cause__
+    return getattr(cause, "sqlstate", None) or type(failure).__name__
 
 
 @cache

@@ -3,6 +3,8 @@
 import asyncio
 import logging
 import random
+import time
+from collections import Counter
 from typing import Any, LiteralString
 
 import psycopg
@@ -28,8 +30,19 @@ PURGE_KEYS = "SELECT purge_idempotency_keys(%s)"
 """The functions see the old rows of all users, and no others; the server's role sees none."""
 
 
-async def purge(url: str, settings: Settings) -> int:
+class Purged:
+    """What the purges of this process have deleted, by the table, and when the last succeeded."""
+
+    def __init__(self) -> None:
+        self.rows: Counter[str] = Counter()
+        self.succeeded_at = time.time()
+        """In seconds since the epoch; at first the start."""
+
+
+async def purge(url: str, settings: Settings, purged: Purged | None = None) -> int:
     """Delete what is old enough, unless another worker is doing so; return the number of tasks.
+
+    `purged`: where to count what is deleted.
 
     Raises:
         psycopg.Error: the database cannot be reached, or is not migrated.
@@ -41,7 +54,7 @@ async def purge(url: str, settings: Settings) -> int:
         connect_timeout=settings.database_connect_timeout,
         prepare_threshold=None,
     ) as connection:
-        await _in_batches(connection, PURGE_KEYS)
+        keys = await _in_batches(connection, PURGE_KEYS)
         cursor = await connection.execute(RETENTION)
         record = await cursor.fetchone()
         if record is not None and record[0] != settings.trash_retention_days:
@@ -51,7 +64,11 @@ async def purge(url: str, settings: Settings) -> int:
                 record[0],
                 settings.trash_retention_days,
             )
-        return await _in_batches(connection, PURGE_TRASH, settings.trash_retention_days)
+        tasks = await _in_batches(connection, PURGE_TRASH, settings.trash_retention_days)
+        if purged is not None:
+            purged.rows.update(idempotency_keys=keys, tasks=tasks)
+            purged.succeeded_at = time.time()
+        return tasks
 
 
 async def _in_batches(connection: AsyncConnection[Any], statement: LiteralString, *age: int) -> int:
@@ -66,7 +83,9 @@ async def _in_batches(connection: AsyncConnection[Any], statement: LiteralString
             return purged
 
 
-async def keep_purging(url: str, settings: Settings, database: NotifyingDatabase) -> None:
+async def keep_purging(
+    url: str, settings: Settings, database: NotifyingDatabase, purged: Purged
+) -> None:
     """Purge every hour, on average, in which something was written by this worker.
 
     It runs for as long as the server does. Where nobody writes, the database may sleep.
@@ -75,12 +94,15 @@ async def keep_purging(url: str, settings: Settings, database: NotifyingDatabase
         # At random, so that workers that start together do not purge together.
         await asyncio.sleep(INTERVAL * chance.uniform(0.5, 1.5))
         if not database.has_written:
+            purged.succeeded_at = time.time()
             continue
         database.has_written = False
         try:
-            purged = await purge(url, settings)
+            count = await purge(url, settings, purged)
         except psycopg.Error as error:
+            # Then it is due the next time, too.
+            database.has_written = True
             logger.warning("The trash could not be purged: %s", error)
         else:
-            if purged:
-                logger.info("Deleted from the trash: %d tasks", purged)
+            if count:
+                logger.info("Deleted from the trash: %d tasks", count)

@@ -171,8 +171,7 @@ def _success(record: RequestRecord, result: ExecutionResult, media_type: str) ->
     if result.errors is None:
         return _json(200, {"data": result.data}, media_type)
     body = {"errors": [error.formatted for error in result.errors], "data": result.data}
-    codes = {(error.extensions or {}).get("code") for error in result.errors}
-    record.code = ",".join(sorted(str(code) for code in codes))
+    codes = record.note(result.errors)
     if codes == {ErrorCode.SERVICE_UNAVAILABLE} and _is_empty(result):
         return _json(503, body, RESPONSE_JSON, {"retry-after": str(RETRY_AFTER)})
     return _json(200, body, media_type)

@@ -7,7 +7,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.http.draining import Draining
 from app.http.headers import with_safe_headers
-from app.telemetry.records import RequestLog, RequestRecord
+from app.telemetry.metrics import Metrics
+from app.telemetry.records import RequestLog, RequestRecord, current_record
+from app.telemetry.traces import Traces
 
 REQUEST_ID = re.compile(r"[\w.:-]{1,64}", re.ASCII)
 
@@ -19,12 +21,21 @@ def record_of(scope: Scope) -> RequestRecord:
 
 
 class Observed:
-    """Gives each request an id, and each answer its headers; logs a line for each request."""
+    """Gives each request an id, and each answer its headers; logs, counts and traces it."""
 
-    def __init__(self, app: ASGIApp, log: RequestLog, draining: Draining) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        log: RequestLog,
+        draining: Draining,
+        metrics: Metrics | None,
+        traces: Traces | None,
+    ) -> None:
         self._app = app
         self.log = log
         self._draining = draining
+        self._metrics = metrics
+        self._traces = traces
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -32,6 +43,11 @@ class Observed:
             return
         record = RequestRecord(_given_id(scope) or self.log.new_id())
         scope.setdefault("state", {})["record"] = record
+        current_record.set(record)
+        metrics, method = self._metrics, ""
+        if metrics is not None:
+            method = metrics.began(scope["method"])
+        span = None if self._traces is None else self._traces.begin(scope, record)
         began, status = time.perf_counter(), 0
 
         async def send_with_headers(message: Message) -> None:
@@ -47,8 +63,13 @@ class Observed:
         try:
             await self._app(scope, receive, send_with_headers)
         finally:
-            milliseconds = round((time.perf_counter() - began) * 1000, 1)
-            self.log.add(scope, record, status, milliseconds)
+            seconds = time.perf_counter() - began
+            if metrics is not None:
+                metrics.answered(method, scope, status, seconds)
+                metrics.ended(record, seconds)
+            if self._traces is not None and span is not None:
+                self._traces.end(span, scope, record, status)
+            self.log.add(scope, record, status, round(seconds * 1000, 1))
 
 
 def _given_id(scope: Scope) -> str | None:

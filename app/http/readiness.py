@@ -116,6 +116,10 @@ class Readiness:
                 async with asyncio.timeout(None if self._has_ended else self._patience):
                     # Whoever asked first may leave; the others still wait for the same answer.
                     await asyncio.shield(self._asking)
+        return self.latest()
+
+    def latest(self) -> State:
+        """Return how it was when the database was last asked; it is not asked now."""
         return self._state(None if self._has_ended else Lack.STARTING)
 
     def leaving(self) -> State:

@@ -26,7 +26,8 @@ from app.http.websocket_messages import (
 from app.operations.documents import RequestFailed
 from app.operations.execution import Executor, GraphQLRequest, coded
 from app.operations.persisted import PersistedQueries
-from app.telemetry.records import RequestLog, RequestRecord, digest
+from app.telemetry.metrics import Metrics
+from app.telemetry.records import RequestLog, RequestRecord, current_record, digest
 from auth.context import Context, ContextGetter
 from auth.keys import KeysUnavailable
 from auth.refusals import Unauthenticated
@@ -56,6 +57,7 @@ class GraphQLSocket:
         executor: Executor,
         persisted: PersistedQueries,
         log: RequestLog,
+        metrics: Metrics | None,
         origins: Origins,
     ) -> None:
         self._paths = paths
@@ -63,6 +65,9 @@ class GraphQLSocket:
         self.executor = executor
         self.persisted = persisted
         self.log = log
+        self.metrics = metrics
+        self.open = 0
+        """How many sockets there are."""
         self._origins = origins
         self.of_users: Counter[UserId] = Counter()
         """How many sockets each user has."""
@@ -78,14 +83,24 @@ class GraphQLSocket:
             status = 403
         try:
             if status == 101:
-                await self._accept(scope, receive, send, record)
+                self.open += 1
+                try:
+                    await self._accept(scope, receive, send, record)
+                finally:
+                    self.open -= 1
             else:
                 start = {"type": "websocket.http.response.start", "status": status, "headers": []}
                 await send(start)
                 await send({"type": "websocket.http.response.body", "body": b""})
         finally:
-            milliseconds = round((time.perf_counter() - began) * 1000, 1)
-            self.log.add(scope, record, status, milliseconds)
+            self.told(scope, record, status, began)
+
+    def told(self, scope: Scope, record: RequestRecord, status: int, began: float) -> None:
+        """Log and count a socket, or an operation of one, that has ended."""
+        seconds = time.perf_counter() - began
+        if self.metrics is not None:
+            self.metrics.ended(record, seconds)
+        self.log.add(scope, record, status, round(seconds * 1000, 1))
 
     async def _accept(
         self, scope: Scope, receive: Receive, send: Send, record: RequestRecord
@@ -95,6 +110,7 @@ class GraphQLSocket:
             await Connection(self, scope, receive, send, record).serve()
             return
         await send({"type": "websocket.accept"})
+        record.closed = CloseCode.SUBPROTOCOL_NOT_ACCEPTABLE
         reason = f"Subprotocol not acceptable: speak {SUBPROTOCOL}"
         close = {"type": "websocket.close", "code": CloseCode.SUBPROTOCOL_NOT_ACCEPTABLE}
         await send({**close, "reason": reason})
@@ -132,8 +148,8 @@ class Connection:
         try:
             await asyncio.wait({reading, self._end}, return_when=asyncio.FIRST_COMPLETED)
             ended = self._end.result() if self._end.done() else reading.result()
+            self._record.closed = 0 if ended is None else int(ended.code)
             if ended is not None:
-                self._record.code = str(int(ended.code))
                 close = {"type": "websocket.close", "code": ended.code, "reason": ended.reason}
                 await self._send(close)
         except OSError:
@@ -267,11 +283,14 @@ class Connection:
     async def _run(self, id: str, payload: Mapping[str, Any], context: Context) -> None:
         began = time.perf_counter()
         record = RequestRecord(self._server.log.new_id(), user=digest(context.user_id))
+        current_record.set(record)
         # Each operation has a row of the user's of its own to remember.
         context = context.anew()
         try:
             async with aclosing(self._results(payload, context, record)) as results:
                 async for result in results:
+                    if result.errors:
+                        record.note(result.errors)
                     message = {"id": id, "type": "next", "payload": payload_of(result)}
                     await self._send_text(write_answer(message))
             # It is over before the client can use the id again.
@@ -279,14 +298,13 @@ class Connection:
             await self._say({"id": id, "type": "complete"})
         except (RequestFailed, CodedError) as failed:
             errors = failed.errors if isinstance(failed, RequestFailed) else [failed]
-            record.code = str((errors[0].extensions or {}).get("code"))
+            record.note(errors[:1])
             self._operations.pop(id, None)
             await self._fail(id, errors)
         except OSError:
             self._operations.pop(id, None)
         finally:
-            milliseconds = round((time.perf_counter() - began) * 1000, 1)
-            self._server.log.add(self._scope, record, 101, milliseconds)
+            self._server.told(self._scope, record, 101, began)
 
     async def _results(
         self, payload: Mapping[str, Any], context: Context, record: RequestRecord

@@ -74,6 +74,10 @@ class Budget:
         self._unsent: Counter[UserId] = Counter()
         self._send = send
         self._clock = clock
+        self.spent = 0
+        """The points that users have ever spent here."""
+        self.refused = 0
+        """How often there were too few left."""
 
     def require(self, user: UserId, points: int) -> None:
         """Go on only if there are as many points left. None are taken.
@@ -83,11 +87,13 @@ class Budget:
         """
         beyond = self._bucket(user).level + points - self.limit
         if beyond > 0:
+            self.refused += 1
             raise RateLimited(points, self.limit, math.ceil(beyond / self._leak))
 
     def take(self, user: UserId, points: int) -> None:
         """Take points for what has been done already, whether or not there are as many left."""
         self._count(user, points)
+        self.spent += points
         self._unsent[user] += points
         if self._unsent[user] * SHARE >= self.limit:
             self._notify()

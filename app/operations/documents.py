@@ -70,6 +70,8 @@ class Asked:
 
     document: DocumentNode
     node: OperationDefinitionNode
+    kind: str
+    """`query`, `mutation` or `subscription`."""
     compiled: Operation | None
     price: Price
 
@@ -136,7 +138,9 @@ class Document:
             node = self._nodes[name]
             compiled = self._compiler.compile(self._parsed, node) if self._compiler else None
             price = self._prices.price(self._parsed, node)
-            found = self._operations[name] = Asked(self._parsed, node, compiled, price)
+            found = self._operations[name] = Asked(
+                self._parsed, node, node.operation.value, compiled, price
+            )
         return found
 
 

@@ -15,12 +15,16 @@ from app.operations.documents import MAX_ERRORS, Asked, Documents, RequestFailed
 from app.operations.price import REMOVED_A_POINT, WRITE_POINTS
 from app.operations.wording import in_json
 from app.telemetry.records import OPERATION_NAME_MAX_LENGTH, RequestRecord
+from app.telemetry.repeated import Repeated
 from auth.context import Context
 from compiled_graphql.operation import Middleware
 from graphql_schema.errors import CodedError, ErrorCode, with_code
+from graphql_schema.results import note_failure
 from models.database import DatabaseUnavailable
 
 logger = logging.getLogger(__name__)
+_repeated = Repeated(logger)
+"""The places of unexpected errors whose tracebacks are in the log already."""
 
 
 class GraphQLRequest(NamedTuple):
@@ -129,6 +133,8 @@ class Executor:
         except RequestFailed:
             self._take(1, context)
             raise
+        record.kind = asked.kind
+        note_failure.set(record.failures.append)
         if asked.node.name is not None:
             record.operation = asked.node.name.value[:OPERATION_NAME_MAX_LENGTH]
         if self._budget is not None:
@@ -202,7 +208,19 @@ def coded(error: GraphQLError, variables: Mapping[str, Any] | None = None) -> Gr
             error, ErrorCode.SERVICE_UNAVAILABLE, message="The database is busy or away; try again."
         )
     error_id = uuid4().hex
-    logger.error("Unexpected error %s", error_id, exc_info=original)
+    is_new = _repeated.left_out(_place_of(original)) is not None
+    # Whatever is wrong, its traceback need not fill the disk.
+    traceback = original if is_new else None
+    logger.error("Unexpected error %s: %s", error_id, type(original).__name__, exc_info=traceback)
     return with_code(
         error, ErrorCode.INTERNAL_SERVER_ERROR, message="Internal error.", errorId=error_id
     )
+
+
+def _place_of(error: BaseException) -> str:
+    """Return the kind of an error, and the line of code that raised it."""
+    at = error.__traceback__
+    while at is not None and at.tb_next is not None:
+        at = at.tb_next
+    place = "" if at is None else f"{at.tb_frame.f_code.co_filename}:{at.tb_lineno}"
+    return f"{type(error).__name__} {place}"

@@ -38,6 +38,8 @@ class TrustedDocuments:
             self._texts.setdefault(sha256, text)
             self._texts.setdefault(f"sha256:{sha256}", text)
         self._allowed = set(texts.values())
+        self.names = {name for text in self._allowed for name in OPERATION.findall(text)}
+        """The names of the operations, for metrics."""
 
     def document(
         self, query: str | None, document_id: str | None, extensions: Mapping[str, Any] | None

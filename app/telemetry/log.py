@@ -6,7 +6,7 @@ import sys
 
 from uvicorn.logging import ColourizedFormatter
 
-from app.telemetry.records import RequestLog, shown, written_time
+from app.telemetry.records import RequestLog, current_record, shown, written_time
 
 ROOMS = ("app", "auth")
 """The packages of this server that log."""
@@ -23,7 +23,7 @@ class JsonLines(logging.Formatter):
     """One JSON object a line, for programs."""
 
     def format(self, record: logging.LogRecord) -> str:
-        line = {
+        line: dict[str, object] = {
             "at": written_time(record.created),
             "level": record.levelname.lower(),
         }
@@ -31,6 +31,9 @@ class JsonLines(logging.Formatter):
             line |= record.values
         else:
             line |= {"message": record.getMessage()}
+            request = current_record.get()
+            if request is not None and request.trace_id is not None:
+                line |= {"trace_id": request.trace_id, "span_id": request.span_id}
         if record.exc_info:
             line["traceback"] = self.formatException(record.exc_info)
         return json.dumps(line, separators=(",", ":"))

@@ -4,19 +4,24 @@ import asyncio
 import hashlib
 import itertools
 import logging
+import math
+import random
 import time
-from dataclasses import dataclass
+from collections.abc import Iterable
+from contextvars import ContextVar
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache, lru_cache
 from secrets import token_hex
-from typing import TextIO
+from typing import NamedTuple, TextIO
 
 import orjson
+from graphql import GraphQLError
 from starlette.types import Scope
 
 logger = logging.getLogger(__name__)
 
-QUIET_PATHS = ("/health", "/ready", "/graphql/assets/")
+QUIET_PATHS = ("/health", "/metrics", "/ready", "/graphql/assets/")
 """Paths whose requests are logged at the level DEBUG."""
 
 OPERATION_NAME_MAX_LENGTH = 64
@@ -28,19 +33,77 @@ HASH_LENGTH = 12
 DIGESTS_KEPT = 4096
 """Hashes that are remembered."""
 
+BAD_STATUS = 400
+"""The smallest status of a request that failed."""
+
+STATEMENTS_MAX = 50
+"""Statements that are noted of a request."""
+
 BUFFERING_TIME = 0.1
 """Seconds that a line may wait for others before it is written."""
 
 
+class StatementRecord(NamedTuple):
+    """A statement that the database ran, or tried to."""
+
+    name: str
+    began: float
+    """On the clock of `time.perf_counter`."""
+    seconds: float
+    error: str
+    """Its SQLSTATE or name; empty: none."""
+
+    def told(self) -> dict[str, object]:
+        """Return what the log says of it."""
+        told: dict[str, object] = {"name": self.name, "ms": round(self.seconds * 1000, 1)}
+        return told | {"error": self.error} if self.error else told
+
+
 @dataclass(slots=True)
 class RequestRecord:
-    """What the log says of a request. It never holds a token, a document, or a variable."""
+    """What is told of a request. It never holds a token, a document, or a variable."""
 
     id: str
     user: str | None = None
     operation: str | None = None
+    kind: str | None = None
+    """`query`, `mutation` or `subscription`; None: nothing was executed."""
     document: str | None = None
     code: str | None = None
+    """The codes of its errors, parted by commas."""
+    closed: int | None = None
+    """Of a socket that has ended, the code that the server closed with; 0: the client did."""
+    trace_id: str | None = None
+    span_id: str | None = None
+    failures: list[str] = field(default_factory=list)
+    """The types of the failures that mutations returned as data."""
+    statements: list[StatementRecord] = field(default_factory=list)
+    """The first that were run for it."""
+
+    def told(self) -> dict[str, object]:
+        """Return what the log says of it, but for how it was answered."""
+        told: dict[str, object] = {}
+        if self.operation is not None:
+            told["op"] = self.operation
+        if self.document is not None:
+            told["doc"] = self.document
+        if self.user is not None:
+            told["user"] = self.user
+        if self.code is not None:
+            told["code"] = self.code
+        elif self.closed:
+            told["code"] = str(self.closed)
+        return told
+
+    def note(self, errors: Iterable[GraphQLError]) -> set[object]:
+        """Note the codes of errors, and return them."""
+        codes = {(error.extensions or {}).get("code") for error in errors}
+        self.code = ",".join(sorted(str(code) for code in codes))
+        return codes
+
+
+current_record: ContextVar[RequestRecord | None] = ContextVar("current_record", default=None)
+"""The record of the request, or of the operation of a socket, that is worked on."""
 
 
 def shown(text: str) -> str:
@@ -60,13 +123,17 @@ def digest(text: str) -> str:
 
 
 class RequestLog:
-    """Writes a line for each request.
+    """Writes a line for each request, or for a share of those that went well and were not slow.
 
-    Once it has a stream of its own it buffers lines for a moment: a system call for each line would
-    cost as much as all the other work of a small request.
+    A slow one's line is a warning that has its statements. Once it has a stream of its own it
+    buffers lines for a moment: a system call for each line would cost as much as all the other work
+    of a small request.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, share: float = 1.0, slow_ms: float = math.inf) -> None:
+        """`slow_ms`: milliseconds from which on a query or a mutation is slow."""
+        self._share = share
+        self._slow_ms = slow_ms
         self._stream: TextIO | None = None
         self._start = token_hex(8)
         self._numbers = itertools.count()
@@ -82,26 +149,37 @@ class RequestLog:
 
     def add(self, scope: Scope, record: RequestRecord, status: int, milliseconds: float) -> None:
         """Log an answered request; the status 101 stands for an operation of a socket."""
-        level = logging.DEBUG if scope["path"].startswith(QUIET_PATHS) else logging.INFO
-        if not logger.isEnabledFor(level):
+        is_slow = milliseconds >= self._slow_ms and record.kind in ("query", "mutation")
+        if is_slow:
+            level = logging.WARNING
+        elif scope["path"].startswith(QUIET_PATHS):
+            level = logging.DEBUG
+        else:
+            level = logging.INFO
+        if not logger.isEnabledFor(level) or not (is_slow or self._is_drawn(record, status)):
             return
-        values: dict[str, object] = {"id": record.id, "path": scope["path"][:PATH_MAX_LENGTH]}
-        if record.operation is not None:
-            values["op"] = record.operation
-        if record.document is not None:
-            values["doc"] = record.document
-        if record.user is not None:
-            values["user"] = record.user
-        if record.code is not None:
-            values["code"] = record.code
-        values["status"] = status
-        values["ms"] = milliseconds
+        values: dict[str, object] = {
+            "id": record.id,
+            "path": scope["path"][:PATH_MAX_LENGTH],
+            **record.told(),
+            "status": status,
+            "ms": milliseconds,
+        }
+        if record.trace_id is not None:
+            values |= {"trace_id": record.trace_id, "span_id": record.span_id}
+        if is_slow:
+            values["statements"] = [statement.told() for statement in record.statements]
         if self._stream is None:
             logger.log(level, "request", extra={"values": values})
             return
         if not self._lines:
             asyncio.get_running_loop().call_later(BUFFERING_TIME, self.flush)
         self._lines.append((time.time(), level, values))
+
+    def _is_drawn(self, record: RequestRecord, status: int) -> bool:
+        """Return whether to log a request that is not slow: if it failed, or by chance."""
+        is_good = record.code is None and status < BAD_STATUS
+        return self._share == 1 or not is_good or random.random() < self._share  # noqa: S311
 
     def flush(self) -> None:
         """Write the buffered lines."""

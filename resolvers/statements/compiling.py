@@ -1,8 +1,9 @@
 """SQL made of SQLAlchemy's expressions: compiled to text once, with what each text is made of."""
 
 from collections.abc import Callable, Sequence
-from functools import partial
-from typing import Any, TypeVar, cast
+from dataclasses import replace
+from functools import partial, wraps
+from typing import Any, ParamSpec, TypeVar, cast
 
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.sql.compiler import SQLCompiler
@@ -11,6 +12,7 @@ from sqlalchemy.sql.elements import CompilerElement
 from models.statement import Sql
 
 Row = TypeVar("Row")
+Arguments = ParamSpec("Arguments")
 
 _DIALECT = PGDialect_psycopg(paramstyle="numeric_dollar")  # type: ignore[no-untyped-call]
 
@@ -35,6 +37,16 @@ def compiled(
     if writes or is_mutation:
         _SOURCES[sql.text] = expression
     return sql
+
+
+def named(make: Callable[Arguments, Sql[Row]]) -> Callable[Arguments, Sql[Row]]:
+    """Have the SQL that a function makes named as the function is, without underscores."""
+
+    @wraps(make)
+    def make_named(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Sql[Row]:
+        return replace(make(*args, **kwargs), name=make.__name__.strip("_"))
+
+    return make_named
 
 
 def source_of(sql: Sql[Any]) -> CompilerElement:

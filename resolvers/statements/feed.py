@@ -7,6 +7,7 @@ from models.task import TaskRow
 from models.task_list import TaskListRow
 from models.user import UserId
 from resolvers.statements import pages
+from resolvers.statements.compiling import named
 from resolvers.statements.lists import LIST
 from resolvers.statements.pages import FeedRow
 from resolvers.statements.tasks import TASK
@@ -23,5 +24,6 @@ def changes(
 
 
 @cache
+@named
 def _changes() -> Sql[FeedRow[TaskRow | TaskListRow]]:
     return pages.feed(TASK, LIST)

@@ -118,4 +118,4 @@ def _once(sql: Sql[Outcome]) -> Sql[Outcome]:
         .cte("recorded")
     )
     statement = select(*outcome.c).add_cte(recorded)
-    return replace(compiled(statement, sql.make_row, writes=True), repeatable=True)
+    return replace(compiled(statement, sql.make_row, writes=True), repeatable=True, name=sql.name)

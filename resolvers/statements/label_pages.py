@@ -26,7 +26,7 @@ from sqlalchemy.sql.selectable import TableValuedAlias
 from models.metadata import metadata
 from models.statement import Sql, Statement
 from models.user import UserId
-from resolvers.statements.compiling import compiled
+from resolvers.statements.compiling import compiled, named
 from resolvers.statements.kind import OWNER, Condition
 
 _TABLE = metadata.tables["task_labels"]
@@ -96,6 +96,7 @@ def _array(rows: Select[Any]) -> SQLColumnExpression[Any]:
 
 
 @cache
+@named
 def _labels() -> Sql[tuple[str]]:
     after = bindparam("after", type_=Text)
     # Nothing comes before the empty text, and nothing has it as its key.
@@ -118,6 +119,7 @@ def _labels() -> Sql[tuple[str]]:
 
 
 @cache
+@named
 def _any_label_until() -> Sql[tuple[bool]]:
     label = bindparam("label", type_=Text)
     found = _first(
@@ -127,6 +129,7 @@ def _any_label_until() -> Sql[tuple[bool]]:
 
 
 @cache
+@named
 def _labelled_tasks(rarest: bool) -> Sql[tuple[int]]:
     said = _each(bindparam("asked", type_=ARRAY(Text)))
     keys = select(_key(said.c.name).label("key")).distinct().subquery("keys")

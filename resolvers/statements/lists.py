@@ -15,7 +15,7 @@ from models.statement import Sql, Statement
 from models.task_list import TASK_LIST_FACTS, TaskListRow
 from models.user import UserId
 from resolvers.statements import idempotency_keys, owned, pages, removals
-from resolvers.statements.compiling import compiled, row_maker
+from resolvers.statements.compiling import compiled, named, row_maker
 from resolvers.statements.idempotency_keys import Replay
 from resolvers.statements.kind import KEY, Change, Kind, Removal
 from resolvers.statements.pages import Stretch, position
@@ -137,11 +137,13 @@ _TASKS = TASK.table.c
 
 
 @cache
+@named
 def _task_list() -> Sql[TaskListRow]:
     return owned.find(LIST)
 
 
 @cache
+@named
 def _task_lists(trash: TaskTrash, after: bool, before: bool, *, backward: bool) -> Sql[TaskListRow]:
     places = [name for name, given in (("after", after), ("before", before)) if given]
     stretch = Stretch(_parts(trash), places)
@@ -149,11 +151,13 @@ def _task_lists(trash: TaskTrash, after: bool, before: bool, *, backward: bool) 
 
 
 @cache
+@named
 def _any_list_beyond(trash: TaskTrash, before: bool) -> Sql[tuple[bool]]:
     return pages.any_beyond(LIST, [Stretch(_parts(trash), ["cursor"])], _ORDER, smaller=before)
 
 
 @cache
+@named
 def _count_lists(trash: TaskTrash) -> Sql[tuple[int]]:
     return pages.count(LIST, _parts(trash))
 
@@ -173,16 +177,19 @@ _VALUES = {
 
 
 @cache
+@named
 def _task_list_anywhere() -> Sql[TaskListRow]:
     return owned.find_anywhere(LIST)
 
 
 @cache
+@named
 def _create_list() -> Sql[TaskListRow]:
     return owned.create(LIST, _VALUES)
 
 
 @cache
+@named
 def _update_list(columns: frozenset[str]) -> Sql[TaskListRow]:
     if not columns:
         return owned.compare_one(LIST)
@@ -190,21 +197,25 @@ def _update_list(columns: frozenset[str]) -> Sql[TaskListRow]:
 
 
 @cache
+@named
 def _move_list(has_place: bool) -> Sql[TaskListRow]:
     return owned.change_one(LIST, {"position": null()}) if has_place else owned.compare_one(LIST)
 
 
 @cache
+@named
 def _delete_list() -> Sql[TaskListRow]:
     return owned.delete_one(LIST)
 
 
 @cache
+@named
 def _restore_list() -> Sql[TaskListRow]:
     return owned.restore_one(LIST)
 
 
 @cache
+@named
 def _count_followers() -> Sql[tuple[int]]:
     # One transaction has one time, in `deleted_at` of all that went into the trash together, and in
     # `updated_at` of all that came back.
@@ -223,6 +234,7 @@ def _count_followers() -> Sql[tuple[int]]:
 
 
 @cache
+@named
 def _count_pending() -> Sql[tuple[int, int]]:
     keys = bindparam("keys", type_=ARRAY(BigInteger))
     statement = (
@@ -234,10 +246,12 @@ def _count_pending() -> Sql[tuple[int, int]]:
 
 
 @cache
+@named
 def _empty_trash() -> Sql[Removal]:
     return removals.remove_all(TASK, LIST, _TASKS.list_id)
 
 
 @cache
+@named
 def _replay_list() -> Sql[Replay[Change[TaskListRow]]]:
     return idempotency_keys.replay(LIST)

@@ -10,7 +10,7 @@ from graphql_schema.filters import TaskTrash
 from graphql_schema.types import TaskStatus
 from models.statement import Sql, Statement
 from models.user import UserId
-from resolvers.statements.compiling import compiled
+from resolvers.statements.compiling import compiled, named
 from resolvers.statements.kind import OWNER, Condition
 from resolvers.statements.task_conditions import (
     HAS_PRIORITY,
@@ -46,6 +46,7 @@ def tasks_in_inbox(owner: UserId, status: TaskStatus, limit: int) -> Statement[t
 
 
 @cache
+@named
 def _search_tasks() -> Sql[tuple[int]]:
     # It finds the tasks of the user that `app.user_id` names, and nobody else's.
     found = func.search_tasks(SEARCH, _LIMIT).table_valued("owner", "id", name="found")
@@ -54,6 +55,7 @@ def _search_tasks() -> Sql[tuple[int]]:
 
 
 @cache
+@named
 def _prioritized_tasks(status: TaskStatus) -> Sql[tuple[int]]:
     columns = TASK.table.c
     has_one = columns.priority == any_(PRIORITIES)
@@ -61,6 +63,7 @@ def _prioritized_tasks(status: TaskStatus) -> Sql[tuple[int]]:
 
 
 @cache
+@named
 def _tasks_in_inbox(status: TaskStatus) -> Sql[tuple[int]]:
     columns = TASK.table.c
     return _found(status, [IS_IN_INBOX], [columns.list_id, columns.position, columns.id])

@@ -10,7 +10,7 @@ from models.statement import Sql, Statement
 from models.task import TaskRow
 from models.task_list import TaskListRow
 from models.user import UserId
-from resolvers.statements.compiling import compiled
+from resolvers.statements.compiling import compiled, named
 from resolvers.statements.kind import Condition, Kind, Thing
 from resolvers.statements.lists import LIST
 from resolvers.statements.tasks import TASK
@@ -45,12 +45,14 @@ def count_subtasks(
 
 
 @cache
+@named
 def _with_keys(kind: Kind[Thing]) -> Sql[Thing]:
     statement = select(*kind.columns).where(kind.is_owned, kind.table.c.id == _KEYS)
     return compiled(statement, kind.make_row, writes=False)
 
 
 @cache
+@named
 def _subtasks(status: TaskStatus) -> Sql[TaskRow]:
     statement = (
         select(*TASK.columns)
@@ -61,6 +63,7 @@ def _subtasks(status: TaskStatus) -> Sql[TaskRow]:
 
 
 @cache
+@named
 def _count_subtasks(status: TaskStatus) -> Sql[tuple[int, int]]:
     statement = (
         select(_COLUMNS.parent_id, func.count())

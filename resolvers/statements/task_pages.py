@@ -16,6 +16,7 @@ from models.statement import Sql, Statement
 from models.task import TaskRow
 from models.user import UserId
 from resolvers.statements import pages
+from resolvers.statements.compiling import named
 from resolvers.statements.kind import Condition
 from resolvers.statements.pages import Stretch, position
 from resolvers.statements.task_conditions import (
@@ -84,6 +85,7 @@ def _has_value(cursor: Cursor | None) -> bool | None:
 
 
 @lru_cache(SHAPES_KEPT)
+@named
 def _tasks(
     shape: Shape,
     field: TaskOrderField,
@@ -108,6 +110,7 @@ def _tasks(
 
 
 @lru_cache(SHAPES_KEPT)
+@named
 def _any_task_beyond(
     shape: Shape, field: TaskOrderField, *, smaller: bool, cursor_has_value: bool
 ) -> Sql[tuple[bool]]:
@@ -120,6 +123,7 @@ def _any_task_beyond(
 
 
 @lru_cache(SHAPES_KEPT)
+@named
 def _count_tasks(shape: Shape) -> Sql[tuple[int]]:
     # Priorities are counted in their index.
     parts = (

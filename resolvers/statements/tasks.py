@@ -24,7 +24,7 @@ from models.statement import Sql, Statement
 from models.task import TASK_FACTS, TaskRow
 from models.user import UserId
 from resolvers.statements import idempotency_keys, labels, owned, pages, removals, storage
-from resolvers.statements.compiling import row_maker
+from resolvers.statements.compiling import named, row_maker
 from resolvers.statements.idempotency_keys import Replay
 from resolvers.statements.kind import Change, Kind, Removal
 from resolvers.statements.labels import Renamed, Uses
@@ -201,21 +201,25 @@ _VALUES = {fact.name: bindparam(fact.name, type_=fact.column.type) for fact in T
 
 
 @cache
+@named
 def _task() -> Sql[TaskRow]:
     return owned.find(TASK)
 
 
 @cache
+@named
 def _task_anywhere() -> Sql[TaskRow]:
     return owned.find_anywhere(TASK)
 
 
 @cache
+@named
 def _task_changes() -> Sql[FeedRow[TaskRow]]:
     return pages.feed(TASK)
 
 
 @cache
+@named
 def _stored() -> Sql[Stored]:
     return storage.stored()
 
@@ -238,11 +242,13 @@ def _new_task(place: int) -> Mapping[str, ColumnElement[Any]]:
 
 
 @cache
+@named
 def _create_tasks(count: int) -> Sql[TaskRow]:
     return owned.create(TASK, *(_new_task(place) for place in range(count)))
 
 
 @cache
+@named
 def _update_task(columns: frozenset[str]) -> Sql[TaskRow]:
     if not columns:
         return owned.compare_one(TASK)
@@ -250,6 +256,7 @@ def _update_task(columns: frozenset[str]) -> Sql[TaskRow]:
 
 
 @cache
+@named
 def _move_task(container: frozenset[str], *, has_place: bool) -> Sql[TaskRow]:
     values: dict[str, ColumnElement[Any]] = {name: _VALUES[name] for name in sorted(container)}
     if has_place:
@@ -258,22 +265,26 @@ def _move_task(container: frozenset[str], *, has_place: bool) -> Sql[TaskRow]:
 
 
 @cache
+@named
 def _toggle_task() -> Sql[TaskRow]:
     values = {"completed": not_(_COLUMNS.completed), "completed_on": _VALUES["completed_on"]}
     return owned.change_one(TASK, values)
 
 
 @cache
+@named
 def _delete_task() -> Sql[TaskRow]:
     return owned.delete_one(TASK)
 
 
 @cache
+@named
 def _restore_task() -> Sql[TaskRow]:
     return owned.restore_one(TASK)
 
 
 @cache
+@named
 def _update_tasks(columns: frozenset[str], of_labels: frozenset[str]) -> Sql[TaskRow]:
     values: dict[str, ColumnElement[Any]] = {name: _VALUES[name] for name in sorted(columns)}
     if of_labels or not values:
@@ -284,40 +295,48 @@ def _update_tasks(columns: frozenset[str], of_labels: frozenset[str]) -> Sql[Tas
 
 
 @cache
+@named
 def _delete_tasks() -> Sql[TaskRow]:
     return owned.delete_many(TASK)
 
 
 @cache
+@named
 def _restore_tasks() -> Sql[TaskRow]:
     return owned.restore_many(TASK)
 
 
 @cache
+@named
 def _rename_label() -> Sql[Renamed]:
     return labels.rename(TASK)
 
 
 @cache
+@named
 def _uses_of_label() -> Sql[Uses]:
     return labels.uses()
 
 
 @cache
+@named
 def _purge_tasks() -> Sql[Removal]:
     return removals.remove_many(TASK)
 
 
 @cache
+@named
 def _replay() -> Sql[Replay[Change[TaskRow]]]:
     return idempotency_keys.replay(TASK)
 
 
 @cache
+@named
 def _replay_renaming() -> Sql[Replay[Renamed]]:
     return idempotency_keys.replay_ids(Renamed)
 
 
 @cache
+@named
 def _replay_removals() -> Sql[Replay[Removal]]:
     return idempotency_keys.replay_ids(Removal)

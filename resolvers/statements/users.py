@@ -14,7 +14,7 @@ from auth.identity import Identity
 from models.metadata import OWNED_TABLES
 from models.statement import Sql, Statement
 from models.user import User, UserRow
-from resolvers.statements.compiling import compiled
+from resolvers.statements.compiling import compiled, named
 from resolvers.statements.kind import OWNER
 
 _USER = [col(getattr(User, name)) for name in UserRow._fields]
@@ -87,12 +87,14 @@ def _known(record: Sequence[Any]) -> Known:
 
 
 @cache
+@named
 def _viewer() -> Sql[Known]:
     statement = select(*_USER, _IS_BEHIND).where(col(User.id) == OWNER)
     return compiled(statement, _known, writes=False)
 
 
 @cache
+@named
 def _add_viewer() -> Sql[Known]:
     # Every column that Better Auth's own table has without a default is given here.
     statement = (
@@ -112,6 +114,7 @@ def _add_viewer() -> Sql[Known]:
 
 
 @cache
+@named
 def _take_claims() -> Sql[Taken]:
     said = [bindparam(name, type_=Text) for name in ("name", "email")]
     statement = (

@@ -46,7 +46,7 @@ class Connection:
 
     def __init__(self, ports: Sequence[int]) -> None:
         self._ports = ports
-        self._port = random.choice(ports)  # noqa: S311 -- no secret
+        self._port = random.choice(ports)
         self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
 
     async def ask(self, request: bytes) -> Answer:
@@ -117,7 +117,7 @@ def request_of(secret: str, user: str) -> bytes:
         secret, user_id=user, lifetime=timedelta(hours=1), issuer=None, audience=None
     )
     sent = {"query": LIST}
-    if random.random() < CREATED:  # noqa: S311 -- as above
+    if random.random() < CREATED:
         given = {"title": "Rehearse", "idempotencyKey": uuid4().hex}
         sent = {"query": CREATE, "variables": {"input": given}}  # type: ignore[dict-item]
     body = json.dumps(sent).encode()

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from scripts.rehearse.clients import status_of
 
-SECRET = "0123456789abcdef0123456789abcdef-rehearse"  # noqa: S105 -- it guards generated rows only
+SECRET = "0123456789abcdef0123456789abcdef-rehearse"
 """What the servers verify tokens with."""
 
 PATIENCE = 120.0
@@ -97,7 +97,7 @@ class Server:
         command = Path(sys.executable).with_name("todo-api")
         words = ["serve", "--port", str(self.port), "--workers", str(self._workers)]
         with self._log.open("ab") as log:
-            return subprocess.Popen(  # noqa: S603 -- our own command
+            return subprocess.Popen(
                 [command, *words],
                 env=self._environment,
                 stdout=log,
@@ -115,7 +115,7 @@ def haproxy(ports: Sequence[int], folder: Path, reuse: str) -> Iterator[int]:
     file.write_text(HAPROXY.format(port=port, reuse=reuse) + "".join(lines))
     command = ["haproxy", "-db", "-f", str(file)]
     with (folder / "haproxy.log").open("ab") as log:
-        process = subprocess.Popen(command, stdout=log, stderr=log)  # noqa: S603 -- as above
+        process = subprocess.Popen(command, stdout=log, stderr=log)
     try:
         while not _is_open(port):
             if process.poll() is not None:

@@ -528,7 +528,7 @@ async def test_the_trash_is_purged_only_after_something_was_written(
 ) -> None:
     purged = []
 
-    async def note(url: str, _: Settings) -> int:
+    async def note(url: str, _: Settings, __: purge.Purged) -> int:
         purged.append(url)
         return 0
 
@@ -536,7 +536,9 @@ async def test_the_trash_is_purged_only_after_something_was_written(
     database = NotifyingDatabase(nothing, Live(), nothing, Turns(1.0))
     monkeypatch.setattr(purge, "INTERVAL", 0.001)
     monkeypatch.setattr(purge, "purge", note)
-    purging = asyncio.create_task(purge.keep_purging("url", settings_for(None), database))
+    purging = asyncio.create_task(
+        purge.keep_purging("url", settings_for(None), database, purge.Purged())
+    )
     await asyncio.sleep(0.05)
     assert purged == []
     database.has_written = True

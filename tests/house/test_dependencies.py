@@ -23,6 +23,7 @@ NOT_IMPORTED = {
     "fastapi-cli": "the command `fastapi dev`",
     "import-linter": "a command of .ci/run",
     "mypy": "a command of .ci/run",
+    "opentelemetry-sdk": "imported by its name, as an extra",
     "py-spy": "a command of the benchmarks",
     "pytest-asyncio": "a plugin of pytest",
     "pytest-timeout": "a plugin of pytest",

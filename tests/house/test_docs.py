@@ -16,6 +16,7 @@ from app.cli import COMMANDS, imported
 from app.development import DEMO_LISTS, DEMO_TASKS
 from app.http.websocket_messages import CloseCode
 from app.settings import Settings, SettingsError, read_settings
+from app.telemetry.metrics import METRICS
 from graphql_schema.errors import ErrorCode
 from tests.api import SECRET, Server
 from tests.containers import Lists
@@ -244,3 +245,10 @@ def test_the_picture_of_the_imports_is_current() -> None:
     page = (ROOT / "docs" / "architecture.md").read_text()
     assert done.stdout == page, f"{done.stderr}\nDraw it anew by: uv run python docs/draw.py"
     assert "app_database[app.database] --> app_settings[app.settings]" in page
+
+
+def test_every_metric_is_listed_with_its_kind_labels_and_sentence() -> None:
+    assert table("metrics", OPERATIONS) == {
+        name: [metric.kind.value, ", ".join(f"`{each}`" for each in metric.labels), metric.says]
+        for name, metric in METRICS.items()
+    }

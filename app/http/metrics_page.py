@@ -1,0 +1,28 @@
+"""The page `/metrics`: the numbers of all workers, for who has the token."""
+
+from collections.abc import Awaitable, Callable
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from app.telemetry.exposition import is_bearer, text_of
+from app.telemetry.metrics import Figures
+
+
+class MetricsPage:
+    """Answers in Prometheus's text, or as OpenMetrics where that is accepted."""
+
+    def __init__(self, token: str, figures: Callable[[], Awaitable[Figures]]) -> None:
+        self._token = token
+        self._figures = figures
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request = Request(scope)
+        if is_bearer(request.headers.get("authorization", ""), self._token):
+            figures = await self._figures()
+            media_type, text = text_of(figures, request.headers.get("accept", ""))
+            response = Response(text, headers={"content-type": media_type})
+        else:
+            response = Response(status_code=401, headers={"www-authenticate": "Bearer"})
+        await response(scope, receive, send)

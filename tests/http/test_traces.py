@@ -1,0 +1,184 @@
+"""Traces: spans of requests and of statements, as parts of the client's trace, without secrets."""
+
+import json
+import logging
+import signal
+import socketserver
+import threading
+import time
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+
+from app.settings import SettingsError, read_settings
+from tests.api import CREATE, NO_CERTIFICATES, SECRET, Server, running_server, settings_for
+from tests.databases import Database
+from tests.http.test_serving import started
+
+TRACE, PARENT = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
+SAMPLED, UNSAMPLED = (f"00-{TRACE}-{PARENT}-{flag}" for flag in ("01", "00"))
+
+
+class Collector:
+    """Takes spans by OTLP over HTTP."""
+
+    def __init__(self) -> None:
+        self.spans: list[Any] = []
+        self.bodies = b""
+        collector = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                assert self.path == "/v1/traces"
+                body = self.rfile.read(int(self.headers["content-length"]))
+                request = ExportTraceServiceRequest.FromString(body)
+                collector.bodies += body
+                for resource in request.resource_spans:
+                    for scope in resource.scope_spans:
+                        collector.spans += scope.spans
+                self.send_response(200)
+                self.send_header("content-length", "0")
+                self.end_headers()
+
+            def log_message(self, format: str, *args: object) -> None:
+                pass
+
+        self.server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler)
+        self.server.daemon_threads = True
+        self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
+
+    def of(self, trace_id: str) -> list[Any]:
+        return [span for span in self.spans if span.trace_id.hex() == trace_id]
+
+
+@pytest.fixture
+def collector() -> Iterator[Collector]:
+    collector = Collector()
+    thread = threading.Thread(target=collector.server.serve_forever, args=(0.05,))
+    thread.start()
+    yield collector
+    collector.server.shutdown()
+    collector.server.server_close()
+    thread.join()
+
+
+def attributes(span: Any) -> dict[str, Any]:
+    return {each.key: each.value.string_value or each.value.int_value for each in span.attributes}
+
+
+def test_a_request_and_its_statements_are_spans_of_the_clients_trace(
+    database: Database, collector: Collector, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    settings = settings_for(database.server_url, otel_exporter_otlp_endpoint=collector.url)
+    with running_server(settings) as server:
+        user = server.user()
+        variables = {"input": {"title": "a secret title"}}
+        user.post(CREATE, variables, headers={"traceparent": SAMPLED})
+        user.post(CREATE, variables, headers={"traceparent": UNSAMPLED.replace("4bf9", "5bf9")})
+        user.http.get("/health", headers={"traceparent": SAMPLED.replace("4bf9", "6bf9")})
+        user.post('{ tasks(after: "x") { totalCount } }')
+    lines = [record.values for record in caplog.records if hasattr(record, "values")]
+    parent, *_ = [span for span in collector.of(TRACE) if span.kind == 2]
+    assert parent.name == "mutation"
+    assert parent.parent_span_id.hex() == PARENT
+    told = attributes(parent)
+    assert told["graphql.operation.name"] == "Create"
+    assert told["graphql.operation.type"] == "mutation"
+    assert told["http.response.status_code"] == 200
+    assert told["graphql.document.hash"]
+    children = [span for span in collector.of(TRACE) if span.kind == 3]
+    assert "create_tasks" in [span.name for span in children]
+    for child in children:
+        assert child.parent_span_id == parent.span_id
+        assert attributes(child)["db.query.summary"] == child.name
+        assert parent.start_time_unix_nano <= child.start_time_unix_nano + 1_000_000
+        assert child.start_time_unix_nano <= child.end_time_unix_nano
+        assert child.end_time_unix_nano <= parent.end_time_unix_nano + 1_000_000
+    # Who asked not to keep a trace is not asked again, and probes have none.
+    assert not collector.of(TRACE.replace("4bf9", "5bf9"))
+    assert not collector.of(TRACE.replace("4bf9", "6bf9"))
+    own = [span for span in collector.spans if span.trace_id.hex() != TRACE]
+    assert {attributes(span).get("error.type") for span in own} >= {"BAD_USER_INPUT"}
+    assert all(part not in collector.bodies for part in (b"secret", b"INSERT", b"totalCount"))
+    ids = [(line["trace_id"], line["span_id"]) for line in lines]
+    assert ids[0] == (TRACE, parent.span_id.hex())
+    assert ids[1][0] == TRACE.replace("4bf9", "5bf9")
+
+
+def test_without_an_endpoint_nothing_is_traced_whatever_else_is_set(
+    server: Server, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("OTEL_SERVICE_NAME", "else")
+    caplog.set_level(logging.INFO)
+    server.user().post("{ __typename }", headers={"traceparent": SAMPLED})
+    deadline = time.monotonic() + 10
+    while not (lines := [r.values for r in caplog.records if hasattr(r, "values")]):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    assert "trace_id" not in lines[0]
+
+
+@pytest.mark.parametrize("endpoint", ["a collector", ""])
+def test_requests_for_graphql_never_pass_fastapi(
+    database: Database, collector: Collector, monkeypatch: pytest.MonkeyPatch, endpoint: str
+) -> None:
+    """FastAPI has telemetry of its own, which OTEL_* and a provider would turn on."""
+    passed = []
+
+    class Noted(Exception):
+        pass
+
+    async def note(*_: object, **__: object) -> None:
+        passed.append(1)
+        raise Noted
+
+    given = {"otel_exporter_otlp_endpoint": collector.url} if endpoint else {}
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", collector.url)
+    monkeypatch.setattr("fastapi.telemetry._asgi.NativeTelemetry.__call__", note)
+    with running_server(settings_for(database.server_url, **given)) as server:
+        assert server.user().data("{ __typename }") == {"__typename": "Query"}
+    assert not passed
+
+
+def test_a_traceback_has_the_ids_of_its_request(
+    tmp_path: Path, database: Database, collector: Collector
+) -> None:
+    environment = {
+        "DATABASE_URL": database.server_url,
+        "BETTER_AUTH_SECRET": SECRET,
+        "OTEL_EXPORTER_OTLP_ENDPOINT": collector.url,
+        "BETTER_AUTH_URL": "http://127.0.0.1:1",
+    }
+    with started(["todo-api", "serve", "--port", "{port}"], environment, tmp_path) as server:
+        server.wait_until_ready()
+        httpx2.post(
+            f"http://127.0.0.1:{server.port}/graphql",
+            json={"query": "{ __typename }"},
+            # Its key must be fetched, and cannot be: that is a line of its own in the log.
+            headers={
+                "traceparent": SAMPLED,
+                "Authorization": "Bearer eyJhbGciOiJFUzI1NiIsImtpZCI6IngifQ.eyJzdWIiOiJ4In0.AAAA",
+            },
+            verify=NO_CERTIFICATES,
+        )
+        server.stop(signal.SIGTERM)
+    lines = [json.loads(line) for line in server.said.splitlines()]
+    traced = [line for line in lines if line.get("trace_id") == TRACE]
+    assert {line["level"] for line in traced} >= {"warning", "info"}, server.said
+    assert collector.of(TRACE)
+
+
+def test_without_its_libraries_a_server_that_is_to_trace_does_not_start(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:4318")
+    monkeypatch.setattr("app.settings.find_spec", lambda name: None)
+    with pytest.raises(SettingsError, match=r"install `todo-api\[otel\]`"):
+        read_settings(to_serve=True)
