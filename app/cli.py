@@ -30,6 +30,10 @@ COMMANDS = MappingProxyType(
         "do hourly.",
         "restored": "After a restore, before a server starts: no client goes on from before, no id "
         "comes twice.",
+        "export-user": "Print all that is a user's, as lines of JSON; exit 1 if there is no such "
+        "user.",
+        "delete-user": "Delete a user and all that is theirs, for good; exit 1 if there is no such "
+        "user.",
         "graphiql-files": "Fetch GraphiQL's files by npm now, so that the page works without "
         "internet later.",
     }

@@ -67,7 +67,7 @@ class Receiver:
         self._count_spending = count_spending
 
     def receive(self, payload: str) -> None:
-        """Wake who waits for the owners named, and count what users have spent.
+        """Wake who waits for the owners named, end what deleted ones have open, count spending.
 
         Whoever may connect to the database can send anything: what is malformed is ignored.
         """
@@ -78,6 +78,8 @@ class Receiver:
             return
         if notification.by == self._worker:
             return
+        for owner in notification.deleted:
+            self._live.end(owner)
         for owner in notification.of:
             self._live.wake(owner)
         if self._count_spending is not None and notification.spent:
@@ -111,7 +113,7 @@ async def keep_listening(
                     continue
         except (psycopg.Error, TimeoutError) as error:
             logger.warning("Notifications cannot be received right now: %s", error)
-            if not live.watchers:
+            if not live.is_needed(within=0):
                 # The database may have ended it to sleep: nothing wakes it but the next spending.
                 live.needed.clear()
             await asyncio.sleep(delay * chance.uniform(0.5, 1))

@@ -5,7 +5,8 @@ import logging
 import time
 from collections import Counter
 from collections.abc import AsyncGenerator, Collection, Mapping
-from contextlib import aclosing
+from contextlib import ExitStack, aclosing
+from functools import partial
 from typing import Any
 
 from graphql import ExecutionResult, GraphQLError
@@ -122,6 +123,7 @@ class Connection:
         self._operations: dict[str, asyncio.Task[None]] = {}
         self._turns = asyncio.Semaphore(ANSWERS_MAX)
         self._timer: asyncio.TimerHandle | None = None
+        self._watches = ExitStack()
         self._end = self._loop.create_future()
         """Done with whatever ends the socket from this side."""
 
@@ -149,6 +151,7 @@ class Connection:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        self._watches.close()
         if self._context is not None:
             owner = self._context.user_id
             self._server.of_users[owner] -= 1
@@ -242,6 +245,8 @@ class Connection:
             context.identity.expires_at - time.time(),
             Closed(CloseCode.FORBIDDEN, "The token is over"),
         )
+        deleted = partial(self._end_with, Closed(CloseCode.FORBIDDEN, "The user is deleted"))
+        self._watches.enter_context(context.changes.until_deleted(context.user_id, deleted))
         await self._say({"type": "connection_ack"})
 
     async def _subscribe(self, message: Mapping[str, Any], size: int) -> None:
@@ -274,6 +279,7 @@ class Connection:
                 async for result in results:
                     message = {"id": id, "type": "next", "payload": payload_of(result)}
                     await self._send_text(write_answer(message))
+                    self._end_if_deleted(result.errors or ())
             # It is over before the client can use the id again.
             del self._operations[id]
             await self._say({"id": id, "type": "complete"})
@@ -282,11 +288,19 @@ class Connection:
             record.code = str((errors[0].extensions or {}).get("code"))
             self._operations.pop(id, None)
             await self._fail(id, errors)
+            self._end_if_deleted(errors)
         except OSError:
             self._operations.pop(id, None)
         finally:
             milliseconds = round((time.perf_counter() - began) * 1000, 1)
             self._server.log.add(self._scope, record, 101, milliseconds)
+
+    def _end_if_deleted(self, errors: Collection[GraphQLError]) -> None:
+        """End the socket where an operation has found that its user is deleted."""
+        if any(
+            (error.extensions or {}).get("code") == ErrorCode.UNAUTHENTICATED for error in errors
+        ):
+            self._end_with(Closed(CloseCode.FORBIDDEN, "The user is deleted"))
 
     async def _results(
         self, payload: Mapping[str, Any], context: Context, record: RequestRecord
