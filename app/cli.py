@@ -6,7 +6,9 @@ is done, it does not answer the process that watches over it.
 
 import importlib
 import sys
+from importlib.metadata import version
 from types import MappingProxyType
+from typing import Annotated
 
 import typer
 from typer.core import TyperCommand, TyperGroup
@@ -30,6 +32,10 @@ COMMANDS = MappingProxyType(
         "do hourly.",
         "restored": "After a restore, before a server starts: no client goes on from before, no id "
         "comes twice.",
+        "export-user": "Print all that is a user's, as lines of JSON; exit 1 if there is no such "
+        "user.",
+        "delete-user": "Delete a user and all that is theirs, for good; exit 1 if there is no such "
+        "user.",
         "graphiql-files": "Fetch GraphiQL's files by npm now, so that the page works without "
         "internet later.",
     }
@@ -43,11 +49,12 @@ DEFAULT = "serve"
 def main() -> None:
     """Run the command line; end with a sentence where a command cannot go on."""
     arguments = sys.argv[1:] or [DEFAULT]
-    cli = TyperGroup(
-        name="todo-api",
-        help="A multi-user task API over GraphQL.",
-        commands=[TyperCommand(name, help=line) for name, line in COMMANDS.items()],
-    )
+    app = typer.Typer(add_completion=False)
+    app.callback()(todo_api)
+    cli = get_command(app)
+    assert isinstance(cli, TyperGroup)
+    for name, line in COMMANDS.items():
+        cli.add_command(TyperCommand(name, help=line))
     asked = next((word for word in arguments if not word.startswith("-")), "")
     if asked in COMMANDS:
         cli.add_command(imported(asked))
@@ -55,6 +62,23 @@ def main() -> None:
         cli(arguments)
     except Failure as error:
         sys.exit(f"todo-api: {error}")
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"todo-api {version('todo-api')}")
+        raise typer.Exit
+
+
+def todo_api(
+    _version: Annotated[
+        bool,
+        typer.Option(
+            "--version", help="Print the version.", is_eager=True, callback=_print_version
+        ),
+    ] = False,
+) -> None:
+    """A multi-user task API over GraphQL."""
 
 
 def imported(name: str) -> TyperCommand:

@@ -129,7 +129,8 @@ class Settings(BaseSettings):
         default=7 * 24 * 60,
         gt=0,
         le=5_256_000,
-        description="How long the tokens live that `todo-api token` makes, in minutes.",
+        description="How long the tokens live that `todo-api token` makes, in minutes. A deleted "
+        "user is remembered for as long, and for 30 days at the least.",
     )
     cors_origins: Annotated[CommaList, AfterValidator(origin)] = Field(
         default=["http://localhost:3000"],

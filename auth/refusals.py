@@ -20,7 +20,11 @@ class Reason(StrEnum):
     SIGNATURE = "SIGNATURE"
     ISSUER = "ISSUER"
     AUDIENCE = "AUDIENCE"
+    DELETED = "DELETED"
 
+
+CHALLENGE = 'Bearer error="invalid_token"'
+"""The challenge for a token that is refused (RFC 6750, 3)."""
 
 SIGN_IN = "Sign in: send a valid token as `Authorization: Bearer …`."
 
@@ -38,10 +42,11 @@ SENTENCES = {
     ),
     Reason.ISSUER: "The token's `iss` is not JWT_ISSUER (by default BETTER_AUTH_URL).",
     Reason.AUDIENCE: "The token's `aud` is not JWT_AUDIENCE (by default BETTER_AUTH_URL).",
+    Reason.DELETED: "The user was deleted after this token was issued: sign in anew.",
 }
 
-VISIBLE = {Reason.MISSING, Reason.EXPIRED}
-"""What a client can see by itself. Whatever else is told would help a forger."""
+VISIBLE = {Reason.MISSING, Reason.EXPIRED, Reason.DELETED}
+"""What a client can see by itself, or its user knows. Whatever else is told would help a forger."""
 
 
 class Unauthenticated(CodedError):
@@ -63,8 +68,8 @@ class Unauthenticated(CodedError):
         if self.reason is Reason.MISSING:
             return "Bearer"
         if self.reason is Reason.EXPIRED:
-            return 'Bearer error="invalid_token", error_description="The token has expired"'
-        return 'Bearer error="invalid_token"'
+            return f'{CHALLENGE}, error_description="The token has expired"'
+        return CHALLENGE
 
 
 def refusal(reason: Reason, token: str = "", *, explains: bool) -> Unauthenticated:

@@ -36,7 +36,7 @@ def room_of(module: str) -> str:
         return "graphql_schema.schema"
     if package != "app":
         return package
-    room = "commands" if rest == "cli" else rest.partition(".")[0]
+    room = "commands" if rest in ("cli", "__main__") else rest.partition(".")[0]
     if room in ROOMS_OF_APP:
         return f"app.{room}"
     return "app.settings" if room in PARTS_OF_SETTINGS else "the hall"

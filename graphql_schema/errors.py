@@ -9,7 +9,7 @@ class ErrorCode(StrEnum):
     """What `errors[].extensions.code` can be: part of the contract, never renamed."""
 
     UNAUTHENTICATED = "UNAUTHENTICATED"
-    """No token, or one that is bad or expired."""
+    """No token, or one that is bad or expired, or whose user was deleted."""
     BAD_REQUEST = "BAD_REQUEST"
     """Not a GraphQL request."""
     GRAPHQL_PARSE_FAILED = "GRAPHQL_PARSE_FAILED"

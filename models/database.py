@@ -28,13 +28,17 @@ class Database(Protocol):
 
 
 class Changes(Protocol):
-    """Reports that an owner's rows may have changed."""
+    """Reports that an owner's rows may have changed, or that the owner was deleted."""
 
     def watch(self, owner: UserId) -> AbstractContextManager[asyncio.Event]:
         """Return an event that is set whenever the owner's rows may have changed, in the block.
 
         The code that waits for it clears it.
         """
+        ...
+
+    def until_deleted(self, owner: UserId, end: Callable[[], None]) -> AbstractContextManager[None]:
+        """Call `end` as soon as it is heard that the owner was deleted, in the block."""
         ...
 
     async def read_once(
@@ -83,6 +87,8 @@ class Rule(Enum):
     """A user has at most 1,000 lists outside the trash."""
     PLACE = "TD011"
     """What `app.place` names stands in the same list, or below the same parent."""
+    USER_IS_DELETED = "TD012"
+    """A token that was issued before its user was deleted adds no row of theirs."""
 
 
 class Refused(Exception):

@@ -2,6 +2,7 @@
 
 from sqlmodel import SQLModel
 
+from models.deleted_user import DeletedUser
 from models.idempotency_key import IdempotencyKey
 from models.installation import Installation
 from models.task import Task, TaskCounter, TaskLabel
@@ -24,4 +25,7 @@ OWNED_TABLES = tuple(sorted(str(model.__tablename__) for model in OWNED))
 """The tables whose rows belong to users."""
 
 INSTALLATION = metadata.tables[str(Installation.__tablename__)]
-"""The one table of ours whose row belongs to no user."""
+"""The table whose one row belongs to no user."""
+
+DELETED_USERS = metadata.tables[str(DeletedUser.__tablename__)]
+"""The table whose rows belong to users that are there no more."""

@@ -25,6 +25,7 @@ from models.user import UserId
 from resolvers.statements import feed
 from resolvers.statements.pages import FeedRow
 from resolvers.statements.tasks import task_changes as statement_of_task_changes
+from resolvers.users import refuse_if_deleted
 
 Feed = Callable[[UserId, int, int], Statement[FeedRow[Any]]]
 """Makes the statement that reads so many changes after a version."""
@@ -66,7 +67,11 @@ async def _asked(
 ) -> FeedPage:
     size, place = page_size(given(first), None, most), given(after)
     cursor = None if place is None else ChangeCursor.decode(place, "after")
-    return await read_changes(info.context.database, info.context.user_id, feed, cursor, size)
+    context = info.context
+    page = await read_changes(context.database, context.user_id, feed, cursor, size)
+    if page.reset and cursor is not None:
+        await refuse_if_deleted(context)
+    return page
 
 
 async def read_changes(

@@ -21,6 +21,7 @@ from graphql_schema.connections import PAGE_SIZE_MAX
 from graphql_schema.errors import CodedError, ErrorCode
 from graphql_schema.values import given
 from resolvers.changes import EVERYTHING, TASKS, Feed, read_changes, read_end
+from resolvers.users import refuse_if_deleted
 
 _After = Annotated[
     str | None,
@@ -59,6 +60,7 @@ async def _followed(info: Info, feed: Feed, after: str | None) -> AsyncGenerator
             )
             page = await context.changes.read_once(context.user_id, (feed, cursor), read)
             if page.reset:
+                await refuse_if_deleted(context)
                 raise CodedError(
                     ErrorCode.CURSOR_EXPIRED,
                     "The changes after this cursor are not known: it is too old, or of another "

@@ -3,7 +3,8 @@
 import logging
 
 from auth.context import Context
-from models.database import DatabaseUnavailable, OwnerUnknown
+from auth.refusals import Reason, refusal
+from models.database import DatabaseUnavailable, OwnerUnknown, Refused, Rule
 from models.statement import Row, Statement
 from models.user import UserRow
 from resolvers.statements import users as statements
@@ -28,12 +29,32 @@ async def read_viewer(context: Context) -> UserRow:
 
 
 async def add_viewer(context: Context) -> Known:
-    """Add the caller's row, unless another request has just added it, and return it."""
-    rows = await context.database.fetch(statements.add_viewer(context.identity))
+    """Add the caller's row, unless another request has just added it, and return it.
+
+    Raises:
+        Unauthenticated: the user was deleted after the token was issued.
+    """
+    try:
+        rows = await context.database.fetch(statements.add_viewer(context.identity))
+    except Refused as refused:
+        if refused.rule is not Rule.USER_IS_DELETED:
+            raise
+        raise refusal(Reason.DELETED, explains=False) from refused
     known = rows[0] if rows else await _known(context)
     if known is None:
         raise RuntimeError("The users table holds a row back that its id does not explain.")
     return known
+
+
+async def refuse_if_deleted(context: Context) -> None:
+    """Go on only if the user was not deleted after the token was issued.
+
+    Raises:
+        Unauthenticated: the user was.
+    """
+    (deletion,) = await context.database.fetch(statements.deletion(context.identity))
+    if deletion.is_deleted:
+        raise refusal(Reason.DELETED, explains=False)
 
 
 async def fetch_as_known(context: Context, statement: Statement[Row]) -> list[Row]:
@@ -41,6 +62,7 @@ async def fetch_as_known(context: Context, statement: Statement[Row]) -> list[Ro
 
     Raises:
         OwnerUnknown: the row that was added has been deleted again.
+        Unauthenticated: the user was deleted after the token was issued.
         DatabaseUnavailable, AlreadyThere: as `Database.fetch`.
     """
     try:

@@ -59,6 +59,7 @@ class Live:
         self._clock = clock
         self._measure_lag = measure_lag
         self._events: dict[UserId, set[Wakening]] = {}
+        self._ends: dict[UserId, list[Callable[[], None]]] = {}
         self._reads: dict[UserId, dict[object, asyncio.Task[Any]]] = {}
         """What is being read for each owner, by the place, since the last change reported."""
         self.needed = asyncio.Event()
@@ -79,6 +80,25 @@ class Live:
             events.remove(event)
             if not events:
                 del self._events[owner]
+
+    @contextmanager
+    def until_deleted(self, owner: UserId, end: Callable[[], None]) -> Iterator[None]:
+        """Have a function called when the owner is deleted."""
+        self._ends.setdefault(owner, []).append(end)
+        self.need()
+        try:
+            yield
+        finally:
+            self.need()
+            ends = self._ends[owner]
+            ends.remove(end)
+            if not ends:
+                del self._ends[owner]
+
+    def end(self, owner: UserId) -> None:
+        """End in this worker what goes on until the owner is deleted."""
+        for end in self._ends.get(owner, ()):
+            end()
 
     async def read_once(
         self, owner: UserId, place: object, read: Callable[[], Coroutine[Any, Any, Read]]
@@ -112,7 +132,7 @@ class Live:
 
     def is_needed(self, within: float) -> bool:
         """Tell whether somebody waits for changes, or has needed them in so many seconds."""
-        return bool(self._events) or self._clock() - self._needed_at < within
+        return bool(self._events or self._ends) or self._clock() - self._needed_at < within
 
     @property
     def watchers(self) -> int:

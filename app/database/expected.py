@@ -2,7 +2,7 @@
 
 from app.database.urls import SERVER_ROLE
 
-REVISION = "0012"
+REVISION = "0013"
 """The migration after which the database is as `EXPECTED` says."""
 
 ROW_SECURITY = "row security"
@@ -17,6 +17,9 @@ _OTHERS = f"(NOT pg_has_role('{SERVER_ROLE}'::name, 'USAGE'::text))"
 _AS_OWNER = "as its owner"
 _SEARCH_PATH = "search_path=pg_catalog, SCHEMA, pg_temp"
 _OLD_ROWS = "permissive all to the functions' owner using ({} < (now() - '1 day'::interval))"
+
+
+_OF_ONE_USER = f"permissive all to the functions' owner using {_IS_OWN}"
 
 
 def _policies_of_owner(table: str) -> dict[Key, str]:
@@ -43,6 +46,10 @@ EXPECTED: dict[Key, str] = {
     ("users", "policy users_owner"): (
         f"permissive all to {SERVER_ROLE} using (id = {_OWNER}) with check (id = {_OWNER})"
     ),
+    ("users", "trigger refuse_deleted_user"): (
+        "enabled CREATE TRIGGER refuse_deleted_user BEFORE INSERT ON users "
+        "FOR EACH ROW EXECUTE FUNCTION refuse_deleted_user()"
+    ),
     ("users", "right to select"): "claims_at, created_at, email, id, name",
     ("users", "right to insert"): (
         "claims_at, created_at, email, email_verified, id, name, updated_at"
@@ -50,6 +57,7 @@ EXPECTED: dict[Key, str] = {
     ("tasks", ROW_SECURITY): "enabled, forced",
     **_policies_of_owner("tasks"),
     ("tasks", "policy tasks_maintenance"): _OLD_ROWS.format("deleted_at"),
+    ("tasks", "policy tasks_of_one_user"): _OF_ONE_USER,
     ("tasks", "policy tasks_search"): "permissive select to the functions' owner using true",
     ("tasks", "right to select"): "every column",
     ("tasks", "right to insert"): (
@@ -84,12 +92,14 @@ EXPECTED: dict[Key, str] = {
     ),
     ("task_labels", ROW_SECURITY): "enabled, forced",
     ("task_labels", "policy task_labels_owner"): _OWN_ROWS,
+    ("task_labels", "policy task_labels_of_one_user"): _OF_ONE_USER,
     ("task_labels", "right to select"): "every column",
     ("task_labels", "right to insert"): "every column",
     ("task_labels", "right to delete"): "rows",
     ("task_lists", ROW_SECURITY): "enabled, forced",
     **_policies_of_owner("task_lists"),
     ("task_lists", "policy task_lists_maintenance"): _OLD_ROWS.format("deleted_at"),
+    ("task_lists", "policy task_lists_of_one_user"): _OF_ONE_USER,
     ("task_lists", "policy task_lists_counting"): (
         "permissive select to the functions' owner using true"
     ),
@@ -129,8 +139,18 @@ EXPECTED: dict[Key, str] = {
     ("idempotency_keys", ROW_SECURITY): "enabled, forced",
     ("idempotency_keys", "policy idempotency_keys_owner"): _OWN_ROWS,
     ("idempotency_keys", "policy idempotency_keys_maintenance"): _OLD_ROWS.format("created_at"),
+    ("idempotency_keys", "policy idempotency_keys_of_one_user"): _OF_ONE_USER,
     ("idempotency_keys", "right to select"): "every column",
     ("idempotency_keys", "right to insert"): "key, outcome, request, user_id",
+    ("deleted_users", ROW_SECURITY): "enabled, forced",
+    ("deleted_users", "policy deleted_users_owner"): (
+        f"permissive select to {SERVER_ROLE} using "
+        f"(id_hash = sha256(convert_to({_OWNER}, 'UTF8'::name)))"
+    ),
+    ("deleted_users", "policy deleted_users_maintenance"): (
+        "permissive all to the functions' owner using true"
+    ),
+    ("deleted_users", "right to select"): "every column",
     ("alembic_version", "right to select"): "every column",
     ("installation", "right to select"): "every column",
     ("", "function lock_owner"): "callable b6a371f51cab2358755166342d266bdd",
@@ -171,6 +191,12 @@ EXPECTED: dict[Key, str] = {
     ("", "function purge_trash"): (
         f"{_AS_OWNER} callable set {_SEARCH_PATH} 27799856e4e0107f631234f790efdb33"
     ),
+    ("", "function is_deleted"): "callable 9c65aba4b4cecc916ef62f0c623a3827",
+    ("", "function refuse_deleted_user"): "callable c2e0909564957975eb257a3bd6dfb509",
+    (
+        "",
+        "function purge_deleted_users",
+    ): f"{_AS_OWNER} callable set {_SEARCH_PATH} 0acd7f2fce1bb7e4cf8179babcaf0276",
     ("", "function query_for"): f"callable set {_SEARCH_PATH} ccd5ff62699439e9d116a220ca27610c",
     ("", "function search_tasks"): (
         f"{_AS_OWNER} callable set {_SEARCH_PATH}, enable_seqscan=off "

@@ -69,7 +69,7 @@ class Receiver:
         """Whether notifications arrive; None where nobody needs them."""
 
     def receive(self, payload: str) -> None:
-        """Wake who waits for the owners named, and count what users have spent.
+        """Wake who waits for the owners named, end what deleted ones have open, count spending.
 
         Whoever may connect to the database can send anything: what is malformed is ignored.
         """
@@ -80,6 +80,8 @@ class Receiver:
             return
         if notification.by == self._worker:
             return
+        for owner in notification.deleted:
+            self._live.end(owner)
         for owner in notification.of:
             self._live.wake(owner)
         if self._count_spending is not None and notification.spent:
@@ -116,7 +118,7 @@ async def keep_listening(
         except (psycopg.Error, TimeoutError) as error:
             receiver.is_heard = False
             logger.warning("Notifications cannot be received right now: %s", error)
-            if not live.watchers:
+            if not live.is_needed(within=0):
                 # The database may have ended it to sleep: nothing wakes it but the next spending.
                 live.needed.clear()
                 receiver.is_heard = None

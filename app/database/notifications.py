@@ -46,6 +46,8 @@ class Notification(BaseModel, strict=True):
     """The worker that sends it."""
     of: list[UserId] = []
     """The owners whose tasks have changed."""
+    deleted: list[UserId] = []
+    """Users that were deleted."""
     spent: dict[UserId, Annotated[int, Field(gt=0, le=POINTS_MAX)]] = {}
     """The points that users have spent at that worker."""
 

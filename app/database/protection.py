@@ -18,10 +18,13 @@ from app.database.expected import EXPECTED, FUNCTIONS, REVISION, ROW_SECURITY, K
 from app.database.migration import MigrationFailed
 from app.database.roles import inspect_role
 from app.database.urls import SERVER_ROLE, for_role, libpq_url
-from models.metadata import INSTALLATION, OWNED_TABLES
+from models.metadata import DELETED_USERS, INSTALLATION, OWNED_TABLES
 
-OTHER_TABLES = ("alembic_version", INSTALLATION.name)
-"""Tables whose rows belong to no user."""
+OTHER_TABLES = ("alembic_version", INSTALLATION.name, DELETED_USERS.name)
+"""Tables whose rows belong to no user, or to none any more."""
+
+PROTECTED_TABLES = (*OWNED_TABLES, DELETED_USERS.name)
+"""Tables of whose rows each user may see their own alone."""
 
 QUERY = """
 WITH role AS (SELECT oid FROM pg_roles WHERE rolname = %(role)s),
@@ -44,7 +47,7 @@ SELECT name, 'row security',
                  -- Better Auth owns users, and may see all of them.
                  CASE WHEN relforcerowsecurity AND name <> 'users' THEN 'forced' END),
        true
-FROM tables WHERE name = ANY (%(owned)s)
+FROM tables WHERE name = ANY (%(protected)s)
 UNION ALL
 SELECT name, 'policy ' || polname,
        concat_ws(' ', CASE WHEN polpermissive THEN 'permissive' ELSE 'restrictive' END,
@@ -138,7 +141,7 @@ def parameters(role: str) -> dict[str, object]:
     return {
         "role": role,
         "tables": [*OWNED_TABLES, *OTHER_TABLES],
-        "owned": list(OWNED_TABLES),
+        "protected": list(PROTECTED_TABLES),
         "functions": list(FUNCTIONS),
     }
 
@@ -236,7 +239,7 @@ async def _is_newer(connection: AsyncConnection[Any]) -> bool:
 
 async def _probe(connection: AsyncConnection[Any]) -> list[str]:
     """Return a sentence for each table that shows rows to an identity that nobody has."""
-    shown = ", ".join(f"EXISTS (SELECT FROM {table})" for table in OWNED_TABLES)
+    shown = ", ".join(f"EXISTS (SELECT FROM {table})" for table in PROTECTED_TABLES)
     async with connection.transaction():
         await connection.execute("SELECT set_config('app.user_id', %s, true)", [uuid4().hex])
         cursor = await connection.execute(f"SELECT {shown}")
@@ -244,6 +247,6 @@ async def _probe(connection: AsyncConnection[Any]) -> list[str]:
     assert record is not None
     return [
         f"{table} shows rows to an identity that nobody has: row security does not hold."
-        for table, is_shown in zip(OWNED_TABLES, record, strict=True)
+        for table, is_shown in zip(PROTECTED_TABLES, record, strict=True)
         if is_shown
     ]

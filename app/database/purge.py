@@ -1,4 +1,4 @@
-"""The purge: rows of old trash and old idempotency keys are deleted, some hundred at a time."""
+"""The purge: rows of old trash, old idempotency keys and users deleted long ago are deleted."""
 
 import asyncio
 import logging
@@ -27,6 +27,7 @@ BATCH = 500
 PURGE_TRASH = "SELECT purge_trash(%s, %s)"
 RETENTION = "SELECT trash_retention_days FROM installation"
 PURGE_KEYS = "SELECT purge_idempotency_keys(%s)"
+PURGE_DELETED_USERS = "SELECT purge_deleted_users(%s)"
 """The functions see the old rows of all users, and no others; the server's role sees none."""
 
 
@@ -55,6 +56,7 @@ async def purge(url: str, settings: Settings, purged: Purged | None = None) -> i
         prepare_threshold=None,
     ) as connection:
         keys = await _in_batches(connection, PURGE_KEYS)
+        await _in_batches(connection, PURGE_DELETED_USERS)
         cursor = await connection.execute(RETENTION)
         record = await cursor.fetchone()
         if record is not None and record[0] != settings.trash_retention_days:

@@ -31,7 +31,7 @@ from app.operations.persisted import PersistedQueries
 from app.telemetry.records import RequestRecord, digest
 from auth.context import Context, ContextGetter
 from auth.keys import KeysUnavailable
-from auth.refusals import Unauthenticated
+from auth.refusals import CHALLENGE, Unauthenticated
 from graphql_schema.errors import CodedError, ErrorCode
 
 logger = logging.getLogger(__name__)
@@ -174,6 +174,9 @@ def _success(record: RequestRecord, result: ExecutionResult, media_type: str) ->
     codes = record.note(result.errors)
     if codes == {ErrorCode.SERVICE_UNAVAILABLE} and _is_empty(result):
         return _json(503, body, RESPONSE_JSON, {"retry-after": str(RETRY_AFTER)})
+    if codes == {ErrorCode.UNAUTHENTICATED} and _is_empty(result):
+        # The user was deleted, which is found where a row of theirs is needed.
+        return _json(401, body, RESPONSE_JSON, {"www-authenticate": CHALLENGE})
     return _json(200, body, media_type)
 
 

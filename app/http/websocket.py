@@ -5,7 +5,8 @@ import logging
 import time
 from collections import Counter
 from collections.abc import AsyncGenerator, Collection, Mapping
-from contextlib import aclosing
+from contextlib import ExitStack, aclosing
+from functools import partial
 from typing import Any
 
 from graphql import ExecutionResult, GraphQLError
@@ -138,6 +139,7 @@ class Connection:
         self._operations: dict[str, asyncio.Task[None]] = {}
         self._turns = asyncio.Semaphore(ANSWERS_MAX)
         self._timer: asyncio.TimerHandle | None = None
+        self._watches = ExitStack()
         self._end = self._loop.create_future()
         """Done with whatever ends the socket from this side."""
 
@@ -165,6 +167,7 @@ class Connection:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        self._watches.close()
         if self._context is not None:
             owner = self._context.user_id
             self._server.of_users[owner] -= 1
@@ -258,6 +261,8 @@ class Connection:
             context.identity.expires_at - time.time(),
             Closed(CloseCode.FORBIDDEN, "The token is over"),
         )
+        deleted = partial(self._end_with, Closed(CloseCode.FORBIDDEN, "The user is deleted"))
+        self._watches.enter_context(context.changes.until_deleted(context.user_id, deleted))
         await self._say({"type": "connection_ack"})
 
     async def _subscribe(self, message: Mapping[str, Any], size: int) -> None:
@@ -293,6 +298,7 @@ class Connection:
                         record.note(result.errors)
                     message = {"id": id, "type": "next", "payload": payload_of(result)}
                     await self._send_text(write_answer(message))
+                    self._end_if_deleted(result.errors or ())
             # It is over before the client can use the id again.
             del self._operations[id]
             await self._say({"id": id, "type": "complete"})
@@ -301,10 +307,18 @@ class Connection:
             record.note(errors[:1])
             self._operations.pop(id, None)
             await self._fail(id, errors)
+            self._end_if_deleted(errors)
         except OSError:
             self._operations.pop(id, None)
         finally:
             self._server.told(self._scope, record, 101, began)
+
+    def _end_if_deleted(self, errors: Collection[GraphQLError]) -> None:
+        """End the socket where an operation has found that its user is deleted."""
+        if any(
+            (error.extensions or {}).get("code") == ErrorCode.UNAUTHENTICATED for error in errors
+        ):
+            self._end_with(Closed(CloseCode.FORBIDDEN, "The user is deleted"))
 
     async def _results(
         self, payload: Mapping[str, Any], context: Context, record: RequestRecord

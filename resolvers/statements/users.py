@@ -41,6 +41,12 @@ class Known(NamedTuple):
     """The token's claims are newer than those that the row was made of."""
 
 
+class Deletion(NamedTuple):
+    """Whether the owner was deleted."""
+
+    is_deleted: bool
+
+
 class Taken(NamedTuple):
     """What became of the claims."""
 
@@ -56,7 +62,8 @@ def viewer(identity: Identity) -> Statement[Known]:
 def add_viewer(identity: Identity) -> Statement[Known]:
     """Add the owner's row and return it; no row comes back where there is one.
 
-    It has no e-mail address. Where Better Auth keeps its users in this table, a user without a row
+    A trigger refuses it where the owner was deleted after the token was issued. It has no e-mail
+    address. Where Better Auth keeps its users in this table, a user without a row
     there has deleted their account, and could not sign up with that address again.
     """
     verified = identity.email is not None and identity.email_is_verified
@@ -65,7 +72,13 @@ def add_viewer(identity: Identity) -> Statement[Known]:
         # The address is still to be taken from the claims.
         "claims_at": None if verified else identity.issued_at,
     }
-    return Statement(_add_viewer(), identity.user_id, values)
+    issued_at = {"app.issued_at": str(identity.issued_at)}
+    return Statement(_add_viewer(), identity.user_id, values, issued_at)
+
+
+def deletion(identity: Identity) -> Statement[Deletion]:
+    """Return whether the owner was deleted after the token was issued."""
+    return Statement(_deletion(), identity.user_id, {"issued_at": identity.issued_at})
 
 
 def take_claims(identity: Identity) -> Statement[Taken]:
@@ -111,6 +124,15 @@ def _add_viewer() -> Sql[Known]:
         .returning(*_USER, col(User.claims_at).is_(None))
     )
     return compiled(statement, _known, writes=True)
+
+
+@cache
+@named
+def _deletion() -> Sql[Deletion]:
+    # Row security lets the function see the user that `app.user_id` names, and nobody else.
+    issued_at = bindparam("issued_at", type_=Number)
+    statement = select(func.is_deleted(OWNER, issued_at, type_=Boolean))
+    return compiled(statement, Deletion._make, writes=False)
 
 
 @cache

@@ -58,6 +58,8 @@ COMMANDS = [
     ["token", "ada"],
     ["export-schema"],
     ["check-documents", "manifest.json"],
+    ["export-user", "ada"],
+    ["delete-user", "ada", "--yes"],
     ["serve", "--port", "0"],
 ]
 

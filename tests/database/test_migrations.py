@@ -50,6 +50,7 @@ REVISIONS = [
     "0010",
     "0011",
     "0012",
+    "0013",
 ]
 BETTER_AUTHS_USERS = """
 CREATE TABLE users (
@@ -890,6 +891,7 @@ RIGHTS = {
     ("installation", "SELECT"): set(metadata.tables["installation"].columns.keys()),
     ("idempotency_keys", "SELECT"): set(metadata.tables["idempotency_keys"].columns.keys()),
     ("idempotency_keys", "INSERT"): {"user_id", "key", "request", "outcome"},
+    ("deleted_users", "SELECT"): set(metadata.tables["deleted_users"].columns.keys()),
     ("alembic_version", "SELECT"): {"version_num"},
 }
 

@@ -12,10 +12,17 @@ from app.commands.migrate import migrate_at
 from app.database.expected import EXPECTED, REVISION
 from app.database.migration import head
 from app.database.pipelined import PipelinedDatabase
-from app.database.protection import DISTRIBUTED, HOW_TO_MEND, NOT_MIGRATED, NOT_SERVED, objections
+from app.database.protection import (
+    DISTRIBUTED,
+    HOW_TO_MEND,
+    NOT_MIGRATED,
+    NOT_SERVED,
+    PROTECTED_TABLES,
+    objections,
+)
 from app.database.session import UnsafeRole
 from app.database.urls import SERVER_ROLE
-from models.metadata import OWNED_TABLES, metadata
+from models.metadata import metadata
 from tests.api import running_server, settings_for
 from tests.databases import Database
 
@@ -97,8 +104,8 @@ async def test_a_schema_of_another_name_is_sound(fresh_database: Database) -> No
 
 
 def test_every_table_of_the_models_is_looked_at() -> None:
-    assert {*OWNED_TABLES, "installation"} == set(metadata.tables)
-    assert set(OWNED_TABLES) == {table for table, thing in EXPECTED if thing == "row security"}
+    assert {*PROTECTED_TABLES, "installation"} == set(metadata.tables)
+    assert set(PROTECTED_TABLES) == {table for table, thing in EXPECTED if thing == "row security"}
 
 
 async def test_code_that_a_newer_database_does_not_serve_says_so(

@@ -48,7 +48,7 @@ STATEMENTS: dict[str, Callable[..., Statement[Any]]] = {
 
 FINDS_ROWS = re.compile(rf"\b(?:FROM|JOIN|UPDATE) (?:{'|'.join(metadata.tables)})\b")
 
-BY_SESSION = re.compile(r"\b(?:search_tasks|query_for|take_claims)\(")
+BY_SESSION = re.compile(r"\b(?:search_tasks|query_for|take_claims|is_deleted)\(")
 """Functions that act for whom the session names, whatever owner a statement names."""
 
 ATTACKER = UserId(f"attacker-{uuid4().hex}")
