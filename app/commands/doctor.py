@@ -11,9 +11,10 @@ from psycopg import AsyncConnection
 from psycopg.conninfo import conninfo_to_dict
 
 from app.database.listener import can_listen
-from app.database.migration import head, objection_to_encoding
+from app.database.migration import objection_to_encoding
 from app.database.protection import NOT_MIGRATED, objections
 from app.database.roles import REACHES
+from app.database.steps import head, steps_after, waiting
 from app.database.urls import libpq_url, said_of
 from app.development import development
 from app.secret import is_development_secret
@@ -135,9 +136,7 @@ async def _database_findings(settings: Settings) -> AsyncIterator[Finding]:
             yield Finding(False, NOT_MIGRATED)
             return
         else:
-            current = revision is not None and revision[0] >= head()
-            hint = "" if current else " Run `todo-api migrate`."
-            yield Finding(current, f"Its migrations are {'' if current else 'not '}current.{hint}")
+            yield _migrations(revision[0] if revision else "")
         sentences = await objections(connection, settings.database_role)
         for sentence in sentences:
             yield Finding(False, sentence)
@@ -146,6 +145,13 @@ async def _database_findings(settings: Settings) -> AsyncIterator[Finding]:
         async for finding in _other_databases(connection):
             yield finding
     yield await _listening(settings)
+
+
+def _migrations(revision: str) -> Finding:
+    if revision < head():
+        return Finding(False, "Its migrations are not current. Run `todo-api migrate`.")
+    left = map(waiting, steps_after(revision, finish=True))
+    return Finding(True, " ".join(["Its migrations are current.", *left]))
 
 
 async def _other_databases(

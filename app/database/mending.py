@@ -22,11 +22,8 @@ from app.database.expected import FUNCTIONS, ROW_SECURITY
 from app.database.migration import ADVISORY_LOCK, ATTEMPTS, PAUSE, WAIT_FOR_TABLE, MigrationFailed
 from app.database.protection import (
     OTHER_TABLES,
-    QUERY,
     Difference,
-    compare,
-    expected_for,
-    parameters,
+    differences,
 )
 from app.database.urls import SERVER_ROLE, libpq_url
 from models.metadata import OWNED_TABLES
@@ -135,26 +132,22 @@ def _mend(connection: Connection, role: str, wait_for_table: float) -> Mended:
         "SELECT set_config('statement_timeout', '0', true), set_config('lock_timeout', %s, true)",
         [f"{round(wait_for_table * 1000)}ms"],
     )
-    if not (_differences(connection, role) or _timeouts_to_set(connection, role)):
+    if not (differences(connection, role) or _timeouts_to_set(connection, role)):
         return Mended([], [])
     connection.execute("SELECT pg_advisory_xact_lock(%s)", [ADVISORY_LOCK])
     done = _make_role(connection, role)
     # Somebody else may have mended it meanwhile.
-    differences = _differences(connection, role)
+    found = differences(connection, role)
     former = connection.execute(_FORMER_ROLES, [role]).fetchall()
     places = _places(connection, role)
-    refusals = _mend_each(connection, places, differences) if places else []
-    left = _differences(connection, role)
+    refusals = _mend_each(connection, places, found) if places else []
+    left = differences(connection, role)
     names = {difference.name for difference in left}
-    done += [_sentence(each) for each in differences if each.name not in names]
+    done += [_sentence(each) for each in found if each.name not in names]
     if places is not None:
         done += [_dismiss(connection, name, places) for (name,) in former]
     done += _set_timeouts(connection, role)
     return Mended(done, [*map(str, left), *refusals, HOW_TO_END] if left else [])
-
-
-def _differences(connection: Connection, role: str) -> list[Difference]:
-    return compare(connection.execute(QUERY, parameters(role)).fetchall(), expected_for(role))
 
 
 def _sentence(mended: Difference) -> str:
@@ -195,10 +188,10 @@ def _dismiss(connection: Connection, name: str, places: _Places) -> str:
     return f"Mended: the rights of {name}, which was the server's role here before."
 
 
-def _mend_each(connection: Connection, places: _Places, differences: list[Difference]) -> list[str]:
+def _mend_each(connection: Connection, places: _Places, found: list[Difference]) -> list[str]:
     """Mend what can be mended; return what PostgreSQL said where it refused."""
     refusals = []
-    for difference in differences:
+    for difference in found:
         try:
             with connection.transaction():
                 for statement in _statements(difference, places):

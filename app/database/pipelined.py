@@ -9,9 +9,9 @@ from typing import Any
 import psycopg
 from psycopg import AsyncConnection
 
+from app.database.instances import application_name
 from app.database.retry import Attempts
 from app.database.session import (
-    APPLICATION_NAME,
     CONNECTION_LIFETIME,
     GRACE,
     SET_LOCALS,
@@ -49,7 +49,7 @@ class PipelinedDatabase:
             libpq_url(url),
             options_of(settings),
             prepare=self._prepare,
-            application_name=APPLICATION_NAME,
+            application_name=application_name(),
         )
 
     async def open(self) -> None:
