@@ -61,6 +61,11 @@ WHERE setrole = (SELECT oid FROM pg_roles WHERE rolname = %s)
   AND setdatabase IN (0, (SELECT oid FROM pg_database WHERE datname = current_database()))
 """
 
+_CONNECTS = """
+SELECT FROM pg_roles
+WHERE rolname = %s AND has_database_privilege(oid, current_database(), 'CONNECT')
+"""
+
 _POLICY = re.compile(
     r"(?P<kind>permissive|restrictive) (?P<command>\w+) to (?P<roles>.+?)"
     r"(?: using (?P<using>.+?))?(?: with check (?P<check>.+))?"
@@ -132,7 +137,8 @@ def _mend(connection: Connection, role: str, wait_for_table: float) -> Mended:
         "SELECT set_config('statement_timeout', '0', true), set_config('lock_timeout', %s, true)",
         [f"{round(wait_for_table * 1000)}ms"],
     )
-    if not (differences(connection, role) or _timeouts_to_set(connection, role)):
+    may_connect = connection.execute(_CONNECTS, [role]).rowcount > 0
+    if may_connect and not (differences(connection, role) or _timeouts_to_set(connection, role)):
         return Mended([], [])
     connection.execute("SELECT pg_advisory_xact_lock(%s)", [ADVISORY_LOCK])
     done = _make_role(connection, role)
@@ -146,6 +152,7 @@ def _mend(connection: Connection, role: str, wait_for_table: float) -> Mended:
     done += [_sentence(each) for each in found if each.name not in names]
     if places is not None:
         done += [_dismiss(connection, name, places) for (name,) in former]
+    done += _let_connect(connection, role)
     done += _set_timeouts(connection, role)
     return Mended(done, [*map(str, left), *refusals, HOW_TO_END] if left else [])
 
@@ -264,6 +271,24 @@ def _function(name: str, state: str, wanted: str, places: _Places) -> list[str]:
             if each
         ),
     ]
+
+
+def _let_connect(connection: Connection, role: str) -> list[str]:
+    """Let the role connect where PUBLIC may not: a role that is made anew has lost the right."""
+    if connection.execute(_CONNECTS, [role]).rowcount:
+        return []
+    try:
+        with connection.transaction():
+            connection.execute(
+                "DO $$ BEGIN EXECUTE format('GRANT CONNECT ON DATABASE %I TO "
+                f"{role}', current_database()); END $$"
+            )
+    except InsufficientPrivilege:
+        pass
+    # Of a role that may not, PostgreSQL may take no grant and only warn.
+    if not connection.execute(_CONNECTS, [role]).rowcount:
+        return [f"Have its owner run: GRANT CONNECT ON DATABASE ... TO {role}."]
+    return [f"Mended: the right of {role} to connect to this database, which was missing."]
 
 
 def _timeouts_to_set(connection: Connection, role: str) -> dict[str, str]:
