@@ -91,6 +91,13 @@ def test_nothing_is_finished_while_older_code_is_connected(
     assert to_finish(url) == finish(url) == []
 
 
+def test_older_code_of_another_environment_may_go_on(
+    migrated_database: Database, database: Database
+) -> None:
+    with connected(database, "todo-api"):
+        assert finish(migrated_database.superuser_url)
+
+
 def test_what_a_pooler_hides_has_to_be_vouched_for(
     migrated_database: Database, capsys: pytest.CaptureFixture[str]
 ) -> None:
