@@ -18,7 +18,9 @@ import psycopg
 import pytest
 
 from app.database.listener import can_listen
+from app.database.migration import MigrationFailed, finish
 from app.database.pipelined import PipelinedDatabase
+from app.database.urls import SERVER_ROLE
 from models.statement import Sql, Statement
 from models.user import UserId
 from tests.api import running_server, settings_for
@@ -158,3 +160,11 @@ async def test_through_a_pooler_nothing_is_heard_and_a_direct_connection_mends_i
     assert not await can_listen(pooled)
     direct = pooled.model_copy(update={"listen_database_url": database.server_url})
     assert await can_listen(direct)
+
+
+def test_older_code_behind_it_is_seen(bouncer: Callable[[str], str], database: Database) -> None:
+    url = bouncer(SERVER_ROLE)
+    with psycopg.connect(url, application_name="todo-api", prepare_threshold=None) as older:
+        older.execute("SELECT 1")
+        with pytest.raises(MigrationFailed, match=r"1 of 0\.2\.0 or older"):
+            finish(database.superuser_url)
