@@ -149,8 +149,9 @@ async def test_a_finished_database_is_sound_and_is_mended_as_such(
     finished_database: Database, capsys: pytest.CaptureFixture[str]
 ) -> None:
     url, server_url = finished_database.superuser_url, finished_database.server_url
+    assert await objections_at(server_url) == []
     mend(url)
-    assert (mend(url).done, await objections_at(server_url)) == ([], [])
+    assert mend(url).done == []
     run(url, "GRANT UPDATE (version) ON tasks TO todo_api; DROP POLICY tasks_owner ON tasks")
     assert len(await objections_at(server_url)) == 3
     assert (len(mend(url).done), mend(url).left) == (2, [])
