@@ -13,10 +13,10 @@ from app.database.listener import (
     keep_listening,
     keep_sweeping,
 )
-from app.database.migration import head
 from app.database.notifications import Notifier
 from app.database.pipelined import PipelinedDatabase
 from app.database.purge import Purged, keep_purging
+from app.database.steps import head
 from app.database.turns import Turns
 from app.database.urls import UNREADABLE, can_be_read
 from app.failure import Failure

@@ -8,8 +8,8 @@ from functools import partial
 from importlib.metadata import version
 
 from app.database.certificate import Certificate
-from app.database.migration import head
 from app.database.pipelined import POOL
+from app.database.steps import head
 from app.failure import Failure
 from app.gathering import Alone, Gathering, Member, no_restarts
 from app.http.readiness import Lack, Readiness

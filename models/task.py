@@ -12,7 +12,6 @@ from sqlalchemy import (
     DateTime,
     ForeignKey,
     ForeignKeyConstraint,
-    Identity,
     Index,
     Integer,
     PrimaryKeyConstraint,
@@ -106,8 +105,8 @@ class Task(SQLModel, table=True):
     id: int | None = Field(
         default=None,
         description="Opaque, and never reused",
-        # The identity is for code from before: a trigger makes the ids.
-        sa_column=Column(BigInteger, Identity()),
+        # A trigger makes the ids.
+        sa_column=Column(BigInteger),
     )
     user_id: str = Field(
         sa_column=Column(Text, ForeignKey("users.id", ondelete="CASCADE"), nullable=False)
@@ -226,8 +225,6 @@ class Task(SQLModel, table=True):
     # A trigger computes them from the columns above. An index of an expression would not be used
     # under row security, since its functions are not leakproof.
     title_order: str = Field(sa_column=Column(Text(collation="C"), nullable=False))
-    # The order of code from before: the release after the next drops it.
-    title_key: str = Field(sa_column=Column(Text, nullable=False))
     words: str = Field(sa_column=Column(TSVECTOR, nullable=False))
 
 
@@ -289,8 +286,8 @@ class TaskCounter(SQLModel, table=True):
     beginning: int = Field(
         sa_column=Column(BigInteger, nullable=False, server_default=text(RANDOM_BEGINNING))
     )
-    # No id of the user's is greater. The default is above every id of the identity, and below every
-    # one that a trigger makes: see 0011_changes.sql.
+    # No id of the user's is greater. The default is above every id of code from before, and below
+    # every one that a trigger makes: see 0011_changes.sql.
     last_id: int = Field(
         default=3308963600793600,
         sa_column=Column(BigInteger, nullable=False, server_default=text("'3308963600793600'")),

@@ -15,7 +15,7 @@ import psycopg
 import pytest
 
 from app.database.embedded import EmbeddedPostgres, embedded_postgres
-from app.database.migration import upgrade
+from app.database.migration import finish, upgrade
 from app.database.urls import SERVER_ROLE
 
 TEMPLATE = "migrated"
@@ -88,6 +88,9 @@ def template(postgres: EmbeddedPostgres) -> str:
     """The name of a migrated database to copy."""
     postgres.create_database(TEMPLATE)
     upgrade(postgres.superuser_url(TEMPLATE))
+    if os.environ.get("FINISHED") == "on":
+        # As it is once no older code works on it, for which the steps that wait are applied.
+        finish(postgres.superuser_url(TEMPLATE))
     return TEMPLATE
 
 
@@ -119,6 +122,13 @@ def database(postgres: EmbeddedPostgres, template: str) -> Database:
 def migrated_database(postgres: EmbeddedPostgres, template: str) -> Database:
     """A migrated database for one test alone."""
     return copy_of(postgres, template)
+
+
+@pytest.fixture
+def finished_database(migrated_database: Database) -> Database:
+    """A migrated database for one test alone, on which no older code works any more."""
+    finish(migrated_database.superuser_url)
+    return migrated_database
 
 
 @pytest.fixture

@@ -28,7 +28,7 @@ def cut_listeners(database: Database) -> int:
         found = connection.execute(
             "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity "
             "WHERE datname = current_database() AND pid <> pg_backend_pid() "
-            "AND application_name = 'todo-api live'"
+            "AND application_name ~ '^todo-api/[0-9.]+ live$'"
         ).fetchone()
     assert found is not None
     return int(found[0])

@@ -11,10 +11,11 @@ from psycopg import AsyncConnection
 from psycopg.conninfo import conninfo_to_dict
 
 from app.database.listener import can_listen
-from app.database.migration import head, objection_to_encoding
+from app.database.migration import objection_to_encoding
 from app.database.pipelined import find_pooler
 from app.database.protection import NOT_MIGRATED, objections
 from app.database.roles import REACHES
+from app.database.steps import head, steps_after, waiting
 from app.database.urls import libpq_url, said_of
 from app.development import development
 from app.secret import is_development_secret
@@ -138,9 +139,7 @@ async def _database_findings(settings: Settings) -> AsyncIterator[Finding]:
             yield Finding(False, NOT_MIGRATED)
             return
         else:
-            current = revision is not None and revision[0] >= head()
-            hint = "" if current else " Run `todo-api migrate`."
-            yield Finding(current, f"Its migrations are {'' if current else 'not '}current.{hint}")
+            yield _migrations(revision[0] if revision else "")
         sentences = await objections(connection, settings.database_role)
         for sentence in sentences:
             yield Finding(False, sentence)
@@ -180,6 +179,13 @@ async def _pooler(settings: Settings) -> Finding:
     if said is not DatabasePooler.AUTO and said is not found:
         return Finding(True, f"DATABASE_POOLER is {said}, though it is {found}.", open=True)
     return Finding(True, f"Before the database is {POOLERS[found]}.")
+
+
+def _migrations(revision: str) -> Finding:
+    if revision < head():
+        return Finding(False, "Its migrations are not current. Run `todo-api migrate`.")
+    left = map(waiting, steps_after(revision, finish=True))
+    return Finding(True, " ".join(["Its migrations are current.", *left]))
 
 
 async def _other_databases(

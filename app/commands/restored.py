@@ -28,5 +28,10 @@ def restored(
         next_id = begin_after_restore(url, margin, ids_from)
     typer.echo(
         "Clients that follow changes will read all their tasks anew. Idempotency keys older than a "
-        f"day are deleted. The next task's id is {next_id} or greater."
+        "day are deleted. "
+        + (
+            "New tasks' ids are greater than all that were given out."
+            if next_id is None
+            else f"The next task's id is {next_id} or greater."
+        )
     )

@@ -3,7 +3,7 @@
 from app.database.urls import SERVER_ROLE
 
 REVISION = "0013"
-"""The migration after which the database is as `EXPECTED` says."""
+"""The migration after which the database is as `EXPECTED` says: the newest that is no last step."""
 
 ROW_SECURITY = "row security"
 
@@ -218,5 +218,31 @@ EXPECTED: dict[Key, str] = {
 A policy's expressions are in PostgreSQL's own words, and a function's text is an MD5 digest. The
 server's role has its usual name here; see `expected_for`.
 """
+
+FINISHED: dict[str, dict[Key, str]] = {
+    "0014": {
+        ("tasks", "right to insert"): (
+            "completed, completed_on, description, due_on, due_time, id, labels, list_id, "
+            "parent_id, position, priority, title, user_id"
+        ),
+        ("tasks", "right to update"): (
+            "completed, completed_on, deleted_at, description, due_on, due_time, has_subtasks, "
+            "labels, list_id, parent_id, position, priority, title"
+        ),
+        ("", "function note_new_task"): "callable b7c776d237de209cfdffe1adab45c8aa",
+        ("", "function note_changed_task"): "callable b0f8b6da171f5ecc8509d9be79d36dc0",
+    },
+}
+"""What is different after each `after` step, in their order."""
+
+NEWEST = max(FINISHED, default=REVISION)
+"""The newest migration that this code knows."""
+
+
+def expected_at(revision: str) -> dict[Key, str]:
+    """Return what there must be where the database is at a migration that this code knows."""
+    made = [changes for step, changes in FINISHED.items() if step <= revision]
+    return {key: state for each in (EXPECTED, *made) for key, state in each.items()}
+
 
 FUNCTIONS = tuple(thing.split()[1] for table, thing in EXPECTED if thing.startswith("function "))

@@ -17,8 +17,11 @@ MARGIN = 1_000_000
 GREATEST_ID = """
 SELECT pg_sequence_last_value(pg_get_serial_sequence('tasks', 'id')::regclass),
        (SELECT max(id) FROM tasks WHERE id < 3308963600793600)
+WHERE pg_get_serial_sequence('tasks', 'id') IS NOT NULL
 """
-"""Where code from before is: new ids come from no sequence, and all are greater than this."""
+"""Where code from before is; no row where no such code works any more. New ids come from no
+sequence, and all are greater than this.
+"""
 MOVE_SEQUENCE = "SELECT setval(pg_get_serial_sequence('tasks', 'id'), %s)"
 TAKE_UNCOUNTED = """
 SELECT user_id FROM task_counters WHERE tasks IS NULL OR bytes IS NULL
@@ -52,6 +55,8 @@ class Sequence:
     """The last id that it gave out; 0 where it gave out none."""
     greatest: int
     """The greatest id that there is; 0 where there is none."""
+    exists: bool = True
+    """There is a sequence, for code from before may still work."""
 
     @property
     def is_behind(self) -> bool:
@@ -103,8 +108,10 @@ def complete_migration(url: str, trash_retention_days: int) -> Sequence:
         ) from error
 
 
-def begin_after_restore(url: str, margin: int = MARGIN, ids_from: int | None = None) -> int:
+def begin_after_restore(url: str, margin: int = MARGIN, ids_from: int | None = None) -> int | None:
     """Have every client read its tasks anew, and give out no id twice; return the next id.
+
+    None where ids come from no sequence: then all that are new are greater than those of before.
 
     `margin`: ids that are left out. `ids_from`: an id that is known to be the greatest given out.
 
@@ -120,9 +127,9 @@ def begin_after_restore(url: str, margin: int = MARGIN, ids_from: int | None = N
             last = max(sequence.last, sequence.greatest) + margin
             if ids_from is not None:
                 last = max(sequence.last, sequence.greatest, ids_from)
-            if last:
+            if sequence.exists and last:
                 connection.execute(MOVE_SEQUENCE, [last])
-            return last + 1
+            return last + 1 if sequence.exists else None
     except psycopg.Error as error:
         raise MigrationFailed(
             f"Nothing was written: {error.diag.message_primary or error}"
@@ -145,5 +152,6 @@ def _count_uncounted(connection: psycopg.Connection[Any]) -> None:
 
 def _sequence(connection: psycopg.Connection[Any]) -> Sequence:
     record = connection.execute(GREATEST_ID).fetchone()
-    assert record is not None
-    return Sequence(record[0] or 0, record[1] or 0)
+    return (
+        Sequence(0, 0, exists=False) if record is None else Sequence(record[0] or 0, record[1] or 0)
+    )

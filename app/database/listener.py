@@ -14,8 +14,8 @@ from psycopg import AsyncConnection
 from pydantic import ValidationError
 
 from app.database.changes import Live
+from app.database.instances import application_name
 from app.database.notifications import CHANNEL, Notification
-from app.database.session import APPLICATION_NAME
 from app.database.urls import libpq_url
 from app.settings import Settings
 from models.user import UserId
@@ -148,7 +148,7 @@ async def connect(settings: Settings) -> AsyncConnection[Any]:
         return await AsyncConnection.connect(
             libpq_url(url),
             autocommit=True,
-            application_name=f"{APPLICATION_NAME} live",
+            application_name=application_name("live"),
             client_encoding="UTF8",
             prepare_threshold=None,
         )

@@ -22,11 +22,8 @@ from app.database.expected import FUNCTIONS, ROW_SECURITY
 from app.database.migration import ADVISORY_LOCK, ATTEMPTS, PAUSE, WAIT_FOR_TABLE, MigrationFailed
 from app.database.protection import (
     OTHER_TABLES,
-    QUERY,
     Difference,
-    compare,
-    expected_for,
-    parameters,
+    differences,
 )
 from app.database.urls import SERVER_ROLE, libpq_url
 from models.metadata import OWNED_TABLES
@@ -62,6 +59,11 @@ SELECT split_part(setting, '=', 1)
 FROM pg_db_role_setting, unnest(setconfig) AS setting
 WHERE setrole = (SELECT oid FROM pg_roles WHERE rolname = %s)
   AND setdatabase IN (0, (SELECT oid FROM pg_database WHERE datname = current_database()))
+"""
+
+_CONNECTS = """
+SELECT FROM pg_roles
+WHERE rolname = %s AND has_database_privilege(oid, current_database(), 'CONNECT')
 """
 
 _POLICY = re.compile(
@@ -135,26 +137,24 @@ def _mend(connection: Connection, role: str, wait_for_table: float) -> Mended:
         "SELECT set_config('statement_timeout', '0', true), set_config('lock_timeout', %s, true)",
         [f"{round(wait_for_table * 1000)}ms"],
     )
-    if not (_differences(connection, role) or _timeouts_to_set(connection, role)):
+    may_connect = connection.execute(_CONNECTS, [role]).rowcount > 0
+    if may_connect and not (differences(connection, role) or _timeouts_to_set(connection, role)):
         return Mended([], [])
     connection.execute("SELECT pg_advisory_xact_lock(%s)", [ADVISORY_LOCK])
     done = _make_role(connection, role)
     # Somebody else may have mended it meanwhile.
-    differences = _differences(connection, role)
+    found = differences(connection, role)
     former = connection.execute(_FORMER_ROLES, [role]).fetchall()
     places = _places(connection, role)
-    refusals = _mend_each(connection, places, differences) if places else []
-    left = _differences(connection, role)
+    refusals = _mend_each(connection, places, found) if places else []
+    left = differences(connection, role)
     names = {difference.name for difference in left}
-    done += [_sentence(each) for each in differences if each.name not in names]
+    done += [_sentence(each) for each in found if each.name not in names]
     if places is not None:
         done += [_dismiss(connection, name, places) for (name,) in former]
+    done += _let_connect(connection, role)
     done += _set_timeouts(connection, role)
     return Mended(done, [*map(str, left), *refusals, HOW_TO_END] if left else [])
-
-
-def _differences(connection: Connection, role: str) -> list[Difference]:
-    return compare(connection.execute(QUERY, parameters(role)).fetchall(), expected_for(role))
 
 
 def _sentence(mended: Difference) -> str:
@@ -195,10 +195,10 @@ def _dismiss(connection: Connection, name: str, places: _Places) -> str:
     return f"Mended: the rights of {name}, which was the server's role here before."
 
 
-def _mend_each(connection: Connection, places: _Places, differences: list[Difference]) -> list[str]:
+def _mend_each(connection: Connection, places: _Places, found: list[Difference]) -> list[str]:
     """Mend what can be mended; return what PostgreSQL said where it refused."""
     refusals = []
-    for difference in differences:
+    for difference in found:
         try:
             with connection.transaction():
                 for statement in _statements(difference, places):
@@ -271,6 +271,24 @@ def _function(name: str, state: str, wanted: str, places: _Places) -> list[str]:
             if each
         ),
     ]
+
+
+def _let_connect(connection: Connection, role: str) -> list[str]:
+    """Let the role connect where PUBLIC may not: a role that is made anew has lost the right."""
+    if connection.execute(_CONNECTS, [role]).rowcount:
+        return []
+    try:
+        with connection.transaction():
+            connection.execute(
+                "DO $$ BEGIN EXECUTE format('GRANT CONNECT ON DATABASE %I TO "
+                f"{role}', current_database()); END $$"
+            )
+    except InsufficientPrivilege:
+        pass
+    # Of a role that may not, PostgreSQL may take no grant and only warn.
+    if not connection.execute(_CONNECTS, [role]).rowcount:
+        return [f"Have its owner run: GRANT CONNECT ON DATABASE ... TO {role}."]
+    return [f"Mended: the right of {role} to connect to this database, which was missing."]
 
 
 def _timeouts_to_set(connection: Connection, role: str) -> dict[str, str]:

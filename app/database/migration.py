@@ -2,17 +2,13 @@
 
 import io
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from functools import cache
-from pathlib import Path
 from typing import Any
 
 import psycopg
 from alembic import command
-from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from alembic.script.revision import RevisionError
 from alembic.util import CommandError
 from psycopg import ConnectionInfo
@@ -21,6 +17,8 @@ from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
+from app.database.instances import older_than
+from app.database.steps import Kind, Step, config, head, steps, steps_after, version_of
 from app.database.urls import SERVER_ROLE, for_role, libpq_url, said_of
 from app.failure import Failure
 
@@ -48,23 +46,15 @@ class MigrationFailed(Failure):
     """A migration did not come to its end; says why, and whether anything was changed."""
 
 
-@cache
-def head() -> str:
-    """Return the newest revision that the code knows; revisions are ordered as texts."""
-    revision = ScriptDirectory.from_config(_config()).get_current_head()
-    assert revision is not None
-    return revision
-
-
 def upgrade(
     url: str,
     *,
-    revision: str = "head",
+    revision: str | None = None,
     role: str = SERVER_ROLE,
     wait_for_table: float = WAIT_FOR_TABLE,
     attempts: int = ATTEMPTS,
 ) -> None:
-    """Bring the database to the revision; safe when many do so at once.
+    """Bring the database to the revision, or to `head`; safe when many do so at once.
 
     It is one transaction, but for migrations that fill rows in batches, or make indexes beside
     whoever writes: those commit in parts, and go on where they were interrupted.
@@ -72,10 +62,41 @@ def upgrade(
     `role`: the server's, which gets its rights.
 
     Raises:
-        MigrationFailed: it could not be reached, a table stayed in use, or there is something in
-            it that a migration would lose.
+        MigrationFailed: it could not be reached, a table stayed in use, there is something in it
+            that a migration would lose, or code is connected that would not work afterwards.
     """
+    if revision is None:
+        # An `after` step that others follow is of a release before, and was not finished.
+        _refuse_older_code(url, pending(url), role)
+        revision = head()
     _migrate(url, revision, role, wait_for_table=wait_for_table, attempts=attempts)
+
+
+def finish(url: str, *, role: str = SERVER_ROLE, trust_unknown: bool = False) -> list[Step]:
+    """Apply the `after` steps, which take away what older code alone needs; return them.
+
+    `trust_unknown`: take connections whose version is not told for none of older code.
+
+    Raises:
+        MigrationFailed: older code is connected, `upgrade` has something to do before, or it could
+            not be done.
+    """
+    if pending(url):
+        raise MigrationFailed(
+            "Nothing was changed, for the database is not up to date: run `todo-api migrate`, "
+            "replace the servers, then finish."
+        )
+    unfinished = to_finish(url)
+    if unfinished:
+        _refuse_older_code(url, unfinished, role, trust_unknown=trust_unknown)
+        _migrate(
+            url,
+            unfinished[-1].revision,
+            role,
+            wait_for_table=WAIT_FOR_TABLE,
+            attempts=ATTEMPTS,
+        )
+    return unfinished
 
 
 def downgrade(url: str, revision: str) -> None:
@@ -85,34 +106,63 @@ def downgrade(url: str, revision: str) -> None:
     )
 
 
-def pending(url: str) -> list[str]:
-    """Return the revisions that are still to be applied, oldest first.
+def pending(url: str) -> list[Step]:
+    """Return the steps that `upgrade` has still to apply, oldest first.
 
     Raises:
         MigrationFailed: the database could not be reached, or is newer than the code.
     """
-    script = ScriptDirectory.from_config(_config())
+    return steps_after(_revision_of(url), finish=False)
+
+
+def to_finish(url: str) -> list[Step]:
+    """Return the steps that `finish` has still to apply, oldest first.
+
+    Raises:
+        MigrationFailed: as `pending`.
+    """
+    return steps_after(_revision_of(url), finish=True)
+
+
+def _revision_of(url: str) -> str | None:
     try:
         with _engine(url).connect() as connection:
-            current = MigrationContext.configure(connection).get_current_revision()
-        revisions = [r.revision for r in script.iterate_revisions("head", current)]
+            revision = MigrationContext.configure(connection).get_current_revision()
     except (DBAPIError, CommandError, RevisionError) as error:
         raise MigrationFailed(_sentence(error, url)) from error
-    return revisions[::-1]
+    if revision is not None and revision not in {step.revision for step in steps()}:
+        raise MigrationFailed(_newer(f"Can't locate revision identified by '{revision}'"))
+    return revision
 
 
-def upgrade_sql(role: str = SERVER_ROLE) -> str:
-    """Return the SQL of all migrations, for somebody to read and run."""
-    config = _config()
-    config.output_buffer = io.StringIO()
-    command.upgrade(config, "head", sql=True)
-    return for_role(config.output_buffer.getvalue(), role)
+def _refuse_older_code(
+    url: str, to_apply: Sequence[Step], role: str, *, trust_unknown: bool = False
+) -> None:
+    ends = [step for step in to_apply if step.kind is Kind.AFTER]
+    if not ends:
+        return
+    serves = max((step.serves for step in ends), key=version_of)
+    with psycopg.connect(libpq_url(url)) as connection:
+        older = older_than(connection, serves, role, trust_unknown=trust_unknown)
+    if older:
+        raise MigrationFailed(
+            f"Nothing was changed, for {ends[0].revision} ends what code older than {serves} "
+            f"needs, and such code may be connected: {'; '.join(map(str, older))}. Replace those "
+            "servers first."
+        )
 
 
-def _config() -> Config:
-    config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
-    return config
+def upgrade_sql(role: str = SERVER_ROLE, *, last: bool = False) -> str:
+    """Return the SQL of all migrations, or of the last steps, for somebody to read and run."""
+    return sql_between(head(), "head", role) if last else sql_between("", head(), role)
+
+
+def sql_between(before: str, revision: str, role: str = SERVER_ROLE) -> str:
+    """Return the SQL of the migrations after one revision, up to another."""
+    with_output = config()
+    with_output.output_buffer = io.StringIO()
+    command.upgrade(with_output, f"{before}:{revision}" if before else revision, sql=True)
+    return for_role(with_output.output_buffer.getvalue(), role)
 
 
 def _engine(url: str) -> Engine:
@@ -230,9 +280,9 @@ def _migrate(
         try:
             with connect(url, role, wait_for_table) as connection:
                 event.listen(connection, "commit", note_commit)
-                config = _config()
-                config.attributes["connection"] = connection
-                run(config, revision)
+                prepared = config()
+                prepared.attributes["connection"] = connection
+                run(prepared, revision)
         except CommandError as error:
             raise MigrationFailed(_sentence(error, url)) from error
         except DBAPIError as error:
@@ -247,7 +297,7 @@ def _sentence(
     error: DBAPIError | CommandError | RevisionError, url: str, *, committed: bool = False
 ) -> str:
     if not isinstance(error, DBAPIError):
-        return f"{error}. Has newer code migrated this database?"
+        return _newer(error)
     if isinstance(error.orig, LockNotAvailable):
         changed = KEPT if committed else "nothing was changed"
         return f"A table stayed in use too long, and {changed}: try again later."
@@ -258,3 +308,7 @@ def _sentence(
             return f"The migration failed, and {KEPT}; `todo-api migrate` goes on: {reason}"
         return f"The migration failed, and nothing was changed: {reason}"
     return f"The database cannot be reached: {said_of(error.orig, url)}"
+
+
+def _newer(said: object) -> str:
+    return f"{said}. Has newer code migrated this database?"

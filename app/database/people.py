@@ -15,8 +15,8 @@ import psycopg
 from psycopg import IsolationLevel, sql
 from psycopg.errors import ForeignKeyViolation, InsufficientPrivilege
 
+from app.database.instances import application_name
 from app.database.notifications import CHANNEL, Notification
-from app.database.session import APPLICATION_NAME
 from app.database.urls import libpq_url, said_of
 from app.failure import Failure
 from models.metadata import OWNED_TABLES
@@ -146,7 +146,7 @@ def _delete_tasks(connection: psycopg.Connection[Any], user: str) -> None:
 @contextmanager
 def _as_owner(url: str) -> Iterator[psycopg.Connection[Any]]:
     try:
-        with psycopg.connect(libpq_url(url), application_name=APPLICATION_NAME) as connection:
+        with psycopg.connect(libpq_url(url), application_name=application_name()) as connection:
             yield connection
     except ForeignKeyViolation as error:
         raise Failure(

@@ -11,9 +11,9 @@ import psycopg
 from psycopg import AsyncConnection
 from psycopg.conninfo import conninfo_to_dict
 
+from app.database.instances import application_name
 from app.database.retry import Attempts
 from app.database.session import (
-    APPLICATION_NAME,
     CONNECTION_LIFETIME,
     GRACE,
     SET_LOCALS,
@@ -61,7 +61,7 @@ class PipelinedDatabase:
             libpq_url(url),
             options_of(settings),
             prepare=self._prepare,
-            application_name=APPLICATION_NAME,
+            application_name=application_name(),
             waited=None if metrics is None else partial(metrics.waits.observe, (POOL,)),
         )
 
@@ -192,5 +192,5 @@ async def find_pooler(settings: Settings) -> DatabasePooler | None:
     """Connect, and return what is in between, whatever is said of it; None: it cannot be told."""
     options = replace(options_of(settings), pooler=None, prepared_statements=True)
     url = libpq_url(str(settings.database_url))
-    async with Client(url, options, application_name=APPLICATION_NAME) as client:
+    async with Client(url, options, application_name=application_name()) as client:
         return None if client.pooler is None else DatabasePooler(client.pooler.value)

@@ -14,7 +14,7 @@ from uuid import uuid4
 import psycopg
 from psycopg import AsyncConnection
 
-from app.database.expected import EXPECTED, FUNCTIONS, REVISION, ROW_SECURITY, Key
+from app.database.expected import FUNCTIONS, NEWEST, REVISION, ROW_SECURITY, Key, expected_at
 from app.database.migration import MigrationFailed
 from app.database.roles import inspect_role
 from app.database.urls import SERVER_ROLE, for_role, libpq_url
@@ -100,6 +100,7 @@ FROM functions, role
 """
 """Rows of a table, a thing, its state, and whether one that is not expected is a fault."""
 
+REVISION_OF = "SELECT version_num FROM alembic_version"
 
 NOT_MIGRATED = (
     "The database is not migrated, or the role lacks the right to use the schema: run "
@@ -146,9 +147,9 @@ def parameters(role: str) -> dict[str, object]:
     }
 
 
-def expected_for(role: str) -> dict[Key, str]:
-    """Return what there must be where the server's role has this name."""
-    return {key: for_role(state, role) for key, state in EXPECTED.items()}
+def expected_for(role: str, revision: str = REVISION) -> dict[Key, str]:
+    """Return what there must be where the server's role has this name, at this migration."""
+    return {key: for_role(state, role) for key, state in expected_at(revision).items()}
 
 
 def compare(
@@ -156,19 +157,26 @@ def compare(
 ) -> list[Difference]:
     """Return each difference between what `QUERY` tells and what is expected."""
     found = {(table, thing): (state, matters) for table, thing, state, matters in rows}
-    differences = []
+    not_so = []
     for key, wanted in expected.items():
         state, _ = found.pop(key, (None, False))
         if state != wanted:
-            differences.append(Difference(*key, state, wanted))
+            not_so.append(Difference(*key, state, wanted))
     more = [Difference(*key, state, None) for key, (state, matters) in found.items() if matters]
-    return differences + more
+    return not_so + more
 
 
-def sentences(differences: Iterable[Difference]) -> list[str]:
+def differences(connection: psycopg.Connection[Any], server_role: str) -> list[Difference]:
+    """Return each difference in a database whose migrations are current."""
+    ((revision,),) = connection.execute(REVISION_OF).fetchall()
+    rows = connection.execute(QUERY, parameters(server_role)).fetchall()
+    return compare(rows, expected_for(server_role, revision))
+
+
+def sentences(found: Iterable[Difference]) -> list[str]:
     """Return a sentence for each difference, and at last what to do about them."""
-    found = [str(difference) for difference in differences]
-    return [*found, HOW_TO_MEND] if found else []
+    told = [str(difference) for difference in found]
+    return [*told, HOW_TO_MEND] if told else []
 
 
 def check_protection(url: str, server_role: str = SERVER_ROLE) -> list[str]:
@@ -179,8 +187,7 @@ def check_protection(url: str, server_role: str = SERVER_ROLE) -> list[str]:
     """
     try:
         with psycopg.connect(libpq_url(url)) as connection:
-            rows = connection.execute(QUERY, parameters(server_role)).fetchall()
-            return sentences(compare(rows, expected_for(server_role)))
+            return sentences(differences(connection, server_role))
     except psycopg.Error as error:
         raise MigrationFailed(f"The rights could not be looked at: {error}") from error
 
@@ -202,8 +209,9 @@ async def objections(connection: AsyncConnection[Any], server_role: str = SERVER
     if await _are_distributed(connection):
         return [DISTRIBUTED]
     cursor = await connection.execute(QUERY, parameters(role.name))
-    rows, expected = await cursor.fetchall(), expected_for(server_role)
-    if await _is_newer(connection):
+    rows, revision = await cursor.fetchall(), await _revision(connection)
+    expected = expected_for(server_role, revision)
+    if revision > NEWEST:
         cursor = await connection.execute("SELECT serves FROM installation")
         ((serves,),) = await cursor.fetchall()
         if serves > REVISION:
@@ -227,14 +235,14 @@ async def _are_distributed(connection: AsyncConnection[Any]) -> bool:
     return bool(are_distributed)
 
 
-async def _is_newer(connection: AsyncConnection[Any]) -> bool:
+async def _revision(connection: AsyncConnection[Any]) -> str:
     try:
-        cursor = await connection.execute("SELECT version_num FROM alembic_version")
+        cursor = await connection.execute(REVISION_OF)
         record = await cursor.fetchone()
     except psycopg.errors.InsufficientPrivilege:
         # It is one of the rights that are looked at.
-        return False
-    return record is not None and record[0] > REVISION
+        return REVISION
+    return REVISION if record is None else str(record[0])
 
 
 async def _probe(connection: AsyncConnection[Any]) -> list[str]:

@@ -11,7 +11,7 @@ import psycopg
 from psycopg import AsyncConnection
 
 from app.database.changes import NotifyingDatabase
-from app.database.session import APPLICATION_NAME
+from app.database.instances import application_name
 from app.database.urls import libpq_url
 from app.settings import Settings
 
@@ -51,7 +51,7 @@ async def purge(url: str, settings: Settings, purged: Purged | None = None) -> i
     async with await AsyncConnection.connect(
         libpq_url(url),
         autocommit=True,
-        application_name=APPLICATION_NAME,
+        application_name=application_name(),
         connect_timeout=settings.database_connect_timeout,
         prepare_threshold=None,
     ) as connection:

@@ -7,8 +7,6 @@ from app.database.protection import objections
 from app.settings import Settings
 from pipelined_postgres.client import UnusableConnection
 
-APPLICATION_NAME = "todo-api"
-
 CONNECTION_LIFETIME = 240.0
 """Seconds. Neon suspends a database after 300 idle ones; no connection should outlive that."""
 

@@ -49,7 +49,8 @@ class Victim:
         """Return the process of a connection of the server's."""
         with psycopg.connect(self.url) as connection:
             found = connection.execute(
-                "SELECT pid FROM pg_stat_activity WHERE application_name = 'todo-api' LIMIT 1"
+                "SELECT pid FROM pg_stat_activity "
+                "WHERE application_name ~ '^todo-api/[0-9.]+$' LIMIT 1"
             ).fetchone()
         assert found is not None
         return int(found[0])

@@ -461,7 +461,7 @@ def listening(database: Database) -> int:
     with psycopg.connect(database.superuser_url) as connection:
         found = connection.execute(
             "SELECT count(*) FROM pg_stat_activity "
-            "WHERE datname = current_database() AND application_name = 'todo-api live'"
+            "WHERE datname = current_database() AND application_name ~ '^todo-api/[0-9.]+ live$'"
         ).fetchone()
     assert found is not None
     return int(found[0])

@@ -15,6 +15,7 @@ import pytest
 
 from app.commands.doctor import examine
 from app.database.listener import can_listen
+from app.database.migration import MigrationFailed, finish
 from app.database.pipelined import PipelinedDatabase
 from models.database import DatabaseUnavailable
 from models.statement import Sql, Statement
@@ -269,3 +270,11 @@ async def test_through_a_pooler_nothing_is_heard_and_a_direct_connection_mends_i
     assert not await can_listen(pooled)
     direct = pooled.model_copy(update={"listen_database_url": database.server_url})
     assert await can_listen(direct)
+
+
+def test_older_code_behind_it_is_seen(bouncer: Bouncer, database: Database) -> None:
+    url = bouncer.url()
+    with psycopg.connect(url, application_name="todo-api", prepare_threshold=None) as older:
+        older.execute("SELECT 1")
+        with pytest.raises(MigrationFailed, match=r"1 of 0\.2\.0 or older"):
+            finish(database.superuser_url)

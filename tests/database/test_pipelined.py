@@ -54,7 +54,7 @@ def cut_all(database: Database) -> None:
     with psycopg.connect(database.superuser_url, autocommit=True) as connection:
         cut = connection.execute(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
-            "WHERE application_name = 'todo-api' AND datname = current_database()"
+            "WHERE application_name ~ '^todo-api/[0-9.]+$' AND datname = current_database()"
         ).fetchall()
     assert (True,) in cut
 

@@ -142,7 +142,7 @@ def test_changes_whose_backend_is_ended_before_they_are_made_are_made_once(
 def blocked(connection: psycopg.Connection[tuple[object, ...]]) -> list[object]:
     found = connection.execute(
         "SELECT pid FROM pg_stat_activity "
-        "WHERE application_name = 'todo-api' AND wait_event_type = 'Lock' "
+        "WHERE application_name ~ '^todo-api/[0-9.]+$' AND wait_event_type = 'Lock' "
         "AND datname = current_database()"
     ).fetchall()
     return [pid for (pid,) in found]

@@ -9,7 +9,7 @@ from psycopg import AsyncConnection, sql
 
 from app.commands.migrate import migrate_at
 from app.database.embedded import EmbeddedPostgres
-from app.database.migration import MigrationFailed, upgrade_sql
+from app.database.migration import ADVISORY_LOCK, MigrationFailed, upgrade, upgrade_sql
 from app.database.pipelined import PipelinedDatabase
 from app.database.roles import THOSE_WITH_RIGHTS, RoleFacts, ensure_server_role, inspect_role
 from app.database.session import UnsafeRole
@@ -261,6 +261,15 @@ def test_two_environments_in_one_cluster_know_nothing_of_each_other(
     migrate_at(staging.superuser_url, settings, check=True)
     with pytest.raises(SystemExit):
         migrate_at(staging.superuser_url, settings_for(staging.server_url), check=True)
+
+
+def test_no_environment_waits_for_the_migration_of_another(
+    migrated_database: Database, fresh_database: Database
+) -> None:
+    with psycopg.connect(migrated_database.superuser_url) as another:
+        another.execute("SELECT pg_advisory_xact_lock(%s)", [ADVISORY_LOCK])
+        another.execute("LOCK TABLE tasks, users")
+        upgrade(fresh_database.superuser_url, wait_for_table=0.5, attempts=1)
 
 
 def test_a_role_that_is_another_environments_too_is_refused(

@@ -220,7 +220,8 @@ def test_many_users_on_a_pool_of_two_get_their_own(pool_of_two: Server) -> None:
 def connections(server: Server, name: str) -> list[tuple[str, ...]]:
     with psycopg.connect(str(server.settings.migration_database_url)) as connection:
         return connection.execute(
-            "SELECT state, usename FROM pg_stat_activity WHERE application_name = 'todo-api' "
+            "SELECT state, usename FROM pg_stat_activity "
+            "WHERE application_name ~ '^todo-api/[0-9.]+$' "
             "AND datname = %s",
             [name],
         ).fetchall()
@@ -330,7 +331,7 @@ def test_a_connection_that_was_cut_is_replaced(database: Database, pool_of_two: 
         with psycopg.connect(database.superuser_url, autocommit=True) as connection:
             cut = connection.execute(
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
-                "WHERE application_name = 'todo-api' AND datname = current_database()"
+                "WHERE application_name ~ '^todo-api/[0-9.]+$' AND datname = current_database()"
             ).fetchall()
         assert (True,) in cut
         assert user.get(task["id"]) == task

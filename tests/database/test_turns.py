@@ -120,7 +120,7 @@ class Crowd:
 
     async def open_all_connections(self) -> None:
         owners = [UserId(str(n)) for n in range(16)]
-        while await self._count("application_name = 'todo-api'") < 8:
+        while await self._count("application_name ~ '^todo-api/[0-9.]+$'") < 8:
             await asyncio.gather(*(self._shared.fetch(Statement(SLEEP, o, {})) for o in owners))
 
     async def lock_waiters(self) -> int:

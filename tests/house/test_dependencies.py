@@ -29,6 +29,7 @@ NOT_IMPORTED = {
     "pytest-timeout": "a plugin of pytest",
     "pytest-xdist": "a plugin of pytest",
     "ruff": "a command of .ci/run",
+    "squawk-cli": "a command, run by a test of migrations",
     "schemathesis": "its plugin is switched off by name",
     "types-psutil": "stubs for mypy",
 }

@@ -11,6 +11,11 @@ down_revision = None
 branch_labels = None
 depends_on = None
 
+kind = "before"
+serves = "0.1.0"
+locks = {"users": "ACCESS EXCLUSIVE", "tasks": "ACCESS EXCLUSIVE"}
+rewrites = {"users": "rewritten under its lock", "tasks": "rewritten under its lock"}
+
 REFUSE_WHAT_WOULD_BE_LOST = r"""
 DO $$
 DECLARE

@@ -7,6 +7,15 @@ down_revision = "0001"
 branch_labels = None
 depends_on = None
 
+kind = "before"
+serves = "0.1.0"
+locks = {
+    "users": "ACCESS EXCLUSIVE",
+    "tasks": "ACCESS EXCLUSIVE",
+    "task_counters": "ACCESS EXCLUSIVE",
+}
+rewrites: dict[str, str] = {}
+
 # An unset setting is NULL in a new session, and '' where a transaction has set it before. In a
 # sub-select it is read once for each statement, not once for each row.
 OWNER = "(SELECT nullif(current_setting('app.user_id', true), ''))"

@@ -12,6 +12,11 @@ down_revision = "0002"
 branch_labels = None
 depends_on = None
 
+kind = "before"
+serves = "0.1.0"
+locks = {"tasks": "ACCESS EXCLUSIVE", "task_counters": "ACCESS EXCLUSIVE"}
+rewrites = {"tasks": "rewritten under its lock"}
+
 REFUSE_OTHER_TYPES = """
 DO $$
 DECLARE

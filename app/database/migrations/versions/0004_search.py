@@ -14,6 +14,11 @@ down_revision = "0003"
 branch_labels = None
 depends_on = None
 
+kind = "before"
+serves = "0.1.0"
+locks = {"tasks": "ACCESS EXCLUSIVE"}
+rewrites = {"tasks": "rewritten under its lock"}
+
 REFUSE_WHAT_CANNOT_BE_SEARCHED = """
 DO $$ BEGIN
     IF getdatabaseencoding() <> 'UTF8' THEN

@@ -11,6 +11,11 @@ down_revision = "0004"
 branch_labels = None
 depends_on = None
 
+kind = "before"
+serves = "0.1.0"
+locks = {"users": "SHARE ROW EXCLUSIVE"}
+rewrites: dict[str, str] = {}
+
 OWNER = "(SELECT nullif(current_setting('app.user_id', true), ''))"
 
 TABLE = """

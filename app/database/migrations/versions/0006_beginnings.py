@@ -11,6 +11,11 @@ down_revision = "0005"
 branch_labels = None
 depends_on = None
 
+kind = "before"
+serves = "0.1.0"
+locks = {"task_counters": "ACCESS EXCLUSIVE"}
+rewrites: dict[str, str] = {}
+
 TABLE = """
 CREATE TABLE installation (
     only_row boolean DEFAULT true NOT NULL,

@@ -13,6 +13,11 @@ down_revision = "0006"
 branch_labels = None
 depends_on = None
 
+kind = "before"
+serves = "0.1.0"
+locks = {"tasks": "ACCESS EXCLUSIVE", "task_counters": "ACCESS EXCLUSIVE"}
+rewrites: dict[str, str] = {}
+
 # They act as whoever migrates: the server's role can write neither column.
 FUNCTIONS = """
 DO $do$ BEGIN

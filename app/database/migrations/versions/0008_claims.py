@@ -11,6 +11,11 @@ down_revision = "0007"
 branch_labels = None
 depends_on = None
 
+kind = "before"
+serves = "0.1.0"
+locks = {"users": "ACCESS EXCLUSIVE"}
+rewrites = {"users": "indexed under its lock"}
+
 # It acts as whoever migrates: the server's role may change no row in users, not even its own.
 TAKE_CLAIMS = """
 DO $do$ BEGIN

@@ -16,6 +16,11 @@ down_revision = "0008"
 branch_labels = None
 depends_on = None
 
+kind = "before"
+serves = "0.1.0"
+locks = {"tasks": "ACCESS EXCLUSIVE"}
+rewrites: dict[str, str] = {}
+
 REFUSE_WHAT_IS_NOT_OURS = """
 DO $$ BEGIN
     IF EXISTS (SELECT FROM pg_attribute WHERE attrelid = 'tasks'::regclass AND NOT attisdropped

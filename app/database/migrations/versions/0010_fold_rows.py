@@ -13,6 +13,11 @@ down_revision = "0009"
 branch_labels = None
 depends_on = None
 
+kind = "before"
+serves = "0.1.0"
+locks = {"tasks": "ACCESS EXCLUSIVE"}
+rewrites = {"tasks": "filled in batches"}
+
 FILL = """
 DO $$
 DECLARE

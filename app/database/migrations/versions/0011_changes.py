@@ -19,6 +19,16 @@ down_revision = "0010"
 branch_labels = None
 depends_on = None
 
+kind = "before"
+serves = "0.2.0"
+locks = {
+    "users": "ACCESS EXCLUSIVE",
+    "tasks": "ACCESS EXCLUSIVE",
+    "task_counters": "ACCESS EXCLUSIVE",
+    "idempotency_keys": "ACCESS EXCLUSIVE",
+}
+rewrites: dict[str, str] = {}
+
 OWN = "user_id = current_setting('app.user_id', true)"
 SUB_SELECT = "(SELECT nullif(current_setting('app.user_id', true), ''))"
 

@@ -16,6 +16,16 @@ down_revision = "0011"
 branch_labels = None
 depends_on = None
 
+kind = "before"
+serves = "0.2.0"
+locks = {
+    "tasks": "ACCESS EXCLUSIVE",
+    "task_labels": "ACCESS EXCLUSIVE",
+    "task_lists": "SHARE ROW EXCLUSIVE",
+    "users": "SHARE UPDATE EXCLUSIVE",
+}
+rewrites = {"tasks": "filled in batches"}
+
 FILL = """
 DO $$
 DECLARE

@@ -17,6 +17,13 @@ down_revision = "0012"
 branch_labels = None
 depends_on = None
 
+kind = "before"
+serves = "0.2.0"
+locks = dict.fromkeys(
+    ("users", "tasks", "task_labels", "task_lists", "idempotency_keys"), "ACCESS EXCLUSIVE"
+)
+rewrites: dict[str, str] = {}
+
 TABLE = """
 CREATE TABLE deleted_users (
     id_hash bytea NOT NULL,
