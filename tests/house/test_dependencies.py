@@ -30,6 +30,7 @@ NOT_IMPORTED = {
     "ruff": "a command of .ci/run",
     "schemathesis": "its plugin is switched off by name",
     "types-psutil": "stubs for mypy",
+    "types-pyyaml": "stubs for mypy",
 }
 
 
