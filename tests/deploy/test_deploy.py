@@ -266,13 +266,15 @@ def test_a_server_may_take_the_time_that_it_needs_to_stop() -> None:
 
 
 def test_every_file_that_compose_names_is_there() -> None:
+    services = COMPOSE["services"].values()
     named = {each["file"] for each in COMPOSE["configs"].values() if "file" in each}
-    for service in COMPOSE["services"].values():
-        mounts = [mount.split(":")[0] for mount in service.get("volumes", [])]
-        named |= {mount.removeprefix("./") for mount in mounts if mount.startswith("./")}
-        build = service.get("build", {})
-        if "dockerfile" in build:
-            assert (DEPLOY / build["context"] / build["dockerfile"]).exists()
+    mounts = [mount.split(":")[0] for service in services for mount in service.get("volumes", [])]
+    named |= {mount.removeprefix("./") for mount in mounts if mount.startswith("./")}
+    builds = [service["build"] for service in services if "build" in service]
+    dockerfiles = [build for build in builds if "dockerfile" in build]
+    assert {(DEPLOY / each["context"] / each["dockerfile"]).resolve() for each in dockerfiles} == {
+        DEPLOY / "Dockerfile"
+    }
     missing = {name for name in named if not (DEPLOY / name).exists()}
     assert missing == COMING_FILES
 
