@@ -22,12 +22,6 @@ from tests.repository import ROOT
 
 DEPLOY = ROOT / "deploy"
 
-COMING = {"METRICS", "SHUTDOWN_DRAIN_SECONDS", "SHUTDOWN_GRACE_SECONDS"}
-"""Settings that are decided and not there yet. What has come is taken from here."""
-
-COMING_FILES = {"alerts.yaml", "grafana.json"}
-"""Files that are decided and not there yet. What has come is taken from here."""
-
 OF_UVICORN = {"FORWARDED_ALLOW_IPS"}
 
 OF_OTHERS = {
@@ -105,17 +99,12 @@ def seconds(name: str) -> float:
     return float(field.default) if field else decided[name]
 
 
-def test_what_has_come_is_not_listed_as_coming() -> None:
-    assert {name for name in COMING if name.lower() in Settings.model_fields} == set()
-    assert {name for name in COMING_FILES if (DEPLOY / name).exists()} == set()
-
-
 @pytest.mark.parametrize("file", sorted(p.name for p in DEPLOY.iterdir() if p.name[0] != "."))
 def test_every_name_is_a_setting(file: str) -> None:
     """Whatever is in capitals with an underscore, in comments too."""
     names = set(re.findall(r"\b[A-Z]+(?:_[A-Z]+)+\b", (DEPLOY / file).read_text()))
     settings = {name.upper() for name in Settings.model_fields}
-    assert names - settings - COMING - OF_UVICORN - OF_OTHERS.get(file, set()) == set()
+    assert names - settings - OF_UVICORN - OF_OTHERS.get(file, set()) == set()
 
 
 def test_the_server_can_read_what_it_is_given(
@@ -133,7 +122,7 @@ def test_the_server_can_read_what_it_is_given(
         fly | database,
         {each["key"]: each["value"] for each in render if "value" in each} | database,
     ):
-        assert set(given) <= settings | COMING | OF_UVICORN | {"PORT"}
+        assert set(given) <= settings | OF_UVICORN | {"PORT"}
         assert all(isinstance(value, str) for value in given.values()), given
         with monkeypatch.context() as patch:
             for name in settings:
@@ -276,7 +265,7 @@ def test_every_file_that_compose_names_is_there() -> None:
         DEPLOY / "Dockerfile"
     }
     missing = {name for name in named if not (DEPLOY / name).exists()}
-    assert missing == COMING_FILES
+    assert missing == set()
 
 
 def test_every_file_is_on_the_page_about_running() -> None:
