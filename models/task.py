@@ -1,7 +1,7 @@
 """The tasks table, and the counter that numbers each user's changes."""
 
 from datetime import date, datetime, time
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from sqlalchemy import (
     ARRAY,
@@ -23,7 +23,7 @@ from sqlalchemy import (
     func,
     text,
 )
-from sqlalchemy.dialects.postgresql import TSVECTOR
+from sqlalchemy.dialects.postgresql import JSONB, TSVECTOR
 from sqlmodel import Field, SQLModel
 
 from models.day import Day, TimeOfDay
@@ -221,6 +221,19 @@ class Task(SQLModel, table=True):
         description="The day on which it was completed, as the client said; null where it did not, "
         "or while it is not completed",
         sa_column=Column(Date),
+    )
+    # The rule as JSON, as models/recurrence.py reads it: a trigger adds the day on which it begins.
+    repeats: dict[str, Any] | None = Field(
+        default=None,
+        description="How it comes again once it is completed; null where it does not. The new task "
+        "has the next day",
+        sa_column=Column(JSONB(none_as_null=True)),
+    )
+    successor_id: int | None = Field(
+        default=None,
+        description="The task that was made when this one was completed; null while there is none, "
+        "or while that is in the trash",
+        sa_column=Column(BigInteger),
     )
     # A trigger computes them from the columns above. An index of an expression would not be used
     # under row security, since its functions are not leakproof.

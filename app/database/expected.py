@@ -2,7 +2,7 @@
 
 from app.database.urls import SERVER_ROLE
 
-REVISION = "0013"
+REVISION = "0015"
 """The migration after which the database is as `EXPECTED` says: the newest that is no last step."""
 
 ROW_SECURITY = "row security"
@@ -62,11 +62,11 @@ EXPECTED: dict[Key, str] = {
     ("tasks", "right to select"): "every column",
     ("tasks", "right to insert"): (
         "completed, completed_on, description, due_on, due_time, id, labels, list_id, parent_id, "
-        "position, priority, title, user_id, version"
+        "position, priority, repeats, title, user_id"
     ),
     ("tasks", "right to update"): (
         "completed, completed_on, deleted_at, description, due_on, due_time, has_subtasks, labels, "
-        "list_id, parent_id, position, priority, title, updated_at, version"
+        "list_id, parent_id, position, priority, repeats, title"
     ),
     ("tasks", "right to delete"): "rows",
     ("tasks", "trigger a_lock_owner"): (
@@ -158,9 +158,17 @@ EXPECTED: dict[Key, str] = {
     ("", "function length_of"): "callable 03dd5e7a33b369f091b3a098a31cd354",
     ("", "function label_key"): "callable 089f7c34b6ab91119998e4b1d2f8bae3",
     ("", "function spelled"): "callable 4a3c9bd858575b106a88bc34ec3af56b",
-    ("", "function note_new_task"): "callable 9211e3499ba52c466216306769c1a7c2",
+    ("", "function note_new_task"): "callable e3990614042d64d3b68a2c54bd203a85",
+    ("", "function day_in_month"): "callable cf7a77ae567c0cabacc6d1adca5b2c88",
+    ("", "function next_in_series"): "callable 7ba69ad6fadd68b901f5fa5c271ff6d4",
+    ("", "function next_due"): "callable 11f77d67bff53febee9323d9ac4e5344",
+    ("", "function next_rule"): "callable 5a941a0ff320922e5bceca3ed242f71b",
+    ("", "function next_days"): "callable 0b9870219ea8361e3107ba502a149914",
+    ("", "function checked_rule"): "callable aba10d39ccd13e6e6ed602546144120f",
+    ("", "function make_successor"): "callable 4e42a9e36950738d43353d46ff543243",
+    ("", "function kept_successor"): "callable 47c09e8fff007743e4e96cae64e895a5",
     ("", "function changes_too"): "callable 463664026a18b60dfa80aae69b0ea99a",
-    ("", "function note_changed_task"): "callable 41bfe4b4c89e9948ab314823592634c3",
+    ("", "function note_changed_task"): "callable 53ffcd754441d02020e9abb4529fe5ca",
     ("", "function stored_by"): "callable d298e61bbe0f53fda778afb8a7a6df83",
     ("", "function take_next_number"): "callable 30a9baaddae0e5f903f6a9b6201e9aae",
     ("", "function check_id"): "callable 26defe3a89d4f1e982ccc1c1bef1e5c1",
@@ -219,20 +227,7 @@ A policy's expressions are in PostgreSQL's own words, and a function's text is a
 server's role has its usual name here; see `expected_for`.
 """
 
-FINISHED: dict[str, dict[Key, str]] = {
-    "0014": {
-        ("tasks", "right to insert"): (
-            "completed, completed_on, description, due_on, due_time, id, labels, list_id, "
-            "parent_id, position, priority, title, user_id"
-        ),
-        ("tasks", "right to update"): (
-            "completed, completed_on, deleted_at, description, due_on, due_time, has_subtasks, "
-            "labels, list_id, parent_id, position, priority, title"
-        ),
-        ("", "function note_new_task"): "callable b7c776d237de209cfdffe1adab45c8aa",
-        ("", "function note_changed_task"): "callable b0f8b6da171f5ecc8509d9be79d36dc0",
-    },
-}
+FINISHED: dict[str, dict[Key, str]] = {}
 """What is different after each `after` step, in their order."""
 
 NEWEST = max(FINISHED, default=REVISION)

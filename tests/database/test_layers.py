@@ -89,8 +89,8 @@ def of_two(postgres: EmbeddedPostgres, template: str) -> Database:
                 "INSERT INTO task_counters (user_id, version) VALUES (%s, 1)", [user]
             )
             connection.execute(
-                "INSERT INTO tasks (user_id, id, title, version, position, title_key, title_order, "
-                "words) VALUES (%s, %s, 'x', 1, 'V', 'x', 'x', '')",
+                "INSERT INTO tasks (user_id, id, title, version, position, title_order, "
+                "words) VALUES (%s, %s, 'x', 1, 'V', 'x', '')",
                 [user, id],
             )
         connection.execute(

@@ -22,14 +22,13 @@ SEEN = {
     "list_id": "5",
     "parent_id": "7",
     "position": "'W'",
+    "repeats": """'{"every": 1, "unit": "DAY", "from": "DUE"}'""",
 }
 """The columns that clients see and the server's role may write, and another value of each."""
 
 NOT_SEEN = {
     "has_subtasks": ("true", "for triggers alone"),
     "completed_on": ("'2026-12-24'", "only what is being completed has a day"),
-    "updated_at": ("now()", "code from before writes it with the number"),
-    "version": ("version", "is the number"),
 }
 """Those that take none by themselves, and why."""
 

@@ -4,7 +4,7 @@ import json
 
 import psycopg
 
-from app.database.migration import finish, upgrade
+from app.database.migration import upgrade
 from app.database.planning import plan_for
 from app.database.steps import steps
 from tests.commands.test_cli import Run, run
@@ -49,7 +49,7 @@ def test_a_step_that_keeps_writes_waiting_is_told_beforehand(fresh_database: Dat
 def test_what_is_filled_in_batches_blocks_nobody(fresh_database: Database) -> None:
     url = with_rows(fresh_database, 6000, "0011")
     plan = plan_for(url, "todo_staging")
-    fill, _, last = plan.steps
+    fill, _, last, _ = plan.steps
     assert (fill.seconds, fill.blocks, plan.blocks) == (1.5, 0, False)
     assert "before the servers are replaced, by `todo-api migrate`; code of 0.2.0" in str(fill)
     assert "after the servers are replaced, by `todo-api migrate --finish`; code of 0.3.0" in str(
@@ -57,8 +57,6 @@ def test_what_is_filled_in_batches_blocks_nobody(fresh_database: Database) -> No
     )
     assert "FROM todo_staging" in last.sql
     upgrade(url)
-    assert plan_for(url).steps != []
-    finish(url)
     assert str(plan_for(url)) == "Nothing is to be applied."
 
 
@@ -80,7 +78,7 @@ def test_the_command_prints_it_for_people_and_programs(run: Run, fresh_database:
     assert (step["revision"], step["kind"], step["serves"]) == ("0004", "before", "0.1.0")
     assert step["tables"][0]["rows"] == 3000
     assert "CREATE INDEX tasks_by_words" in step["sql"]
-    upgrade(url)
+    upgrade(url, revision="0014")
     done = run("todo-api", "migrate", "--plan", MIGRATION_DATABASE_URL=url)
     assert (done.returncode, done.stdout.splitlines()[-1]) == (
         0,
@@ -91,6 +89,3 @@ def test_the_command_prints_it_for_people_and_programs(run: Run, fresh_database:
         1,
         "todo-api: Give one of --check, --plan and --finish.\n",
     )
-    done = run("todo-api", "migrate", "--finish", "--sql")
-    assert "DROP COLUMN title_key" in done.stdout
-    assert "CREATE TABLE" not in done.stdout

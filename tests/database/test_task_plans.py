@@ -30,10 +30,10 @@ BIG = UserId("big")
 
 # Row by row in the order of time, as tasks come; what they have lies anywhere among them.
 TASKS = """
-INSERT INTO tasks (user_id, id, title, title_key, title_order, words, version, position,
+INSERT INTO tasks (user_id, id, title, title_order, words, version, position,
                    created_at, updated_at, completed, completed_at, due_on, due_at, priority,
                    labels, list_id, parent_id)
-SELECT %(user)s, n, 'x', 'x', 'x', '', n, lpad(to_hex(n), 14, '0') || 'V',
+SELECT %(user)s, n, 'x', 'x', '', n, lpad(to_hex(n), 14, '0') || 'V',
        time, time, done, CASE WHEN done THEN time + interval '1 hour' END,
        day, coalesce(day + time '23:59:59.999999', 'infinity'),
        CASE WHEN third %% 36 = 1 THEN 4 WHEN third %% 6 = 1 THEN 1 + third %% 36 / 12 ELSE 0 END,
