@@ -28,6 +28,12 @@ from graphql_schema.issues import (
     size_issues,
 )
 from graphql_schema.places import moved, place_issues, placed
+from graphql_schema.recurrence_inputs import (
+    RecurrenceInput,
+    created_recurrence,
+    new_recurrence_issues,
+    recurring,
+)
 from graphql_schema.types import TaskPriority
 from graphql_schema.values import changed_values, completion, given, new_key, new_values
 from models.database import Rule
@@ -55,11 +61,13 @@ class NewTask:
     labels: list[str] = created(TASK_FACTS["labels"])
     list_id: strawberry.ID | None = created_in_list()
     parent_id: strawberry.ID | None = created_below()
+    recurrence: RecurrenceInput | None = created_recurrence()
     id: strawberry.ID | None = created_id()
 
     def issues(self) -> Iterator[InputIssue]:
         """Yield everything that is wrong with the values."""
         yield from new_task_issues(self)
+        yield from new_recurrence_issues(self, self.parent_id)
         yield from place_issues(self.parent_id, None)
 
     def values(self) -> Mapping[str, object]:
@@ -68,6 +76,8 @@ class NewTask:
             **new_values(self, self.id),
             **completion(self.completed, self.today),
             **placed(self),
+            "repeats": None,
+            **recurring(self),
         }
 
 

@@ -78,7 +78,7 @@ def today() -> Any:  # noqa: ANN401 -- as strawberry.field
     return strawberry.field(
         default=UNSET,
         description="The day it is where the caller is. It becomes `completedOn` where the task is "
-        "completed by this; else it has no effect.",
+        "completed by this, and a task that recurs is due again after it; else it has no effect.",
     )
 
 

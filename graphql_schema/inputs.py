@@ -19,6 +19,14 @@ from graphql_schema.fields import (
 )
 from graphql_schema.issues import InputIssue, change_issues, label_issues, new_task_issues
 from graphql_schema.places import TaskPlace, moved, place_issues, placed
+from graphql_schema.recurrence_inputs import (
+    RecurrenceInput,
+    changed_recurrence_issues,
+    created_recurrence,
+    new_recurrence_issues,
+    recurring,
+    updated_recurrence,
+)
 from graphql_schema.types import TaskPriority
 from graphql_schema.values import changed_values, new_values
 from models.label import one_label
@@ -39,16 +47,21 @@ class CreateTaskInput:
         default=UNSET,
         description="Its place among its siblings. Null or left out: at the bottom.",
     )
+    recurrence: RecurrenceInput | None = created_recurrence()
     id: strawberry.ID | None = created_id()
     idempotency_key: str | None = idempotency_key()
 
     def issues(self) -> list[InputIssue]:
         """Return everything that is wrong with the values; empty when nothing is."""
-        return [*new_task_issues(self), *place_issues(self.parent_id, self.place)]
+        return [
+            *new_task_issues(self),
+            *new_recurrence_issues(self, self.parent_id),
+            *place_issues(self.parent_id, self.place),
+        ]
 
     def values(self) -> Mapping[str, object]:
         """Return what is stored in every column that may be given: the default where none is."""
-        return {**new_values(self, self.id), **placed(self)}
+        return {**new_values(self, self.id), **placed(self), "repeats": None, **recurring(self)}
 
 
 @strawberry.input(description="What to change in a task. A field that is left out stays as it is.")
@@ -63,16 +76,17 @@ class UpdateTaskInput:
     priority: TaskPriority | None = updated(TASK_FACTS["priority"])
     labels: list[str] | None = updated(TASK_FACTS["labels"])
     list_id: strawberry.ID | None = updated_list()
+    recurrence: RecurrenceInput | None = updated_recurrence()
     expected_version: int | None = expected_version()
     idempotency_key: str | None = idempotency_key()
 
     def issues(self) -> list[InputIssue]:
         """Return everything that is wrong with the values; empty when nothing is."""
-        return list(change_issues(self))
+        return [*change_issues(self), *changed_recurrence_issues(self)]
 
     def values(self) -> Mapping[str, object]:
         """Return the columns that were given, with what is stored in them."""
-        return {**changed_values(self), **moved(self)}
+        return {**changed_values(self), **moved(self), **recurring(self)}
 
 
 @strawberry.input(description="The task to mark as completed or as not completed.")

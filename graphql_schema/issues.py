@@ -74,13 +74,29 @@ _BROKEN = {
         "parentId",
         InputIssueCode.INVALID,
         "None of your tasks with this id can have it as a subtask: that takes one that is no "
-        "subtask itself and not in the trash, and what becomes a subtask must have none.",
+        "subtask itself and not in the trash, and what becomes a subtask must have none and not "
+        "recur.",
     ),
     Rule.ID_IS_FREE: ("id", InputIssueCode.TAKEN, "You have something with this id already."),
     Rule.TIME_HAS_DAY: (
         "dueOn",
         InputIssueCode.REQUIRED,
         "A task that is due at a time must be due on a day, too.",
+    ),
+    Rule.RECURRENCE_HAS_DAY: (
+        "dueOn",
+        InputIssueCode.REQUIRED,
+        "A task that recurs must be due on a day.",
+    ),
+    Rule.SUBTASKS_DO_NOT_RECUR: (
+        "recurrence",
+        InputIssueCode.INVALID,
+        "A subtask does not recur: it comes again with its parent.",
+    ),
+    Rule.RECURRENCE_ENDS_LATER: (
+        "recurrence",
+        InputIssueCode.INVALID,
+        "A rule must not end before the day on which its task is due.",
     ),
     Rule.LABELS_ARE_FEW: (
         "addLabels",

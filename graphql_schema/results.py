@@ -177,7 +177,7 @@ MoveTaskResult = Annotated[
     strawberry.union("MoveTaskResult", description="The moved task, or why nothing changed."),
 ]
 ToggleTaskResult = Annotated[
-    Task | TaskNotFound | VersionConflict,
+    Task | TaskNotFound | VersionConflict | QuotaExceeded,
     strawberry.union("ToggleTaskResult", description="The changed task, or why nothing changed."),
 ]
 RestoreTaskResult = Annotated[

@@ -10,6 +10,7 @@ from strawberry.types.base import StrawberryOptional
 from strawberry.types.lazy_type import LazyType
 
 from graphql_schema.fields import read
+from graphql_schema.recurrences import RecurrenceType, RelatedDays, recurrence_of
 from models.instant import Instant
 from models.quota import Quota, Stored
 from models.task import SUBTASKS_MAX, TASK_FACTS, TaskRow
@@ -20,7 +21,7 @@ _INT_MAX = 2**31 - 1
 """The greatest value of GraphQL's Int."""
 
 
-class Related(Protocol):
+class Related(RelatedDays, Protocol):
     """Reads what tasks refer to, and what refers to them: of all that are asked for at once."""
 
     def task_list(self, key: int) -> Awaitable[TaskListRow | None]:
@@ -29,6 +30,10 @@ class Related(Protocol):
 
     def task(self, key: int) -> Awaitable[TaskRow | None]:
         """Return a task, in the trash or not."""
+        ...
+
+    def task_outside_trash(self, key: int) -> Awaitable[TaskRow | None]:
+        """Return a task that is not in the trash."""
         ...
 
     def subtasks(self, parent: int, status: "TaskStatus") -> Awaitable[Sequence[TaskRow]]:
@@ -103,6 +108,12 @@ def _parent(row: strawberry.Parent[TaskRow], info: _Info) -> Awaitable[TaskRow |
     return None if row.parent_id is None else info.context.related.task(row.parent_id)
 
 
+def _successor(row: strawberry.Parent[TaskRow], info: _Info) -> Awaitable[TaskRow | None] | None:
+    if row.successor_id is None:
+        return None
+    return info.context.related.task_outside_trash(row.successor_id)
+
+
 def _subtasks(
     row: strawberry.Parent[TaskRow], info: _Info, status: _Status = TaskStatus.ALL
 ) -> Awaitable[Sequence[TaskRow]] | Sequence[TaskRow]:
@@ -157,6 +168,16 @@ class Task(Node):
         resolver=_parent,
         graphql_type="Task | None",
         description=f"{TASK_FACTS['parent_id'].says}.",
+    )
+    recurrence = strawberry.field(
+        resolver=recurrence_of,
+        graphql_type=RecurrenceType | None,
+        description=f"{TASK_FACTS['repeats'].says}.",
+    )
+    successor = strawberry.field(
+        resolver=_successor,
+        graphql_type="Task | None",
+        description=f"{TASK_FACTS['successor_id'].says}.",
     )
     subtasks = strawberry.field(
         resolver=_subtasks,

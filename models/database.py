@@ -87,6 +87,12 @@ class Rule(Enum):
     """A user has at most 1,000 lists outside the trash."""
     PLACE = "TD011"
     """What `app.place` names stands in the same list, or below the same parent."""
+    RECURRENCE_HAS_DAY = "TD013"
+    """What comes again is due on a day."""
+    SUBTASKS_DO_NOT_RECUR = "TD014"
+    """A subtask has no rule of its own."""
+    RECURRENCE_ENDS_LATER = "TD015"
+    """A rule does not end before the day on which its task is due."""
     USER_IS_DELETED = "TD012"
     """A token that was issued before its user was deleted adds no row of theirs."""
 

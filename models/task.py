@@ -1,5 +1,6 @@
 """The tasks table, and the counter that numbers each user's changes."""
 
+from collections.abc import Mapping
 from datetime import date, datetime, time
 from typing import Any, NamedTuple
 
@@ -355,3 +356,5 @@ class TaskRow(NamedTuple):
     priority: int
     labels: list[str]
     completed_on: Day | None
+    repeats: Mapping[str, Any] | None
+    successor_id: int | None

@@ -17,6 +17,7 @@ from graphql_schema.inputs import CreateTaskInput
 from graphql_schema.list_inputs import ListPlace
 from graphql_schema.mutation_input import MutationInput, idempotency_key
 from graphql_schema.places import TaskPlace
+from graphql_schema.recurrence_inputs import RecurrenceInput, RecurrenceRule
 from models.database import AlreadyThere, DatabaseTooSlow, Refused
 from models.statement import Statement
 from models.task import TaskRow
@@ -167,7 +168,9 @@ def _digest(input: MutationInput) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _values(input: MutationInput | NewTask | TaskPlace | ListPlace) -> dict[str, Any]:
+def _values(
+    input: MutationInput | NewTask | TaskPlace | ListPlace | RecurrenceInput | RecurrenceRule,
+) -> dict[str, Any]:
     """Return the values of an input that differ from their defaults."""
     return {
         field.name: value
@@ -190,7 +193,8 @@ def _in_json(value: object) -> object:
     """Return a value that JSON does not have as one that it has.
 
     Raises:
-        TypeError: it is neither a day, a time, a value of an enum, a new task, nor a place.
+        TypeError: it is neither a day, a time, a value of an enum, a new task, a place,
+            nor a rule.
     """
     match value:
         case date() | time():
@@ -199,6 +203,6 @@ def _in_json(value: object) -> object:
             return value.name
         case NewTask():
             return _values(_without_nulls(value))
-        case TaskPlace() | ListPlace():
+        case TaskPlace() | ListPlace() | RecurrenceInput() | RecurrenceRule():
             return _values(value)
     raise TypeError(value)

@@ -29,7 +29,7 @@ from graphql_schema.results import (
 )
 from graphql_schema.types import Label
 from graphql_schema.values import given, task_key
-from models.database import Refused
+from models.database import Refused, Rule
 from models.statement import Statement
 from models.task import TaskRow
 from models.user import UserId
@@ -37,6 +37,7 @@ from resolvers.idempotency import changes, renamings
 from resolvers.refusals import at_another_version, misfit, refusal
 from resolvers.statements import tasks as statements
 from resolvers.statements.labels import RENAMED_MAX
+from resolvers.storage import read_storage
 
 _Input = strawberry.argument(description="The task, and what to do with it.")
 
@@ -83,19 +84,25 @@ async def update_task(
     try:
         updated = await changes(context, input, statement)
     except Refused as refused:
+        if refused.rule is Rule.RECURRENCE_ENDS_LATER and input.recurrence:
+            return InvalidInput(issues=[input.recurrence.ends_too_early()])
         return await refusal(context, refused)
     return updated[0].row if updated else await why_not(context, key, expected)
 
 
 async def toggle_task(
     info: Info, input: Annotated[ToggleTaskInput, _Input]
-) -> TaskRow | TaskNotFound | VersionConflict:
+) -> TaskRow | TaskNotFound | VersionConflict | QuotaExceeded:
     key = task_key(input.id)
     if key is None:
         return TaskNotFound()
-    context, expected = info.context, given(input.expected_version)
-    statement = statements.toggle_task(context.user_id, key, expected, given(input.today))
-    toggled = await changes(context, input, statement)
+    context, expected, today = info.context, given(input.expected_version), given(input.today)
+    statement = statements.toggle_task(context.user_id, key, expected, today, context.quota)
+    try:
+        toggled = await changes(context, input, statement)
+    except Refused:
+        # By the task that would follow it: nothing else that it changes can break a rule.
+        return QuotaExceeded(storage=await read_storage(context))
     return toggled[0].row if toggled else await why_not(context, key, expected)
 
 

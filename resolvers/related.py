@@ -3,6 +3,7 @@
 import asyncio
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
+from datetime import date
 from functools import partial
 from typing import Any, Generic, TypeVar
 
@@ -10,6 +11,7 @@ from auth.context import Context
 from graphql_schema.connections import TaskConnection
 from graphql_schema.page_arguments import AskedTasks
 from graphql_schema.types import TaskStatus
+from models.day import Day
 from models.task import TaskRow
 from models.task_list import TaskListRow
 from resolvers.statements import related as statements
@@ -73,6 +75,8 @@ class RelatedTasks:
         self._lists = Loader[TaskListRow | None](self._read_lists, None)
         self._pending = Loader(self._read_pending, 0)
         self._tasks = Loader[TaskRow | None](self._read_tasks, None)
+        self._live = Loader[TaskRow | None](self._read_live, None)
+        self._days = dict[tuple[date | None, int], Loader[Sequence[Day]]]()
         self._subtasks = {
             status: Loader[Sequence[TaskRow]](partial(self._read_subtasks, status), [])
             for status in TaskStatus
@@ -93,6 +97,15 @@ class RelatedTasks:
     def task(self, key: int) -> Awaitable[TaskRow | None]:
         return self._tasks.load(key)
 
+    def task_outside_trash(self, key: int) -> Awaitable[TaskRow | None]:
+        return self._live.load(key)
+
+    def next_days(self, key: int, after: date | None, count: int) -> Awaitable[Sequence[Day]]:
+        asked = (after, count)
+        if asked not in self._days:
+            self._days[asked] = Loader(partial(self._read_days, after, count), [])
+        return self._days[asked].load(key)
+
     def subtasks(self, parent: int, status: TaskStatus) -> Awaitable[Sequence[TaskRow]]:
         return self._subtasks[status].load(parent)
 
@@ -110,6 +123,19 @@ class RelatedTasks:
     async def _read_tasks(self, keys: Sequence[int]) -> Mapping[int, TaskRow]:
         statement = statements.tasks_with_keys(self._context.user_id, keys)
         return {row.id: row for row in await self._context.database.fetch(statement)}
+
+    async def _read_live(self, keys: Sequence[int]) -> Mapping[int, TaskRow]:
+        tasks = await self._read_tasks(keys)
+        return {key: row for key, row in tasks.items() if row.deleted_at is None}
+
+    async def _read_days(
+        self, after: date | None, count: int, keys: Sequence[int]
+    ) -> Mapping[int, Sequence[Day]]:
+        statement = statements.next_days(self._context.user_id, keys, after, count)
+        found = defaultdict[int, list[Day]](list)
+        for key, day in await self._context.database.fetch(statement):
+            found[key].append(day)
+        return found
 
     async def _read_subtasks(
         self, status: TaskStatus, parents: Sequence[int]

@@ -39,7 +39,9 @@ NO_CERTIFICATES = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 SECRET = "a-secret-for-tests-of-thirty-two-bytes-or-more"
 
 TASK = " ".join(
-    to_camel_case(name) for name in TaskRow._fields if name not in ("list_id", "parent_id")
+    to_camel_case(name)
+    for name in TaskRow._fields
+    if name not in ("list_id", "parent_id", "repeats", "successor_id")
 )
 """The fields of a task that are columns."""
 

@@ -49,7 +49,8 @@ REMOVED_A_POINT = 100
 """Tasks that a point pays for where they are removed all at once: it is taken afterwards."""
 
 RELATED_POINTS = {
-    **dict.fromkeys(("list", "parent", "subtaskCount", "pendingCount"), 1),
+    **dict.fromkeys(("list", "parent", "subtaskCount", "pendingCount", "successor"), 1),
+    "next": 2,
     "subtasks": SUBTASKS_USUAL,
 }
 """Points for what a task or a list refers to, and for what refers to it, all of a page at once.

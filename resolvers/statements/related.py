@@ -1,11 +1,13 @@
 """The statements of what tasks refer to, and what refers to them: one for many tasks."""
 
 from collections.abc import Sequence
+from datetime import date
 from functools import cache
 
-from sqlalchemy import ARRAY, BigInteger, any_, bindparam, func, not_, select
+from sqlalchemy import ARRAY, BigInteger, Date, Integer, any_, bindparam, func, not_, select, true
 
 from graphql_schema.types import TaskStatus
+from models.day import Day
 from models.statement import Sql, Statement
 from models.task import TaskRow
 from models.task_list import TaskListRow
@@ -41,6 +43,16 @@ def count_subtasks(
     return Statement(_count_subtasks(status), owner, {"keys": keys})
 
 
+def next_days(
+    owner: UserId, keys: Sequence[int], after_day: date | None, count: int
+) -> Statement[tuple[int, Day]]:
+    """Return the next days on which those tasks are due again, each task's in their order.
+
+    `after_day`: the day that they come after; None: that of each task. `count`: how many at most.
+    """
+    return Statement(_next_days(), owner, {"keys": keys, "after_day": after_day, "count": count})
+
+
 # What follows is the SQL: one function a statement, run once for each shape.
 
 
@@ -69,6 +81,25 @@ def _count_subtasks(status: TaskStatus) -> Sql[tuple[int, int]]:
         select(_COLUMNS.parent_id, func.count())
         .where(*_are_subtasks(status))
         .group_by(_COLUMNS.parent_id)
+    )
+    return compiled(statement, tuple, writes=False)
+
+
+@cache
+@named
+def _next_days() -> Sql[tuple[int, Day]]:
+    after = func.coalesce(bindparam("after_day", type_=Date), _COLUMNS.due_on)
+    days = (
+        func.next_days(_COLUMNS.repeats, after, bindparam("count", type_=Integer))
+        .table_valued("day", with_ordinality="place")
+        .render_derived(name="days")
+    )
+    statement = (
+        select(_COLUMNS.id, days.c.day)
+        .select_from(TASK.table)
+        .join(days, true())
+        .where(TASK.is_owned, _COLUMNS.id == _KEYS)
+        .order_by(_COLUMNS.id, days.c.place)
     )
     return compiled(statement, tuple, writes=False)
 

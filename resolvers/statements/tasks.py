@@ -112,11 +112,14 @@ def move_task(
 
 
 def toggle_task(
-    owner: UserId, key: int, expected_version: int | None, today: date | None
+    owner: UserId, key: int, expected_version: int | None, today: date | None, quota: Quota
 ) -> Statement[TaskRow]:
-    """Complete the task, on the day that is given, or undo that."""
+    """Complete the task, on the day that is given, or undo that.
+
+    `quota`: what a task that recurs may not go beyond by the one that follows it.
+    """
     values = {"key": key, "completed_on": today, "expected_version": expected_version}
-    return Statement(_toggle_task(), owner, values)
+    return Statement(_toggle_task(), owner, values, within(quota))
 
 
 def delete_task(owner: UserId, key: int, expected_version: int | None) -> Statement[TaskRow]:
@@ -231,6 +234,7 @@ _CREATED = (
     "completed_on",
     "list_id",
     "parent_id",
+    "repeats",
 )
 """The columns that are given to new tasks. An id that is null is made by a trigger."""
 

@@ -122,7 +122,7 @@ class Crowd:
             return chance.sample(ids, 12)
 
         yield tasks.create_tasks(owner, [CreateTaskInput(title=title["title"]).values()], ROOM)
-        yield tasks.toggle_task(owner, key, None, None)
+        yield tasks.toggle_task(owner, key, None, None, ROOM)
         yield tasks.update_task(owner, key, title, None, ROOM)
         yield Statement(LABELS, owner, {"key": key, "expected_version": None, "labels": [label]})
         yield tasks.delete_task(owner, key, None)

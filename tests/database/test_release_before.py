@@ -152,7 +152,7 @@ def test_changes_of_the_release_before_take_one_number_each(beside: Beside, made
     ):
         (row,) = beside.changed(name, key=first.id, **values)
         versions.append(row.version)
-        (toggled,) = beside.new(tasks.toggle_task(beside.owner, second.id, None, None))
+        (toggled,) = beside.new(tasks.toggle_task(beside.owner, second.id, None, None, ROOM))
         versions.append(toggled.version)
     assert versions == list(range(3, 15))
     both = beside.changed("update_many", keys=[first.id, second.id], completed=True)
@@ -193,7 +193,7 @@ def test_a_key_of_the_release_before_is_answered_now_and_the_other_way_round(
     assert toggled[3] is replay.outcome.row.completed is True
     with pytest.raises(psycopg.errors.UniqueViolation):
         beside.old("toggle_once", key=made.id, idempotency_key="old", request="a request")
-    now = tasks.toggle_task(beside.owner, made.id, None, None)
+    now = tasks.toggle_task(beside.owner, made.id, None, None, ROOM)
     (toggled_now,) = beside.new(idempotency_keys.once(beside.owner, now, "now", "a request"))
     (replay_then,) = beside.old("replay", idempotency_key="now")
     assert replay_then[0] == "a request"

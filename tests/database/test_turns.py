@@ -116,7 +116,7 @@ class Crowd:
         return record[0]
 
     async def toggle(self, owner: UserId, key: int) -> list[TaskRow]:
-        return await self.database.fetch(tasks.toggle_task(owner, key, None, None))
+        return await self.database.fetch(tasks.toggle_task(owner, key, None, None, ROOM))
 
     async def open_all_connections(self) -> None:
         owners = [UserId(str(n)) for n in range(16)]

@@ -53,8 +53,10 @@ SCALARS: dict[type, str] = {
 }
 
 BESIDES = {
-    "CreateTaskInput": {"id", "listId", "parentId", "place", "idempotencyKey"},
-    "UpdateTaskInput": {"id", "listId", "today", "expectedVersion", "idempotencyKey"},
+    "CreateTaskInput": {"id", "listId", "parentId", "place", "recurrence", "idempotencyKey"},
+    "UpdateTaskInput": {
+        *("id", "listId", "today", "recurrence", "expectedVersion", "idempotencyKey"),
+    },
     "TaskFilter": {
         *("status", "trash", "ids", "search", "dueOn", "hasDueDate", "overdue", "priorities"),
         *("labels", "listId", "inbox", "parentId", "level"),
@@ -66,11 +68,15 @@ WITH: dict[str, dict[str, Any]] = {"due_time": {"dueOn": "2026-01-31"}}
 """What else must be given with a field."""
 
 WRITTEN_BY_THE_SERVER = {
-    "insert": {"user_id", "id", "completed", "completed_on", "list_id", "parent_id", "position"},
-    "update": {"deleted_at", "completed_on", "list_id", "parent_id", "position", "has_subtasks"},
+    "insert": {
+        *("user_id", "id", "completed", "completed_on", "list_id", "parent_id", "position"),
+        "repeats",
+    },
+    "update": {
+        *("deleted_at", "completed_on", "list_id", "parent_id", "position", "has_subtasks"),
+        "repeats",
+    },
 }
-NO_LONGER_WRITTEN = {"insert": {"version"}, "update": {"version", "updated_at"}}
-"""Columns that older code wrote. During an upgrade it runs beside this code."""
 
 WRITTEN = [fact for fact in TASK_FACTS.values() if fact.may & (May.CREATE | May.UPDATE)]
 TEXTS = [fact for fact in WRITTEN if fact.is_text]
@@ -143,8 +149,9 @@ def test_every_description_begins_with_what_the_model_says(
         assert (fact.says != "") is (fact.name in row._fields)
         for place in nonempty(places):
             fields = fields_of(place) if place == type_ else inputs_of(place)
-            # A key is shown as what it refers to.
+            # A key is shown as what it refers to, and JSON as what it stands for.
             name = to_camel_case(fact.name.removesuffix("_id"))
+            name = "recurrence" if name == "repeats" and place == type_ else name
             if name in fields:
                 description = fields[name].description
                 assert description is not None
@@ -158,8 +165,7 @@ def test_every_description_begins_with_what_the_model_says(
 def test_the_role_may_write_what_clients_may(right: str, may: May) -> None:
     granted = EXPECTED["tasks", f"right to {right}"].split(", ")
     by_clients = {fact.name for fact in facts_with(may)}
-    by_others = WRITTEN_BY_THE_SERVER[right] | NO_LONGER_WRITTEN[right]
-    expected = by_clients | by_others
+    expected = by_clients | WRITTEN_BY_THE_SERVER[right]
     assert set(granted) == expected, "a migration must grant it, and EXPECTED must say so"
 
 

@@ -24,6 +24,8 @@ from graphql_schema.inputs import (
 from graphql_schema.list_inputs import CreateListInput, ListPlace, MoveListInput
 from graphql_schema.mutation_input import MutationInput
 from graphql_schema.places import MoveTaskInput, TaskPlace
+from graphql_schema.recurrence_inputs import RecurrenceInput, RecurrenceRule
+from graphql_schema.recurrences import RecurrenceUnit, Weekday
 from graphql_schema.types import TaskPriority
 from resolvers.idempotency import _digest, _digests
 
@@ -93,6 +95,23 @@ DAY_OLD: list[tuple[MutationInput, str]] = [
     (
         MoveListInput(id=ID("L7"), place=ListPlace(after=ID("L8"))),
         "783cf7afe441da35ec3dcc01f2c528b8425c88c070e94f058577fbb824253401",
+    ),
+    (
+        CreateTaskInput(title="Milk", recurrence=None),
+        "2a465c930aaea1c398a51703cc8574307d59e42a97142b26180dd5867abdffc0",
+    ),
+    (
+        UpdateTaskInput(id=ID("7"), recurrence=RecurrenceInput(rrule="FREQ=DAILY")),
+        "79e6d8d6edfed9d0427ab8fa61f5939c691c3c13f74a59d54080f9215085ee4b",
+    ),
+    (
+        UpdateTaskInput(
+            id=ID("7"),
+            recurrence=RecurrenceInput(
+                rule=RecurrenceRule(unit=RecurrenceUnit.WEEK, weekdays=[Weekday.MONDAY])
+            ),
+        ),
+        "14c9c1a722e032ac8eac0ee2e8ff80a22d6baf68d6eadcd61fe44fbed1d6766e",
     ),
     (
         MoveTaskInput(id=ID("7")),

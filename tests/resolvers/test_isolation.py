@@ -124,6 +124,14 @@ ATTACKS = [
         for value in (sent_values_of(fact)[0], *([None] if May.CLEAR in fact.may else []))
     ),
     _input("Mutation.updateTask", UPDATE, completed=True, title="x", description="y"),
+    _input("Mutation.updateTask", UPDATE, recurrence=None),
+    _input("Mutation.updateTask", UPDATE, recurrence={"rrule": "FREQ=DAILY"}),
+    _input(
+        "Mutation.updateTask",
+        UPDATE,
+        dueOn="2028-01-31",
+        recurrence={"rule": {"unit": "DAY", "until": "2028-02-01"}},
+    ),
     _input("Mutation.updateTask", UPDATE),
     _input("Mutation.updateTask", UPDATE, expectedVersion=1),
     _input("Mutation.updateTask", UPDATE, title="stolen", expectedVersion=1),

@@ -127,6 +127,12 @@ def places(database: Database) -> Places:
             "parent_id = CASE WHEN version IN (4, 9, 25, 28) THEN %s END WHERE user_id = %s",
             [rows[4][0], rows[0][0], VICTIM],
         )
+        # One that is in the trash recurs, since what does not keep its day could not be changed.
+        connection.execute(
+            """UPDATE tasks SET repeats = '{"every": 1, "unit": "DAY", "from": "DUE", """
+            """"start": "2026-01-01"}' WHERE user_id = %s AND version = 3""",
+            [VICTIM],
+        )
         # A list for each task, with its id.
         connection.execute(
             "INSERT INTO task_lists (user_id, id, name, position, deleted_at, updated_at, "
@@ -226,7 +232,7 @@ def shapes_of(name: str, owner: UserId, places: Places) -> Iterator[Statement[An
         ],
         "statement": [
             tasks.create_tasks(owner, [NEW], ROOM),
-            tasks.toggle_task(owner, places.key, None, None),
+            tasks.toggle_task(owner, places.key, None, None, ROOM),
             tasks.update_task(owner, places.key, {}, None, ROOM),
             tasks.restore_task(owner, places.key_in_trash, None),
             tasks.purge_tasks(owner, places.keys),
@@ -279,6 +285,8 @@ def shapes_of(name: str, owner: UserId, places: Places) -> Iterator[Statement[An
         "limit": [100_000],
         "after_version": [0, 5],
         "after": [None, "a"],
+        "after_day": [None, date(2026, 1, 31)],
+        "count": [3],
         "label": ["victims"],
         "asked": [["VICTIMS"]],
         "rarest": [False, True],

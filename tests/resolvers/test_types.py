@@ -54,7 +54,12 @@ STEPS = {
             "subtasks": "tasks that have it as their parent",
             "subtaskCount": "how many these are",
         },
-        refers={"list_id": ("list", "TaskList"), "parent_id": ("parent", "Task")},
+        refers={
+            "list_id": ("list", "TaskList"),
+            "parent_id": ("parent", "Task"),
+            "repeats": ("recurrence", "Recurrence"),
+            "successor_id": ("successor", "Task"),
+        },
     ),
     "task_lists": Step(
         type="TaskList",
