@@ -292,6 +292,37 @@ mutation PlanWeek($input: CreateTasksInput!) {
         }
     },
 )
+RECUR = Example(
+    """\
+# Completed, it is due again: then a new task
+# is made. As text: rrule: "FREQ=WEEKLY".
+mutation Recur($input: CreateTaskInput!) {
+  createTask(input: $input) {
+    ... on Task {
+      id
+      title
+      dueOn
+      recurrence {
+        rrule
+        next(first: 3)
+      }
+    }
+    ... on InvalidInput {
+      issues {
+        path
+        message
+      }
+    }
+  }
+}""",
+    {
+        "input": {
+            "title": "Water the plants",
+            "dueOn": ANY_DAY,
+            "recurrence": {"rule": {"unit": "WEEK", "every": 2}},
+        }
+    },
+)
 BY_LABEL = Example(
     """\
 # By labels; upper and lower case are alike.
@@ -342,5 +373,5 @@ mutation ChangeSeveral($input: UpdateTasksInput!) {
 
 EXAMPLES = (
     *(LIST, CREATE, UPDATE, CONFLICT, BADGE, SEARCH, LISTS, TODAY, LIVE),
-    *(SUBTASKS, MOVE, PLAN, BY_LABEL, CHANGE_SEVERAL),
+    *(SUBTASKS, MOVE, PLAN, RECUR, BY_LABEL, CHANGE_SEVERAL),
 )

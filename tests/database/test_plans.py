@@ -36,9 +36,9 @@ KEYS = {
 """What each order's index is called by."""
 
 TASKS = """
-INSERT INTO tasks (user_id, title, title_order, words, position, version, completed,
+INSERT INTO tasks (user_id, id, title, title_order, words, position, version, completed,
                    created_at, updated_at, deleted_at)
-SELECT %(user)s, title, order_of(title), array_to_tsvector(words_of(%(user)s, title)),
+SELECT %(user)s, n, title, order_of(title), array_to_tsvector(words_of(%(user)s, title)),
        lpad(to_hex(n), 14, '0') || 'V', n, n %% 6000 <> 7, now() - n * interval '1 min',
        now() - n * interval '1 min', CASE WHEN n > %(alive)s THEN now() END
 FROM (SELECT n, 'Common ' || n || CASE WHEN n %% 1000 = 0 THEN ' rare' ELSE '' END AS title

@@ -254,6 +254,7 @@ def test_every_example_does_what_it_says(server: Server) -> None:
         3,
         "Task",
         "CreateTasksSuccess",
+        "Task",
         1,
         "UpdateTasksSuccess",
     ]

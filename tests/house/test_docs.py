@@ -165,7 +165,7 @@ def test_the_queries_do_what_they_say(server: Server) -> None:
     user = server.user()
     queries = blocks("graphql", API)
     page, late, add, rename, plan, _, _, tick_and_delete, add_many, *rest = queries
-    lists, new_list, add_once, changes, _ = rest
+    recur, lists, new_list, add_once, changes, _ = rest
     one = user.data(add, title="Milk")["createTask"]
     two = user.data(add, title="Bread")["createTask"]
     assert [e["node"]["title"] for e in user.data(page)["tasks"]["edges"]] == ["Bread", "Milk"]
@@ -193,6 +193,11 @@ def test_the_queries_do_what_they_say(server: Server) -> None:
     assert user.data(plan, title="Cake")["createTask"]["labels"] == ["shopping"]
     made = user.data(add_many, tasks=[{"title": "Salt"}, {"title": "Rice"}])["createTasks"]
     assert [task["title"] for task in made["tasks"]] == ["Salt", "Rice"]
+    series = user.data(recur, today="2026-12-03")
+    fortnightly, monthly = series["every"]["recurrence"], series["last"]["recurrence"]
+    assert fortnightly["rrule"] == "FREQ=WEEKLY;INTERVAL=2;BYDAY=MO,TH"
+    assert fortnightly["next"] == ["2026-12-14", "2026-12-17", "2026-12-28"]
+    assert (monthly["monthDay"], monthly["next"]) == (31, ["2026-12-31"])
 
 
 def test_the_queries_of_lists_and_subtasks_do_what_they_say(server: Server) -> None:
