@@ -18,11 +18,10 @@ SELECT 'user-' || lpad(u::text, 5, '0'), 'User ' || u FROM generate_series(0, %(
 # What the triggers would make, row by row in many times the time.
 INSERT = """
 INSERT INTO tasks (id, user_id, title, description, completed, completed_at, created_at, updated_at,
-                   version, position, title_key, title_order, words)
-OVERRIDING SYSTEM VALUE
+                   version, position, title_order, words)
 SELECT id, owner, 'Task ' || n || ' ' || repeat('x', 30), repeat('y', 120), n %% 3 = 0,
        CASE WHEN n %% 3 = 0 THEN now() END, created_at, now(), version,
-       lpad(to_hex(id), 14, '0') || 'V', 'task ' || n || ' ' || repeat('x', 30),
+       lpad(to_hex(id), 14, '0') || 'V',
        'task ' || lpad(length(n::text)::text, 3, '0') || n || ' ' || repeat('x', 30),
        array_to_tsvector(ARRAY[hash || 'task', hash || n, hash || repeat('x', 30),
                                hash || repeat('y', 120)])
@@ -40,7 +39,7 @@ SELECT 'list-' || size, 'Has ' || size FROM unnest(%(lists)s::integer[]) size"""
 # As people add them: in time, each a while after the owner's last one, with others' in between.
 LISTS = INSERT.format(
     rows="""
-    SELECT nextval(pg_get_serial_sequence('tasks', 'id')), n, 'list-' || size,
+    SELECT n, n, 'list-' || size,
            now() - interval '1 year' * (size - n) / size, n
     FROM unnest(%(lists)s::integer[]) size, generate_series(1, size) n ORDER BY n::float / size"""
 )
@@ -49,7 +48,6 @@ COUNTERS = "INSERT INTO task_counters SELECT user_id, max(version) FROM tasks GR
 INDEXES = """
 SELECT indexname, indexdef FROM pg_indexes
 WHERE tablename = 'tasks' AND indexname NOT IN (SELECT conname FROM pg_constraint)"""
-SEQUENCE = "SELECT setval(pg_get_serial_sequence('tasks', 'id'), %(users)s::bigint * %(each)s)"
 
 
 def list_owner(size: int) -> str:
@@ -98,7 +96,7 @@ def _fill(postgres: EmbeddedPostgres, name: str, users: int, lists: Sequence[int
             indexes = filling.execute(INDEXES).fetchall()
             for name_of_index, _ in indexes:
                 filling.execute(f'DROP INDEX "{name_of_index}"')
-            for statement in (USERS, TASKS, SEQUENCE, OWNERS_OF_LISTS, LISTS, COUNTERS):
+            for statement in (USERS, TASKS, OWNERS_OF_LISTS, LISTS, COUNTERS):
                 filling.execute(statement, sizes)
             for _, definition in indexes:
                 filling.execute(definition)

@@ -32,6 +32,7 @@ NOT_IMPORTED = {
     "squawk-cli": "a command, run by a test of migrations",
     "schemathesis": "its plugin is switched off by name",
     "types-psutil": "stubs for mypy",
+    "types-python-dateutil": "stubs for mypy",
     "types-pyyaml": "stubs for mypy",
 }
 

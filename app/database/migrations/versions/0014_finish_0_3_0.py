@@ -31,7 +31,7 @@ def upgrade() -> None:
         pass
     for statement in [
         locked("tasks"),
-        *(_trigger_function(name) for name in ("note_new_task", "note_changed_task")),
+        *(trigger_function(name) for name in ("note_new_task", "note_changed_task")),
         "ALTER TABLE tasks DROP COLUMN title_key, ALTER COLUMN id DROP IDENTITY",
         "REVOKE INSERT (version), UPDATE (version, updated_at) ON tasks FROM todo_api",
         # The first migration that code of 0.3.0 knows and code of 0.2.0 does not.
@@ -50,7 +50,7 @@ def downgrade() -> None:
         "SELECT setval(pg_get_serial_sequence('tasks', 'id'), max(id)) FROM tasks "
         "WHERE id < 3308963600793600 HAVING max(id) > 0",
         *(
-            _trigger_function(name, former_order=True)
+            trigger_function(name, former_order=True)
             for name in ("note_new_task", "note_changed_task")
         ),
         "GRANT INSERT (version), UPDATE (version, updated_at) ON tasks TO todo_api",
@@ -59,7 +59,7 @@ def downgrade() -> None:
         op.execute(statement)
 
 
-def _trigger_function(name: str, *, former_order: bool = False) -> str:
+def trigger_function(name: str, *, former_order: bool = False) -> str:
     """Return the statement that replaces a function of 0011, with the former order or without."""
     text = Path(__file__).with_name("0011_changes.sql").read_text(encoding="utf-8")
     (made,) = re.findall(rf"^CREATE (FUNCTION {name}\(\).*?^END \$\$);", text, re.DOTALL | re.M)

@@ -56,10 +56,7 @@ def downgrade() -> None:
     before = import_module("app.database.migrations.versions.0014_finish_0_3_0")
     for statement in [
         locked("tasks"),
-        *(
-            before._trigger_function(name)  # noqa: SLF001 -- a step that is released stays as it is
-            for name in ("note_new_task", "note_changed_task")
-        ),
+        *(before.trigger_function(name) for name in ("note_new_task", "note_changed_task")),
         f"DROP FUNCTION {', '.join(FUNCTIONS)}",
         "ALTER TABLE tasks DROP COLUMN successor_id, DROP COLUMN repeats",
     ]:
