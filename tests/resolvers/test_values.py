@@ -36,6 +36,7 @@ FINE = {
     "TimeOfDay": "09:00",
     "NewTask": {"title": "text"},
     "TaskPriority": "LOW",
+    "Weekday": "MONDAY",
 }
 """A value of each scalar, and of what inputs have lists of, that is no trouble."""
 
@@ -91,6 +92,7 @@ BAD: dict[str, list[Any]] = {
         *({"title": "x", "labels": [value]} for value in [*STRINGS, *OTHERS]),
     ],
     "TaskPriority": [*OTHERS, "NO_SUCH_VALUE", "\0"],
+    "Weekday": [*OTHERS, "NO_SUCH_VALUE", "\0"],
     "DateTime": [
         *(*STRINGS, *OTHERS, 0, 1e300),
         *("2026-01-31", "2026-01-31T12:00:00", "2026-02-30T12:00:00Z", "2026-01-31T25:00:00Z"),
