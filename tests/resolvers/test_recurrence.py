@@ -1,5 +1,6 @@
 """Rules of recurrence: what is taken and what is refused, and how they are shown."""
 
+import random
 from datetime import date, datetime, time
 from typing import Any
 
@@ -8,6 +9,7 @@ from dateutil.rrule import rrulestr
 
 from models.rrule import RuleRefused, read, written
 from tests.api import Caller, Server, issues
+from tests.database.test_next_due import random_case, series
 
 RECURRENCE = (
     "recurrence { every unit weekdays ordinal monthDay month from start until remaining rrule } "
@@ -193,6 +195,33 @@ def test_a_text_comes_out_as_it_went_in_and_means_the_same_elsewhere(
         assert theirs.pop(0) == DAY
     later = [day for day in theirs if day > DAY][:50]
     assert days(user, task["id"], first=50) == later
+
+
+def test_any_rule_comes_out_as_a_text_that_means_it(long: bool) -> None:
+    chance = random.Random(None if long else 16)
+    tried = 0
+    for _ in range(20_000 if long else 1_000):
+        rule, _, _ = random_case(chance)
+        text = written(rule)
+        if text is None:
+            assert rule["from"] == "COMPLETION" or {"until", "remaining"} <= rule.keys()
+            continue
+        start = date.fromisoformat(rule["start"])
+        # What the rule leaves to its first day is told in the text.
+        told = dict(rule)
+        del told["start"]
+        if rule["unit"] == "WEEK":
+            told.setdefault("weekdays", [start.isoweekday()])
+        if rule["unit"] in ("MONTH", "YEAR") and "ordinal" not in rule:
+            told.setdefault("monthDay", start.day)
+        if rule["unit"] == "YEAR":
+            told.setdefault("month", start.month)
+        assert read(text) == told, text
+        endless = text.partition(";COUNT")[0].partition(";UNTIL")[0]
+        theirs: Any = rrulestr(endless, dtstart=datetime.combine(start, time()))
+        assert theirs[:5] == series(rule)[:5], text
+        tried += 1
+    assert tried > 100
 
 
 @pytest.mark.parametrize(

@@ -257,6 +257,19 @@ def test_two_clients_at_once_make_one(server: Server, long: bool) -> None:
     assert all_of(user) == 2 * rounds
 
 
+def test_two_clients_who_turn_it_around_at_once_leave_none(server: Server, long: bool) -> None:
+    user = server.user()
+    others = [server.user(user.user_id) for _ in range(2)]
+    rounds = 100 if long else 15
+    id = recurring(user)
+    with ThreadPoolExecutor(2) as pool:
+        for _ in range(rounds):
+            list(pool.map(partial(Caller.toggle, id=id), others))
+            reopened = shown(user, id)
+            assert (reopened["completed"], reopened["successor"]) == (False, None)
+    assert (user.page()["totalCount"], all_of(user)) == (1, 1 + rounds)
+
+
 def test_a_completion_that_is_sent_again_makes_one(server: Server) -> None:
     user, key = server.user(), uuid4().hex
     id = recurring(user)
