@@ -50,13 +50,18 @@ REMOVED_A_POINT = 100
 
 RELATED_POINTS = {
     **dict.fromkeys(("list", "parent", "subtaskCount", "pendingCount", "successor"), 1),
-    "next": 2,
     "subtasks": SUBTASKS_USUAL,
 }
 """Points for what a task or a list refers to, and for what refers to it, all of a page at once.
 
 A few subtasks are usual, and a hundred are possible.
 """
+
+DAYS_TO_COME = "next"
+"""The field of the days on which a task is due again, which PostgreSQL computes one by one."""
+
+DAYS_A_POINT = 12
+"""Such days that a point pays for: the last working day of months takes the longest."""
 
 COUNTED_AT_ONCE = "pendingCount"
 """What is counted by one statement for all lists that are read together.
@@ -205,6 +210,9 @@ class Prices:
                 continue
             if name.startswith("__"):
                 continue
+            if name == DAYS_TO_COME:
+                cost.points += _of_days(fields[0])
+                continue
             each = self._related(below, selections)
             if name in RELATED_POINTS:
                 each.points += selections.weight(below)
@@ -212,6 +220,12 @@ class Prices:
                 each.once += LOOKUP_POINTS
             cost.add(_times(RELATED_POINTS.get(name, 1), each))
         return cost
+
+
+def _of_days(field: FieldNode) -> int:
+    most = page_size_max(DAYS_TO_COME)
+    sizes = (most if isinstance(size, str) else size for size in page_sizes(field))
+    return 1 + max(sizes, default=1) // DAYS_A_POINT
 
 
 def _times(count: int, each: Cost) -> Cost:
