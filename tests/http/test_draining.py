@@ -79,8 +79,8 @@ def test_a_server_that_drains_serves_on_but_ends_each_connection(
     with (
         one_server(database, data_folder, "3") as server,
         following(server) as follower,
+        closing(http.client.HTTPConnection("127.0.0.1", server.port)) as kept,
     ):
-        kept = http.client.HTTPConnection("127.0.0.1", server.port)
         kept.request("GET", "/health")
         before = kept.getresponse()
         before.read()
@@ -93,6 +93,7 @@ def test_a_server_that_drains_serves_on_but_ends_each_connection(
         kept.request("GET", "/health")
         last = kept.getresponse()
         assert (last.status, last.getheader("connection")) == (200, "close")
+        assert last.read()
         # A connection that is new, and sockets that are open, are served as before.
         assert server.ask(token(), "{ tasks { totalCount } }").status_code == 200
         follower.say({"type": "ping"})
