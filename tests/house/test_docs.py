@@ -23,8 +23,9 @@ from tests.containers import Lists
 from tests.repository import ROOT
 
 README = (ROOT / "README.md").read_text()
-API, AUTH, OPERATIONS, SETTINGS = (
-    (ROOT / "docs" / f"{page}.md").read_text() for page in ("api", "auth", "operations", "settings")
+API, AUTH, DEPLOYING, OPERATIONS, SETTINGS = (
+    (ROOT / "docs" / f"{page}.md").read_text()
+    for page in ("api", "auth", "deploying", "operations", "settings")
 )
 SCHEMA = build_schema((ROOT / "schema.graphql").read_text())
 
@@ -123,7 +124,7 @@ DEVELOPMENT = {"mypy", "playwright", "pytest", "ruff"}
     [
         (README, r"`uv run ([^`]*)todo-api`", ALWAYS | EMBEDDED),
         (README, r"`uv run ([^`]*)pytest`", ALWAYS | EMBEDDED | DEVELOPMENT),
-        (OPERATIONS, r"^uv run (.*)todo-api serve ", ALWAYS),
+        (DEPLOYING, r"^uv run (.*)todo-api serve ", ALWAYS),
     ],
     ids=["to try it out", "to test it", "in production"],
 )
