@@ -226,15 +226,21 @@ def test_the_script_hands_on_what_the_readme_says(tmp_path: Path) -> None:
         assert done.stdout == f"{handed_on}\n", done.stderr
 
 
-def test_every_page_that_is_linked_is_there() -> None:
-    pages = [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")]
-    links = [
-        (page.name, link)
-        for page in pages
-        for link in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text())
-        if not (page.parent / link).exists()
-    ]
-    assert links == []
+def anchors(page: Path) -> set[str]:
+    """Return what links to parts of a page may name: GitHub makes it of each heading."""
+    headings = re.findall(r"^#+ (.*)$", page.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def test_every_page_and_part_that_is_linked_is_there() -> None:
+    pages = [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *(ROOT / "deploy").glob("*.md")]
+    missing = []
+    for page in pages:
+        for link, part in re.findall(r"\]\(([^)#:]*)(?:#([^)]*))?\)", page.read_text()):
+            target = (page.parent / link) if link else page
+            if not target.exists() or (part and part not in anchors(target)):
+                missing.append((page.name, link, part))
+    assert missing == []
     assert len(README.splitlines()) <= 150
 
 
