@@ -27,7 +27,8 @@ class Repeated:
         if left_out is None:
             return
         if left_out:
-            sentence = f"{sentence} (and {left_out} times more since the line before)"
+            times = "once" if left_out == 1 else f"{left_out} times"
+            sentence = f"{sentence} (and {times} more since the line before)"
         self._logger.log(level, "%s", sentence)
 
     def left_out(self, name: str) -> int | None:

@@ -7,7 +7,7 @@ import signal
 import socket
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import timedelta
 from pathlib import Path
 
@@ -134,13 +134,14 @@ def test_a_connection_that_is_new_when_the_port_is_closed_is_answered(
     data_folder: Path, database: Database
 ) -> None:
     with one_server(database, data_folder, "0") as server:
-        new = http.client.HTTPConnection("127.0.0.1", server.port)
-        new.connect()
-        server.process.send_signal(signal.SIGTERM)
-        wait_until_refused(server)
-        new.request("GET", "/health")
-        answer = new.getresponse()
-        assert (answer.status, answer.getheader("connection")) == (200, "close")
+        with closing(http.client.HTTPConnection("127.0.0.1", server.port)) as new:
+            new.connect()
+            server.process.send_signal(signal.SIGTERM)
+            wait_until_refused(server)
+            new.request("GET", "/health")
+            answer = new.getresponse()
+            assert (answer.status, answer.getheader("connection")) == (200, "close")
+            assert answer.read()
         assert server.process.wait(60) == 0
 
 

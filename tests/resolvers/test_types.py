@@ -45,7 +45,6 @@ STEPS = {
         left_out={
             "user_id": "nobody sees another's task: `owner` is the caller",
             "title_order": "made of the title, to order by",
-            "title_key": "made of the title, for code from before to order by",
             "words": "made of title, description and labels, to search in",
             "due_at": "made of the day and the time, to order by",
             "has_subtasks": "for triggers",
@@ -81,6 +80,7 @@ INTERNAL = {
     "installation": "what is true of the database as a whole",
     "task_counters": "`version` of a task shows what it counts",
     "task_labels": "`labels` of a task shows them",
+    "deleted_users": "who was deleted has nobody to show it to",
     "idempotency_keys": "whoever sends a key again is shown what came of it",
 }
 
