@@ -15,8 +15,10 @@ from app.database.migration import objection_to_encoding
 from app.database.pipelined import find_pooler
 from app.database.protection import NOT_MIGRATED, objections
 from app.database.roles import REACHES
+from app.database.session import UnsafeRole
+from app.database.standby import Unused, lag_of, said
 from app.database.steps import head, steps_after, waiting
-from app.database.urls import libpq_url, said_of
+from app.database.urls import UNREADABLE, can_be_read, libpq_url, said_of
 from app.development import development
 from app.secret import is_development_secret
 from app.settings import DatabasePooler, Settings, misspelt_settings, settings_or_exit
@@ -55,7 +57,7 @@ def examine(settings: Settings) -> bool:
 
 async def _print_findings(settings: Settings) -> bool:
     all_good = True
-    for examination in (_configuration, _database, _keys):
+    for examination in (_configuration, _database, _replica, _keys):
         async for finding in examination(settings):
             typer.echo(finding)
             all_good = all_good and finding.good
@@ -216,9 +218,26 @@ async def _listening(settings: Settings) -> Finding:
     return Finding(
         True,
         "Changes that other workers make are looked for every few seconds: through a pooler no "
-        "notifications arrive. Set LISTEN_DATABASE_URL to a direct connection.",
+        "notifications arrive. Set LISTEN_DATABASE_URL to a direct connection."
+        + " Without them the replica is not used."
+        * bool(settings.database_read_url),
         open=True,
     )
+
+
+async def _replica(settings: Settings) -> AsyncIterator[Finding]:
+    url = settings.database_read_url
+    if url is None:
+        return
+    if not can_be_read(url):
+        yield Finding(False, f"The replica cannot be reached: {UNREADABLE}")
+        return
+    try:
+        lag = await lag_of(settings)
+    except (psycopg.Error, TimeoutError, Unused, UnsafeRole) as error:
+        yield Finding(False, f"The replica is not used: {said(error)}.")
+    else:
+        yield Finding(True, f"The replica had all that the database has after {lag:.2f} seconds.")
 
 
 async def _keys(settings: Settings) -> AsyncIterator[Finding]:
