@@ -101,8 +101,6 @@ class Notifier:
     async def _announce(self, before: asyncio.Task[None] | None) -> None:
         if before is not None:
             await asyncio.wait([before])
-            # Whoever waited for it was told; nobody may have waited to the end.
-            before.exception()
         self._announcing, self._announcing_next = self._announcing_next, None
         owners, self._writing = list(self._writing), set()
         for _, payload in _payloads(

@@ -99,10 +99,11 @@ class Rehearsal:
         seen.by_standby, seen.again = (new - old for new, old in zip(after, before, strict=True))
         good, bad = seen.answers["good"], {**seen.answers}
         bad.pop("good", None)
+        reads = good - seen.writes
         print(
-            f"{name:26} {good / seconds:5.0f} a second; {seen.writes} writes; {good - seen.writes} "
-            f"reads, of their statements {seen.by_standby} by the standby, {seen.again} asked again; "
-            f"slowest {seen.slowest:.2f} s; bad: {bad or 0}",
+            f"{name:26} {good / seconds:5.0f} a second; {seen.writes} writes, {reads} reads; of "
+            f"their statements {seen.by_standby} by the standby, {seen.again} asked again; slowest "
+            f"{seen.slowest:.2f} s; bad: {bad or 0}",
             flush=True,
         )
         return seen

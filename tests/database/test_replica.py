@@ -31,6 +31,7 @@ from resolvers.statements.tasks import create_tasks, replay, task_changes
 from tests.api import running_server, settings_for
 from tests.clock import Clock
 from tests.databases import Database, folder_for_postgres
+from tests.http.test_metrics import AUTHORIZATION, TOKEN
 from tests.standbys import Standby, primary_and_standby
 
 VERSION: Sql[Any] = Sql(
@@ -296,7 +297,7 @@ async def test_the_feed_and_the_callers_row_are_read_from_the_primary(pair: Pair
 
 
 async def test_the_queries_of_clients_can_be_answered_by_the_replica(pair: Pair) -> None:
-    with running_server(settings_of(pair)) as server:
+    with running_server(settings_of(pair, metrics="path", metrics_token=TOKEN)) as server:
         user = server.user()
         replica = server.running.replica
         assert replica is not None
@@ -309,6 +310,10 @@ async def test_the_queries_of_clients_can_be_answered_by_the_replica(pair: Pair)
         assert user.lists()["nodes"] == []
         assert user.data("{ labels { nodes { name } } storage { tasks } }")["storage"]
         assert replica.reads["asked_again"] == 0
+        told = server.bearer(None).http.get("/metrics", headers=AUTHORIZATION).text
+        assert 'db_client_connection_max{db_client_connection_pool_name="replica"} 8.0' in told
+        assert "todo_api_replica_used 1.0" in told
+        assert 'todo_api_replica_reads_total{result="asked_again"} 0.0' in told
 
 
 def test_the_doctor_says_how_late_the_replica_is(
