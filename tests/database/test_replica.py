@@ -18,7 +18,7 @@ from app.database.installation import begin_after_restore
 from app.database.listener import Receiver
 from app.database.notifications import CHANNEL
 from app.database.recent import RecentWriters
-from app.database.replica import INTERVAL
+from app.database.replica import INTERVAL, Position, Replica
 from app.lifespan import Running, run
 from app.settings import Settings
 from auth.identity import Identity
@@ -356,6 +356,20 @@ async def test_a_worker_that_hears_nothing_reads_from_the_primary(pair: Pair) ->
         await read(worker, new_user())
         assert answered(worker) == before
         await until_used(worker)
+
+
+@pytest.mark.parametrize(("lag_max", "seconds"), [(1.0, 1.0), (10.0, 2.5)])
+def test_what_was_seen_of_the_replica_counts_for_a_time(lag_max: float, seconds: float) -> None:
+    nothing: Any = None
+    clock = Clock()
+    replica = Replica(nothing, nothing, nothing, lag_max, clock)
+    assert not replica.is_used
+    replica._reached = Position(clock.now, lsn=0, beginning=0)
+    replica._looked_at = clock.now
+    clock.now += seconds - 0.1
+    assert replica.is_used
+    clock.now += 0.1
+    assert not replica.is_used
 
 
 def test_writers_are_remembered_for_a_time_and_then_forgotten() -> None:
