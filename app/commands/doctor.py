@@ -9,7 +9,7 @@ from typing import Annotated
 import psycopg
 import typer
 
-from app.database.examination import examine_database
+from app.database.examination import examine_database, examine_replica
 from app.database.findings import Finding
 from app.database.urls import can_be_read, said_of
 from app.development import development
@@ -70,6 +70,7 @@ async def _examinations(
     for about, examination in (
         ("configuration", _configuration(settings)),
         ("database", examine_database(settings, workers)),
+        ("replica", examine_replica(settings)),
         ("keys", _keys(settings)),
     ):
         yield about, await _found(about, examination, str(settings.database_url))

@@ -22,8 +22,10 @@ from app.database.migration import objection_to_encoding
 from app.database.pipelined import find_pooler
 from app.database.protection import NOT_MIGRATED, objections
 from app.database.roles import REACHES
+from app.database.session import UnsafeRole
+from app.database.standby import Unused, lag_of, said
 from app.database.steps import head, steps_after, waiting
-from app.database.urls import libpq_url, said_of
+from app.database.urls import UNREADABLE, can_be_read, libpq_url, said_of
 from app.settings import Settings
 
 
@@ -134,3 +136,19 @@ async def _listening(settings: Settings) -> Finding:
         "notifications arrive. Set LISTEN_DATABASE_URL to a direct connection.",
         open=True,
     )
+
+
+async def examine_replica(settings: Settings) -> AsyncIterator[Finding]:
+    """Yield whether the replica is fit to read from, and how late it is; nothing without one."""
+    url = settings.database_read_url
+    if url is None:
+        return
+    if not can_be_read(url):
+        yield Finding(False, f"The replica cannot be reached: {UNREADABLE}")
+        return
+    try:
+        lag = await lag_of(settings)
+    except (psycopg.Error, TimeoutError, Unused, UnsafeRole) as error:
+        yield Finding(False, f"The replica is not used: {said(error)}.")
+    else:
+        yield Finding(True, f"The replica had all that the database has after {lag:.2f} seconds.")

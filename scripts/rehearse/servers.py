@@ -57,7 +57,7 @@ class Server:
     def __init__(self, url: str, folder: Path, workers: int, settings: Mapping[str, str]) -> None:
         """`url`: the database's."""
         self.port = free_port()
-        self._log = folder / f"server-{self.port}.log"
+        self.log = folder / f"server-{self.port}.log"
         self._workers = workers
         environment = {"DATABASE_URL": url, "BETTER_AUTH_SECRET": SECRET, **settings}
         self._environment = {**os.environ, **environment}
@@ -78,7 +78,7 @@ class Server:
                     await asyncio.sleep(0.1)
         except TimeoutError:
             pass
-        raise NotServing(f"see {self._log}")
+        raise NotServing(f"see {self.log}")
 
     async def restart(self) -> None:
         """Stop the server as systemd or Kubernetes does, and start it anew on its port."""
@@ -96,7 +96,7 @@ class Server:
     def _start(self) -> subprocess.Popen[bytes]:
         command = Path(sys.executable).with_name("todo-api")
         words = ["serve", "--port", str(self.port), "--workers", str(self._workers)]
-        with self._log.open("ab") as log:
+        with self.log.open("ab") as log:
             return subprocess.Popen(
                 [command, *words],
                 env=self._environment,
