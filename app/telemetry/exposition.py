@@ -27,7 +27,12 @@ _BOUNDS = [*map(str, BOUNDS), "+Inf"]
 
 def text_of(figures: Figures, accept: str) -> tuple[str, bytes]:
     """Return a media type and the text: OpenMetrics where the client accepts it."""
-    encode, media_type = _module("exposition").choose_encoder(accept)
+    choose = _module("exposition").choose_encoder
+    try:
+        encode, media_type = choose(accept)
+    except (ValueError, TypeError):
+        # What it accepts has a version that is none.
+        encode, media_type = choose("")
     return media_type, encode(_Collected(figures))
 
 

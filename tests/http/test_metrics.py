@@ -93,6 +93,9 @@ def test_the_text_is_prometheus_or_openmetrics_and_has_every_metric(measured: Se
     http = measured.bearer(None).http
     plain = http.get("/metrics", headers=AUTHORIZATION)
     assert plain.headers["content-type"].startswith("text/plain; version=0.0.4")
+    nonsense = "application/openmetrics-text; version=newest"
+    others = http.get("/metrics", headers={**AUTHORIZATION, "Accept": nonsense})
+    assert others.headers["content-type"] == plain.headers["content-type"]
     open_ = http.get(
         "/metrics",
         headers={**AUTHORIZATION, "Accept": "application/openmetrics-text; version=1.0.0"},
