@@ -185,6 +185,7 @@ def test_what_does_not_end_in_its_grace_is_cut_and_counted(
             assert server.get("/health").status_code == 200
             assert server.stop(signal.SIGTERM) == 0
     assert "Cut when the server stopped: 1 connections, with 1 requests" in server.said
+    assert "Traceback" not in server.said
 
 
 def test_sockets_are_closed_one_after_the_other() -> None:
