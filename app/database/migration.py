@@ -312,7 +312,7 @@ def _sentence(
         detail = error.orig.diag.message_primary if isinstance(error.orig, psycopg.Error) else None
         reason = detail or error.orig
         if committed:
-            return f"The migration failed, and {KEPT}; `todo-api migrate` goes on: {reason}"
+            return f"The migration failed, and {KEPT}; the same command goes on: {reason}"
         return f"The migration failed, and nothing was changed: {reason}"
     return f"The database cannot be reached: {said_of(error.orig, url)}"
 
