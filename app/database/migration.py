@@ -142,8 +142,15 @@ def _refuse_older_code(
     if not ends:
         return
     serves = max((step.serves for step in ends), key=version_of)
-    with psycopg.connect(libpq_url(url)) as connection:
-        older = older_than(connection, serves, role, trust_unknown=trust_unknown)
+    try:
+        with psycopg.connect(libpq_url(url)) as connection:
+            older = older_than(connection, serves, role, trust_unknown=trust_unknown)
+    except psycopg.Error as error:
+        # As where there is no such role.
+        raise MigrationFailed(
+            f"Nothing was changed, for it cannot be told which code is connected: "
+            f"{error.diag.message_primary or said_of(error, url)}"
+        ) from error
     if older:
         raise MigrationFailed(
             f"Nothing was changed, for {ends[0].revision} ends what code older than {serves} "
@@ -305,7 +312,7 @@ def _sentence(
         detail = error.orig.diag.message_primary if isinstance(error.orig, psycopg.Error) else None
         reason = detail or error.orig
         if committed:
-            return f"The migration failed, and {KEPT}; `todo-api migrate` goes on: {reason}"
+            return f"The migration failed, and {KEPT}; the same command goes on: {reason}"
         return f"The migration failed, and nothing was changed: {reason}"
     return f"The database cannot be reached: {said_of(error.orig, url)}"
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from typing import Any
 
 import psycopg
@@ -135,9 +136,7 @@ def plan_for(url: str, role: str = SERVER_ROLE) -> Plan:
     except psycopg.Error as error:
         raise MigrationFailed(f"The tables could not be looked at: {error}") from error
     sizes = {name: (count, size) for name, count, size in rows}
-    before = dict(
-        zip([s.revision for s in steps()][1:], [s.revision for s in steps()], strict=False)
-    )
+    before = {step.revision: earlier.revision for earlier, step in pairwise(steps())}
     return Plan(
         [
             PlannedStep(

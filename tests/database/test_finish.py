@@ -140,6 +140,12 @@ def test_what_is_to_be_finished_is_told_and_is_no_fault(
     assert f"ok     Its migrations are current. {told}" in capsys.readouterr().out
 
 
+def test_a_role_that_is_not_there_is_told_in_a_sentence(migrated_database: Database) -> None:
+    with pytest.raises(MigrationFailed, match=r'^Nothing was changed, .* role "todo_a" does not'):
+        finish(migrated_database.superuser_url, role="todo_a")
+    assert to_finish(migrated_database.superuser_url)
+
+
 def test_a_database_that_is_not_up_to_date_is_not_finished(fresh_database: Database) -> None:
     with pytest.raises(MigrationFailed, match="run `todo-api migrate`, replace the servers, then"):
         finish(fresh_database.superuser_url)

@@ -386,7 +386,7 @@ def test_what_is_committed_before_a_failure_is_not_called_unchanged(
     with pytest.raises(MigrationFailed) as failed:
         upgrade(url)
     assert str(failed.value) == (
-        "The migration failed, and what was done before is kept; `todo-api migrate` goes on: "
+        "The migration failed, and what was done before is kept; the same command goes on: "
         '"tasks_in_trash_by_title_order" is not an index'
     )
     # The first of the two indexes.

@@ -111,6 +111,20 @@ def test_a_request_and_its_statements_are_spans_of_the_clients_trace(
     assert ids[1][0] == TRACE.replace("4bf9", "5bf9")
 
 
+def test_headers_that_cannot_be_read_are_not_logged(
+    database: Database, collector: Collector, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Anybody can send them, as many as they like, and each is some KiB long."""
+    settings = settings_for(database.server_url, otel_exporter_otlp_endpoint=collector.url)
+    with running_server(settings) as server:
+        http = server.bearer(None).http
+        for state in ("hush=" + "\t" * 100 + "x", "hush," * 40, "hush=" + "x" * 9000):
+            assert http.get("/", headers={"traceparent": SAMPLED, "tracestate": state}).is_success
+        assert http.get("/", headers={"traceparent": "hush" * 200}).is_success
+    assert len(collector.of(TRACE)) == 3
+    assert [record for record in caplog.records if record.name.startswith("opentelemetry")] == []
+
+
 def test_without_an_endpoint_nothing_is_traced_whatever_else_is_set(
     server: Server, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
