@@ -1,5 +1,6 @@
 """The database of the resolvers, on connections that all requests share."""
 
+import asyncio
 import logging
 import math
 import time
@@ -99,9 +100,10 @@ class PipelinedDatabase:
                     )
                 except (psycopg.Error, TimeoutError) as error:
                     attempts = attempts or Attempts(statement, self._repeated)
-                    attempts.failed(error)
+                    pause = attempts.failed(error)
                     if self._metrics is not None:
                         self._metrics.retries[getattr(error, "sqlstate", None) or ""] += 1
+                    await asyncio.sleep(pause)
                 else:
                     self.answered_at = time.monotonic()
                     self._note(sql.name, began, "")
