@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from app.database.changes import Live, NotifyingDatabase
+from app.database.expected import REVISION
 from app.database.listener import (
     USUAL_INTERVALS,
     Intervals,
@@ -16,7 +17,6 @@ from app.database.listener import (
 from app.database.notifications import Notifier
 from app.database.pipelined import PipelinedDatabase
 from app.database.purge import Purged, keep_purging
-from app.database.steps import head
 from app.database.turns import Turns
 from app.database.urls import UNREADABLE, can_be_read
 from app.failure import Failure
@@ -76,7 +76,7 @@ def make_parts(
         make_quota(settings),
         explains=explains,
     )
-    readiness = Readiness(database, head, ready_when_read_only=settings.ready_when_read_only)
+    readiness = Readiness(database, REVISION, ready_when_read_only=settings.ready_when_read_only)
     return Running(
         keys,
         database,

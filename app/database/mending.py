@@ -19,7 +19,7 @@ from psycopg.errors import (
 )
 
 from app.database.expected import FUNCTIONS, ROW_SECURITY
-from app.database.migration import ADVISORY_LOCK, ATTEMPTS, PAUSE, WAIT_FOR_TABLE, MigrationFailed
+from app.database.migration import ADVISORY_LOCK, ATTEMPTS, PAUSE, WAIT_FOR_TABLE
 from app.database.protection import (
     OTHER_TABLES,
     Difference,
@@ -27,6 +27,7 @@ from app.database.protection import (
 )
 from app.database.timeouts import set_timeouts, timeouts_to_set
 from app.database.urls import SERVER_ROLE, libpq_url
+from app.failure import MigrationFailed
 from models.metadata import OWNED_TABLES
 
 HOW_TO_END = (

@@ -8,9 +8,9 @@ import psycopg
 from psycopg import AsyncConnection, sql
 from psycopg.conninfo import conninfo_to_dict
 
-from app.database.migration import MigrationFailed
 from app.database.timeouts import set_timeouts
 from app.database.urls import SERVER_ROLE, libpq_url
+from app.failure import MigrationFailed
 from models.metadata import OWNED_TABLES
 
 CREDENTIALS = ("user", "password", "passfile")

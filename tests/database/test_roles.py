@@ -10,12 +10,13 @@ from psycopg import AsyncConnection, sql
 
 from app.commands.migrate import migrate_at
 from app.database.embedded import EmbeddedPostgres
-from app.database.migration import ADVISORY_LOCK, MigrationFailed, upgrade, upgrade_sql
+from app.database.migration import ADVISORY_LOCK, upgrade, upgrade_sql
 from app.database.pipelined import PipelinedDatabase
 from app.database.roles import THOSE_WITH_RIGHTS, RoleFacts, ensure_server_role, inspect_role
 from app.database.session import UnsafeRole
 from app.database.timeouts import TIMEOUTS
 from app.database.urls import SERVER_ROLE
+from app.failure import MigrationFailed
 from app.settings import Settings
 from tests.api import running_server, settings_for
 from tests.databases import Database, copy_of
