@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from app.database.changes import Live, NotifyingDatabase
+from app.database.expected import REVISION
 from app.database.listener import (
     USUAL_INTERVALS,
     Intervals,
@@ -21,7 +22,6 @@ from app.database.recent import RecentWriters
 from app.database.replica import POOL as REPLICA_POOL
 from app.database.replica import Replica
 from app.database.replicated import ReplicatedDatabase
-from app.database.steps import head
 from app.database.turns import Turns
 from app.database.urls import UNREADABLE, can_be_read
 from app.failure import Failure
@@ -90,7 +90,7 @@ def make_parts(
         make_quota(settings),
         explains=explains,
     )
-    readiness = Readiness(database, head, ready_when_read_only=settings.ready_when_read_only)
+    readiness = Readiness(database, REVISION, ready_when_read_only=settings.ready_when_read_only)
     return Running(
         keys,
         database,

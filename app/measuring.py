@@ -8,9 +8,9 @@ from functools import partial
 from importlib.metadata import version
 
 from app.database.certificate import Certificate
+from app.database.expected import REVISION
 from app.database.pipelined import PipelinedDatabase
 from app.database.replica import Replica
-from app.database.steps import head
 from app.failure import Failure
 from app.gathering import Alone, Gathering, Member, no_restarts
 from app.http.readiness import Lack, Readiness
@@ -46,7 +46,7 @@ def start_measuring(
         Failure: that address cannot be listened on.
     """
     certificate = Certificate(str(settings.database_url))
-    build = (version("todo-api"), head(), platform.python_version())
+    build = (version("todo-api"), REVISION, platform.python_version())
     metrics.read(process_figures)
     metrics.read(no_restarts)
     metrics.read(partial(_numbers_of_parts, parts, socket))

@@ -132,7 +132,12 @@ class Live:
 
     def is_needed(self, within: float) -> bool:
         """Tell whether somebody waits for changes, or has needed them in so many seconds."""
-        return bool(self._events or self._ends) or self._clock() - self._needed_at < within
+        return bool(self._events or self._ends) or self.unneeded_for < within
+
+    @property
+    def unneeded_for(self) -> float:
+        """Seconds since what other workers send was needed; 0 while somebody waits for changes."""
+        return 0.0 if self._events or self._ends else self._clock() - self._needed_at
 
     @property
     def watchers(self) -> int:

@@ -8,8 +8,6 @@ from typing import Any
 
 import psycopg
 
-from app.database.steps import version_of
-
 _NAME = "todo-api"
 _VERSION = re.compile(rf"{_NAME}/(\d+(?:\.\d+)*)")
 
@@ -74,3 +72,8 @@ def older_than(
             else version_of(each.version) < version_of(serves)
         )
     ]
+
+
+def version_of(text: str) -> tuple[int, ...]:
+    """Return a version of the code as numbers, to compare."""
+    return tuple(int(part) for part in text.split("."))

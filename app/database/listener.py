@@ -228,8 +228,8 @@ async def _listen(
 ) -> None:
     """Receive notifications until nobody has needed them for so many seconds."""
     with receiver.reading_from(connection):
-        while live.is_needed(within=seconds):
-            async with aclosing(connection.notifies(timeout=min(seconds, CHECK))) as notifies:
+        while (left := seconds - live.unneeded_for) > 0:
+            async with aclosing(connection.notifies(timeout=min(left, CHECK))) as notifies:
                 async for notify in notifies:
                     receiver.receive(notify.payload)
 

@@ -17,10 +17,10 @@ from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
-from app.database.instances import older_than
-from app.database.steps import Kind, Step, config, head, steps, steps_after, version_of
+from app.database.instances import older_than, version_of
+from app.database.steps import Kind, Step, config, head, steps, steps_after
 from app.database.urls import SERVER_ROLE, for_role, libpq_url, said_of
-from app.failure import Failure
+from app.failure import MigrationFailed
 
 ADVISORY_LOCK = 0x746F646F
 """Whoever migrates holds it; the number spells "todo"."""
@@ -40,10 +40,6 @@ KEPT = "what was done before is kept"
 
 PAUSE = 1.0
 """Seconds between two attempts."""
-
-
-class MigrationFailed(Failure):
-    """A migration did not come to its end; says why, and whether anything was changed."""
 
 
 def upgrade(

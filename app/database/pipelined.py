@@ -97,9 +97,10 @@ class PipelinedDatabase:
                     rows = await self.send(statement)
                 except (psycopg.Error, TimeoutError) as error:
                     attempts = attempts or Attempts(statement, self._repeated)
-                    attempts.failed(error)
+                    pause = attempts.failed(error)
                     if self._metrics is not None:
                         self._metrics.retries[getattr(error, "sqlstate", None) or ""] += 1
+                    await asyncio.sleep(pause)
                 else:
                     self.answered_at = time.monotonic()
                     self.note(statement, began)

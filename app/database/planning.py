@@ -7,9 +7,10 @@ from typing import Any
 
 import psycopg
 
-from app.database.migration import MigrationFailed, pending, sql_between, to_finish
+from app.database.migration import pending, sql_between, to_finish
 from app.database.steps import Kind, Step, Work, steps
 from app.database.urls import SERVER_ROLE, libpq_url
+from app.failure import MigrationFailed
 
 ROWS_A_SECOND = {Work.REWRITTEN: 1_500, Work.INDEXED: 100_000, Work.FILLED: 4_000}
 """Measured with 300,000 tasks on two busy cores: a machine that does nothing else is faster."""

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from typing import Any
 
+from app.database.expected import REVISION
 from app.database.notifications import CHANNEL, Notification
 from app.database.pipelined import PipelinedDatabase
-from app.database.steps import head
 from app.settings import Settings
 
 # All that is committed is flushed, and at rest a standby has this position, which it never reaches
@@ -42,7 +42,7 @@ def fitting(its: Sequence[int], record: Sequence[Any]) -> int:
         raise Unused("it is no standby of this database")
     if beginning != its[0]:
         raise Unused("it is of another time than the database, which was restored")
-    if not serves <= head() <= revision:
+    if not serves <= REVISION <= revision:
         raise Unused("its migrations do not fit this code")
     return int(replayed)
 

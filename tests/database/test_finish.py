@@ -15,11 +15,12 @@ from app.database import protection
 from app.database import steps as steps_module
 from app.database.expected import FINISHED, NEWEST, REVISION
 from app.database.installation import begin_after_restore, check_sequence
-from app.database.instances import Connected, application_name
+from app.database.instances import Connected, application_name, version_of
 from app.database.mending import mend
-from app.database.migration import MigrationFailed, downgrade, finish, pending, to_finish, upgrade
+from app.database.migration import downgrade, finish, pending, to_finish, upgrade
 from app.database.protection import NOT_SERVED, objections
-from app.database.steps import Kind, head, steps, version_of
+from app.database.steps import Kind, head, steps
+from app.failure import MigrationFailed
 from models.metadata import metadata
 from tests.api import running_server, settings_for
 from tests.database.test_migrations import rows, run, shape

@@ -22,7 +22,6 @@ from app.commands.doctor import examine
 from app.database.embedded import EmbeddedPostgres
 from app.database.migration import (
     ADVISORY_LOCK,
-    MigrationFailed,
     downgrade,
     pending,
     upgrade,
@@ -32,6 +31,7 @@ from app.database.protection import check_protection
 from app.database.roles import ensure_server_role
 from app.database.steps import head
 from app.database.urls import SERVER_ROLE
+from app.failure import MigrationFailed
 from models.metadata import OWNED_TABLES, metadata
 from tests.api import nonempty, running_server, settings_for
 from tests.databases import Database

@@ -15,8 +15,9 @@ import pytest
 
 from app.commands.doctor import examine
 from app.database.listener import can_listen
-from app.database.migration import MigrationFailed, finish
+from app.database.migration import finish
 from app.database.pipelined import PipelinedDatabase
+from app.failure import MigrationFailed
 from models.database import DatabaseUnavailable
 from models.statement import Sql, Statement
 from models.user import UserId
