@@ -326,7 +326,7 @@ def test_the_doctor_says_how_late_the_replica_is(
     for url, reason in (
         (pair[1].url(pair[0].name), "it is of another time than the database"),
         (pair[0].server_url, "it is no standby of this database"),
-        (pair[1].url(pair[0].name, "postgres"), "postgres is a superuser"),
+        (pair[1].url(pair[0].name, "postgres"), "The database role postgres is a superuser"),
     ):
         assert not examine(settings_of(pair, database_read_url=url))
         assert f"WRONG  The replica is not used: {reason}" in capsys.readouterr().out

@@ -199,11 +199,9 @@ def test_another_login_gets_the_password_and_the_timeouts(migrated_database: Dat
                 passwords += connection.execute(stored, [login]).fetchall()
             url = migrated_database.url_of(quote(login))
             with psycopg.connect(url) as session:
-                for name, value in TIMEOUTS.items():
-                    shown = session.execute(
-                        "SELECT current_setting(%s)::interval = %s::interval", [name, value]
-                    ).fetchone()
-                    assert shown == (True,)
+                same = "SELECT current_setting(%s)::interval = %s::interval"
+                shown = [session.execute(same, each).fetchone() for each in TIMEOUTS.items()]
+                assert shown == [(True,), (True,)]
             with running_server(settings_for(url)) as server:
                 assert server.user().create()["version"] == 1
         finally:

@@ -30,6 +30,9 @@ NOT_RUN = {
     "python -m scripts.rehearse.roll": "It takes minutes.",
     "python -m scripts.rehearse.move": "It takes minutes, and an older PostgreSQL.",
     "python -m scripts.rehearse.slow_wire": "It takes minutes, and a PgBouncer.",
+    "python -m scripts.rehearse.replica": "It takes a minute.",
+    "python -m scripts.rehearse.day": "It takes minutes, and other programs.",
+    "python -m scripts.rehearse.idle": "It takes eleven minutes.",
 }
 """How lines begin that are not run, and why."""
 
