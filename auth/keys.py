@@ -250,7 +250,11 @@ class Jwks:
 
 def _shown(url: str) -> str:
     """Return a URL as it may be logged: a user, a password or a query may be a secret."""
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        # What it names cannot be told from what is secret in it.
+        return "JWKS_URL"
     return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="").geturl()
 
 

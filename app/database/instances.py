@@ -12,7 +12,7 @@ _NAME = "todo-api"
 _VERSION = re.compile(rf"{_NAME}/(\d+(?:\.\d+)*)")
 
 NAMELESS = "0.2.0"
-"""The newest version of the code whose connections do not tell it."""
+"""What code counts as whose connections tell no version: 0.3.0 or older, and so the older one."""
 
 CONNECTED = """
 SELECT application_name, count(*) FROM pg_stat_activity
