@@ -147,7 +147,8 @@ async def test_where_another_pooler_is_in_between_than_is_said_nobody_gets_anoth
     counted = Counter[str]()
 
     async def ask(shared: PipelinedDatabase, n: int) -> None:
-        for _ in range(10):
+        # Where messages are lost between two clients, each try may wait for all that it may.
+        for _ in range(2):
             try:
                 answer = await shared.fetch(echo(f"user {n}", str(n)))
             except DatabaseUnavailable:
