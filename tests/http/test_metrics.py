@@ -365,16 +365,6 @@ def test_a_server_that_would_show_its_numbers_to_everybody_does_not_start(
     assert read_settings(to_serve=True).metrics_address == ("::1", 9464)
 
 
-def test_without_its_library_a_server_that_is_to_measure_does_not_start(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("METRICS", "127.0.0.1:9464")
-    monkeypatch.setattr("app.settings.find_spec", lambda name: None)
-    with pytest.raises(SettingsError, match=r"install `todo-api\[metrics\]`"):
-        read_settings(to_serve=True)
-
-
 def test_counters_and_gauges_are_told_apart_by_their_names() -> None:
     for name, metric in nonempty(METRICS.items()):
         assert name.endswith("_total") == (metric.kind is Kind.COUNTER)

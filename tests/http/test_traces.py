@@ -15,7 +15,6 @@ import httpx2
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from app.settings import SettingsError, read_settings
 from tests.api import CREATE, NO_CERTIFICATES, SECRET, Server, running_server, settings_for
 from tests.databases import Database
 from tests.http.test_serving import started
@@ -186,13 +185,3 @@ def test_a_traceback_has_the_ids_of_its_request(
     traced = [line for line in lines if line.get("trace_id") == TRACE]
     assert {line["level"] for line in traced} >= {"warning", "info"}, server.said
     assert collector.of(TRACE)
-
-
-def test_without_its_libraries_a_server_that_is_to_trace_does_not_start(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:4318")
-    monkeypatch.setattr("app.settings.find_spec", lambda name: None)
-    with pytest.raises(SettingsError, match=r"install `todo-api\[otel\]`"):
-        read_settings(to_serve=True)
