@@ -1,6 +1,7 @@
 """With nothing configured: an embedded database, migrated, and a user to try things out as."""
 
 import asyncio
+import importlib
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
@@ -8,8 +9,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from app.database.embedded import DATABASE, embedded_postgres
-from app.database.installation import complete_migration
-from app.database.migration import upgrade
 from app.lifespan import run
 from app.operations.documents import Documents
 from app.operations.execution import Executor, GraphQLRequest
@@ -73,10 +72,15 @@ def development(settings: Settings) -> Iterator[Development]:
         EmbeddedUnavailable: the embedded PostgreSQL is not installed, or does not start.
         MigrationFailed: the database could not be migrated.
     """
+    # Not at the top: production is migrated by a command, and its servers never load Alembic.
+    migration = importlib.import_module("app.database.migration")
+    installation = importlib.import_module("app.database.installation")
     with embedded_postgres(settings.data_dir) as postgres:
         is_new = postgres.create_database(DATABASE)
-        upgrade(postgres.superuser_url(DATABASE), role=settings.database_role)
-        complete_migration(postgres.superuser_url(DATABASE), settings.trash_retention_days)
+        migration.upgrade(postgres.superuser_url(DATABASE), role=settings.database_role)
+        installation.complete_migration(
+            postgres.superuser_url(DATABASE), settings.trash_retention_days
+        )
         complete = settings.model_copy(
             update={
                 "database_url": postgres.url(settings.database_role, DATABASE),

@@ -207,6 +207,7 @@ async def _lifespan(parts: Unstarted, _app: FastAPI) -> AsyncIterator[dict[str, 
         # These objects live as long as the server: the garbage collector need not visit them.
         gc.collect()
         gc.freeze()
+        gc.enable()
         # Requests leave next to no cycles: to look for some every 700 objects is a waste.
         gc.set_threshold(GARBAGE_THRESHOLD)
         yield {

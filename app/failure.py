@@ -7,6 +7,10 @@ class Failure(Exception):
     """Something that whoever runs the program can mend; the message is a sentence for them."""
 
 
+class MigrationFailed(Failure):
+    """A migration did not come to its end; says why, and whether anything was changed."""
+
+
 def make_folder(folder: Path) -> None:
     """Make a folder for data, unless it is there.
 

@@ -1,11 +1,13 @@
 """A running server's parts: made in order, each whole; opened, kept at work, and closed."""
 
+import logging
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 
 from app.database.changes import Live, NotifyingDatabase
+from app.database.expected import REVISION
 from app.database.listener import (
     USUAL_INTERVALS,
     Intervals,
@@ -16,7 +18,10 @@ from app.database.listener import (
 from app.database.notifications import Notifier
 from app.database.pipelined import PipelinedDatabase
 from app.database.purge import Purged, keep_purging
-from app.database.steps import head
+from app.database.recent import RecentWriters
+from app.database.replica import POOL as REPLICA_POOL
+from app.database.replica import Replica
+from app.database.replicated import ReplicatedDatabase
 from app.database.turns import Turns
 from app.database.urls import UNREADABLE, can_be_read
 from app.failure import Failure
@@ -28,6 +33,7 @@ from app.telemetry.metrics import Metrics
 from auth.context import ContextGetter
 from auth.keys import Jwks
 from auth.tokens import TokenVerifier
+from models.database import Database
 from models.quota import Quota
 from models.user import UserId
 from resolvers.related import RelatedTasks
@@ -40,6 +46,8 @@ class Running:
 
     keys: Jwks | None
     database: PipelinedDatabase
+    replica: Replica | None
+    recent: RecentWriters
     notifying: NotifyingDatabase
     live: Live
     notifier: Notifier
@@ -65,8 +73,14 @@ def make_parts(
     live = Live(measure_lag=None if metrics is None else partial(metrics.feed_lag.observe, ()))
     notifier = Notifier(database)
     budget = make_budget(settings, notifier, live)
-    receiver = Receiver(notifier.worker, live, budget.count if budget else None)
-    notifying = NotifyingDatabase(database, live, notifier, Turns(settings.database_pool_timeout))
+    recent = RecentWriters(settings.reads_on_primary_seconds)
+    receiver = Receiver(notifier.worker, live, budget.count if budget else None, recent)
+    replica = make_replica(settings, database, receiver, metrics)
+    reading: Database = database
+    if replica is not None:
+        seconds = settings.reads_on_primary_seconds
+        reading = ReplicatedDatabase(database, replica, recent, seconds, notifier, receiver, live)
+    notifying = NotifyingDatabase(reading, live, notifier, Turns(settings.database_pool_timeout))
     get_context = ContextGetter(
         verifier,
         notifying,
@@ -76,10 +90,12 @@ def make_parts(
         make_quota(settings),
         explains=explains,
     )
-    readiness = Readiness(database, head, ready_when_read_only=settings.ready_when_read_only)
+    readiness = Readiness(database, REVISION, ready_when_read_only=settings.ready_when_read_only)
     return Running(
         keys,
         database,
+        replica,
+        recent,
         notifying,
         live,
         notifier,
@@ -117,10 +133,29 @@ def make_database(settings: Settings, metrics: Metrics | None = None) -> Pipelin
     """
     if settings.database_url is None:
         raise ValueError("These settings name no database.")
-    for url in (settings.database_url, settings.listen_database_url):
+    for url in (
+        settings.database_url,
+        settings.listen_database_url,
+        settings.database_read_url,
+    ):
         if url is not None and not can_be_read(url):
             raise Failure(f"The database cannot be reached: {UNREADABLE}")
     return PipelinedDatabase(settings.database_url, settings, metrics)
+
+
+def make_replica(
+    settings: Settings,
+    primary: PipelinedDatabase,
+    receiver: Receiver,
+    metrics: Metrics | None = None,
+) -> Replica | None:
+    """Make the replica that the settings name; None where they name none."""
+    url = settings.database_read_url
+    if url is None:
+        return None
+    # What keeps it from being used is logged once, and not each try to connect.
+    database = PipelinedDatabase(url, settings, metrics, REPLICA_POOL, logging.DEBUG)
+    return Replica(database, primary, receiver, settings.read_max_lag_seconds)
 
 
 def make_budget(settings: Settings, notifier: Notifier, live: Live) -> Budget | None:
@@ -159,6 +194,8 @@ async def run(
         if parts.keys is not None:
             stack.push_async_callback(parts.keys.aclose)
         stack.push_async_callback(parts.database.close)
+        if parts.replica is not None:
+            stack.push_async_callback(parts.replica.close)
         await parts.database.open()
         # What the last requests have changed is still sent.
         stack.push_async_callback(parts.notifier.send)

@@ -8,8 +8,9 @@ from functools import partial
 from importlib.metadata import version
 
 from app.database.certificate import Certificate
-from app.database.pipelined import POOL
-from app.database.steps import head
+from app.database.expected import REVISION
+from app.database.pipelined import PipelinedDatabase
+from app.database.replica import Replica
 from app.failure import Failure
 from app.gathering import Alone, Gathering, Member, no_restarts
 from app.http.readiness import Lack, Readiness
@@ -45,11 +46,14 @@ def start_measuring(
         Failure: that address cannot be listened on.
     """
     certificate = Certificate(str(settings.database_url))
-    build = (version("todo-api"), head(), platform.python_version())
+    build = (version("todo-api"), REVISION, platform.python_version())
     metrics.read(process_figures)
     metrics.read(no_restarts)
     metrics.read(partial(_numbers_of_parts, parts, socket))
-    metrics.read(partial(_numbers_of_pool, parts, settings))
+    metrics.read(partial(_numbers_of_pool, parts.database, settings))
+    if parts.replica is not None:
+        metrics.read(partial(_numbers_of_pool, parts.replica.database, settings))
+        metrics.read(partial(_numbers_of_replica, parts.replica))
     metrics.read(partial(_numbers_of_readiness, parts.readiness))
     metrics.read(partial(_numbers_of_certificate, certificate))
     metrics.read(lambda: [("todo_api_build_info", build, 1)])
@@ -109,13 +113,21 @@ def _numbers_of_parts(parts: Running, socket: GraphQLSocket) -> Iterator[Number]
     yield "todo_api_workers", (), 1
 
 
-def _numbers_of_pool(parts: Running, settings: Settings) -> Iterator[Number]:
-    numbers = parts.database.numbers()
-    yield "db_client_connection_count", (POOL, "idle"), numbers.idle
-    yield "db_client_connection_count", (POOL, "used"), numbers.used
-    yield "db_client_connection_max", (POOL,), settings.database_pool_max_size
-    yield "db_client_connection_pending_requests", (POOL,), numbers.waiting
-    yield "db_client_connection_timeouts_total", (POOL,), numbers.busy
+def _numbers_of_pool(database: PipelinedDatabase, settings: Settings) -> Iterator[Number]:
+    numbers, pool = database.numbers(), database.pool
+    yield "db_client_connection_count", (pool, "idle"), numbers.idle
+    yield "db_client_connection_count", (pool, "used"), numbers.used
+    yield "db_client_connection_max", (pool,), settings.database_pool_max_size
+    yield "db_client_connection_pending_requests", (pool,), numbers.waiting
+    yield "db_client_connection_timeouts_total", (pool,), numbers.busy
+
+
+def _numbers_of_replica(replica: Replica) -> Iterator[Number]:
+    yield "todo_api_replica_used", (), replica.is_used
+    if replica.lag is not None:
+        yield "todo_api_replica_lag_seconds", (), replica.lag
+    for result in ("answered", "asked_again"):
+        yield "todo_api_replica_reads_total", (result,), replica.reads[result]
 
 
 def _numbers_of_readiness(readiness: Readiness) -> Iterator[Number]:

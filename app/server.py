@@ -133,16 +133,18 @@ class Server(uvicorn.Server):
             await asyncio.sleep(POLL)
             if self._systemd:
                 self._systemd.alive()
-        connections, tasks = [*self.server_state.connections], [*self.server_state.tasks]
+        connections, tasks = [*self.server_state.connections], len(self.server_state.tasks)
         if connections or tasks:
             logger.warning(
                 "Cut when the server stopped: %d connections, with %d requests and WebSockets.",
                 len(connections),
-                len(tasks),
+                tasks,
             )
         for connection in connections:
             connection.transport.abort()
-        for task in tasks:
+        # Who waits for the client ends by itself; uvicorn logs a traceback of who is cancelled.
+        await asyncio.sleep(POLL)
+        for task in [*self.server_state.tasks]:
             task.cancel()
 
     @property

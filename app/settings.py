@@ -197,6 +197,27 @@ class Settings(BaseSettings):
         description="The server's database by a direct connection, where `DATABASE_URL` leads to a "
         "pooler: by it workers are notified of each other's changes at once.",
     )
+    database_read_url: PostgresUrl | None = Field(
+        default=None,
+        repr=False,
+        description="A standby of the same database, by streaming replication, as the same role: "
+        "queries are answered by it, but for those of users who have just written. Set it for all "
+        "servers of the database.",
+    )
+    read_your_writes_seconds: float = Field(
+        default=15.0,
+        gt=0,
+        le=600,
+        description="How long a user's queries go to the primary after they have written, in "
+        "seconds; never less than 2 more than `READ_MAX_LAG_SECONDS`.",
+    )
+    read_max_lag_seconds: float = Field(
+        default=10.0,
+        gt=0,
+        le=60,
+        description="How late the standby of `DATABASE_READ_URL` may be, in seconds; while it is "
+        "later, all queries go to the primary.",
+    )
     database_pool_max_size: int = Field(
         default=8, ge=1, le=1000, description="Connections that each worker opens at most."
     )
@@ -359,6 +380,11 @@ class Settings(BaseSettings):
     def slow_ms(self) -> float:
         """Milliseconds from which on an operation is slow."""
         return self.slow_operation_ms or math.inf
+
+    @property
+    def reads_on_primary_seconds(self) -> float:
+        """How long after a write of theirs a user's reads go to the primary."""
+        return max(self.read_your_writes_seconds, self.read_max_lag_seconds + 2)
 
     @property
     def points_per_minute(self) -> int:

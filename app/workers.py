@@ -5,6 +5,7 @@ answer before it has imported the main program. On a busy machine none would eve
 learns of a signal only after half a second, and ends connections of a worker that it replaces.
 """
 
+import gc
 import logging
 import os
 import select
@@ -145,6 +146,8 @@ class Worker(Process):
 
     def target(self, sockets: list[socket] | None = None) -> None:
         """In the worker: serve. The thread that answers the parent shares the server."""
+        # Until the application has started: imports make nothing but what stays.
+        gc.disable()
         if self._pipe is not None:
             join(self._pipe)
         self._server = WorkerServer(self.config, self._lifetime.shutdown)

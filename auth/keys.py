@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx2
 import jwt
@@ -218,7 +219,7 @@ class Jwks:
     def _fail(self, reason: str) -> None:
         self._failure = reason
         self.failed += 1
-        logger.warning("The keys at %s cannot be fetched: %s", self._url, reason)
+        logger.warning("The keys at %s cannot be fetched: %s", _shown(self._url), reason)
 
     async def _download(self) -> dict[str, Any]:
         self._client = self._client or httpx2.AsyncClient(
@@ -245,6 +246,16 @@ class Jwks:
         if not isinstance(document, dict) or not isinstance(document.get("keys"), list):
             raise ValueError("the answer is no JSON Web Key Set")
         return document
+
+
+def _shown(url: str) -> str:
+    """Return a URL as it may be logged: a user, a password or a query may be a secret."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        # What it names cannot be told from what is secret in it.
+        return "JWKS_URL"
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="").geturl()
 
 
 def _keys_of(document: Mapping[str, Any]) -> dict[str, VerificationKey]:

@@ -24,7 +24,7 @@ from compiled_graphql.selections import Selections
 class Run:
     """One execution: what it is given, and the awaitables that are left to complete."""
 
-    __slots__ = ("arguments", "context", "pending", "root", "values")
+    __slots__ = ("arguments", "coerced", "context", "pending", "root", "values")
 
     def __init__(
         self,
@@ -39,6 +39,8 @@ class Run:
         """The variables as JSON has them, with defaults."""
         self.arguments = arguments
         """The arguments of each field that takes any."""
+        self.coerced: dict[str, Any] | None = None
+        """The variables as graphql-core coerces them, once a resolver has asked for them."""
         self.pending: list[Pending] = []
         """The awaitables that resolvers below the root have returned."""
 
@@ -131,8 +133,12 @@ class ResolveInfo:
 
     @property
     def variable_values(self) -> dict[str, Any]:
-        definitions = self.operation.variable_definitions or ()
-        values = get_variable_values(self.schema, definitions, dict(self._run.values))
-        if isinstance(values, list):
-            raise Unexpected(values)
-        return values.coerced
+        run = self._run
+        if run.coerced is None:
+            # Once for all resolvers: they may be thousands, and the variables large.
+            definitions = self.operation.variable_definitions or ()
+            values = get_variable_values(self.schema, definitions, dict(run.values))
+            if isinstance(values, list):
+                raise Unexpected(values)
+            run.coerced = values.coerced
+        return run.coerced

@@ -21,6 +21,8 @@ class Sql(Generic[Row]):
     writes: bool
     repeatable: bool = False
     """Whether it cannot take effect twice, and so may be sent again if its outcome is unknown."""
+    on_primary: bool = False
+    """Whether only the primary may answer it, though it writes nothing: a replica may be late."""
     name: str = "other"
     """What metrics and the log call it."""
 

@@ -115,7 +115,7 @@ class Client:
         try:
             pipeline, pooler = await self._connect()
         except (psycopg.Error, TimeoutError) as error:
-            logger.warning("The database cannot be reached yet: %s", error)
+            logger.log(self._options.level, "The database cannot be reached yet: %s", error)
         else:
             self._balance.connected(pipeline, pooler, self._loop.time())
         self._tick()
@@ -202,7 +202,7 @@ class Client:
         try:
             pipeline, pooler = await self._connect()
         except (psycopg.Error, TimeoutError, UnusableConnection) as error:
-            logger.warning("The database cannot be reached: %s", error)
+            logger.log(self._options.level, "The database cannot be reached: %s", error)
             self._balance.not_connected(self._loop.time())
         else:
             self._balance.connected(pipeline, pooler, self._loop.time())

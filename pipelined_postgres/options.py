@@ -1,5 +1,6 @@
 """The options of a client: how many connections, and how long anything may take, in seconds."""
 
+import logging
 from dataclasses import dataclass
 
 from pipelined_postgres.pooler import Pooler
@@ -47,3 +48,5 @@ class Options:
     reconnect_pause: float = 0.1
     """How long to wait after a connection could not be had; each further time twice as long."""
     reconnect_pause_max: float = 2.0
+    level: int = logging.WARNING
+    """The level at which it is logged that a connection could not be had."""

@@ -1,65 +1,98 @@
 """The command that examines a server: its configuration, its database, and its keys."""
 
 import asyncio
+import json
 import sys
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from typing import Annotated
 
 import psycopg
 import typer
-from psycopg import AsyncConnection
-from psycopg.conninfo import conninfo_to_dict
 
-from app.database.listener import can_listen
-from app.database.migration import objection_to_encoding
-from app.database.pipelined import find_pooler
-from app.database.protection import NOT_MIGRATED, objections
-from app.database.roles import REACHES
-from app.database.steps import head, steps_after, waiting
-from app.database.urls import libpq_url, said_of
+from app.database.examination import examine_database, examine_replica
+from app.database.findings import Finding
+from app.database.urls import can_be_read, said_of
 from app.development import development
 from app.secret import is_development_secret
-from app.settings import DatabasePooler, Settings, misspelt_settings, settings_or_exit
+from app.settings import Settings, misspelt_settings, settings_or_exit
 from auth.keys import Jwks, KeysUnavailable
 
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing that was looked at."""
-
-    good: bool
-    sentence: str
-    open: bool = False
-    """It is as it was configured, and allows more than production needs."""
-
-    def __str__(self) -> str:
-        mark = "WRONG" if not self.good else "open" if self.open else "ok"
-        return f"{mark:<5}  {self.sentence}"
+PATIENCE = 60.0
+"""Seconds that one of the examinations may take."""
 
 
-def doctor() -> None:
+def doctor(
+    workers: Annotated[
+        int | None,
+        typer.Option(min=1, help="How many workers there are in all: are connections enough?"),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print it as JSON.")] = False,
+) -> None:
     """Say what is configured, can be reached, and is open; exit 1 if something is wrong."""
-    if not examine(settings_or_exit(to_serve=True)):
+    if not examine(settings_or_exit(to_serve=True), workers, as_json=as_json):
         sys.exit(1)
 
 
-def examine(settings: Settings) -> bool:
+def examine(settings: Settings, workers: int | None = None, *, as_json: bool = False) -> bool:
     """Print every finding; return whether all are good."""
+    tell = _print_json if as_json else _print_lines
     if settings.database_url is not None:
-        return asyncio.run(_print_findings(settings))
+        return asyncio.run(tell(settings, workers))
     with development(settings) as started:
         # With a database GraphiQL would be off unless it is set.
         graphiql = {"graphiql": settings.shows_graphiql}
-        return asyncio.run(_print_findings(started.settings.model_copy(update=graphiql)))
+        return asyncio.run(tell(started.settings.model_copy(update=graphiql), workers))
 
 
-async def _print_findings(settings: Settings) -> bool:
+async def _print_lines(settings: Settings, workers: int | None) -> bool:
     all_good = True
-    for examination in (_configuration, _database, _keys):
-        async for finding in examination(settings):
+    async for _, findings in _examinations(settings, workers):
+        for finding in findings:
             typer.echo(finding)
             all_good = all_good and finding.good
     return all_good
+
+
+async def _print_json(settings: Settings, workers: int | None) -> bool:
+    told = [
+        {"about": about, "mark": finding.mark, "sentence": finding.sentence}
+        async for about, findings in _examinations(settings, workers)
+        for finding in findings
+    ]
+    all_good = all(each["mark"] != "WRONG" for each in told)
+    typer.echo(json.dumps({"sound": all_good, "findings": told}, indent=2))
+    return all_good
+
+
+async def _examinations(
+    settings: Settings, workers: int | None
+) -> AsyncIterator[tuple[str, list[Finding]]]:
+    for about, examination in (
+        ("configuration", _configuration(settings)),
+        ("database", examine_database(settings, workers)),
+        ("replica", examine_replica(settings)),
+        ("keys", _keys(settings)),
+    ):
+        yield about, await _found(about, examination, str(settings.database_url))
+
+
+async def _found(about: str, examination: AsyncIterator[Finding], url: str) -> list[Finding]:
+    """Return what an examination finds; what ends it too early is the last of it."""
+    found: list[Finding] = []
+    try:
+        async with asyncio.timeout(PATIENCE):
+            async for finding in examination:
+                found.append(finding)  # noqa: PERF401 -- what was found before an error counts
+    except TimeoutError:
+        said = f"it takes longer than {PATIENCE:g} s."
+        found.append(Finding(False, f"The {about} could not be examined: {said}"))
+    except psycopg.Error as error:
+        said = said_of(error, url)
+        found.append(Finding(False, f"The {about} could not be examined: {said}"))
+    except Exception as error:  # noqa: BLE001 -- whatever it meets is what was asked for
+        said = f"{type(error).__name__}: {error}" if can_be_read(url) else type(error).__name__
+        found.append(Finding(False, f"The {about} could not be examined: {said}"))
+    return found
 
 
 async def _configuration(settings: Settings) -> AsyncIterator[Finding]:
@@ -95,130 +128,6 @@ async def _configuration(settings: Settings) -> AsyncIterator[Finding]:
     yield Finding(True, f"DEBUG is {debug}.", open=settings.debug)
     if not settings.require_row_security:
         yield Finding(False, "REQUIRE_ROW_SECURITY is off: one forgotten condition shows all rows.")
-
-
-async def _database(settings: Settings) -> AsyncIterator[Finding]:
-    try:
-        async for finding in _database_findings(settings):
-            yield finding
-    except psycopg.Error as error:
-        yield Finding(False, f"The database could not be examined: {error}")
-
-
-async def _database_findings(settings: Settings) -> AsyncIterator[Finding]:
-    url = libpq_url(str(settings.database_url))
-    try:
-        parts = conninfo_to_dict(url)
-    except psycopg.Error as error:
-        yield Finding(False, f"The database cannot be reached: {said_of(error, url)}")
-        return
-    place = f"{parts.get('host', 'localhost')}/{parts.get('dbname', '')}"
-    try:
-        connection = await AsyncConnection.connect(
-            url, autocommit=True, connect_timeout=settings.database_connect_timeout
-        )
-    except psycopg.OperationalError as error:
-        sentence = said_of(error, url)
-        place = place if str(error).strip() == sentence else "DATABASE_URL"
-        yield Finding(False, f"The database at {place} cannot be reached: {sentence}")
-        return
-    async with connection:
-        major, minor = divmod(connection.info.server_version, 10000)
-        role = connection.info.user
-        yield Finding(True, f"The database at {place} is PostgreSQL {major}.{minor}, role {role}.")
-        objection = objection_to_encoding(connection.info)
-        if objection is not None:
-            yield Finding(False, objection[0].upper() + objection[1:])
-            return
-        try:
-            cursor = await connection.execute("SELECT version_num FROM alembic_version")
-            revision = await cursor.fetchone()
-        except psycopg.errors.InsufficientPrivilege:
-            yield Finding(False, "Its migrations may not be read by this role.")
-        except psycopg.errors.UndefinedTable:
-            yield Finding(False, NOT_MIGRATED)
-            return
-        else:
-            yield _migrations(revision[0] if revision else "")
-        sentences = await objections(connection, settings.database_role)
-        for sentence in sentences:
-            yield Finding(False, sentence)
-        if not sentences:
-            yield Finding(True, "Row security keeps users apart: all is as the migrations make it.")
-        async for finding in _other_databases(connection):
-            yield finding
-    yield await _pooler(settings)
-    yield await _listening(settings)
-
-
-POOLERS = {
-    DatabasePooler.NONE: "no pooler: many statements are under way on each connection",
-    DatabasePooler.SINGLE: "a pooler: one statement is under way on each connection",
-    DatabasePooler.PIPELINED: "a pooler that keeps the statements of a pipeline together: several "
-    "are under way on each connection",
-}
-
-TORN_APART = {
-    (DatabasePooler.NONE, DatabasePooler.SINGLE),
-    (DatabasePooler.NONE, DatabasePooler.PIPELINED),
-    (DatabasePooler.PIPELINED, DatabasePooler.SINGLE),
-}
-"""What is said to be in between, and what is: there may be more under way than this can bear."""
-
-
-async def _pooler(settings: Settings) -> Finding:
-    said, found = settings.database_pooler, await find_pooler(settings)
-    if found is None:
-        return Finding(False, "It could not be told whether a pooler is before the database.")
-    if (said, found) in TORN_APART:
-        return Finding(
-            False,
-            f"DATABASE_POOLER is {said}, but it is {found}: statements may be torn apart. Set it "
-            "to auto.",
-        )
-    if said is not DatabasePooler.AUTO and said is not found:
-        return Finding(True, f"DATABASE_POOLER is {said}, though it is {found}.", open=True)
-    return Finding(True, f"Before the database is {POOLERS[found]}.")
-
-
-def _migrations(revision: str) -> Finding:
-    if revision < head():
-        return Finding(False, "Its migrations are not current. Run `todo-api migrate`.")
-    left = map(waiting, steps_after(revision, finish=True))
-    return Finding(True, " ".join(["Its migrations are current.", *left]))
-
-
-async def _other_databases(
-    connection: AsyncConnection[tuple[object, ...]],
-) -> AsyncIterator[Finding]:
-    """Tell what environments that share a cluster have in common."""
-    role = connection.info.user
-    cursor = await connection.execute(REACHES, [role])
-    record = await cursor.fetchone()
-    if record is None:
-        return
-    yield Finding(
-        True,
-        f"The role {role} has rights in other databases, such as {record[1]}: give each "
-        "environment a DATABASE_ROLE of its own, and a login that is no member of another's.",
-        open=True,
-    )
-
-
-async def _listening(settings: Settings) -> Finding:
-    try:
-        if await can_listen(settings):
-            return Finding(True, "Other workers' notifications of changes arrive at once.")
-    except (psycopg.Error, TimeoutError) as error:
-        url = str(settings.listen_database_url or settings.database_url)
-        sentence = said_of(error, url) if isinstance(error, psycopg.Error) else str(error)
-        return Finding(False, f"Changes cannot be listened to: {sentence}")
-    return Finding(
-        True,
-        "Changes that other workers make are looked for every few seconds: through a pooler no "
-        "notifications arrive. Set LISTEN_DATABASE_URL to a direct connection.",
-        open=True,
-    )
 
 
 async def _keys(settings: Settings) -> AsyncIterator[Finding]:

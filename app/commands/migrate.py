@@ -51,6 +51,14 @@ def migrate(
             help="With --finish: connections that do not tell their version are of no older code.",
         ),
     ] = False,
+    login: Annotated[
+        str | None,
+        typer.Option(
+            "--login",
+            help="Make a login of this name, too, with the password of DATABASE_URL, to change "
+            "that while servers run.",
+        ),
+    ] = None,
     sql: Annotated[
         bool,
         typer.Option(
@@ -68,6 +76,8 @@ def migrate(
     """Bring the database up to date, and make the role that the server connects as."""
     if check + plan + (finish or sql) > 1:
         raise Failure("Give one of --check, --plan and --finish.")
+    if login is not None and check + plan + finish + sql:
+        raise Failure("--login is for a migration alone.")
     settings = settings_or_exit()
     if sql:
         typer.echo(upgrade_sql(settings.database_role, last=finish))
@@ -78,7 +88,9 @@ def migrate(
         elif finish:
             finish_at(url, settings, trust_unknown=no_older_code)
         else:
-            migrate_at(url, settings, check=check, keep_public_connect=keep_public_connect)
+            migrate_at(
+                url, settings, check=check, login=login, keep_public_connect=keep_public_connect
+            )
 
 
 @contextmanager
@@ -94,7 +106,12 @@ def owner_url(settings: Settings) -> Iterator[str]:
 
 
 def migrate_at(
-    url: str, settings: Settings, *, check: bool, keep_public_connect: bool = False
+    url: str,
+    settings: Settings,
+    *,
+    check: bool,
+    login: str | None = None,
+    keep_public_connect: bool = False,
 ) -> None:
     """Bring a database up to date, or only say what is to be done.
 
@@ -113,7 +130,7 @@ def migrate_at(
     sequence = complete_migration(url, settings.trash_retention_days)
     if sequence.is_behind:
         typer.echo(f"{sequence} It was moved on.")
-    server_url = ensure_server_role(url, settings.database_url, role)
+    server_url = ensure_server_role(url, settings.database_url, role, login)
     if role != SERVER_ROLE and not keep_public_connect:
         for sentence in keep_public_out(url):
             typer.echo(sentence)

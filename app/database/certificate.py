@@ -32,7 +32,8 @@ class Certificate:
     def __init__(self, url: str) -> None:
         options = conninfo_to_dict(libpq_url(url))
         self._host = str(options.get("host") or "").partition(",")[0]
-        self._port = int(str(options.get("port") or 5432).partition(",")[0])
+        # One that is left out, of several, is the usual one.
+        self._port = int(str(options.get("port") or "").partition(",")[0] or 5432)
         self.ends_at: float | None = None
         """In seconds since the epoch; None where none was seen."""
 

@@ -3,15 +3,17 @@
 import asyncio
 import time
 from collections.abc import Callable, Coroutine, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from functools import partial
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from app.database.notifications import Notifier
 from app.database.turns import Turns
 from models.database import Database, Read
 from models.statement import Row, Statement
 from models.user import UserId
+
+Waiting = TypeVar("Waiting")
 
 
 class Wakening(asyncio.Event):
@@ -58,7 +60,7 @@ class Live:
         """`clock`: in seconds. `measure_lag`: is told how long telling of a change took."""
         self._clock = clock
         self._measure_lag = measure_lag
-        self._events: dict[UserId, set[Wakening]] = {}
+        self._events: dict[UserId, list[Wakening]] = {}
         self._ends: dict[UserId, list[Callable[[], None]]] = {}
         self._reads: dict[UserId, dict[object, asyncio.Task[Any]]] = {}
         """What is being read for each owner, by the place, since the last change reported."""
@@ -70,30 +72,28 @@ class Live:
     def watch(self, owner: UserId) -> Iterator[asyncio.Event]:
         """Have an event set when the owner's tasks may have changed."""
         event = Wakening(self._clock, self._measure_lag)
-        self._events.setdefault(owner, set()).add(event)
-        self.need()
-        try:
+        with self._kept(self._events, owner, event):
             yield event
-        finally:
-            self.need()
-            events = self._events[owner]
-            events.remove(event)
-            if not events:
-                del self._events[owner]
+
+    def until_deleted(self, owner: UserId, end: Callable[[], None]) -> AbstractContextManager[None]:
+        """Have a function called when the owner is deleted."""
+        return self._kept(self._ends, owner, end)
 
     @contextmanager
-    def until_deleted(self, owner: UserId, end: Callable[[], None]) -> Iterator[None]:
-        """Have a function called when the owner is deleted."""
-        self._ends.setdefault(owner, []).append(end)
+    def _kept(
+        self, all_kept: dict[UserId, list[Waiting]], owner: UserId, one: Waiting
+    ) -> Iterator[None]:
+        """Keep what waits for news of an owner, which other workers send."""
+        all_kept.setdefault(owner, []).append(one)
         self.need()
         try:
             yield
         finally:
             self.need()
-            ends = self._ends[owner]
-            ends.remove(end)
-            if not ends:
-                del self._ends[owner]
+            kept = all_kept[owner]
+            kept.remove(one)
+            if not kept:
+                del all_kept[owner]
 
     def end(self, owner: UserId) -> None:
         """End in this worker what goes on until the owner is deleted."""
@@ -132,7 +132,12 @@ class Live:
 
     def is_needed(self, within: float) -> bool:
         """Tell whether somebody waits for changes, or has needed them in so many seconds."""
-        return bool(self._events or self._ends) or self._clock() - self._needed_at < within
+        return bool(self._events or self._ends) or self.unneeded_for < within
+
+    @property
+    def unneeded_for(self) -> float:
+        """Seconds since what other workers send was needed; 0 while somebody waits for changes."""
+        return 0.0 if self._events or self._ends else self._clock() - self._needed_at
 
     @property
     def watchers(self) -> int:

@@ -5,8 +5,8 @@ from typing import Any
 
 import psycopg
 
-from app.database.migration import MigrationFailed
 from app.database.urls import libpq_url
+from app.failure import MigrationFailed
 
 BATCH = 100
 """Users who are counted in one transaction."""

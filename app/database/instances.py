@@ -8,13 +8,11 @@ from typing import Any
 
 import psycopg
 
-from app.database.steps import version_of
-
 _NAME = "todo-api"
 _VERSION = re.compile(rf"{_NAME}/(\d+(?:\.\d+)*)")
 
 NAMELESS = "0.2.0"
-"""The newest version of the code whose connections do not tell it."""
+"""What code counts as whose connections tell no version: 0.3.0 or older, and so the older one."""
 
 CONNECTED = """
 SELECT application_name, count(*) FROM pg_stat_activity
@@ -75,3 +73,8 @@ def older_than(
             else version_of(each.version) < version_of(serves)
         )
     ]
+
+
+def version_of(text: str) -> tuple[int, ...]:
+    """Return a version of the code as numbers, to compare."""
+    return tuple(int(part) for part in text.split("."))

@@ -2,9 +2,12 @@
 
 import asyncio
 import logging
+import math
 import random
-from collections.abc import Callable, Mapping
-from contextlib import aclosing
+import selectors
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import aclosing, contextmanager
 from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
@@ -16,6 +19,7 @@ from pydantic import ValidationError
 from app.database.changes import Live
 from app.database.instances import application_name
 from app.database.notifications import CHANNEL, Notification
+from app.database.recent import RecentWriters
 from app.database.urls import libpq_url
 from app.settings import Settings
 from models.user import UserId
@@ -60,13 +64,57 @@ class Receiver:
         worker: str,
         live: Live,
         count_spending: Callable[[Mapping[UserId, int]], None] | None,
+        recent: RecentWriters | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`worker`: the name of this one. `count_spending`: None where nothing is limited."""
-        self._worker = worker
+        """`worker`: the name of this one. `count_spending`: None where nothing is limited.
+
+        `recent`: who is told of writes; None where nobody asks for them. `clock`: in seconds.
+        """
+        self.worker = worker
         self._live = live
         self._count_spending = count_spending
-        self.is_heard: bool | None = None
+        self._recent = recent
+        self._clock = clock
+        self._is_heard: bool | None = None
+        self._heard_since = math.inf
+        self._selector: selectors.BaseSelector | None = None
+        self._beat = 0
+        self._has_beaten = asyncio.Event()
+
+    @property
+    def is_heard(self) -> bool | None:
         """Whether notifications arrive; None where nobody needs them."""
+        return self._is_heard
+
+    @is_heard.setter
+    def is_heard(self, is_heard: bool | None) -> None:
+        self._is_heard = is_heard
+        self._heard_since = self._clock() if is_heard else math.inf
+
+    def has_heard_for(self, seconds: float) -> bool:
+        """Return whether all is known that has arrived in so many seconds."""
+        return self._clock() - self._heard_since >= seconds and not self._has_unread()
+
+    def _has_unread(self) -> bool:
+        # The event loop may have been busy, and now takes a request before what came first.
+        return self._selector is None or bool(self._selector.select(0))
+
+    @contextmanager
+    def reading_from(self, connection: AsyncConnection[Any]) -> Iterator[None]:
+        """Look at this connection for what has arrived, in the block."""
+        with selectors.DefaultSelector() as self._selector:
+            self._selector.register(connection.fileno(), selectors.EVENT_READ)
+            try:
+                yield
+            finally:
+                self._selector = None
+
+    async def until_beat(self, beat: int) -> None:
+        """Return when this notification of the worker's own has come back to it, or a later one."""
+        while self._beat < beat:
+            self._has_beaten.clear()
+            await self._has_beaten.wait()
 
     def receive(self, payload: str) -> None:
         """Wake who waits for the owners named, end what deleted ones have open, count spending.
@@ -78,8 +126,13 @@ class Receiver:
         except ValidationError:
             logger.warning("A malformed notification of %d characters is ignored", len(payload))
             return
-        if notification.by == self._worker:
+        if notification.by == self.worker:
+            self._beat = max(self._beat, notification.beat)
+            self._has_beaten.set()
             return
+        if self._recent is not None:
+            for owner in (*notification.writing, *notification.of, *notification.deleted):
+                self._recent.note(owner)
         for owner in notification.deleted:
             self._live.end(owner)
         for owner in notification.of:
@@ -174,10 +227,11 @@ async def _listen(
     connection: AsyncConnection[Any], receiver: Receiver, live: Live, seconds: float
 ) -> None:
     """Receive notifications until nobody has needed them for so many seconds."""
-    while live.is_needed(within=seconds):
-        async with aclosing(connection.notifies(timeout=min(seconds, CHECK))) as notifies:
-            async for notify in notifies:
-                receiver.receive(notify.payload)
+    with receiver.reading_from(connection):
+        while (left := seconds - live.unneeded_for) > 0:
+            async with aclosing(connection.notifies(timeout=min(left, CHECK))) as notifies:
+                async for notify in notifies:
+                    receiver.receive(notify.payload)
 
 
 async def can_listen(settings: Settings) -> bool:

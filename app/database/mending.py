@@ -19,17 +19,16 @@ from psycopg.errors import (
 )
 
 from app.database.expected import FUNCTIONS, ROW_SECURITY
-from app.database.migration import ADVISORY_LOCK, ATTEMPTS, PAUSE, WAIT_FOR_TABLE, MigrationFailed
+from app.database.migration import ADVISORY_LOCK, ATTEMPTS, PAUSE, WAIT_FOR_TABLE
 from app.database.protection import (
     OTHER_TABLES,
     Difference,
     differences,
 )
+from app.database.timeouts import set_timeouts, timeouts_to_set
 from app.database.urls import SERVER_ROLE, libpq_url
+from app.failure import MigrationFailed
 from models.metadata import OWNED_TABLES
-
-TIMEOUTS = {"statement_timeout": "60s", "idle_in_transaction_session_timeout": "10s"}
-"""What the role's sessions begin with in this database, where nobody has set something else."""
 
 HOW_TO_END = (
     "This is not mended. Remove what others have added; `todo-api migrate --sql` prints the text "
@@ -53,13 +52,6 @@ WHERE polrelid = to_regclass('tasks') AND polname = 'tasks_owner'
   AND whose <> 0 AND pg_get_userbyid(whose) <> %s AND NOT pg_has_role(whose, relowner, 'USAGE')
 """
 """Roles to which the owner's policy is bound, and that are not the server's."""
-
-_SET_ALREADY = """
-SELECT split_part(setting, '=', 1)
-FROM pg_db_role_setting, unnest(setconfig) AS setting
-WHERE setrole = (SELECT oid FROM pg_roles WHERE rolname = %s)
-  AND setdatabase IN (0, (SELECT oid FROM pg_database WHERE datname = current_database()))
-"""
 
 _CONNECTS = """
 SELECT FROM pg_roles
@@ -138,7 +130,7 @@ def _mend(connection: Connection, role: str, wait_for_table: float) -> Mended:
         [f"{round(wait_for_table * 1000)}ms"],
     )
     may_connect = connection.execute(_CONNECTS, [role]).rowcount > 0
-    if may_connect and not (differences(connection, role) or _timeouts_to_set(connection, role)):
+    if may_connect and not (differences(connection, role) or timeouts_to_set(connection, role)):
         return Mended([], [])
     connection.execute("SELECT pg_advisory_xact_lock(%s)", [ADVISORY_LOCK])
     done = _make_role(connection, role)
@@ -153,7 +145,10 @@ def _mend(connection: Connection, role: str, wait_for_table: float) -> Mended:
     if places is not None:
         done += [_dismiss(connection, name, places) for (name,) in former]
     done += _let_connect(connection, role)
-    done += _set_timeouts(connection, role)
+    done += [
+        f"Mended: the {name} of {role} in this database, which was not set."
+        for name in set_timeouts(connection, role)
+    ]
     return Mended(done, [*map(str, left), *refusals, HOW_TO_END] if left else [])
 
 
@@ -289,25 +284,3 @@ def _let_connect(connection: Connection, role: str) -> list[str]:
     if not connection.execute(_CONNECTS, [role]).rowcount:
         return [f"Have its owner run: GRANT CONNECT ON DATABASE ... TO {role}."]
     return [f"Mended: the right of {role} to connect to this database, which was missing."]
-
-
-def _timeouts_to_set(connection: Connection, role: str) -> dict[str, str]:
-    record = connection.execute(_SET_ALREADY, [role]).fetchall()
-    already = {name for (name,) in record}
-    return {name: value for name, value in TIMEOUTS.items() if name not in already}
-
-
-def _set_timeouts(connection: Connection, role: str) -> list[str]:
-    """Set the timeouts that nobody has set, where the role that migrates may do it."""
-    done = []
-    for name, value in _timeouts_to_set(connection, role).items():
-        try:
-            with connection.transaction():
-                connection.execute(
-                    f"DO $$ BEGIN EXECUTE format('ALTER ROLE {role} IN DATABASE %I "
-                    f"SET {name} = ''{value}''', current_database()); END $$"
-                )
-        except InsufficientPrivilege:
-            continue
-        done.append(f"Mended: the {name} of {role} in this database, which was not set.")
-    return done

@@ -17,10 +17,10 @@ from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
-from app.database.instances import older_than
-from app.database.steps import Kind, Step, config, head, steps, steps_after, version_of
+from app.database.instances import older_than, version_of
+from app.database.steps import Kind, Step, config, head, steps, steps_after
 from app.database.urls import SERVER_ROLE, for_role, libpq_url, said_of
-from app.failure import Failure
+from app.failure import MigrationFailed
 
 ADVISORY_LOCK = 0x746F646F
 """Whoever migrates holds it; the number spells "todo"."""
@@ -40,10 +40,6 @@ KEPT = "what was done before is kept"
 
 PAUSE = 1.0
 """Seconds between two attempts."""
-
-
-class MigrationFailed(Failure):
-    """A migration did not come to its end; says why, and whether anything was changed."""
 
 
 def upgrade(
@@ -145,8 +141,15 @@ def _refuse_older_code(
     if not ends:
         return
     serves = max((step.serves for step in ends), key=version_of)
-    with psycopg.connect(libpq_url(url)) as connection:
-        older = older_than(connection, serves, role, trust_unknown=trust_unknown)
+    try:
+        with psycopg.connect(libpq_url(url)) as connection:
+            older = older_than(connection, serves, role, trust_unknown=trust_unknown)
+    except psycopg.Error as error:
+        # As where there is no such role.
+        raise MigrationFailed(
+            f"Nothing was changed, for it cannot be told which code is connected: "
+            f"{error.diag.message_primary or said_of(error, url)}"
+        ) from error
     if older:
         raise MigrationFailed(
             f"Nothing was changed, for {ends[0].revision} ends what code older than {serves} "
@@ -308,7 +311,7 @@ def _sentence(
         detail = error.orig.diag.message_primary if isinstance(error.orig, psycopg.Error) else None
         reason = detail or error.orig
         if committed:
-            return f"The migration failed, and {KEPT}; `todo-api migrate` goes on: {reason}"
+            return f"The migration failed, and {KEPT}; the same command goes on: {reason}"
         return f"The migration failed, and nothing was changed: {reason}"
     return f"The database cannot be reached: {said_of(error.orig, url)}"
 

@@ -3,7 +3,8 @@
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Annotated, TypeVar
 from uuid import uuid4
 
@@ -19,6 +20,8 @@ Item = TypeVar("Item")
 
 CHANNEL = "todo_task_changes"
 NOTIFY = Sql(f"SELECT pg_notify('{CHANNEL}', $1)", ("payload",), tuple, writes=True, name="notify")
+
+ANNOUNCE = replace(NOTIFY, repeatable=True, name="announce")
 
 COLLECTING_TIME = 0.01
 """Seconds for which changes are collected, so that one notification names many owners."""
@@ -46,6 +49,10 @@ class Notification(BaseModel, strict=True):
     """The worker that sends it."""
     of: list[UserId] = []
     """The owners whose tasks have changed."""
+    writing: list[UserId] = []
+    """Owners who are about to write, so that no replica is asked for what is theirs."""
+    beat: int = 0
+    """By which a worker learns whether it still receives what is sent."""
     deleted: list[UserId] = []
     """Users that were deleted."""
     spent: dict[UserId, Annotated[int, Field(gt=0, le=POINTS_MAX)]] = {}
@@ -62,6 +69,9 @@ class Notifier:
         self._changed: set[UserId] = set()
         self._spent: Counter[UserId] = Counter()
         self._wanted = asyncio.Event()
+        self._writing: set[UserId] = set()
+        self._announcing: asyncio.Task[None] | None = None
+        self._announcing_next: asyncio.Task[None] | None = None
 
     def add_change(self, owner: UserId) -> None:
         """Send that the owner's tasks may have changed, soon."""
@@ -72,6 +82,34 @@ class Notifier:
         """Send the points that users have spent, soon."""
         self._spent.update(spent)
         self._wanted.set()
+
+    def announce(self, owner: UserId) -> Awaitable[None]:
+        """Send that the owner is about to write; what is returned ends once it is sent.
+
+        Those who come while others are being announced are announced together after them. Where it
+        cannot be sent, that is logged.
+
+        Raises:
+            DatabaseUnavailable: the database cannot be reached.
+        """
+        self._writing.add(owner)
+        if self._announcing_next is None:
+            self._announcing_next = asyncio.create_task(self._announce(self._announcing))
+        # Whoever is cancelled does not cancel it for the others.
+        return asyncio.shield(self._announcing_next)
+
+    async def _announce(self, before: asyncio.Task[None] | None) -> None:
+        if before is not None:
+            await asyncio.wait([before])
+        self._announcing, self._announcing_next = self._announcing_next, None
+        owners, self._writing = list(self._writing), set()
+        for _, payload in _payloads(
+            owners, lambda part: Notification(by=self.worker, writing=list(part))
+        ):
+            try:
+                await self._database.fetch(Statement(ANNOUNCE, owners[0], {"payload": payload}))
+            except psycopg.Error as error:
+                logger.warning("Other workers could not be notified of a write: %s", error)
 
     async def keep_sending(self) -> None:
         """Send what is added, for as long as the server runs; try again where the database is away.

@@ -1,5 +1,6 @@
 """The database of the resolvers, on connections that all requests share."""
 
+import asyncio
 import logging
 import math
 import time
@@ -28,6 +29,7 @@ from app.telemetry.records import STATEMENTS_MAX, StatementRecord, current_recor
 from app.telemetry.repeated import Repeated
 from models.database import DatabaseUnavailable
 from models.statement import Row, Statement
+from pipelined_postgres.calls import Query
 from pipelined_postgres.calls import Statement as StatementText
 from pipelined_postgres.calls import statement as statement_of
 from pipelined_postgres.client import Client, Numbers
@@ -48,7 +50,16 @@ PROBE = statement_of(
 class PipelinedDatabase:
     """Runs each statement as a transaction of its owner's."""
 
-    def __init__(self, url: str, settings: Settings, metrics: Metrics | None = None) -> None:
+    def __init__(
+        self,
+        url: str,
+        settings: Settings,
+        metrics: Metrics | None = None,
+        pool: str = POOL,
+        level: int = logging.WARNING,
+    ) -> None:
+        """`pool`: what metrics call its connections. `level`: that of the log where it is away."""
+        self.pool = pool
         self._settings = settings
         self._metrics = metrics
         self._counted = 0
@@ -59,10 +70,10 @@ class PipelinedDatabase:
         self._timeout = b"%d" % (settings.database_statement_timeout * 1000)
         self.client = Client(
             libpq_url(url),
-            options_of(settings),
+            replace(options_of(settings), level=level),
             prepare=self._prepare,
             application_name=application_name(),
-            waited=None if metrics is None else partial(metrics.waits.observe, (POOL,)),
+            waited=None if metrics is None else partial(metrics.waits.observe, (pool,)),
         )
 
     async def open(self) -> None:
@@ -79,36 +90,54 @@ class PipelinedDatabase:
 
     async def fetch(self, statement: Statement[Row]) -> list[Row]:
         """Run the statement, as `models.database.Database` has it."""
-        sql, owner = statement.sql, statement.owner
-        text = self.client.text
-        values = {**statement.values, "owner": owner}
-        more = [text(each) for setting in statement.settings.items() for each in setting]
-        queries = (
-            (
-                locals_for(len(statement.settings), statement.waits_for_turn),
-                (text(owner), self._timeout, *more),
-            ),
-            (statement_of(sql.text), [text(values[name]) for name in sql.parameters]),
-        )
         attempts, began = None, time.perf_counter()
         try:
             while True:
                 try:
-                    rows = await self.client.run(
-                        queries, sql.make_row, repeatable=not sql.writes, echo=text(owner)
-                    )
+                    rows = await self.send(statement)
                 except (psycopg.Error, TimeoutError) as error:
                     attempts = attempts or Attempts(statement, self._repeated)
-                    attempts.failed(error)
+                    pause = attempts.failed(error)
                     if self._metrics is not None:
                         self._metrics.retries[getattr(error, "sqlstate", None) or ""] += 1
+                    await asyncio.sleep(pause)
                 else:
                     self.answered_at = time.monotonic()
-                    self._note(sql.name, began, "")
+                    self.note(statement, began)
                     return rows
         except BaseException as failure:
-            self._note(sql.name, began, _name_of(failure))
+            self.note(statement, began, failure)
             raise
+
+    def send(self, statement: Statement[Row], *conditions: Query) -> asyncio.Future[list[Row]]:
+        """Run the statement once; return its rows. It fails as `pipelined_postgres.client` has it.
+
+        `conditions`: queries before it in its transaction, which fail where it is not to be run.
+        """
+        sql, text = statement.sql, self.client.text
+        values = {**statement.values, "owner": statement.owner}
+        more = [text(each) for setting in statement.settings.items() for each in setting]
+        owner = text(statement.owner)
+        queries = (
+            (
+                locals_for(len(statement.settings), statement.waits_for_turn),
+                (owner, self._timeout, *more),
+            ),
+            *conditions,
+            (statement_of(sql.text), [text(values[name]) for name in sql.parameters]),
+        )
+        return self.client.run(queries, sql.make_row, repeatable=not sql.writes, echo=owner)
+
+    async def ask(self, text: str, *values: object) -> tuple[Any, ...]:
+        """Run SQL that belongs to no user, and return its one record.
+
+        Raises:
+            psycopg.Error, TimeoutError: as `pipelined_postgres.client` has it.
+        """
+        query = (statement_of(text), [self.client.text(value) for value in values])
+        queries = ((locals_for(0, False), (b"", self._timeout)), query)
+        record, *_ = await self.client.run(queries, tuple, repeatable=True)
+        return record
 
     def numbers(self) -> Numbers:
         """Return how much there is to do; have the statements counted that did not wait."""
@@ -116,12 +145,15 @@ class PipelinedDatabase:
         if self._metrics is not None:
             # They are most: to hand them in one by one would cost more than all else here.
             new = numbers.sent_at_once - self._counted
-            self._metrics.waits.add_smallest((POOL,), new)
+            self._metrics.waits.add_smallest((self.pool,), new)
             self._counted = numbers.sent_at_once
         return numbers
 
-    def _note(self, name: str, began: float, error: str) -> None:
+    def note(
+        self, statement: Statement[Any], began: float, failure: BaseException | None = None
+    ) -> None:
         """Tell of a statement that has ended to the record of its request, and to the metrics."""
+        name, error = statement.sql.name, "" if failure is None else _name_of(failure)
         seconds = time.perf_counter() - began
         record = current_record.get()
         if record is not None and len(record.statements) < STATEMENTS_MAX:

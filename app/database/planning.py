@@ -2,13 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from typing import Any
 
 import psycopg
 
-from app.database.migration import MigrationFailed, pending, sql_between, to_finish
+from app.database.migration import pending, sql_between, to_finish
 from app.database.steps import Kind, Step, Work, steps
 from app.database.urls import SERVER_ROLE, libpq_url
+from app.failure import MigrationFailed
 
 ROWS_A_SECOND = {Work.REWRITTEN: 1_500, Work.INDEXED: 100_000, Work.FILLED: 4_000}
 """Measured with 300,000 tasks on two busy cores: a machine that does nothing else is faster."""
@@ -135,9 +137,7 @@ def plan_for(url: str, role: str = SERVER_ROLE) -> Plan:
     except psycopg.Error as error:
         raise MigrationFailed(f"The tables could not be looked at: {error}") from error
     sizes = {name: (count, size) for name, count, size in rows}
-    before = dict(
-        zip([s.revision for s in steps()][1:], [s.revision for s in steps()], strict=False)
-    )
+    before = {step.revision: earlier.revision for earlier, step in pairwise(steps())}
     return Plan(
         [
             PlannedStep(

@@ -15,9 +15,9 @@ import psycopg
 from psycopg import AsyncConnection
 
 from app.database.expected import FUNCTIONS, NEWEST, REVISION, ROW_SECURITY, Key, expected_at
-from app.database.migration import MigrationFailed
 from app.database.roles import inspect_role
 from app.database.urls import SERVER_ROLE, for_role, libpq_url
+from app.failure import MigrationFailed
 from models.metadata import DELETED_USERS, INSTALLATION, OWNED_TABLES
 
 OTHER_TABLES = ("alembic_version", INSTALLATION.name, DELETED_USERS.name)

@@ -4,6 +4,7 @@ The codes are PostgreSQL's: https://www.postgresql.org/docs/current/errcodes-app
 """
 
 import logging
+import random
 from typing import NoReturn
 
 import psycopg
@@ -26,6 +27,11 @@ CLASHES_MAX = 3
 
 BREAKS_MAX = 3
 """How often a read is tried again after its connection broke: others may be broken as well."""
+
+BREAK_PAUSES = (0.0, 0.05, 0.2)
+"""Seconds before each of these tries, at most: when all connections end, it takes a moment until
+that is known of each, and those that are not known would use up the tries.
+"""
 
 CLASHES = {"40001", "40P01"}
 """The transaction was undone because of others: even a write may be tried again."""
@@ -65,8 +71,8 @@ class Attempts:
         self._breaks = 0
         self._clashes = 0
 
-    def failed(self, error: psycopg.Error | TimeoutError) -> None:
-        """Return when the statement may be tried again.
+    def failed(self, error: psycopg.Error | TimeoutError) -> float:
+        """Return after how many seconds the statement may be tried again.
 
         Raises:
             DatabaseUnavailable: it may not.
@@ -86,27 +92,27 @@ class Attempts:
                 self._give_up(error, logging.WARNING, TOO_SLOW)
             case Raised() if error.sqlstate in RULES:
                 raise Refused(RULES[error.sqlstate], error.detail) from error
-            case psycopg.Error():
-                self._failed_with(error, error.sqlstate or "")
+        return self._failed_with(error, error.sqlstate or "")
 
-    def _failed_with(self, error: psycopg.Error, state: str) -> None:
+    def _failed_with(self, error: psycopg.Error, state: str) -> float:
         if state in CLASHES:
             self._clashes += 1
             if self._clashes > CLASHES_MAX:
                 sentence = "Too many others were at the same rows."
                 self._give_up(error, logging.WARNING, sentence)
-        elif state == READ_ONLY:
+            return 0.0
+        if state == READ_ONLY:
             sentence = "The database takes no changes: it is read-only."
             self._give_up(error, logging.WARNING, sentence)
-        elif state in OUT_OF_ORDER:
+        if state in OUT_OF_ORDER:
             sentence = f"The database cannot do its work: {OUT_OF_ORDER[state]}."
             self._give_up(error, logging.ERROR, sentence)
-        elif state in ENDED or isinstance(error, psycopg.OperationalError):
+        if state in ENDED or isinstance(error, psycopg.OperationalError):
             self._breaks += 1
             if self._breaks > self._breaks_max(state):
                 self._give_up(error, logging.WARNING, "The database cannot be reached.")
-        else:
-            raise error
+            return BREAK_PAUSES[self._breaks - 1] * random.uniform(0.5, 1)  # noqa: S311
+        raise error
 
     def _breaks_max(self, state: str) -> int:
         sql = self._statement.sql

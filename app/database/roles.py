@@ -8,8 +8,9 @@ import psycopg
 from psycopg import AsyncConnection, sql
 from psycopg.conninfo import conninfo_to_dict
 
-from app.database.migration import MigrationFailed
+from app.database.timeouts import set_timeouts
 from app.database.urls import SERVER_ROLE, libpq_url
+from app.failure import MigrationFailed
 from models.metadata import OWNED_TABLES
 
 CREDENTIALS = ("user", "password", "passfile")
@@ -67,6 +68,11 @@ ORDER BY 1
 """
 """Roles that own something in this database, or have a right in it."""
 
+LOGIN_UNFIT = (
+    "The tables are up to date, but there is no new login: --login names a role that neither owns "
+    "them nor has the server's rights itself, and DATABASE_URL has the password for it."
+)
+
 
 @dataclass(frozen=True, slots=True)
 class RoleFacts:
@@ -113,13 +119,19 @@ async def inspect_role(
 
 
 def ensure_server_role(
-    migration_url: str, server_url: str | None, server_role: str = SERVER_ROLE
+    migration_url: str,
+    server_url: str | None,
+    server_role: str = SERVER_ROLE,
+    login: str | None = None,
 ) -> str:
     """Let the role of the server's URL connect and act as the server; make it where it is missing.
 
     Returns the URL to let the server connect by, with PASSWORD in the place of any password. The
     password itself goes to PostgreSQL as a SCRAM verifier, so that no log of it has one. A role
     that has rights in another database keeps its password, for servers connect with it there.
+
+    `login`: another role that is to connect, with the password of the server's URL, and whose
+    timeouts are set. The role that the URL names stays as it is, for servers connect as it now.
 
     Raises:
         MigrationFailed: the role could not be made so; says what to do by hand.
@@ -129,13 +141,19 @@ def ensure_server_role(
     role, password = str(given.get("user") or ""), given.get("password")
     if server_url is None or role in ("", owner):
         role, password = server_role, None
+    if login is not None:
+        if password is None or login in (owner, server_role):
+            raise MigrationFailed(LOGIN_UNFIT)
+        role = login
     try:
         with psycopg.connect(libpq_url(migration_url), autocommit=True) as connection:
             is_new = _ensure_login(connection, role, server_role)
             if server_role != SERVER_ROLE:
                 _refuse_what_reaches_others(connection, role)
+            # A member does not inherit the timeouts.
+            set_timeouts(connection, role)
             # Somebody else's role keeps the password that it has.
-            if password is not None and (is_new or role == server_role):
+            if password is not None and (is_new or role in (server_role, login)):
                 _ensure_password(connection, role, str(password), str(server_url))
     except psycopg.Error as error:
         raise MigrationFailed(

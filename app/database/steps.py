@@ -87,7 +87,7 @@ def _step(script: Script) -> Step:
 
 @cache
 def head() -> str:
-    """Return the newest revision that `todo-api migrate` brings a database to.
+    """Return the newest revision that `todo-api migrate` brings a database to: `expected.REVISION`.
 
     Revisions are ordered as texts. The `after` steps that no other follows are beyond it.
     """
@@ -113,8 +113,3 @@ def waiting(step: Step) -> str:
         f"{step.revision} waits for `todo-api migrate --finish`, once no code older than "
         f"{step.serves} runs."
     )
-
-
-def version_of(text: str) -> tuple[int, ...]:
-    """Return a version of the code as numbers, to compare."""
-    return tuple(int(part) for part in text.split("."))

@@ -12,6 +12,8 @@ class Draining:
         """Whether `/ready` says that nothing more is to be sent here."""
         self.closes_connections = False
         """Whether each answer ends its connection."""
+        self.closes_sockets = False
+        """Whether WebSockets are closed."""
         self.sockets = 0
         """How many WebSockets there are."""
         self._pause = self._next = 0.0
@@ -26,6 +28,7 @@ class Draining:
 
         The clients come back at once: they must not all come to another server together.
         """
+        self.closes_sockets = True
         self._pause = min(1 / SOCKETS_PER_SECOND, seconds / max(1, self.sockets))
 
     def next_turn(self) -> float:

@@ -88,7 +88,7 @@ class Readiness:
     def __init__(
         self,
         database: ProbedDatabase,
-        newest_revision: Callable[[], str],
+        newest_revision: str,
         *,
         ready_when_read_only: bool,
         clock: Callable[[], float] = time.monotonic,
@@ -130,7 +130,7 @@ class Readiness:
         age = round(self._clock() - self._asked_at, 1) if self._has_ended else 0.0
         if self._known is None:
             return State(lack or Lack.DATABASE, False, None, None, age)
-        (revision, writes, serves), ours = self._known, self._newest_revision()
+        (revision, writes, serves), ours = self._known, self._newest_revision
         wrong = None
         if revision is None or revision < ours:
             wrong = Lack.MIGRATIONS

@@ -91,6 +91,9 @@ class GuardedWebSocket(WebSocketsSansIOProtocol):
         # The handshake is done.
         self._enter(OPEN)
         super().start_keepalive()
+        if self._draining.closes_sockets:
+            # Its handshake was still on its way when the others were told.
+            self.shutdown()
 
     def pause_writing(self) -> None:
         super().pause_writing()

@@ -5,6 +5,7 @@ prometheus_client comes with the extra `metrics`, and is imported when it is nee
 
 import hmac
 import socket
+import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from functools import cache
@@ -22,12 +23,20 @@ LIBRARY = "prometheus_client"
 LISTENER_PATIENCE = 10.0
 """Seconds that a client of the listener may take to ask."""
 
+LISTENER_CLIENTS = 16
+"""Clients of the listener at once: each has a thread, and a descriptor that others would lack."""
+
 _BOUNDS = [*map(str, BOUNDS), "+Inf"]
 
 
 def text_of(figures: Figures, accept: str) -> tuple[str, bytes]:
     """Return a media type and the text: OpenMetrics where the client accepts it."""
-    encode, media_type = _module("exposition").choose_encoder(accept)
+    choose = _module("exposition").choose_encoder
+    try:
+        encode, media_type = choose(accept)
+    except (ValueError, TypeError):
+        # What it accepts has a version that is none.
+        encode, media_type = choose("")
     return media_type, encode(_Collected(figures))
 
 
@@ -64,6 +73,27 @@ class _Collected:
 
 class _Server(ThreadingMixIn, WSGIServer):
     daemon_threads = True
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:  # noqa: ANN401 -- as socketserver's
+        self._places = threading.BoundedSemaphore(LISTENER_CLIENTS)
+        super().__init__(*arguments, **named)
+
+    def process_request(self, request: Any, client_address: Any) -> None:  # noqa: ANN401
+        if self._places.acquire(blocking=False):
+            super().process_request(request, client_address)
+        else:
+            self.shutdown_request(request)
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:  # noqa: ANN401
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            self._places.release()
+
+    def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ANN401
+        """Log nothing of a client that has left: the default is a traceback."""
+        if not isinstance(sys.exception(), OSError):
+            super().handle_error(request, client_address)
 
     def server_bind(self) -> None:
         # As WSGIServer does, but that it asks the network for the name of the address.

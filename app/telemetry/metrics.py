@@ -156,6 +156,17 @@ METRICS = {
     ),
     "todo_api_database_writable": Metric(_G, "1: it took changes then.", (), min),
     "todo_api_migration_compatible": Metric(_G, "1: the code worked with it then.", (), min),
+    "todo_api_replica_used": Metric(
+        _G, "1: reads go to the replica; 0: all go to the primary, or nobody reads.", (), min
+    ),
+    "todo_api_replica_lag_seconds": Metric(
+        _G, "How late the replica was at the latest look; none where that is not known.", (), max
+    ),
+    "todo_api_replica_reads_total": Metric(
+        _C,
+        "Reads sent to the replica; `result` is answered, or asked_again: at the primary.",
+        ("result",),
+    ),
     "todo_api_database_certificate_expiry_timestamp_seconds": Metric(
         _G, "When the certificate of the database ends.", (), min
     ),

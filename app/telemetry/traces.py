@@ -6,6 +6,7 @@ Spans have no document, no variable and no value of a statement. The SDK comes w
 The conventions: https://opentelemetry.io/docs/specs/semconv/graphql/graphql-spans/.
 """
 
+import logging
 import os
 import time
 from collections.abc import Collection
@@ -22,6 +23,8 @@ FAULT_STATUS = 500
 FAULTS = {"INTERNAL_SERVER_ERROR", "SERVICE_UNAVAILABLE", "TIMEOUT"}
 """Codes of errors that are the server's own fault, though the status be 200."""
 
+API = "opentelemetry.trace"
+
 Span = Any
 """OpenTelemetry's."""
 
@@ -32,7 +35,9 @@ class Traces:
     def __init__(self, exporter: object, version: str, trusted: Collection[str] = ()) -> None:
         """`exporter`: where spans go. `trusted`: names of operations that name spans."""
         self._trusted = trusted
-        self._api = import_module("opentelemetry.trace")
+        self._api = import_module(API)
+        # It logs headers of requests that it cannot read, as anybody can send them.
+        logging.getLogger(API).setLevel(logging.ERROR)
         sdk = import_module("opentelemetry.sdk.trace")
         resources = import_module("opentelemetry.sdk.resources")
         batches = import_module("opentelemetry.sdk.trace.export")

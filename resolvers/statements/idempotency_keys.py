@@ -84,7 +84,7 @@ def replay(kind: Kind[Thing]) -> Sql[Replay[Change[Thing]]]:
         found = done is True and thing[0] is not None
         return Replay(request, found, Change(kind.make_row(thing), version))
 
-    return compiled(statement, replayed, writes=False)
+    return replace(compiled(statement, replayed, writes=False), on_primary=True)
 
 
 def replay_ids(of_id: Callable[[int], Outcome]) -> Sql[Replay[Outcome]]:
@@ -101,7 +101,7 @@ def replay_ids(of_id: Callable[[int], Outcome]) -> Sql[Replay[Outcome]]:
         request, id = record
         return Replay(request, id is not None, of_id(id))
 
-    return compiled(statement, replayed, writes=False)
+    return replace(compiled(statement, replayed, writes=False), on_primary=True)
 
 
 @cache

@@ -3,6 +3,7 @@
 import itertools
 import operator
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import reduce
 from typing import Any, Generic, NamedTuple, Protocol
 
@@ -235,7 +236,8 @@ def feed(*kinds: Kind[Any]) -> Sql[FeedRow[Any]]:
             row = kinds[place].make_row(record[ends[place] : ends[place + 1]])
         return FeedRow(version, purged_version, beginning, installation_beginning, row)
 
-    return compiled(statement, make_row, writes=False)
+    # Its cursors say what a client has: it must not be told less than it was.
+    return replace(compiled(statement, make_row, writes=False), on_primary=True)
 
 
 def _beside_others(kind: Kind[Any], kinds: Sequence[Kind[Any]]) -> list[SQLColumnExpression[Any]]:

@@ -103,7 +103,8 @@ def _known(record: Sequence[Any]) -> Known:
 @named
 def _viewer() -> Sql[Known]:
     statement = select(*_USER, _IS_BEHIND).where(col(User.id) == OWNER)
-    return compiled(statement, _known, writes=False)
+    # The authentication server may have just made or changed it.
+    return replace(compiled(statement, _known, writes=False), on_primary=True)
 
 
 @cache
@@ -132,7 +133,7 @@ def _deletion() -> Sql[Deletion]:
     # Row security lets the function see the user that `app.user_id` names, and nobody else.
     issued_at = bindparam("issued_at", type_=Number)
     statement = select(func.is_deleted(OWNER, issued_at, type_=Boolean))
-    return compiled(statement, Deletion._make, writes=False)
+    return replace(compiled(statement, Deletion._make, writes=False), on_primary=True)
 
 
 @cache

@@ -5,7 +5,7 @@ import json
 import random
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -24,8 +24,15 @@ CREATED = 0.3
 TIMEOUT = 30.0
 """Seconds after which a request has failed."""
 
-Answer = tuple[int, bool, bytes]
-"""The status, whether the connection stays open, and the body."""
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An answer of HTTP/1.1."""
+
+    status: int
+    headers: Mapping[str, str]
+    """Names and values in lower case."""
+    body: bytes
 
 
 @dataclass
@@ -60,15 +67,15 @@ class Connection:
         self._streams = None
         try:
             writer.write(request)
-            status, stays, body = await _answer(reader)
+            answer = await _answer(reader)
         except BaseException:
             await _close(writer)
             raise
-        if stays:
-            self._streams = reader, writer
-        else:
+        if answer.headers.get("connection") == "close":
             await _close(writer)
-        return status, stays, body
+        else:
+            self._streams = reader, writer
+        return answer
 
     async def close(self) -> None:
         if self._streams:
@@ -97,7 +104,7 @@ async def _answer(reader: asyncio.StreamReader) -> Answer:
     first, *lines = head.decode().lower().split("\r\n")
     headers = dict(line.split(": ", 1) for line in lines if line)
     body = await reader.readexactly(int(headers.get("content-length", "0")))
-    return int(first.split()[1]), headers.get("connection") != "close", body
+    return Answer(int(first.split()[1]), headers, body)
 
 
 async def status_of(port: int, path: str) -> int:
@@ -107,8 +114,7 @@ async def status_of(port: int, path: str) -> int:
         OSError, EOFError: there is none.
     """
     request = f"GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
-    status, *_ = await Connection([port]).ask(request.encode())
-    return status
+    return (await Connection([port]).ask(request.encode())).status
 
 
 def request_of(secret: str, user: str) -> bytes:
@@ -120,6 +126,11 @@ def request_of(secret: str, user: str) -> bytes:
     if random.random() < CREATED:
         given = {"title": "Rehearse", "idempotencyKey": uuid4().hex}
         sent = {"query": CREATE, "variables": {"input": given}}  # type: ignore[dict-item]
+    return as_http(sent, token)
+
+
+def as_http(sent: Mapping[str, object], token: str) -> bytes:
+    """Return an operation, by its `query` and `variables`, as a request in bytes of HTTP."""
     body = json.dumps(sent).encode()
     head = (
         "POST /graphql HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
@@ -160,12 +171,12 @@ async def _ask(
     second = int(began - result.began)
     try:
         async with asyncio.timeout(TIMEOUT):
-            status, _, body = await connection.ask(request)
-        if status == 200 and b'"errors"' not in body:
+            answer = await connection.ask(request)
+        if answer.status == 200 and b'"errors"' not in answer.body:
             result.sent[second] += 1
             result.slowest = max(result.slowest, time.monotonic() - began)
         else:
-            result.failed[second, f"{status} {body[:80]!r}"] += 1
+            result.failed[second, f"{answer.status} {answer.body[:80]!r}"] += 1
     except (OSError, EOFError) as error:
         result.failed[second, type(error).__name__] += 1
     finally:

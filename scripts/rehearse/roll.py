@@ -72,14 +72,14 @@ def report(way: Way, result: Result) -> None:
 
 
 @contextmanager
-def _database(folder: Path) -> Iterator[str]:
-    """Yield the URL, as the server's role, of a database in the folder."""
+def database_in(folder: Path, name: str = DATABASE) -> Iterator[tuple[str, str]]:
+    """Yield the URLs, as the server's role and as the superuser, of a database in the folder."""
     with embedded_postgres(folder) as postgres:
         with psycopg.connect(postgres.superuser_url("postgres"), autocommit=True) as connection:
-            connection.execute(f'DROP DATABASE IF EXISTS "{DATABASE}"')
-        postgres.create_database(DATABASE)
-        upgrade(postgres.superuser_url(DATABASE))
-        yield postgres.url(SERVER_ROLE, DATABASE)
+            connection.execute(f'DROP DATABASE IF EXISTS "{name}"')
+        postgres.create_database(name)
+        upgrade(postgres.superuser_url(name))
+        yield postgres.url(SERVER_ROLE, name), postgres.superuser_url(name)
 
 
 async def _all_ready(servers: Sequence[Server]) -> None:
@@ -103,7 +103,7 @@ def main(
         if folder is None:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="rehearse-")))
         folder.mkdir(exist_ok=True)
-        url = stack.enter_context(_database(folder))
+        url, _ = stack.enter_context(database_in(folder))
         settings = {"SHUTDOWN_DRAIN_SECONDS": str(drain)}
         running = []
         for _ in range(servers):

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -15,6 +16,8 @@ from scripts.rehearse.clients import status_of
 
 SECRET = "0123456789abcdef0123456789abcdef-rehearse"
 """What the servers verify tokens with."""
+
+DEPLOYED = Path(__file__).parents[2] / "deploy" / "haproxy.cfg"
 
 PATIENCE = 120.0
 """Seconds that a server is given to be ready."""
@@ -57,7 +60,7 @@ class Server:
     def __init__(self, url: str, folder: Path, workers: int, settings: Mapping[str, str]) -> None:
         """`url`: the database's."""
         self.port = free_port()
-        self._log = folder / f"server-{self.port}.log"
+        self.log = folder / f"server-{self.port}.log"
         self._workers = workers
         environment = {"DATABASE_URL": url, "BETTER_AUTH_SECRET": SECRET, **settings}
         self._environment = {**os.environ, **environment}
@@ -78,10 +81,14 @@ class Server:
                     await asyncio.sleep(0.1)
         except TimeoutError:
             pass
-        raise NotServing(f"see {self._log}")
+        raise NotServing(f"see {self.log}")
 
-    async def restart(self) -> None:
-        """Stop the server as systemd or Kubernetes does, and start it anew on its port."""
+    async def restart(self, settings: Mapping[str, str] | None = None) -> None:
+        """Stop the server as systemd or Kubernetes does, and start it anew on its port.
+
+        `settings`: those that change; an empty one is as one that is not set.
+        """
+        self._environment.update(settings or {})
         self._process.send_signal(signal.SIGTERM)
         await asyncio.to_thread(self._process.wait)
         self._process = self._start()
@@ -96,7 +103,7 @@ class Server:
     def _start(self) -> subprocess.Popen[bytes]:
         command = Path(sys.executable).with_name("todo-api")
         words = ["serve", "--port", str(self.port), "--workers", str(self._workers)]
-        with self._log.open("ab") as log:
+        with self.log.open("ab") as log:
             return subprocess.Popen(
                 [command, *words],
                 env=self._environment,
@@ -106,13 +113,27 @@ class Server:
             )
 
 
+def _deployed(ports: Sequence[int], port: int) -> str:
+    """Return the configuration that is given to operators, for these servers."""
+    text = DEPLOYED.read_text().replace("bind :8080", f"bind 127.0.0.1:{port}")
+    servers = [f"    server s{each} 127.0.0.1:{each}\n" for each in ports]
+    return re.sub(r"(?m)(?:^    server .*\n)+", "".join(servers), text)
+
+
 @contextmanager
-def haproxy(ports: Sequence[int], folder: Path, reuse: str) -> Iterator[int]:
-    """Run HAProxy in front of servers; yield its port. `reuse`: what `http-reuse` is set to."""
+def haproxy(ports: Sequence[int], folder: Path, reuse: str | None) -> Iterator[int]:
+    """Run HAProxy in front of servers; yield its port.
+
+    `reuse`: what `http-reuse` is set to; None for the configuration of the folder `deploy`.
+    """
     port = free_port()
     lines = [f"  server s{each} 127.0.0.1:{each}\n" for each in ports]
     file = folder / "haproxy.cfg"
-    file.write_text(HAPROXY.format(port=port, reuse=reuse) + "".join(lines))
+    file.write_text(
+        _deployed(ports, port)
+        if reuse is None
+        else HAPROXY.format(port=port, reuse=reuse) + "".join(lines)
+    )
     command = ["haproxy", "-db", "-f", str(file)]
     with (folder / "haproxy.log").open("ab") as log:
         process = subprocess.Popen(command, stdout=log, stderr=log)

@@ -432,6 +432,20 @@ async def test_why_keys_cannot_be_fetched_is_said_in_a_line(
     )
 
 
+async def test_of_a_url_with_secrets_the_log_shows_the_place(
+    auth_server: AuthServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    auth_server.answer = (500, b"")
+    scheme, _, place = auth_server.jwks_url.partition("://")
+    jwks = Jwks(f"{scheme}://ada:hush@{place}?key=hush")
+    with pytest.raises(KeysUnavailable):
+        await jwks.fetch()
+    await jwks.aclose()
+    [record] = [each for each in caplog.records if each.name == "auth.keys"]
+    assert record.getMessage().startswith(f"The keys at {auth_server.jwks_url} cannot be fetched: ")
+    assert "hush" not in caplog.text
+
+
 async def test_a_fetch_that_fails_is_told_although_the_keys_stay_good(
     auth_server: AuthServer, jwks: Jwks
 ) -> None:

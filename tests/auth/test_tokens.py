@@ -335,11 +335,19 @@ JSON = st.recursive(
 )
 
 
-def verify_by_secret(token: str) -> Identity:
-    verifier = TokenVerifier(
-        secret=SECRET, jwks=None, issuer=None, audience=None, algorithms=frozenset({"HS256"})
+def by_secrets(secret: str, previous: str | None = None) -> TokenVerifier:
+    return TokenVerifier(
+        secret=secret,
+        previous_secret=previous,
+        jwks=None,
+        issuer=None,
+        audience=None,
+        algorithms=frozenset({"HS256"}),
     )
-    return asyncio.run(verifier.verify(token))
+
+
+def verify_by_secret(token: str) -> Identity:
+    return asyncio.run(by_secrets(SECRET).verify(token))
 
 
 @given(st.text(st.characters()) | st.from_regex(r"\A[A-Za-z0-9_-]*(\.[A-Za-z0-9_-]*){2}\Z"))
@@ -389,14 +397,7 @@ def test_keys_that_cannot_be_fetched_are_the_servers_fault(
 async def test_while_the_secret_is_changed_the_one_of_before_verifies_too(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    verifier = TokenVerifier(
-        secret=SECRET,
-        previous_secret=OTHER_SECRET,
-        jwks=None,
-        issuer=None,
-        audience=None,
-        algorithms=frozenset({"HS256"}),
-    )
+    verifier = by_secrets(SECRET, OTHER_SECRET)
     header, payload = '{"alg":"HS256"}', '{"sub":"ada","exp":9999999999}'
     told = "A token was verified by BETTER_AUTH_SECRET_PREVIOUS."
     caplog.set_level("INFO", "auth.tokens")
@@ -420,14 +421,7 @@ async def test_a_remembered_token_of_the_secret_of_before_is_told_of_each_hour(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Else the log would be silent of tokens that live for days."""
-    verifier = TokenVerifier(
-        secret=SECRET,
-        previous_secret=OTHER_SECRET,
-        jwks=None,
-        issuer=None,
-        audience=None,
-        algorithms=frozenset({"HS256"}),
-    )
+    verifier = by_secrets(SECRET, OTHER_SECRET)
     old = hs256('{"alg":"HS256"}', '{"sub":"ada","exp":9999999999}', OTHER_SECRET.encode())
     caplog.set_level("INFO", "auth.tokens")
     await verifier.verify(old)

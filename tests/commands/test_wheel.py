@@ -26,7 +26,7 @@ def wheel() -> Iterator[Path]:
     The libraries are those of this environment.
     """
     if shutil.which("uv") is None:
-        pytest.skip("there is no uv")
+        pytest.skip("needs uv, which builds the wheel")
     folder = Path(tempfile.mkdtemp(prefix="todo-api-wheel-"))
     folder.chmod(0o755)
     for words in (

@@ -92,6 +92,14 @@ async def test_by_a_socket_of_the_file_system_nothing_is_looked_at() -> None:
     assert await looked_at("postgresql://somebody@/todo?host=/var/run/postgresql") is None
 
 
+@pytest.mark.parametrize(
+    ("places", "port"), [("a", 5432), ("a:1,b:2", 1), ("a,b", 5432), ("a,b:2", 5432)]
+)
+def test_of_several_servers_the_first_is_looked_at(places: str, port: int) -> None:
+    certificate = Certificate(f"postgresql://somebody@{places}/todo")
+    assert (certificate._host, certificate._port) == ("a", port)
+
+
 async def test_a_database_that_is_away_is_looked_at_again(
     monkeypatch: pytest.MonkeyPatch, unused_tcp_port: int
 ) -> None:

@@ -15,11 +15,12 @@ from app.database import expected, migration, protection
 from app.database import steps as steps_module
 from app.database.expected import EXPECTED, FINISHED, NEWEST, REVISION
 from app.database.installation import begin_after_restore, check_sequence
-from app.database.instances import Connected, application_name, older_than
+from app.database.instances import Connected, application_name, older_than, version_of
 from app.database.mending import mend
-from app.database.migration import MigrationFailed, downgrade, finish, pending, to_finish, upgrade
+from app.database.migration import downgrade, finish, pending, to_finish, upgrade
 from app.database.protection import NOT_SERVED, objections
-from app.database.steps import Kind, head, steps, version_of
+from app.database.steps import Kind, head, steps
+from app.failure import MigrationFailed
 from models.metadata import metadata
 from tests.api import running_server, settings_for
 from tests.database.test_migrations import rows, run, shape
@@ -204,6 +205,13 @@ def test_what_is_to_be_finished_is_told_and_is_no_fault(
         assert told in capsys.readouterr().out
     assert examine(settings)
     assert f"ok     Its migrations are current. {told}" in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("last_step")
+def test_a_role_that_is_not_there_is_told_in_a_sentence(migrated_database: Database) -> None:
+    with pytest.raises(MigrationFailed, match=r'nothing was changed: role "todo_a" does not'):
+        finish(migrated_database.superuser_url, role="todo_a")
+    assert to_finish(migrated_database.superuser_url)
 
 
 @pytest.mark.usefixtures("last_step")

@@ -17,7 +17,7 @@ import psutil
 import psycopg
 import pytest
 
-from app.database import listener, purge
+from app.database import listener, pipelined, purge
 from app.database.changes import Live, NotifyingDatabase
 from app.database.listener import Intervals, Receiver, can_listen
 from app.database.turns import Turns
@@ -458,10 +458,16 @@ def test_waiting_takes_no_more_than_an_event() -> None:
 
 def listening(database: Database) -> int:
     """Return how many connections are open to listen by."""
+    return connections(database, " live")
+
+
+def connections(database: Database, part: str) -> int:
+    """Return how many connections servers have, of those whose name ends so."""
     with psycopg.connect(database.superuser_url) as connection:
         found = connection.execute(
             "SELECT count(*) FROM pg_stat_activity "
-            "WHERE datname = current_database() AND application_name ~ '^todo-api/[0-9.]+ live$'"
+            "WHERE datname = current_database() AND application_name ~ %s",
+            [f"^todo-api/[0-9.]+{part}$"],
         ).fetchone()
     assert found is not None
     return int(found[0])
@@ -521,6 +527,23 @@ def test_a_listener_that_is_cut_while_nobody_follows_stays_away(
         assert listening(migrated_database) == 0
         user.titles()
         eventually(partial(listening, migrated_database), 1)
+
+
+def test_a_server_that_nobody_asks_lets_the_database_sleep(
+    migrated_database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pipelined, "CONNECTION_LIFETIME", 1.0)
+    settings = settings_for(migrated_database.server_url, rate_limit=600)
+    connected = partial(connections, migrated_database, ".*")
+    with running_server(settings, Intervals(sweep=0.1, listen=1.0)) as server:
+        user = server.user()
+        user.create()
+        user.titles()
+        eventually(partial(listening, migrated_database), 1)
+        assert connected() > 1
+        eventually(connected, 0)
+        time.sleep(1)
+        assert connected() == 0
 
 
 async def test_the_trash_is_purged_only_after_something_was_written(

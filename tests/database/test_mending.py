@@ -13,10 +13,11 @@ from app.commands.doctor import examine
 from app.commands.migrate import migrate_at
 from app.database.embedded import embedded_postgres
 from app.database.expected import EXPECTED, Key
-from app.database.mending import HOW_TO_END, TIMEOUTS, mend
-from app.database.migration import MigrationFailed
+from app.database.mending import HOW_TO_END, mend
 from app.database.protection import objections
+from app.database.timeouts import TIMEOUTS
 from app.database.urls import SERVER_ROLE, for_role
+from app.failure import MigrationFailed
 from tests.api import running_server, settings_for
 from tests.database.test_protection import LOSSES
 from tests.databases import Database

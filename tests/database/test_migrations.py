@@ -22,7 +22,6 @@ from app.commands.doctor import examine
 from app.database.embedded import EmbeddedPostgres
 from app.database.migration import (
     ADVISORY_LOCK,
-    MigrationFailed,
     downgrade,
     pending,
     upgrade,
@@ -32,6 +31,7 @@ from app.database.protection import check_protection
 from app.database.roles import ensure_server_role
 from app.database.steps import head
 from app.database.urls import SERVER_ROLE
+from app.failure import MigrationFailed
 from models.metadata import OWNED_TABLES, metadata
 from tests.api import nonempty, running_server, settings_for
 from tests.databases import Database
@@ -355,7 +355,7 @@ def test_what_is_committed_before_a_failure_is_not_called_unchanged(
     with pytest.raises(MigrationFailed) as failed:
         upgrade(url)
     assert str(failed.value) == (
-        "The migration failed, and what was done before is kept; `todo-api migrate` goes on: "
+        "The migration failed, and what was done before is kept; the same command goes on: "
         '"tasks_in_trash_by_title_order" is not an index'
     )
     # The first of the two indexes.

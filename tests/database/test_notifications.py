@@ -116,6 +116,27 @@ async def test_a_notification_that_fails_is_logged_and_the_others_are_sent(
     assert "could not be notified" in record.getMessage()
 
 
+async def test_who_is_about_to_write_is_announced_together_with_those_who_come_meanwhile() -> None:
+    database = Recorder()
+    notifier = Notifier(database)
+    ids = long_ids()
+    first = notifier.announce(ids[0])
+    await asyncio.sleep(0)
+    others = [notifier.announce(id) for id in ids[1:]]
+    await first
+    assert list(database.named("writing")) == ids[:1]
+    await asyncio.gather(*others)
+    assert sorted(database.named("writing")) == ids
+    assert len(database.sent) < MANY
+
+
+async def test_a_writer_learns_that_others_cannot_be_told() -> None:
+    notifier = Notifier(Recorder(DatabaseUnavailable("away")))
+    with pytest.raises(DatabaseUnavailable):
+        await notifier.announce(UserId("ada"))
+    await notifier.announce(UserId("ada"))
+
+
 @pytest.mark.parametrize(
     ("failure", "times", "sent"),
     [

@@ -15,8 +15,9 @@ import pytest
 
 from app.commands.doctor import examine
 from app.database.listener import can_listen
-from app.database.migration import MigrationFailed, finish
+from app.database.migration import finish
 from app.database.pipelined import PipelinedDatabase
+from app.failure import MigrationFailed
 from models.database import DatabaseUnavailable
 from models.statement import Sql, Statement
 from models.user import UserId
@@ -146,7 +147,8 @@ async def test_where_another_pooler_is_in_between_than_is_said_nobody_gets_anoth
     counted = Counter[str]()
 
     async def ask(shared: PipelinedDatabase, n: int) -> None:
-        for _ in range(10):
+        # Where messages are lost between two clients, each try may wait for all that it may.
+        for _ in range(2):
             try:
                 answer = await shared.fetch(echo(f"user {n}", str(n)))
             except DatabaseUnavailable:

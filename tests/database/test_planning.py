@@ -49,7 +49,7 @@ def test_a_step_that_keeps_writes_waiting_is_told_beforehand(fresh_database: Dat
 def test_what_is_filled_in_batches_blocks_nobody(fresh_database: Database) -> None:
     url = with_rows(fresh_database, 6000, "0011")
     plan = plan_for(url, "todo_staging")
-    fill, _, last, _ = plan.steps
+    fill, _, last, *_ = plan.steps
     assert (fill.seconds, fill.blocks, plan.blocks) == (1.5, 0, False)
     assert "before the servers are replaced, by `todo-api migrate`; code of 0.2.0" in str(fill)
     assert "after the servers are replaced, by `todo-api migrate --finish`; code of 0.3.0" in str(

@@ -71,6 +71,13 @@ def test_what_was_not_executed_is_tried_again(state: str) -> None:
     assert (tries(READ, state), tries(WRITE, state), tries(KEYED, state)) == TABLE[state]
 
 
+def test_more_time_passes_before_each_try_on_another_connection() -> None:
+    attempts = Attempts(Statement(KEYED, ADA, {}), Repeated(logger))
+    first, second, third = (attempts.failed(error_of("57P01")) for _ in range(3))
+    assert first == 0
+    assert 0.02 < second <= 0.05 < third <= 0.2
+
+
 @pytest.mark.parametrize(
     ("state", "failure"),
     [

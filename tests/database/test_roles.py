@@ -1,6 +1,7 @@
 """Database roles: what the server's may do, and which roles the server does not start as."""
 
 from collections.abc import Callable, Iterator
+from urllib.parse import quote
 from uuid import uuid4
 
 import psycopg
@@ -9,11 +10,13 @@ from psycopg import AsyncConnection, sql
 
 from app.commands.migrate import migrate_at
 from app.database.embedded import EmbeddedPostgres
-from app.database.migration import ADVISORY_LOCK, MigrationFailed, upgrade, upgrade_sql
+from app.database.migration import ADVISORY_LOCK, upgrade, upgrade_sql
 from app.database.pipelined import PipelinedDatabase
 from app.database.roles import THOSE_WITH_RIGHTS, RoleFacts, ensure_server_role, inspect_role
 from app.database.session import UnsafeRole
+from app.database.timeouts import TIMEOUTS
 from app.database.urls import SERVER_ROLE
+from app.failure import MigrationFailed
 from app.settings import Settings
 from tests.api import running_server, settings_for
 from tests.databases import Database, copy_of
@@ -181,6 +184,50 @@ def test_a_role_gets_the_password_of_its_url_as_a_verifier(
     assert stored is not None
     assert stored[0].startswith("SCRAM-SHA-256$")
     assert stored[1] is True
+
+
+def test_another_login_gets_the_password_and_the_timeouts(migrated_database: Database) -> None:
+    login, owner = f"login {uuid4().hex}", migrated_database.superuser_url
+    given = settings_for(migrated_database.url_of(f"{SERVER_ROLE}:another"))
+    stored = "SELECT rolpassword FROM pg_authid WHERE rolname = %s"
+    with psycopg.connect(owner, autocommit=True) as connection:
+        before = connection.execute(stored, [SERVER_ROLE]).fetchone()
+        try:
+            passwords = []
+            for _ in range(2):
+                migrate_at(owner, given, check=False, login=login)
+                passwords += connection.execute(stored, [login]).fetchall()
+            url = migrated_database.url_of(quote(login))
+            with psycopg.connect(url) as session:
+                same = "SELECT current_setting(%s)::interval = %s::interval"
+                shown = [session.execute(same, each).fetchone() for each in TIMEOUTS.items()]
+                assert shown == [(True,), (True,)]
+            with running_server(settings_for(url)) as server:
+                assert server.user().create()["version"] == 1
+        finally:
+            connection.execute(f'DROP ROLE "{login}"')
+        assert connection.execute(stored, [SERVER_ROLE]).fetchone() == before
+    (first,), (second,) = passwords
+    # Each has a salt of its own.
+    assert first.startswith("SCRAM-SHA-256$")
+    assert first != second
+
+
+@pytest.mark.parametrize(
+    ("user", "login"),
+    [
+        (SERVER_ROLE, "without_password"),
+        (f"{SERVER_ROLE}:hunter2", SERVER_ROLE),
+        (f"{SERVER_ROLE}:hunter2", "postgres"),
+        ("postgres:hunter2", "the_owners_password"),
+    ],
+)
+def test_what_cannot_be_another_login_is_refused(
+    migrated_database: Database, user: str, login: str
+) -> None:
+    given = settings_for(migrated_database.url_of(user))
+    with pytest.raises(MigrationFailed, match="there is no new login"):
+        migrate_at(migrated_database.superuser_url, given, check=False, login=login)
 
 
 def test_a_role_that_somebody_else_made_keeps_its_password(

@@ -17,6 +17,7 @@ import pytest
 import yaml
 
 from app.settings import Settings, read_settings
+from graphql_schema.errors import ErrorCode
 from tests.api import NO_CERTIFICATES, Server
 from tests.repository import ROOT
 
@@ -36,7 +37,6 @@ OF_OTHERS = {
         *("UV_COMPILE_BYTECODE", "UV_LINK_MODE", "UV_PROJECT_ENVIRONMENT"),
         "UV_PYTHON_DOWNLOADS",
     },
-    "neon.md": {"SERVICE_UNAVAILABLE"},
     "todo-api.service": {"AF_INET", "AF_UNIX"},
 }
 """Names in the files that are no settings of the server's."""
@@ -105,7 +105,8 @@ def test_every_name_is_a_setting(file: str) -> None:
     """Whatever is in capitals with an underscore, in comments too."""
     names = set(re.findall(r"\b[A-Z]+(?:_[A-Z]+)+\b", (DEPLOY / file).read_text()))
     settings = {name.upper() for name in Settings.model_fields}
-    assert names - settings - OF_UVICORN - OF_OTHERS.get(file, set()) == set()
+    codes = {code.value for code in ErrorCode}
+    assert names - settings - codes - OF_UVICORN - OF_OTHERS.get(file, set()) == set()
 
 
 def test_the_server_can_read_what_it_is_given(
@@ -269,9 +270,9 @@ def test_every_file_that_compose_names_is_there() -> None:
     assert missing == set()
 
 
-def test_every_file_is_on_the_page_about_running() -> None:
-    page = (ROOT / "docs" / "operations.md").read_text()
-    linked = set(re.findall(r"\]\(\.\./deploy/([\w.-]+)\)", page))
+def test_every_file_is_on_a_page_about_running() -> None:
+    pages = ((ROOT / "docs" / f"{page}.md").read_text() for page in ("deploying", "operations"))
+    linked = set(re.findall(r"\]\(\.\./deploy/([\w.-]+)\)", "".join(pages)))
     here = {file.name for file in DEPLOY.iterdir() if file.name[0] != "."}
     assert linked == here
 

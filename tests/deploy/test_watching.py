@@ -16,7 +16,7 @@ from tests.repository import ROOT
 DEPLOY = ROOT / "deploy"
 ALERTS = (DEPLOY / "alerts.yaml").read_text()
 DASHBOARD = json.loads((DEPLOY / "grafana.json").read_text())
-OPERATIONS = (ROOT / "docs" / "operations.md").read_text()
+RUNBOOK = (ROOT / "docs" / "runbook.md").read_text()
 
 OF_PROMETHEUS = {"up"}
 """What Prometheus adds itself."""
@@ -68,11 +68,11 @@ def test_an_expression_asks_for_labels_that_the_metric_has() -> None:
 def test_each_alert_has_its_paragraph_and_each_paragraph_its_alert() -> None:
     alerts = re.findall(r"alert: (\w+)$", ALERTS, re.MULTILINE)
     assert len(alerts) == ALERTS.count("expr: |") == ALERTS.count("summary: ") >= 14
-    section = OPERATIONS.partition("## Alerts, and what to do\n")[2].partition("\n## ")[0]
+    section = RUNBOOK.partition("## Alerts, and what to do\n")[2].partition("\n## ")[0]
     paragraphs = dict(re.findall(r"^### (\w+)\n\n(.+?)\n\n", section + "\n\n", re.M | re.S))
     assert list(paragraphs) == alerts
     for alert in alerts:
-        assert f"runbook: docs/operations.md#{alert.lower()}\n" in ALERTS
+        assert f"runbook: docs/runbook.md#{alert.lower()}\n" in ALERTS
         # It says more than the alert itself does.
         assert len(paragraphs[alert]) > 150, alert
 

@@ -49,6 +49,21 @@ def test_a_secret_of_before_wants_one_of_now(given: Read) -> None:
         given(BETTER_AUTH_SECRET_PREVIOUS="p" * 32, to_serve=True)
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "extra"),
+    [
+        ("METRICS", "127.0.0.1:9464", "metrics"),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:4318", "otel"),
+    ],
+)
+def test_what_needs_libraries_says_how_to_install_them(
+    given: Read, monkeypatch: pytest.MonkeyPatch, name: str, value: str, extra: str
+) -> None:
+    monkeypatch.setattr("app.settings.find_spec", lambda name: None)
+    with pytest.raises(SettingsError, match=rf"install `todo-api\[{extra}\]`"):
+        given(**{name: value}, to_serve=True)
+
+
 def test_a_migration_wants_no_tokens(given: Read) -> None:
     assert given(DATABASE_URL=URL).database_url == URL
 

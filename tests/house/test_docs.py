@@ -23,8 +23,9 @@ from tests.containers import Lists
 from tests.repository import ROOT
 
 README = (ROOT / "README.md").read_text()
-API, AUTH, OPERATIONS, SETTINGS = (
-    (ROOT / "docs" / f"{page}.md").read_text() for page in ("api", "auth", "operations", "settings")
+API, AUTH, DEPLOYING, OPERATIONS, SETTINGS = (
+    (ROOT / "docs" / f"{page}.md").read_text()
+    for page in ("api", "auth", "deploying", "operations", "settings")
 )
 SCHEMA = build_schema((ROOT / "schema.graphql").read_text())
 
@@ -123,7 +124,7 @@ DEVELOPMENT = {"mypy", "playwright", "pytest", "ruff"}
     [
         (README, r"`uv run ([^`]*)todo-api`", ALWAYS | EMBEDDED),
         (README, r"`uv run ([^`]*)pytest`", ALWAYS | EMBEDDED | DEVELOPMENT),
-        (OPERATIONS, r"^uv run (.*)todo-api serve ", ALWAYS),
+        (DEPLOYING, r"^uv run (.*)todo-api serve ", ALWAYS),
     ],
     ids=["to try it out", "to test it", "in production"],
 )
@@ -230,15 +231,21 @@ def test_the_script_hands_on_what_the_readme_says(tmp_path: Path) -> None:
         assert done.stdout == f"{handed_on}\n", done.stderr
 
 
-def test_every_page_that_is_linked_is_there() -> None:
-    pages = [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")]
-    links = [
-        (page.name, link)
-        for page in pages
-        for link in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text())
-        if not (page.parent / link).exists()
-    ]
-    assert links == []
+def anchors(page: Path) -> set[str]:
+    """Return what links to parts of a page may name: GitHub makes it of each heading."""
+    headings = re.findall(r"^#+ (.*)$", page.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def test_every_page_and_part_that_is_linked_is_there() -> None:
+    pages = [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *(ROOT / "deploy").glob("*.md")]
+    missing = []
+    for page in pages:
+        for link, part in re.findall(r"\]\(([^)#:]*)(?:#([^)]*))?\)", page.read_text()):
+            target = (page.parent / link) if link else page
+            if not target.exists() or (part and part not in anchors(target)):
+                missing.append((page.name, link, part))
+    assert missing == []
     assert len(README.splitlines()) <= 150
 
 

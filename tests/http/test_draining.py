@@ -33,6 +33,12 @@ NEVER_ENDING = (
     b"Content-Length: 9\r\n\r\n{"
 )
 
+HANDSHAKE = (
+    b"GET /graphql HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+    b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+    b"Sec-WebSocket-Protocol: graphql-transport-ws\r\n\r\n"
+)
+
 
 @contextmanager
 def one_server(database: Database, folder: Path, drain: str, **settings: str) -> Iterator[Process]:
@@ -79,8 +85,8 @@ def test_a_server_that_drains_serves_on_but_ends_each_connection(
     with (
         one_server(database, data_folder, "3") as server,
         following(server) as follower,
+        closing(http.client.HTTPConnection("127.0.0.1", server.port)) as kept,
     ):
-        kept = http.client.HTTPConnection("127.0.0.1", server.port)
         kept.request("GET", "/health")
         before = kept.getresponse()
         before.read()
@@ -93,6 +99,7 @@ def test_a_server_that_drains_serves_on_but_ends_each_connection(
         kept.request("GET", "/health")
         last = kept.getresponse()
         assert (last.status, last.getheader("connection")) == (200, "close")
+        assert last.read()
         # A connection that is new, and sockets that are open, are served as before.
         assert server.ask(token(), "{ tasks { totalCount } }").status_code == 200
         follower.say({"type": "ping"})
@@ -145,6 +152,28 @@ def test_a_connection_that_is_new_when_the_port_is_closed_is_answered(
         assert server.process.wait(60) == 0
 
 
+def test_a_socket_whose_handshake_ends_when_the_port_is_closed_is_closed_too(
+    data_folder: Path, database: Database
+) -> None:
+    with (
+        one_server(database, data_folder, "0", SHUTDOWN_GRACE_SECONDS="30") as server,
+        socket.create_connection(("127.0.0.1", server.port), 20) as late,
+    ):
+        late.sendall(HANDSHAKE[:-2])
+        # It has come when what was sent afterwards is answered.
+        assert server.get("/health").status_code == 200
+        server.process.send_signal(signal.SIGTERM)
+        wait_until_refused(server)
+        late.sendall(HANDSHAKE[-2:])
+        came = b""
+        while part := late.recv(4096):
+            came += part
+        assert came.startswith(b"HTTP/1.1 101")
+        assert came.endswith(b"\x88\x02" + (1012).to_bytes(2, "big"))
+        assert server.process.wait(60) == 0
+    assert "Cut when" not in server.said
+
+
 def test_what_does_not_end_in_its_grace_is_cut_and_counted(
     data_folder: Path, database: Database
 ) -> None:
@@ -158,6 +187,7 @@ def test_what_does_not_end_in_its_grace_is_cut_and_counted(
             assert server.get("/health").status_code == 200
             assert server.stop(signal.SIGTERM) == 0
     assert "Cut when the server stopped: 1 connections, with 1 requests" in server.said
+    assert "Traceback" not in server.said
 
 
 def test_sockets_are_closed_one_after_the_other() -> None:

@@ -4,8 +4,11 @@ import logging
 import os
 import re
 import signal
+import socket
+import struct
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import httpx2
@@ -16,11 +19,13 @@ from prometheus_client.openmetrics.parser import (
 from prometheus_client.parser import text_string_to_metric_families as read_text
 
 from app.settings import SettingsError, read_settings
+from app.telemetry.exposition import listen
 from app.telemetry.metrics import (
     ANONYMOUS,
     GOOD_ANSWERS,
     METRICS,
     OTHER,
+    Figures,
     Kind,
     OperationNames,
 )
@@ -93,6 +98,9 @@ def test_the_text_is_prometheus_or_openmetrics_and_has_every_metric(measured: Se
     http = measured.bearer(None).http
     plain = http.get("/metrics", headers=AUTHORIZATION)
     assert plain.headers["content-type"].startswith("text/plain; version=0.0.4")
+    nonsense = "application/openmetrics-text; version=newest"
+    others = http.get("/metrics", headers={**AUTHORIZATION, "Accept": nonsense})
+    assert others.headers["content-type"] == plain.headers["content-type"]
     open_ = http.get(
         "/metrics",
         headers={**AUTHORIZATION, "Accept": "application/openmetrics-text; version=1.0.0"},
@@ -272,6 +280,35 @@ def test_a_listener_of_its_own_needs_no_token(
         assert value(samples(response.text), "todo_api_workers") == workers
 
 
+def test_clients_of_the_listener_take_few_descriptors_and_log_nothing(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    figures: Figures = {name: {} for name in METRICS}
+    with ExitStack() as stack:
+        port = free_port()
+        listen("127.0.0.1", port, None, lambda: figures)
+
+        def connected() -> socket.socket:
+            return stack.enter_context(socket.create_connection(("127.0.0.1", port), 20))
+
+        kept = [connected() for _ in range(16)]
+        more = [connected() for _ in range(40)]
+        assert {each.recv(1) for each in more} == {b""}
+        for each in kept:
+            each.setblocking(False)
+            with pytest.raises(BlockingIOError):
+                each.recv(1)
+            # It is reset, not ended.
+            each.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            each.close()
+        url = f"http://127.0.0.1:{port}/metrics"
+        while True:
+            with suppress(httpx2.TransportError):
+                assert httpx2.get(url, verify=NO_CERTIFICATES).status_code == 200
+                break
+    assert capsys.readouterr().err == ""
+
+
 def test_the_numbers_of_all_workers_are_one_and_outlive_them(
     data_folder: Path, database: Database
 ) -> None:
@@ -326,16 +363,6 @@ def test_a_server_that_would_show_its_numbers_to_everybody_does_not_start(
             read_settings(to_serve=True)
     monkeypatch.setenv("METRICS", "[::1]:9464")
     assert read_settings(to_serve=True).metrics_address == ("::1", 9464)
-
-
-def test_without_its_library_a_server_that_is_to_measure_does_not_start(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("METRICS", "127.0.0.1:9464")
-    monkeypatch.setattr("app.settings.find_spec", lambda name: None)
-    with pytest.raises(SettingsError, match=r"install `todo-api\[metrics\]`"):
-        read_settings(to_serve=True)
 
 
 def test_counters_and_gauges_are_told_apart_by_their_names() -> None:

@@ -51,7 +51,7 @@ class Asked:
 def readiness_of(database: Asked, *, ready_when_read_only: bool = False) -> Readiness:
     return Readiness(
         database,
-        lambda: NEWEST,
+        NEWEST,
         ready_when_read_only=ready_when_read_only,
         clock=lambda: database.now,
         patience=0.01,
