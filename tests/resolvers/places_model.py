@@ -2,12 +2,18 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import date, timedelta
 from typing import Any
 
 from tests.api import Caller
 
 EVERYTHING = """{
-  tasks(first: 100) { nodes { id completed position list { id } parent { id } } }
+  tasks(first: 100) {
+    nodes {
+      id completed position dueOn createdAt updatedAt
+      list { id } parent { id } successor { id }
+    }
+  }
   trash: tasks(first: 100, filter: {trash: ONLY}) { nodes { id } }
 }"""
 
@@ -22,6 +28,11 @@ class Task:
     parent: str | None = None
     completed: int | None = None
     trashed: int | None = None
+    due: date | None = None
+    """The day of a task that recurs daily; no other has one."""
+    successor: str | None = None
+    is_touched: bool = False
+    """Whether it was changed since it was made, as the API shows it."""
 
     @property
     def container(self) -> Container:
@@ -39,6 +50,8 @@ class Model:
     """What stands where, the trash left out."""
     unplaced: set[str] = field(default_factory=set)
     """What has just come back from the trash: where it stands among others, the database knows."""
+    followed: list[str] = field(default_factory=list)
+    """Those that were completed just now and have a successor, which the database has made."""
     step: int = 0
 
     def subtasks(self, id: str) -> Iterator[str]:
@@ -65,13 +78,26 @@ class Model:
         else:
             self._insert(id, place)
 
-    def toggle(self, id: str) -> None:
+    def toggle(self, id: str, together: Sequence[str] = ()) -> None:
+        """Complete a task or reopen it. `together`: those that are at the same time."""
         task = self.tasks[id]
         old = task.completed
         task.completed = self.step if old is None else None
+        if old is not None:
+            self._take_back(task, together)
+        elif task.due is not None and task.successor is None:
+            self.followed.append(id)
         for below in map(self.tasks.__getitem__, self.subtasks(id)):
             if below.trashed is None and below.completed == old:
                 below.completed = task.completed
+
+    def _take_back(self, task: Task, together: Sequence[str]) -> None:
+        successor = None if task.successor is None else self.tasks.get(task.successor)
+        if successor is None or successor.trashed is not None:
+            task.successor = None
+        elif not successor.is_touched and task.successor not in together:
+            self.trash(str(task.successor))
+            task.successor = None
 
     def trash(self, id: str) -> None:
         task = self.tasks[id]
@@ -109,7 +135,7 @@ class Model:
     def complete_many(self, ids: Sequence[str], *, completed: bool) -> None:
         for id in ids:
             if (self.tasks[id].completed is not None) is not completed:
-                self.toggle(id)
+                self.toggle(id, ids)
 
     def purge(self, id: str) -> None:
         for below in [*self.subtasks(id)]:
@@ -144,6 +170,7 @@ class Model:
         """Compare it with what the API shows, and learn where tasks from the trash stand."""
         data = user.data(EVERYTHING)
         shown = {task["id"]: task for task in data["tasks"]["nodes"]}
+        self._learn_successors(shown)
         live = {id for id, task in self.tasks.items() if task.trashed is None}
         assert shown.keys() == live
         assert {task["id"] for task in data["trash"]["nodes"]} == self.tasks.keys() - live
@@ -153,12 +180,40 @@ class Model:
             assert task["list"] == (known.list and {"id": known.list})
             assert task["parent"] == (known.parent and {"id": known.parent})
             assert task["completed"] is (known.completed is not None)
+            assert task["dueOn"] == (known.due and known.due.isoformat())
+            assert task["successor"] == (self._is_live(known.successor) or None)
+            known.is_touched = task["updatedAt"] != task["createdAt"]
             found.setdefault(known.container, []).append(task["id"])
         orders = {container: ids for container, ids in self.orders.items() if ids}
         assert {c: self._placed(ids) for c, ids in found.items()} == {
             c: self._placed(ids) for c, ids in orders.items()
         }
         self.orders, self.unplaced = found, set()
+
+    def _is_live(self, id: str | None) -> dict[str, str] | None:
+        task = None if id is None else self.tasks.get(id)
+        return None if task is None or task.trashed is not None else {"id": str(id)}
+
+    def _learn_successors(self, shown: dict[str, Any]) -> None:
+        """Add what comes next to those that were completed, by the ids that it was given."""
+        for id in self.followed:
+            done, made = self.tasks[id], str(shown[id]["successor"]["id"])
+            assert made not in self.tasks
+            assert done.due is not None
+            done.successor = made
+            self.tasks[made] = Task(done.list, due=done.due + timedelta(days=1))
+            ids, place = self.orders[done.container], shown[id]["position"]
+            # It has the same place: what is newer comes later.
+            equal = [other for other in ids if shown[other]["position"] == place]
+            ids.insert(ids.index(equal[-1]) + 1, made)
+            below = [task for task in shown.values() if task["parent"] == {"id": made}]
+            below.sort(key=lambda task: (task["position"], int(task["id"])))
+            copied = self.orders.get(("parent", id), [])
+            assert len(below) == len(copied)
+            for task in below:
+                self.tasks[task["id"]] = Task(done.list, made)
+                self._insert(task["id"], {})
+        self.followed = []
 
     def _placed(self, ids: list[str]) -> list[str]:
         return [id for id in ids if id not in self.unplaced]

@@ -1,6 +1,7 @@
-"""Random histories of lists, subtasks and moves: all is as a plain model in Python says."""
+"""Random histories of lists, subtasks, moves and recurrence: all is as a plain model says."""
 
 import random
+from datetime import date
 from typing import Any
 
 import pytest
@@ -11,6 +12,9 @@ from tests.counts import Count
 from tests.resolvers.places_model import Container, Model, Task
 
 STEPS, STEPS_LONG, TASKS_MAX = 120, 5_000, 60
+
+FIRST_DAY = date(2026, 12, 4)
+DAILY = {"rule": {"unit": "DAY"}}
 
 
 class History:
@@ -25,9 +29,12 @@ class History:
         model.step += 1
         live = [id for id, task in model.tasks.items() if task.trashed is None]
         trashed = [id for id, task in model.tasks.items() if task.trashed is not None]
-        acts = ["create"] * (3 if len(model.tasks) < TASKS_MAX else 0)
-        acts += ["move"] * 6 + ["update", "toggle", "toggle", "delete", "batch"] if live else []
+        has_room = len(model.tasks) < TASKS_MAX
+        acts = ["create"] * 3 if has_room else []
+        acts += ["move"] * 6 + ["update", "delete"] if live else []
+        acts += ["toggle"] * 4 + ["batch"] if live and has_room else []
         acts += ["restore", "restore", "restore many", "purge"] if trashed else []
+        acts += ["purge"] * 8 if trashed and not has_room else []
         acts += ["make list"] if len(model.lists) < 4 else ["trash list", "restore list"]
         act = self.dice.choice(acts)
         match act:
@@ -35,8 +42,11 @@ class History:
                 self.create()
             case "move" | "update":
                 (self.move if act == "move" else self.update)(self.dice.choice(live))
-            case "toggle" | "delete":
-                self.toggle_or_delete(self.dice.choice(live), toggle=act == "toggle")
+            case "toggle":
+                recurring = [id for id in live if model.tasks[id].due is not None]
+                self.toggle_or_delete(self.dice.choice(self.dice.choice([live, recurring or live])))
+            case "delete":
+                self.toggle_or_delete(self.dice.choice(live), toggle=False)
             case "batch":
                 self.change_many(self.some_of(live))
             case "restore many":
@@ -89,7 +99,7 @@ class History:
                 model.move(id, list_id, None, {})
             model.unplaced.update(tops)
 
-    def toggle_or_delete(self, id: str, *, toggle: bool) -> None:
+    def toggle_or_delete(self, id: str, *, toggle: bool = True) -> None:
         if toggle:
             self.user.toggle(id=id)
             self.model.toggle(id)
@@ -135,6 +145,9 @@ class History:
             task = Task(list_id)
         place = self.place_in(task.container, None)
         given: dict[str, Any] = {"parentId": parent, "listId": list_id, "place": place or None}
+        if parent is None and dice.random() < 0.4:
+            task.due = FIRST_DAY
+            given |= {"dueOn": FIRST_DAY.isoformat(), "recurrence": DAILY}
         made = make(self.user, **given)
         if parent is not None and not model.can_be_parent(parent):
             assert made["__typename"] == "InvalidInput"
@@ -167,7 +180,7 @@ class History:
         wrong = None
         if parent is not None and parent != task.parent:
             can = model.can_be_parent(parent) and parent != id and not any(model.subtasks(id))
-            wrong = None if can else "InvalidInput"
+            wrong = None if can and task.due is None else "InvalidInput"
             list_id = model.tasks[parent].list
             if dice.random() < 0.3:
                 asked = given["listId"] = dice.choice([None, task.list, list_id, *model.lists])
