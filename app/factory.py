@@ -21,7 +21,6 @@ from app.database.listener import USUAL_INTERVALS, Intervals
 from app.database.session import UnsafeRole
 from app.development import completed, demo_token
 from app.failure import Failure
-from app.gathering import Alone, Member, member
 from app.graphiql.page import GraphiQL
 from app.http.connections import Connections, most_connections
 from app.http.cors import StrictCORSMiddleware
@@ -43,6 +42,7 @@ from app.operations.execution import Executor
 from app.operations.persisted import PersistedQueries
 from app.operations.trusted import ManifestError, TrustedDocuments, check_documents, read_manifests
 from app.settings import Settings, TrustedDocumentsMode, settings_or_exit
+from app.telemetry.gathering import Alone, Member, member
 from app.telemetry.log import configure_logging
 from app.telemetry.metrics import Metrics, OperationNames
 from app.telemetry.records import RequestLog

@@ -15,14 +15,15 @@ from uvicorn.config import LOGGING_CONFIG
 from app.database.urls import UNREADABLE, can_be_read
 from app.development import DEMO_USER, Development, development
 from app.factory import GRAPHQL_PATH
-from app.gathering import MainProcess
 from app.http.websocket_messages import MESSAGE_MAX_BYTES
 from app.measuring import listen_for_metrics
-from app.server import Server, Shutdown
+from app.processes.server import Server, Shutdown
+from app.processes.systemd import Systemd
+from app.processes.worker import Lifetime
+from app.processes.workers import STARTUP_FAILED, Workers
 from app.settings import Settings, misspelt_settings, settings_or_exit
-from app.systemd import Systemd
+from app.telemetry.gathering import MainProcess
 from app.telemetry.log import UVICORN_LOGS_JSON
-from app.workers import STARTUP_FAILED, Lifetime, Workers
 
 APPLICATION = "app.asgi:app"
 

@@ -41,7 +41,7 @@ from tests.api import (
 )
 from tests.databases import Database
 from tests.http.test_serving import Process, free_port
-from tests.http.test_workers import serving, wait_for, workers_of
+from tests.processes.test_workers import serving, wait_for, workers_of
 from tests.sockets import signed_in
 
 TOKEN = "a-token-for-metrics-of-thirty-two-bytes-or-more"
