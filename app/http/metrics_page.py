@@ -1,12 +1,13 @@
 """The page `/metrics`: the numbers of all workers, for who has the token."""
 
+import hmac
 from collections.abc import Awaitable, Callable
 
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from app.telemetry.exposition import is_bearer, text_of
+from app.telemetry.exposition import text_of
 from app.telemetry.metrics import Figures
 
 
@@ -26,3 +27,9 @@ class MetricsPage:
         else:
             response = Response(status_code=401, headers={"www-authenticate": "Bearer"})
         await response(scope, receive, send)
+
+
+def is_bearer(authorization: str, token: str) -> bool:
+    """Return whether the header `Authorization` has the token."""
+    scheme, _, given = authorization.partition(" ")
+    return scheme.lower() == "bearer" and hmac.compare_digest(given.encode(), token.encode())

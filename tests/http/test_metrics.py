@@ -18,8 +18,8 @@ from prometheus_client.openmetrics.parser import (
 )
 from prometheus_client.parser import text_string_to_metric_families as read_text
 
+from app.http.metrics_listener import listen
 from app.settings import SettingsError, read_settings
-from app.telemetry.exposition import listen
 from app.telemetry.metrics import (
     ANONYMOUS,
     GOOD_ANSWERS,
