@@ -42,7 +42,7 @@ from app.operations.execution import Executor
 from app.operations.persisted import PersistedQueries
 from app.operations.trusted import ManifestError, TrustedDocuments, check_documents, read_manifests
 from app.settings import Settings, TrustedDocumentsMode, settings_or_exit
-from app.telemetry.gathering import Alone, Member, member
+from app.telemetry.gathering import Alone, Member
 from app.telemetry.log import configure_logging
 from app.telemetry.metrics import Metrics, OperationNames
 from app.telemetry.records import RequestLog
@@ -73,13 +73,20 @@ class Unstarted:
     draining: Draining
 
 
-def create_app(settings: Settings | None = None, intervals: Intervals = USUAL_INTERVALS) -> FastAPI:
+def create_app(
+    settings: Settings | None = None,
+    intervals: Intervals = USUAL_INTERVALS,
+    gathering: Alone | Member | None = None,
+) -> FastAPI:
     """Return the application. It opens the database and all else when it is started.
 
     Without settings it reads them, as `uvicorn --factory` needs; if some are wrong or missing it
     exits with a sentence for each.
+
+    `gathering`: where a worker among several leaves its numbers; None: it is the only one.
     """
-    parts = make_unstarted(settings or settings_or_exit(to_serve=True), intervals)
+    settings = settings or settings_or_exit(to_serve=True)
+    parts = make_unstarted(settings, intervals, gathering or Alone())
     app = Application(
         GRAPHQL_PATH,
         FromState("endpoint"),
@@ -113,7 +120,9 @@ def create_app(settings: Settings | None = None, intervals: Intervals = USUAL_IN
     return app
 
 
-def make_unstarted(settings: Settings, intervals: Intervals) -> Unstarted:
+def make_unstarted(
+    settings: Settings, intervals: Intervals, gathering: Alone | Member
+) -> Unstarted:
     """Make what needs no database, each part after those that it needs."""
     # First, so that whatever is logged from here on has one form.
     requests = RequestLog(settings.log_share, settings.slow_ms)
@@ -139,7 +148,7 @@ def make_unstarted(settings: Settings, intervals: Intervals) -> Unstarted:
         intervals,
         requests,
         metrics,
-        member() or Alone(),
+        gathering,
         traces,
         schema,
         documents,

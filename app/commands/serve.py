@@ -26,6 +26,8 @@ from app.telemetry.gathering import MainProcess
 from app.telemetry.log import UVICORN_LOGS_JSON
 
 APPLICATION = "app.asgi:app"
+FACTORY = "app.factory:create_app"
+"""What makes the application of a worker among several, which is told where it leaves numbers."""
 
 logger = logging.getLogger("uvicorn.error")
 
@@ -79,8 +81,8 @@ def _run_server(settings: Settings, host: str, port: int, workers: int, *, reloa
         return
     drain = 0 if settings.is_embedded else settings.shutdown_drain_seconds
     shutdown = Shutdown(drain, settings.shutdown_grace_seconds)
-    config = uvicorn.Config(APPLICATION, workers=workers, **options)
     if workers > 1:
+        config = uvicorn.Config(FACTORY, factory=True, workers=workers, **options)
         numbers = MainProcess() if settings.is_measured else None
         if numbers is not None:
             listen_for_metrics(settings, numbers.figures)
@@ -88,6 +90,7 @@ def _run_server(settings: Settings, host: str, port: int, workers: int, *, reloa
         Workers(config, [config.bind_socket()], lifetime, Systemd(), numbers).serve()
         return
     _do_no_harm_by_hangup(settings)
+    config = uvicorn.Config(APPLICATION, workers=workers, **options)
     config.load_app()
     server = Server(config, shutdown, Systemd())
     server.run()

@@ -10,15 +10,18 @@ import signal
 import time
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from multiprocessing.connection import Connection
+from pkgutil import resolve_name
 from socket import socket
 from types import FrameType
+from typing import Any
 
 from uvicorn import Config
 from uvicorn.supervisors.multiprocess import Process
 
 from app.processes.server import Server, Shutdown
-from app.telemetry.gathering import join
+from app.telemetry.gathering import Member
 from app.telemetry.metrics import Figures
 
 STOP_SECONDS = 1.0
@@ -61,7 +64,10 @@ class Worker(Process):
         lifetime: Lifetime,
         pipe: "Connection[Figures | None, Figures] | None",
     ) -> None:
-        """`pipe`: the end of this worker's for its numbers; None where nothing is measured."""
+        """`config`: of an application that a factory makes, which is named.
+
+        `pipe`: the end of this worker's for its numbers; None where nothing is measured.
+        """
         super().__init__(config, sockets)
         self._pipe = pipe
         self.has_started = False
@@ -138,7 +144,9 @@ class Worker(Process):
         # Until the application has started: imports make nothing but what stays.
         gc.disable()
         if self._pipe is not None:
-            join(self._pipe)
+            factory = self.config.app
+            assert isinstance(factory, str)
+            self.config.app = partial(_make, factory, Member(self._pipe))
         self._server = WorkerServer(self.config, self._lifetime.shutdown)
         super().target(sockets)
 
@@ -161,3 +169,8 @@ class Worker(Process):
     def server(self) -> WorkerServer:
         assert isinstance(self._server, WorkerServer)
         return self._server
+
+
+def _make(factory: str, member: Member) -> Any:  # noqa: ANN401 -- any ASGI application
+    """Make the application of a worker that leaves its numbers there."""
+    return resolve_name(factory)(gathering=member)
