@@ -35,6 +35,7 @@ from app.http.pages import add_pages
 from app.http.schema_file import SchemaFile
 from app.http.startup import FromState, ReadableStartupFailure, warn_without_limits
 from app.http.websocket import GraphQLSocket
+from app.http.websocket_shared import Shared
 from app.lifespan import run
 from app.measuring import gathered, start_measuring
 from app.operations.documents import Documents
@@ -200,11 +201,7 @@ async def _lifespan(parts: Unstarted, _app: FastAPI) -> AsyncIterator[dict[str, 
         )
         socket = GraphQLSocket(
             (GRAPHQL_PATH, f"{GRAPHQL_PATH}/"),
-            running.get_context,
-            executor,
-            parts.persisted,
-            parts.requests,
-            parts.metrics,
+            Shared(running.get_context, executor, parts.persisted, parts.requests, parts.metrics),
             parts.origins,
         )
         if parts.metrics is not None:
