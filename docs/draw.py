@@ -19,7 +19,7 @@ PACKAGES = [
     "pipelined_postgres",
     "app",
 ]
-PARTS_OF_SETTINGS = ("settings", "setting_types", "env_file", "failure")
+PARTS_OF_SETTINGS = ("settings", "configuration", "failure")
 ROOMS_OF_APP = {"telemetry", "database", "operations", "http", "graphiql", "processes", "commands"}
 
 Arrows = Mapping[str, set[str]]

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from starlette.types import Message
 
+from app.configuration.env_file import misspelt, objection_to
 from app.database.urls import can_be_read
-from app.env_file import misspelt, objection_to
 from app.factory import create_app
 from tests.api import SECRET, settings_for
 from tests.repository import ROOT
