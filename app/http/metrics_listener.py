@@ -12,7 +12,7 @@ from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 from wsgiref.types import StartResponse, WSGIEnvironment
 
-from app.http.metrics_page import is_bearer
+from app.http.metrics_page import has_token
 from app.telemetry.exposition import text_of
 from app.telemetry.metrics import Figures
 
@@ -77,7 +77,7 @@ def listen(host: str, port: int, token: str | None, figures: Callable[[], Figure
     def answer(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         status, headers, body = "404 Not Found", [("Content-Type", "text/plain")], b""
         if environ["PATH_INFO"] == "/metrics":
-            if token is None or is_bearer(environ.get("HTTP_AUTHORIZATION", ""), token):
+            if token is None or has_token([environ.get("HTTP_AUTHORIZATION", "")], token):
                 media_type, body = text_of(figures(), environ.get("HTTP_ACCEPT", ""))
                 status, headers = "200 OK", [("Content-Type", media_type)]
             else:

@@ -86,6 +86,7 @@ def test_metrics_are_told_to_who_has_the_token(measured: Server) -> None:
         {"Authorization": f"Bearer {TOKEN}x"},
         {"Authorization": f"Basic {TOKEN}"},
         {"Authorization": f"Bearer {measured.token('somebody')}"},
+        [("Authorization", f"Bearer {TOKEN}"), ("Authorization", f"Bearer {TOKEN}x")],
     ):
         refused = http.get("/metrics", headers=headers)
         assert (refused.status_code, refused.content) == (401, b"")
