@@ -12,7 +12,7 @@ import typer
 import uvicorn
 from uvicorn.config import LOGGING_CONFIG
 
-from app.database.urls import UNREADABLE, can_be_read
+from app.database.urls import refuse_unreadable
 from app.development import DEMO_USER, Development, development
 from app.factory import GRAPHQL_PATH
 from app.http.websocket_messages import MESSAGE_MAX_BYTES
@@ -42,9 +42,7 @@ def serve(
 ) -> None:
     """Serve the API; with no DATABASE_URL, on an embedded PostgreSQL."""
     settings = settings_or_exit(to_serve=True)
-    for url in (settings.database_url, settings.listen_database_url):
-        if url is not None and not can_be_read(url):
-            sys.exit(f"todo-api: the database cannot be reached: {UNREADABLE}")
+    refuse_unreadable(settings)
     _require_free(host, port)
     for sentence in misspelt_settings():
         sys.stderr.write(f"todo-api: {sentence}\n")
