@@ -46,7 +46,7 @@ from app.settings import Settings, TrustedDocumentsMode, settings_or_exit
 from app.telemetry.gathering import Alone, Member
 from app.telemetry.log import configure_logging
 from app.telemetry.metrics import Metrics, OperationNames
-from app.telemetry.records import RequestLog
+from app.telemetry.request_log import RequestLog
 from app.telemetry.traces import Traces, exporter_to
 from graphql_schema.schema import build_schema
 

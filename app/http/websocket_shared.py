@@ -9,7 +9,8 @@ from starlette.types import Scope
 from app.operations.execution import Executor
 from app.operations.persisted import PersistedQueries
 from app.telemetry.metrics import Metrics
-from app.telemetry.records import RequestLog, RequestRecord
+from app.telemetry.records import RequestRecord
+from app.telemetry.request_log import RequestLog
 from auth.context import ContextGetter
 from models.user import UserId
 
@@ -31,4 +32,4 @@ class Shared:
         seconds = time.perf_counter() - began
         if self.metrics is not None:
             self.metrics.ended(record, seconds)
-        self.log.add(scope, record, status, round(seconds * 1000, 1))
+        self.log.add(scope, record, status, seconds)
