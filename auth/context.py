@@ -9,6 +9,7 @@ from functools import cached_property
 
 import strawberry
 
+from auth.bearer import bearer_token
 from auth.few_at_once import FewAtOnce
 from auth.identity import Identity
 from auth.refusals import Reason, reason_of, refusal
@@ -117,12 +118,10 @@ class ContextGetter:
             Unauthenticated: there is not exactly one value, or its token is refused.
             KeysUnavailable: the keys to verify it with cannot be fetched.
         """
-        if not any(authorization):
-            raise refusal(Reason.MISSING, explains=self._explains)
-        scheme, _, token = authorization[0].partition(" ")
-        if scheme.lower() != "bearer" or len(authorization) != 1:
-            raise refusal(Reason.NOT_BEARER, explains=self._explains)
-        token = token.strip(" ")
+        token = bearer_token(authorization)
+        if token is None:
+            reason = Reason.NOT_BEARER if any(authorization) else Reason.MISSING
+            raise refusal(reason, explains=self._explains)
         try:
             identity = await self._verifier.verify(token)
         except InvalidToken as error:

@@ -15,7 +15,8 @@ from typing import Any
 
 from starlette.types import Scope
 
-from app.telemetry.records import QUIET_PATHS, RequestRecord, StatementRecord
+from app.telemetry.records import RequestRecord, StatementRecord
+from app.telemetry.request_log import QUIET_PATHS
 
 SERVICE = "todo-api"
 

@@ -18,8 +18,8 @@ from prometheus_client.openmetrics.parser import (
 )
 from prometheus_client.parser import text_string_to_metric_families as read_text
 
+from app.http.metrics_listener import listen
 from app.settings import SettingsError, read_settings
-from app.telemetry.exposition import listen
 from app.telemetry.metrics import (
     ANONYMOUS,
     GOOD_ANSWERS,
@@ -41,7 +41,7 @@ from tests.api import (
 )
 from tests.databases import Database
 from tests.http.test_serving import Process, free_port
-from tests.http.test_workers import serving, wait_for, workers_of
+from tests.processes.test_workers import serving, wait_for, workers_of
 from tests.sockets import signed_in
 
 TOKEN = "a-token-for-metrics-of-thirty-two-bytes-or-more"
@@ -86,6 +86,7 @@ def test_metrics_are_told_to_who_has_the_token(measured: Server) -> None:
         {"Authorization": f"Bearer {TOKEN}x"},
         {"Authorization": f"Basic {TOKEN}"},
         {"Authorization": f"Bearer {measured.token('somebody')}"},
+        [("Authorization", f"Bearer {TOKEN}"), ("Authorization", f"Bearer {TOKEN}x")],
     ):
         refused = http.get("/metrics", headers=headers)
         assert (refused.status_code, refused.content) == (401, b"")
