@@ -196,6 +196,7 @@ async def _lifespan(parts: Unstarted, _app: FastAPI) -> AsyncIterator[dict[str, 
             parts.persisted,
             parts.requests,
             parts.metrics,
+            parts.traces,
             parts.origins,
         )
         if parts.metrics is not None:

@@ -29,6 +29,7 @@ from app.operations.execution import Executor, GraphQLRequest, coded
 from app.operations.persisted import PersistedQueries
 from app.telemetry.metrics import Metrics
 from app.telemetry.records import RequestLog, RequestRecord, current_record, digest
+from app.telemetry.traces import Span, Traces
 from auth.context import Context, ContextGetter
 from auth.keys import KeysUnavailable
 from auth.refusals import Unauthenticated
@@ -59,6 +60,7 @@ class GraphQLSocket:
         persisted: PersistedQueries,
         log: RequestLog,
         metrics: Metrics | None,
+        traces: Traces | None,
         origins: Origins,
     ) -> None:
         self._paths = paths
@@ -67,6 +69,7 @@ class GraphQLSocket:
         self.persisted = persisted
         self.log = log
         self.metrics = metrics
+        self.traces = traces
         self.open = 0
         """How many sockets there are."""
         self._origins = origins
@@ -96,9 +99,18 @@ class GraphQLSocket:
         finally:
             self.told(scope, record, status, began)
 
-    def told(self, scope: Scope, record: RequestRecord, status: int, began: float) -> None:
-        """Log and count a socket, or an operation of one, that has ended."""
+    def told(
+        self,
+        scope: Scope,
+        record: RequestRecord,
+        status: int,
+        began: float,
+        span: Span | None = None,
+    ) -> None:
+        """Log, count and trace a socket, or an operation of one, that has ended."""
         seconds = time.perf_counter() - began
+        if self.traces is not None and span is not None:
+            self.traces.end(span, scope, record, status)
         if self.metrics is not None:
             self.metrics.ended(record, seconds)
         self.log.add(scope, record, status, round(seconds * 1000, 1))
@@ -289,6 +301,8 @@ class Connection:
         began = time.perf_counter()
         record = RequestRecord(self._server.log.new_id(), user=digest(context.user_id))
         current_record.set(record)
+        traces = self._server.traces
+        span = None if traces is None else traces.begin(self._scope, record)
         # Each operation has a row of the user's of its own to remember.
         context = context.anew()
         try:
@@ -311,7 +325,7 @@ class Connection:
         except OSError:
             self._operations.pop(id, None)
         finally:
-            self._server.told(self._scope, record, 101, began)
+            self._server.told(self._scope, record, 101, began, span)
 
     def _end_if_deleted(self, errors: Collection[GraphQLError]) -> None:
         """End the socket where an operation has found that its user is deleted."""

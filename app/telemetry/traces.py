@@ -30,6 +30,9 @@ FAULTS = {"INTERNAL_SERVER_ERROR", "SERVICE_UNAVAILABLE", "TIMEOUT"}
 
 API = "opentelemetry.trace"
 
+SOCKET = "websocket"
+"""The type of a socket's scope; it names the span of an operation that was not executed."""
+
 SAMPLER = "OTEL_TRACES_SAMPLER"
 TRUSTS_CALLERS = "parentbased_"
 """With what the names of samplers begin that do as `traceparent` says."""
@@ -66,7 +69,7 @@ class Traces:
         self._propagator = propagation.TraceContextTextMapPropagator()
 
     def begin(self, scope: Scope, record: RequestRecord) -> Span | None:
-        """Begin the span of a request, and note its ids; return None for probes.
+        """Begin the span of a request or an operation, and note its ids; return None for probes.
 
         It is a part of the trace that `traceparent` names. Whether it is kept the sampler decides.
         """
@@ -81,7 +84,7 @@ class Traces:
         if parent is not None and not self._trusts_callers:
             parent = self._decided_here(parent)
         span = self._tracer.start_span(
-            scope["method"], context=parent, kind=self._api.SpanKind.SERVER
+            scope.get("method", SOCKET), context=parent, kind=self._api.SpanKind.SERVER
         )
         context = span.get_span_context()
         record.trace_id = f"{context.trace_id:032x}"
@@ -89,14 +92,13 @@ class Traces:
         return span
 
     def end(self, span: Span, scope: Scope, record: RequestRecord, status: int) -> None:
-        """End the span of a request, with those of its statements."""
+        """End the span of a request or an operation, with those of its statements."""
         if not span.is_recording():
             return
         codes = set(record.code.split(",")) if record.code else set()
         told = {
-            "http.request.method": scope["method"],
+            **_transport(scope, status),
             "url.path": scope["path"],
-            "http.response.status_code": status,
             "graphql.operation.type": record.kind,
             "graphql.operation.name": record.operation,
             "graphql.document.hash": record.document,
@@ -144,6 +146,13 @@ class Traces:
         if statement.error:
             child.set_status(self._api.StatusCode.ERROR)
         child.end(began + int(statement.seconds * 1e9))
+
+
+def _transport(scope: Scope, status: int) -> dict[str, object]:
+    if scope["type"] == SOCKET:
+        # The method and the status are those of the socket, which many operations share.
+        return {"network.protocol.name": SOCKET}
+    return {"http.request.method": scope["method"], "http.response.status_code": status}
 
 
 def exporter_to(endpoint: str) -> object:

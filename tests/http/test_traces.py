@@ -21,6 +21,7 @@ from app.telemetry.traces import Traces
 from tests.api import CREATE, NO_CERTIFICATES, SECRET, Server, running_server, settings_for
 from tests.databases import Database
 from tests.http.test_serving import started
+from tests.sockets import signed_in, socket_to
 
 TRACE, PARENT = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
 SAMPLED = f"00-{TRACE}-{PARENT}-01"
@@ -111,6 +112,49 @@ def test_a_request_and_its_statements_are_spans_of_the_clients_trace(
     ids = [(line["trace_id"], line["span_id"]) for line in lines]
     assert ids[0] == (TRACE, parent.span_id.hex())
     assert ids[1][0] == TRACE.replace("4bf9", "5bf9")
+
+
+def test_operations_of_a_socket_are_spans_of_the_trace_that_its_handshake_names(
+    database: Database, collector: Collector, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    settings = settings_for(database.server_url, otel_exporter_otlp_endpoint=collector.url)
+    with running_server(settings) as server:
+        user = server.user()
+        with socket_to(server.url, headers={"traceparent": SAMPLED}) as socket:
+            socket.initiate(user.token)
+            socket.subscribe(CREATE, {"input": {"title": "a secret title"}})
+            assert [socket.hear()["type"] for _ in range(2)] == ["next", "complete"]
+            socket.follow(id="two")
+            socket.subscribe(CREATE, {"input": {"title": "b"}}, id="four")
+            heard = [socket.hear()["id"] for _ in range(3)]
+            assert sorted(heard) == ["four", "four", "two"]
+            socket.say({"id": "two", "type": "complete"})
+            socket.subscribe("{", id="three")
+            assert socket.hear()["type"] == "error"
+        with signed_in(server, user.token) as socket:
+            socket.subscribe("{ me { id } }")
+            assert [socket.hear()["type"] for _ in range(2)] == ["next", "complete"]
+    spans = {span.name: span for span in collector.of(TRACE) if span.kind == 2}
+    assert set(spans) == {"mutation", "subscription", "websocket"}
+    assert {span.parent_span_id.hex() for span in spans.values()} == {PARENT}
+    told = attributes(spans["mutation"])
+    assert told["graphql.operation.name"] == "Create"
+    assert told["graphql.document.hash"]
+    assert told["url.path"] == "/graphql"
+    assert told["network.protocol.name"] == "websocket"
+    assert not [name for name in told if name.startswith("http.")]
+    assert attributes(spans["websocket"])["error.type"] == "GRAPHQL_PARSE_FAILED"
+    made = {s.parent_span_id for s in collector.of(TRACE) if s.name == "create_tasks"}
+    mutations = {s.span_id for s in collector.of(TRACE) if s.name == "mutation"}
+    assert made == mutations
+    assert len(mutations) == 2
+    own = [span for span in collector.spans if span.trace_id.hex() != TRACE and span.kind == 2]
+    assert [(span.name, span.parent_span_id) for span in own] == [("query", b"")]
+    assert b"secret" not in collector.bodies
+    lines = [record.values for record in caplog.records if hasattr(record, "values")]
+    by_span = {line["span_id"]: line["trace_id"] for line in lines if "span_id" in line}
+    assert {by_span[span.span_id.hex()] for span in spans.values()} == {TRACE}
 
 
 RATIO = {"OTEL_TRACES_SAMPLER": "traceidratio", "OTEL_TRACES_SAMPLER_ARG": "0"}
