@@ -201,7 +201,14 @@ async def _lifespan(parts: Unstarted, _app: FastAPI) -> AsyncIterator[dict[str, 
         )
         socket = GraphQLSocket(
             (GRAPHQL_PATH, f"{GRAPHQL_PATH}/"),
-            Shared(running.get_context, executor, parts.persisted, parts.requests, parts.metrics),
+            Shared(
+                running.get_context,
+                executor,
+                parts.persisted,
+                parts.requests,
+                parts.metrics,
+                parts.traces,
+            ),
             parts.origins,
         )
         if parts.metrics is not None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from app.database.changes import Live, NotifyingDatabase
+from app.database.deletions import Deletions
 from app.database.expected import REVISION
 from app.database.listener import (
     USUAL_INTERVALS,
@@ -87,6 +88,7 @@ def make_parts(
         read_viewer,
         RelatedTasks,
         make_quota(settings),
+        Deletions(database),
         explains=explains,
     )
     readiness = Readiness(database, REVISION, ready_when_read_only=settings.ready_when_read_only)

@@ -12,11 +12,12 @@ import strawberry
 from auth.bearer import bearer_token
 from auth.few_at_once import FewAtOnce
 from auth.identity import Identity
+from auth.of_token import OfToken
 from auth.refusals import Reason, reason_of, refusal
 from auth.tokens import InvalidToken, TokenVerifier
 from graphql_schema.lists import RelatedToLists
 from graphql_schema.types import RateLimit
-from models.database import Changes, Database
+from models.database import Changes, Database, Deletions
 from models.quota import Quota
 from models.user import UserId, UserRow
 
@@ -99,6 +100,7 @@ class ContextGetter:
         read_viewer: Callable[[Context], Awaitable[UserRow]],
         make_related: Callable[[Context], RelatedToLists],
         quota: Quota,
+        deletions: Deletions,
         *,
         explains: bool = False,
     ) -> None:
@@ -110,6 +112,7 @@ class ContextGetter:
         self._read_viewer = read_viewer
         self._make_related = make_related
         self._quota = quota
+        self._deletions = deletions
 
     async def __call__(self, authorization: Sequence[str]) -> Context:
         """Return the context of the user that the values of the `Authorization` header name.
@@ -129,7 +132,7 @@ class ContextGetter:
             raise refusal(reason, token, explains=self._explains) from error
         return Context(
             identity,
-            self._database,
+            OfToken(identity, self._database, self._deletions),
             self._changes,
             self._read_viewer,
             self._make_related,

@@ -80,6 +80,8 @@ class Operations:
         context = self._context.anew()
         record = RequestRecord(self._shared.log.new_id(), user=digest(context.user_id))
         current_record.set(record)
+        traces = self._shared.traces
+        span = None if traces is None else traces.begin(self._scope, record)
         try:
             async with aclosing(self._results(payload, context, record)) as results:
                 async for result in results:
@@ -101,7 +103,7 @@ class Operations:
         except OSError:
             self._under_way.pop(id, None)
         finally:
-            self._shared.told(self._scope, record, 101, began)
+            self._shared.told(self._scope, record, 101, began, span)
 
     async def _results(
         self, payload: Mapping[str, Any], context: Context, record: RequestRecord

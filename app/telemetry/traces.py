@@ -1,13 +1,18 @@
-"""Traces: a span for each request and each of its statements, by OpenTelemetry's SDK.
+"""Traces: a span for each request or operation of a socket, and for each of its statements.
 
-Spans have no document, no variable and no value of a statement. The SDK comes with the extra
-`otel`, is imported when it is needed, and reads `OTEL_TRACES_SAMPLER` and the like itself.
+Spans have no document, no variable and no value of a statement. OpenTelemetry's SDK comes with the
+extra `otel`, is imported when it is needed, and reads `OTEL_TRACES_SAMPLER` and the like itself.
+
+Whoever calls may name the trace, which costs nothing, but not have it exported: both the sampled
+flag and the trace's id, by which `traceidratio` decides, are the client's words. So the sampler is
+asked as for a trace that begins here, unless its name says by `parentbased_` that callers decide.
 
 The conventions: https://opentelemetry.io/docs/specs/semconv/graphql/graphql-spans/.
 """
 
 import logging
 import os
+import secrets
 import time
 from collections.abc import Collection
 from importlib import import_module
@@ -25,6 +30,13 @@ FAULTS = {"INTERNAL_SERVER_ERROR", "SERVICE_UNAVAILABLE", "TIMEOUT"}
 """Codes of errors that are the server's own fault, though the status be 200."""
 
 API = "opentelemetry.trace"
+
+SOCKET = "websocket"
+"""The type of a socket's scope; it names the span of an operation that was not executed."""
+
+SAMPLER = "OTEL_TRACES_SAMPLER"
+TRUSTS_CALLERS = "parentbased_"
+"""With what the names of samplers begin that do as `traceparent` says."""
 
 Span = Any
 """OpenTelemetry's."""
@@ -46,14 +58,21 @@ class Traces:
         name = os.environ.get("OTEL_SERVICE_NAME", SERVICE)
         resource = resources.Resource.create({"service.name": name, "service.version": version})
         self._provider = sdk.TracerProvider(resource=resource, shutdown_on_exit=False)
+        self._trusts_callers = os.environ.get(SAMPLER, "").lower().startswith(TRUSTS_CALLERS)
+        self._sampler = self._provider.sampler
+        if not self._trusts_callers:
+            # So spans are kept where their parent is, of whose flag `_decided_here` decides.
+            sampling = import_module("opentelemetry.sdk.trace.sampling")
+            self._provider.sampler = sampling.ParentBased(self._sampler)
+        self._nothing = import_module("opentelemetry.context").Context()
         self._provider.add_span_processor(batches.BatchSpanProcessor(exporter))
         self._tracer = self._provider.get_tracer(SERVICE, version)
         self._propagator = propagation.TraceContextTextMapPropagator()
 
     def begin(self, scope: Scope, record: RequestRecord) -> Span | None:
-        """Begin the span of a request, and note its ids; return None for probes.
+        """Begin the span of a request or an operation, and note its ids; return None for probes.
 
-        It is a part of the trace that `traceparent` names, and is kept if that says so.
+        It is a part of the trace that `traceparent` names. Whether it is kept the sampler decides.
         """
         if scope["path"].startswith(QUIET_PATHS):
             return None
@@ -63,8 +82,10 @@ class Traces:
             if name in (b"traceparent", b"tracestate")
         }
         parent = self._propagator.extract(given) if given else None
+        if parent is not None and not self._trusts_callers:
+            parent = self._decided_here(parent)
         span = self._tracer.start_span(
-            scope["method"], context=parent, kind=self._api.SpanKind.SERVER
+            scope.get("method", SOCKET), context=parent, kind=self._api.SpanKind.SERVER
         )
         context = span.get_span_context()
         record.trace_id = f"{context.trace_id:032x}"
@@ -72,14 +93,13 @@ class Traces:
         return span
 
     def end(self, span: Span, scope: Scope, record: RequestRecord, status: int) -> None:
-        """End the span of a request, with those of its statements."""
+        """End the span of a request or an operation, with those of its statements."""
         if not span.is_recording():
             return
         codes = set(record.code.split(",")) if record.code else set()
         told = {
-            "http.request.method": scope["method"],
+            **_transport(scope, status),
             "url.path": scope["path"],
-            "http.response.status_code": status,
             "graphql.operation.type": record.kind,
             "graphql.operation.name": record.operation,
             "graphql.document.hash": record.document,
@@ -102,6 +122,16 @@ class Traces:
         """Send what is left. It may take some seconds where nobody takes it."""
         self._provider.shutdown()
 
+    def _decided_here(self, parent: object) -> object:
+        """Return the parent with the flag that the sampler gives a trace that begins here."""
+        named = self._api.get_current_span(parent).get_span_context()
+        if not named.is_valid:
+            return None
+        decision = self._sampler.should_sample(self._nothing, secrets.randbits(128), "").decision
+        flags = self._api.TraceFlags(decision.is_sampled())
+        context = self._api.SpanContext(named.trace_id, named.span_id, True, flags)
+        return self._api.set_span_in_context(self._api.NonRecordingSpan(context))
+
     def _add(self, statement: StatementRecord, parent: object, offset: int) -> None:
         began = int(statement.began * 1e9) + offset
         told = {"db.system.name": "postgresql", "db.query.summary": statement.name}
@@ -117,6 +147,13 @@ class Traces:
         if statement.error:
             child.set_status(self._api.StatusCode.ERROR)
         child.end(began + int(statement.seconds * 1e9))
+
+
+def _transport(scope: Scope, status: int) -> dict[str, object]:
+    if scope["type"] == SOCKET:
+        # The method and the status are those of the socket, which many operations share.
+        return {"network.protocol.name": SOCKET}
+    return {"http.request.method": scope["method"], "http.response.status_code": status}
 
 
 def exporter_to(endpoint: str) -> object:
