@@ -68,7 +68,7 @@ class Observed:
             if metrics is not None:
                 metrics.answered(method, scope, status, seconds)
                 metrics.ended(record, seconds)
-            if self._traces is not None and span is not None:
+            if self._traces is not None:
                 self._traces.end(span, scope, record, status)
             self.log.add(scope, record, status, seconds)
 

@@ -39,7 +39,7 @@ class Shared:
     ) -> None:
         """Log, count and trace a socket, or an operation of one, that has ended."""
         seconds = time.perf_counter() - began
-        if self.traces is not None and span is not None:
+        if self.traces is not None:
             self.traces.end(span, scope, record, status)
         if self.metrics is not None:
             self.metrics.ended(record, seconds)

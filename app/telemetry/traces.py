@@ -12,7 +12,7 @@ The conventions: https://opentelemetry.io/docs/specs/semconv/graphql/graphql-spa
 
 import logging
 import os
-import secrets
+import random
 import time
 from collections.abc import Collection
 from importlib import import_module
@@ -57,22 +57,22 @@ class Traces:
         propagation = import_module("opentelemetry.trace.propagation.tracecontext")
         name = os.environ.get("OTEL_SERVICE_NAME", SERVICE)
         resource = resources.Resource.create({"service.name": name, "service.version": version})
+        sampling = import_module("opentelemetry.sdk.trace.sampling")
         self._provider = sdk.TracerProvider(resource=resource, shutdown_on_exit=False)
         self._trusts_callers = os.environ.get(SAMPLER, "").lower().startswith(TRUSTS_CALLERS)
+        # It is asked here, before there is a span: the SDK would make one for each request.
         self._sampler = self._provider.sampler
-        if not self._trusts_callers:
-            # So spans are kept where their parent is, of whose flag `_decided_here` decides.
-            sampling = import_module("opentelemetry.sdk.trace.sampling")
-            self._provider.sampler = sampling.ParentBased(self._sampler)
+        self._provider.sampler = sampling.ALWAYS_ON
         self._nothing = import_module("opentelemetry.context").Context()
         self._provider.add_span_processor(batches.BatchSpanProcessor(exporter))
         self._tracer = self._provider.get_tracer(SERVICE, version)
         self._propagator = propagation.TraceContextTextMapPropagator()
 
     def begin(self, scope: Scope, record: RequestRecord) -> Span | None:
-        """Begin the span of a request or an operation, and note its ids; return None for probes.
+        """Note the ids of a request or an operation, and begin its span; None: it has none.
 
-        It is a part of the trace that `traceparent` names. Whether it is kept the sampler decides.
+        Probes have neither. It is a part of the trace that `traceparent` names. Whether it has a
+        span the sampler decides.
         """
         if scope["path"].startswith(QUIET_PATHS):
             return None
@@ -82,8 +82,13 @@ class Traces:
             if name in (b"traceparent", b"tracestate")
         }
         parent = self._propagator.extract(given) if given else None
-        if parent is not None and not self._trusts_callers:
-            parent = self._decided_here(parent)
+        named = self._api.get_current_span(parent).get_span_context() if given else None
+        if named is None or not named.is_valid:
+            parent = named = None
+        trace, own = named.trace_id if named else _random(128), _random(64)
+        if not self._is_kept(parent, trace):
+            record.trace_id, record.span_id = f"{trace:032x}", f"{own:016x}"
+            return None
         span = self._tracer.start_span(
             scope.get("method", SOCKET), context=parent, kind=self._api.SpanKind.SERVER
         )
@@ -92,9 +97,16 @@ class Traces:
         record.span_id = f"{context.span_id:016x}"
         return span
 
-    def end(self, span: Span, scope: Scope, record: RequestRecord, status: int) -> None:
-        """End the span of a request or an operation, with those of its statements."""
-        if not span.is_recording():
+    def _is_kept(self, parent: object, trace: int) -> bool:
+        """Ask the sampler, as for a trace that begins here where callers are not trusted."""
+        if parent is None or not self._trusts_callers:
+            parent, trace = self._nothing, trace if parent is None else _random(128)
+        kept: bool = self._sampler.should_sample(parent, trace, "").decision.is_sampled()
+        return kept
+
+    def end(self, span: Span | None, scope: Scope, record: RequestRecord, status: int) -> None:
+        """End a span as `begin` returned it, with those of the statements."""
+        if span is None:
             return
         codes = set(record.code.split(",")) if record.code else set()
         told = {
@@ -122,16 +134,6 @@ class Traces:
         """Send what is left. It may take some seconds where nobody takes it."""
         self._provider.shutdown()
 
-    def _decided_here(self, parent: object) -> object:
-        """Return the parent with the flag that the sampler gives a trace that begins here."""
-        named = self._api.get_current_span(parent).get_span_context()
-        if not named.is_valid:
-            return None
-        decision = self._sampler.should_sample(self._nothing, secrets.randbits(128), "").decision
-        flags = self._api.TraceFlags(decision.is_sampled())
-        context = self._api.SpanContext(named.trace_id, named.span_id, True, flags)
-        return self._api.set_span_in_context(self._api.NonRecordingSpan(context))
-
     def _add(self, statement: StatementRecord, parent: object, offset: int) -> None:
         began = int(statement.began * 1e9) + offset
         told = {"db.system.name": "postgresql", "db.query.summary": statement.name}
@@ -154,6 +156,11 @@ def _transport(scope: Scope, status: int) -> dict[str, object]:
         # The method and the status are those of the socket, which many operations share.
         return {"network.protocol.name": SOCKET}
     return {"http.request.method": scope["method"], "http.response.status_code": status}
+
+
+def _random(bits: int) -> int:
+    """Return an id that is not 0, which W3C's Trace Context forbids."""
+    return random.getrandbits(bits) or 1
 
 
 def exporter_to(endpoint: str) -> object:
