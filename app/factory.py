@@ -21,7 +21,6 @@ from app.database.listener import USUAL_INTERVALS, Intervals
 from app.database.session import UnsafeRole
 from app.development import completed, demo_token
 from app.failure import Failure
-from app.gathering import Alone, Member, member
 from app.graphiql.page import GraphiQL
 from app.http.connections import Connections, most_connections
 from app.http.cors import StrictCORSMiddleware
@@ -36,6 +35,7 @@ from app.http.pages import add_pages
 from app.http.schema_file import SchemaFile
 from app.http.startup import FromState, ReadableStartupFailure, warn_without_limits
 from app.http.websocket import GraphQLSocket
+from app.http.websocket_shared import Shared
 from app.lifespan import run
 from app.measuring import gathered, start_measuring
 from app.operations.documents import Documents
@@ -43,9 +43,10 @@ from app.operations.execution import Executor
 from app.operations.persisted import PersistedQueries
 from app.operations.trusted import ManifestError, TrustedDocuments, check_documents, read_manifests
 from app.settings import Settings, TrustedDocumentsMode, settings_or_exit
+from app.telemetry.gathering import Alone, Member
 from app.telemetry.log import configure_logging
 from app.telemetry.metrics import Metrics, OperationNames
-from app.telemetry.records import RequestLog
+from app.telemetry.request_log import RequestLog
 from app.telemetry.traces import Traces, exporter_to
 from graphql_schema.schema import build_schema
 
@@ -73,13 +74,20 @@ class Unstarted:
     draining: Draining
 
 
-def create_app(settings: Settings | None = None, intervals: Intervals = USUAL_INTERVALS) -> FastAPI:
+def create_app(
+    settings: Settings | None = None,
+    intervals: Intervals = USUAL_INTERVALS,
+    gathering: Alone | Member | None = None,
+) -> FastAPI:
     """Return the application. It opens the database and all else when it is started.
 
     Without settings it reads them, as `uvicorn --factory` needs; if some are wrong or missing it
     exits with a sentence for each.
+
+    `gathering`: where a worker among several leaves its numbers; None: it is the only one.
     """
-    parts = make_unstarted(settings or settings_or_exit(to_serve=True), intervals)
+    settings = settings or settings_or_exit(to_serve=True)
+    parts = make_unstarted(settings, intervals, gathering or Alone())
     app = Application(
         GRAPHQL_PATH,
         FromState("endpoint"),
@@ -113,7 +121,9 @@ def create_app(settings: Settings | None = None, intervals: Intervals = USUAL_IN
     return app
 
 
-def make_unstarted(settings: Settings, intervals: Intervals) -> Unstarted:
+def make_unstarted(
+    settings: Settings, intervals: Intervals, gathering: Alone | Member
+) -> Unstarted:
     """Make what needs no database, each part after those that it needs."""
     # First, so that whatever is logged from here on has one form.
     requests = RequestLog(settings.log_share, settings.slow_ms)
@@ -139,7 +149,7 @@ def make_unstarted(settings: Settings, intervals: Intervals) -> Unstarted:
         intervals,
         requests,
         metrics,
-        member() or Alone(),
+        gathering,
         traces,
         schema,
         documents,
@@ -191,11 +201,14 @@ async def _lifespan(parts: Unstarted, _app: FastAPI) -> AsyncIterator[dict[str, 
         )
         socket = GraphQLSocket(
             (GRAPHQL_PATH, f"{GRAPHQL_PATH}/"),
-            running.get_context,
-            executor,
-            parts.persisted,
-            parts.requests,
-            parts.metrics,
+            Shared(
+                running.get_context,
+                executor,
+                parts.persisted,
+                parts.requests,
+                parts.metrics,
+                parts.traces,
+            ),
             parts.origins,
         )
         if parts.metrics is not None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from app.database.changes import Live, NotifyingDatabase
+from app.database.deletions import Deletions
 from app.database.expected import REVISION
 from app.database.listener import (
     USUAL_INTERVALS,
@@ -23,8 +24,7 @@ from app.database.replica import POOL as REPLICA_POOL
 from app.database.replica import Replica
 from app.database.replicated import ReplicatedDatabase
 from app.database.turns import Turns
-from app.database.urls import UNREADABLE, can_be_read
-from app.failure import Failure
+from app.database.urls import refuse_unreadable
 from app.http.readiness import Readiness
 from app.operations.budget import Budget
 from app.settings import Settings
@@ -88,6 +88,7 @@ def make_parts(
         read_viewer,
         RelatedTasks,
         make_quota(settings),
+        Deletions(database),
         explains=explains,
     )
     readiness = Readiness(database, REVISION, ready_when_read_only=settings.ready_when_read_only)
@@ -133,13 +134,7 @@ def make_database(settings: Settings, metrics: Metrics | None = None) -> Pipelin
     """
     if settings.database_url is None:
         raise ValueError("These settings name no database.")
-    for url in (
-        settings.database_url,
-        settings.listen_database_url,
-        settings.database_read_url,
-    ):
-        if url is not None and not can_be_read(url):
-            raise Failure(f"The database cannot be reached: {UNREADABLE}")
+    refuse_unreadable(settings)
     return PipelinedDatabase(settings.database_url, settings, metrics)
 
 

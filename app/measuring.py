@@ -12,12 +12,13 @@ from app.database.expected import REVISION
 from app.database.pipelined import PipelinedDatabase
 from app.database.replica import Replica
 from app.failure import Failure
-from app.gathering import Alone, Gathering, Member, no_restarts
+from app.http.metrics_listener import listen
 from app.http.readiness import Lack, Readiness
 from app.http.websocket import GraphQLSocket
 from app.lifespan import Running
 from app.settings import Settings
-from app.telemetry.exposition import listen, process_figures
+from app.telemetry.exposition import process_figures
+from app.telemetry.gathering import Alone, Gathering, Member, no_restarts
 from app.telemetry.metrics import Figures, Metrics
 
 LAG_INTERVAL = 0.2

@@ -9,13 +9,15 @@ from functools import cached_property
 
 import strawberry
 
+from auth.bearer import bearer_token
 from auth.few_at_once import FewAtOnce
 from auth.identity import Identity
+from auth.of_token import OfToken
 from auth.refusals import Reason, reason_of, refusal
 from auth.tokens import InvalidToken, TokenVerifier
 from graphql_schema.lists import RelatedToLists
 from graphql_schema.types import RateLimit
-from models.database import Changes, Database
+from models.database import Changes, Database, Deletions
 from models.quota import Quota
 from models.user import UserId, UserRow
 
@@ -98,6 +100,7 @@ class ContextGetter:
         read_viewer: Callable[[Context], Awaitable[UserRow]],
         make_related: Callable[[Context], RelatedToLists],
         quota: Quota,
+        deletions: Deletions,
         *,
         explains: bool = False,
     ) -> None:
@@ -109,6 +112,7 @@ class ContextGetter:
         self._read_viewer = read_viewer
         self._make_related = make_related
         self._quota = quota
+        self._deletions = deletions
 
     async def __call__(self, authorization: Sequence[str]) -> Context:
         """Return the context of the user that the values of the `Authorization` header name.
@@ -117,12 +121,10 @@ class ContextGetter:
             Unauthenticated: there is not exactly one value, or its token is refused.
             KeysUnavailable: the keys to verify it with cannot be fetched.
         """
-        if not any(authorization):
-            raise refusal(Reason.MISSING, explains=self._explains)
-        scheme, _, token = authorization[0].partition(" ")
-        if scheme.lower() != "bearer" or len(authorization) != 1:
-            raise refusal(Reason.NOT_BEARER, explains=self._explains)
-        token = token.strip(" ")
+        token = bearer_token(authorization)
+        if token is None:
+            reason = Reason.NOT_BEARER if any(authorization) else Reason.MISSING
+            raise refusal(reason, explains=self._explains)
         try:
             identity = await self._verifier.verify(token)
         except InvalidToken as error:
@@ -130,7 +132,7 @@ class ContextGetter:
             raise refusal(reason, token, explains=self._explains) from error
         return Context(
             identity,
-            self._database,
+            OfToken(identity, self._database, self._deletions),
             self._changes,
             self._read_viewer,
             self._make_related,

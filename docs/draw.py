@@ -19,8 +19,8 @@ PACKAGES = [
     "pipelined_postgres",
     "app",
 ]
-PARTS_OF_SETTINGS = ("settings", "setting_types", "env_file", "failure")
-ROOMS_OF_APP = {"telemetry", "database", "operations", "http", "graphiql", "commands"}
+PARTS_OF_SETTINGS = ("settings", "configuration", "failure")
+ROOMS_OF_APP = {"telemetry", "database", "operations", "http", "graphiql", "processes", "commands"}
 
 Arrows = Mapping[str, set[str]]
 """The rooms that each room imports."""

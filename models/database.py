@@ -52,6 +52,18 @@ class Changes(Protocol):
         ...
 
 
+class Deletions(Protocol):
+    """Knows who was deleted."""
+
+    async def include(self, user: UserId, issued_at: float) -> bool:
+        """Return whether the user was deleted after a token was issued, in seconds since 1970.
+
+        Raises:
+            DatabaseUnavailable: that is not known, and the database cannot be reached.
+        """
+        ...
+
+
 class DatabaseUnavailable(Exception):
     """The database could not be reached, or did not answer, within the time allowed."""
 

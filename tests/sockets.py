@@ -69,13 +69,18 @@ class Socket:
 
 @contextmanager
 def socket_to(
-    url: str, *, subprotocol: str | None = "graphql-transport-ws", origin: str | None = None
+    url: str,
+    *,
+    subprotocol: str | None = "graphql-transport-ws",
+    origin: str | None = None,
+    headers: Mapping[str, str] | None = None,
 ) -> Iterator[Socket]:
     """Connect to a server of this URL."""
     with connect(
         f"{url.replace('http', 'ws', 1)}/graphql",
         subprotocols=[Subprotocol(subprotocol)] if subprotocol else None,
         origin=Origin(origin) if origin else None,
+        additional_headers=headers,
         compression=None,
     ) as connection:
         yield Socket(connection)

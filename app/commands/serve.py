@@ -12,19 +12,22 @@ import typer
 import uvicorn
 from uvicorn.config import LOGGING_CONFIG
 
-from app.database.urls import UNREADABLE, can_be_read
+from app.database.urls import refuse_unreadable
 from app.development import DEMO_USER, Development, development
 from app.factory import GRAPHQL_PATH
-from app.gathering import MainProcess
 from app.http.websocket_messages import MESSAGE_MAX_BYTES
 from app.measuring import listen_for_metrics
-from app.server import Server, Shutdown
+from app.processes.server import Server, Shutdown
+from app.processes.systemd import Systemd
+from app.processes.worker import Lifetime
+from app.processes.workers import STARTUP_FAILED, Workers
 from app.settings import Settings, misspelt_settings, settings_or_exit
-from app.systemd import Systemd
+from app.telemetry.gathering import MainProcess
 from app.telemetry.log import UVICORN_LOGS_JSON
-from app.workers import STARTUP_FAILED, Lifetime, Workers
 
 APPLICATION = "app.asgi:app"
+FACTORY = "app.factory:create_app"
+"""What makes the application of a worker among several, which is told where it leaves numbers."""
 
 logger = logging.getLogger("uvicorn.error")
 
@@ -39,9 +42,7 @@ def serve(
 ) -> None:
     """Serve the API; with no DATABASE_URL, on an embedded PostgreSQL."""
     settings = settings_or_exit(to_serve=True)
-    for url in (settings.database_url, settings.listen_database_url):
-        if url is not None and not can_be_read(url):
-            sys.exit(f"todo-api: the database cannot be reached: {UNREADABLE}")
+    refuse_unreadable(settings)
     _require_free(host, port)
     for sentence in misspelt_settings():
         sys.stderr.write(f"todo-api: {sentence}\n")
@@ -78,8 +79,8 @@ def _run_server(settings: Settings, host: str, port: int, workers: int, *, reloa
         return
     drain = 0 if settings.is_embedded else settings.shutdown_drain_seconds
     shutdown = Shutdown(drain, settings.shutdown_grace_seconds)
-    config = uvicorn.Config(APPLICATION, workers=workers, **options)
     if workers > 1:
+        config = uvicorn.Config(FACTORY, factory=True, workers=workers, **options)
         numbers = MainProcess() if settings.is_measured else None
         if numbers is not None:
             listen_for_metrics(settings, numbers.figures)
@@ -87,6 +88,7 @@ def _run_server(settings: Settings, host: str, port: int, workers: int, *, reloa
         Workers(config, [config.bind_socket()], lifetime, Systemd(), numbers).serve()
         return
     _do_no_harm_by_hangup(settings)
+    config = uvicorn.Config(APPLICATION, workers=workers, **options)
     config.load_app()
     server = Server(config, shutdown, Systemd())
     server.run()

@@ -203,6 +203,10 @@ EXPECTED: dict[Key, str] = {
     ("", "function refuse_deleted_user"): "callable c2e0909564957975eb257a3bd6dfb509",
     (
         "",
+        "function deletions_since",
+    ): f"{_AS_OWNER} callable set {_SEARCH_PATH} c48ad4cf18e1e24f945cb7deae3de1f4",
+    (
+        "",
         "function purge_deleted_users",
     ): f"{_AS_OWNER} callable set {_SEARCH_PATH} 0acd7f2fce1bb7e4cf8179babcaf0276",
     ("", "function query_for"): f"callable set {_SEARCH_PATH} ccd5ff62699439e9d116a220ca27610c",

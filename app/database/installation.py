@@ -5,8 +5,7 @@ from typing import Any
 
 import psycopg
 
-from app.database.urls import libpq_url
-from app.failure import MigrationFailed
+from app.database.owner import connected
 
 BATCH = 100
 """Users who are counted in one transaction."""
@@ -75,11 +74,8 @@ def check_sequence(url: str) -> Sequence:
     Raises:
         MigrationFailed: it could not be asked.
     """
-    try:
-        with psycopg.connect(libpq_url(url)) as connection:
-            return _sequence(connection)
-    except psycopg.Error as error:
-        raise MigrationFailed(f"The sequence of ids could not be looked at: {error}") from error
+    with connected(url, "The sequence of ids could not be looked at") as connection:
+        return _sequence(connection)
 
 
 def complete_migration(url: str, trash_retention_days: int) -> Sequence:
@@ -92,20 +88,15 @@ def complete_migration(url: str, trash_retention_days: int) -> Sequence:
     Raises:
         MigrationFailed: it could not be done.
     """
-    try:
-        with psycopg.connect(libpq_url(url)) as connection:
-            connection.execute(KEEP_TRASH_FOR, {"days": trash_retention_days})
-            sequence = _sequence(connection)
-            if sequence.is_behind:
-                connection.execute(MOVE_SEQUENCE, [sequence.greatest])
-            connection.commit()
-            _count_uncounted(connection)
-            return sequence
-    except psycopg.Error as error:
-        raise MigrationFailed(
-            f"The tables are up to date, but not all could be written: "
-            f"{error.diag.message_primary or error}"
-        ) from error
+    failure = "The tables are up to date, but not all could be written"
+    with connected(url, failure) as connection:
+        connection.execute(KEEP_TRASH_FOR, {"days": trash_retention_days})
+        sequence = _sequence(connection)
+        if sequence.is_behind:
+            connection.execute(MOVE_SEQUENCE, [sequence.greatest])
+        connection.commit()
+        _count_uncounted(connection)
+        return sequence
 
 
 def begin_after_restore(url: str, margin: int = MARGIN, ids_from: int | None = None) -> int | None:
@@ -118,22 +109,17 @@ def begin_after_restore(url: str, margin: int = MARGIN, ids_from: int | None = N
     Raises:
         MigrationFailed: it could not be done.
     """
-    try:
-        with psycopg.connect(libpq_url(url)) as connection:
-            connection.execute(DRAW_BEGINNING)
-            connection.execute(DELETE_OLD_KEYS)
-            connection.execute(COUNT_ANEW)
-            sequence = _sequence(connection)
-            last = max(sequence.last, sequence.greatest) + margin
-            if ids_from is not None:
-                last = max(sequence.last, sequence.greatest, ids_from)
-            if sequence.exists and last:
-                connection.execute(MOVE_SEQUENCE, [last])
-            return last + 1 if sequence.exists else None
-    except psycopg.Error as error:
-        raise MigrationFailed(
-            f"Nothing was written: {error.diag.message_primary or error}"
-        ) from error
+    with connected(url, "Nothing was written") as connection:
+        connection.execute(DRAW_BEGINNING)
+        connection.execute(DELETE_OLD_KEYS)
+        connection.execute(COUNT_ANEW)
+        sequence = _sequence(connection)
+        last = max(sequence.last, sequence.greatest) + margin
+        if ids_from is not None:
+            last = max(sequence.last, sequence.greatest, ids_from)
+        if sequence.exists and last:
+            connection.execute(MOVE_SEQUENCE, [last])
+        return last + 1 if sequence.exists else None
 
 
 def _count_uncounted(connection: psycopg.Connection[Any]) -> None:

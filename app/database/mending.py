@@ -19,7 +19,7 @@ from psycopg.errors import (
 )
 
 from app.database.expected import FUNCTIONS, ROW_SECURITY
-from app.database.migration import ADVISORY_LOCK, ATTEMPTS, PAUSE, WAIT_FOR_TABLE
+from app.database.migration import ADVISORY_LOCK, PAUSE
 from app.database.protection import (
     OTHER_TABLES,
     Difference,
@@ -29,6 +29,11 @@ from app.database.timeouts import set_timeouts, timeouts_to_set
 from app.database.urls import SERVER_ROLE, libpq_url
 from app.failure import MigrationFailed
 from models.metadata import OWNED_TABLES
+
+WAIT_FOR_TABLE = 0.2
+"""Seconds for which a table in use is waited for at a time, as whoever comes then waits, too."""
+
+ATTEMPTS = 100
 
 HOW_TO_END = (
     "This is not mended. Remove what others have added; `todo-api migrate --sql` prints the text "

@@ -121,10 +121,11 @@ def delete(url: str, user: str, tokens_live: timedelta) -> Deleted:
             _delete_tasks(connection, user)
         _be_owner_of(connection, user)
         connection.execute(TAKE_TURN, [user])
+        connection.execute(DELETE_USER, [user])
+        # At the last, so that it is soon known of after the time that it notes.
         remembered = max(tokens_live, REMEMBERED_AT_LEAST)
         record = connection.execute(REMEMBER, [user, remembered]).fetchone()
         assert record is not None
-        connection.execute(DELETE_USER, [user])
         # Servers of the release before know of no `deleted`, and read that nothing is there.
         said = {"by": uuid4().hex, "of": [user], "deleted": [user]}
         notification = Notification.model_validate(said)

@@ -5,12 +5,10 @@ from dataclasses import asdict, dataclass
 from itertools import pairwise
 from typing import Any
 
-import psycopg
-
 from app.database.migration import pending, sql_between, to_finish
+from app.database.owner import connected
 from app.database.steps import Kind, Step, Work, steps
-from app.database.urls import SERVER_ROLE, libpq_url
-from app.failure import MigrationFailed
+from app.database.urls import SERVER_ROLE
 
 ROWS_A_SECOND = {Work.REWRITTEN: 1_500, Work.INDEXED: 100_000, Work.FILLED: 4_000}
 """Measured with 300,000 tasks on two busy cores: a machine that does nothing else is faster."""
@@ -131,11 +129,8 @@ def plan_for(url: str, role: str = SERVER_ROLE) -> Plan:
     """
     to_apply = [*pending(url), *to_finish(url)]
     names = sorted({name for step in to_apply for name in step.locks})
-    try:
-        with psycopg.connect(libpq_url(url)) as connection:
-            rows = connection.execute(SIZES, [names]).fetchall()
-    except psycopg.Error as error:
-        raise MigrationFailed(f"The tables could not be looked at: {error}") from error
+    with connected(url, "The tables could not be looked at") as connection:
+        rows = connection.execute(SIZES, [names]).fetchall()
     sizes = {name: (count, size) for name, count, size in rows}
     before = {step.revision: earlier.revision for earlier, step in pairwise(steps())}
     return Plan(

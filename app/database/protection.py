@@ -15,9 +15,9 @@ import psycopg
 from psycopg import AsyncConnection
 
 from app.database.expected import FUNCTIONS, NEWEST, REVISION, ROW_SECURITY, Key, expected_at
+from app.database.owner import connected
 from app.database.roles import inspect_role
-from app.database.urls import SERVER_ROLE, for_role, libpq_url
-from app.failure import MigrationFailed
+from app.database.urls import SERVER_ROLE, for_role
 from models.metadata import DELETED_USERS, INSTALLATION, OWNED_TABLES
 
 OTHER_TABLES = ("alembic_version", INSTALLATION.name, DELETED_USERS.name)
@@ -185,11 +185,8 @@ def check_protection(url: str, server_role: str = SERVER_ROLE) -> list[str]:
     Raises:
         MigrationFailed: it could not be asked.
     """
-    try:
-        with psycopg.connect(libpq_url(url)) as connection:
-            return sentences(differences(connection, server_role))
-    except psycopg.Error as error:
-        raise MigrationFailed(f"The rights could not be looked at: {error}") from error
+    with connected(url, "The rights could not be looked at") as connection:
+        return sentences(differences(connection, server_role))
 
 
 async def objections(connection: AsyncConnection[Any], server_role: str = SERVER_ROLE) -> list[str]:

@@ -8,6 +8,7 @@ import psycopg
 from psycopg import AsyncConnection, sql
 from psycopg.conninfo import conninfo_to_dict
 
+from app.database.owner import connected
 from app.database.timeouts import set_timeouts
 from app.database.urls import SERVER_ROLE, libpq_url
 from app.failure import MigrationFailed
@@ -145,21 +146,16 @@ def ensure_server_role(
         if password is None or login in (owner, server_role):
             raise MigrationFailed(LOGIN_UNFIT)
         role = login
-    try:
-        with psycopg.connect(libpq_url(migration_url), autocommit=True) as connection:
-            is_new = _ensure_login(connection, role, server_role)
-            if server_role != SERVER_ROLE:
-                _refuse_what_reaches_others(connection, role)
-            # A member does not inherit the timeouts.
-            set_timeouts(connection, role)
-            # Somebody else's role keeps the password that it has.
-            if password is not None and (is_new or role in (server_role, login)):
-                _ensure_password(connection, role, str(password), str(server_url))
-    except psycopg.Error as error:
-        raise MigrationFailed(
-            f"The tables are up to date, but the role {role} could not be made ready: "
-            f"{error.diag.message_primary or error}"
-        ) from error
+    failure = f"The tables are up to date, but the role {role} could not be made ready"
+    with connected(migration_url, failure, autocommit=True) as connection:
+        is_new = _ensure_login(connection, role, server_role)
+        if server_role != SERVER_ROLE:
+            _refuse_what_reaches_others(connection, role)
+        # A member does not inherit the timeouts.
+        set_timeouts(connection, role)
+        # Somebody else's role keeps the password that it has.
+        if password is not None and (is_new or role in (server_role, login)):
+            _ensure_password(connection, role, str(password), str(server_url))
     return _url_of(role, server_url or migration_url)
 
 
@@ -245,21 +241,16 @@ def keep_public_out(url: str) -> list[str]:
     Raises:
         MigrationFailed: it could not be done.
     """
-    try:
-        with psycopg.connect(libpq_url(url)) as connection:
-            if not public_connects(connection):
-                return []
-            rows = connection.execute(THOSE_WITH_RIGHTS).fetchall()
-            roles, database = [role for role, _ in rows], rows[0][1]
-            connection.execute(f"GRANT CONNECT ON DATABASE {database} TO {', '.join(roles)}")
-            # Of a role that may not, PostgreSQL takes nothing and only warns.
-            connection.execute(f"REVOKE CONNECT ON DATABASE {database} FROM PUBLIC")
-            refused = public_connects(connection)
-    except psycopg.Error as error:
-        raise MigrationFailed(
-            "The tables are up to date, but every role may still connect to the database: "
-            f"{error.diag.message_primary or error}"
-        ) from error
+    failure = "The tables are up to date, but every role may still connect to the database"
+    with connected(url, failure) as connection:
+        if not public_connects(connection):
+            return []
+        rows = connection.execute(THOSE_WITH_RIGHTS).fetchall()
+        roles, database = [role for role, _ in rows], rows[0][1]
+        connection.execute(f"GRANT CONNECT ON DATABASE {database} TO {', '.join(roles)}")
+        # Of a role that may not, PostgreSQL takes nothing and only warns.
+        connection.execute(f"REVOKE CONNECT ON DATABASE {database} FROM PUBLIC")
+        refused = public_connects(connection)
     if refused:
         return [f"Have its owner run: REVOKE CONNECT ON DATABASE {database} FROM PUBLIC."]
     return [

@@ -5,6 +5,9 @@ import re
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
+from app.failure import Failure
+from app.settings import Settings
+
 SERVER_ROLE = "todo_api"
 """The role that has the rights the server needs. It connects as this one, or as a member of it.
 
@@ -40,6 +43,17 @@ def said_of(error: psycopg.Error, url: str) -> str:
     percent-encoded for a host or a port.
     """
     return str(error).strip() if can_be_read(url) else UNREADABLE
+
+
+def refuse_unreadable(settings: Settings) -> None:
+    """Refuse settings by which a server could not connect, before libpq quotes a URL of theirs.
+
+    Raises:
+        Failure: a URL that a server connects by cannot be read.
+    """
+    for url in (settings.database_url, settings.listen_database_url, settings.database_read_url):
+        if url is not None and not can_be_read(url):
+            raise Failure(f"The database cannot be reached: {UNREADABLE}")
 
 
 def can_be_read(url: str) -> bool:

@@ -1,13 +1,15 @@
 """The page `/metrics`: the numbers of all workers, for who has the token."""
 
-from collections.abc import Awaitable, Callable
+import hmac
+from collections.abc import Awaitable, Callable, Sequence
 
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from app.telemetry.exposition import is_bearer, text_of
+from app.telemetry.exposition import text_of
 from app.telemetry.metrics import Figures
+from auth.bearer import bearer_token
 
 
 class MetricsPage:
@@ -19,10 +21,16 @@ class MetricsPage:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope)
-        if is_bearer(request.headers.get("authorization", ""), self._token):
+        if has_token(request.headers.getlist("authorization"), self._token):
             figures = await self._figures()
             media_type, text = text_of(figures, request.headers.get("accept", ""))
             response = Response(text, headers={"content-type": media_type})
         else:
             response = Response(status_code=401, headers={"www-authenticate": "Bearer"})
         await response(scope, receive, send)
+
+
+def has_token(authorization: Sequence[str], token: str) -> bool:
+    """Return whether the values of the header `Authorization` are the token alone."""
+    given = bearer_token(authorization)
+    return given is not None and hmac.compare_digest(given.encode(), token.encode())

@@ -8,7 +8,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from app.http.draining import Draining
 from app.http.headers import with_safe_headers
 from app.telemetry.metrics import Metrics
-from app.telemetry.records import RequestLog, RequestRecord, current_record
+from app.telemetry.records import RequestRecord, current_record
+from app.telemetry.request_log import RequestLog
 from app.telemetry.traces import Traces
 
 REQUEST_ID = re.compile(r"[\w.:-]{1,64}", re.ASCII)
@@ -67,9 +68,9 @@ class Observed:
             if metrics is not None:
                 metrics.answered(method, scope, status, seconds)
                 metrics.ended(record, seconds)
-            if self._traces is not None and span is not None:
+            if self._traces is not None:
                 self._traces.end(span, scope, record, status)
-            self.log.add(scope, record, status, round(seconds * 1000, 1))
+            self.log.add(scope, record, status, seconds)
 
 
 def _given_id(scope: Scope) -> str | None:

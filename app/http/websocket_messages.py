@@ -1,11 +1,13 @@
-"""Messages of graphql-transport-ws: which are well formed, and the codes of a close."""
+"""Messages of graphql-transport-ws: read and written, and the codes of a close."""
 
 from collections.abc import Mapping
 from enum import IntEnum
 from typing import Any
 
 from graphql import ExecutionResult
+from starlette.types import Message, Send
 
+from app.http.json_text import read_json, write_json
 from app.http.request import REQUEST_MAX_BYTES
 
 MESSAGE_MAX_BYTES = 2 * REQUEST_MAX_BYTES
@@ -37,6 +39,31 @@ class Closed(Exception):
         self.reason = reason.encode()[:123].decode(errors="ignore")
 
 
+def parsed(message: Message) -> tuple[Mapping[str, Any], int]:
+    """Return what a client's message says, and its size in bytes.
+
+    Raises:
+        Closed: it is too big, or no message of the protocol.
+    """
+    text = message.get("text")
+    if text is None:
+        raise Closed(CloseCode.BAD_REQUEST, "Invalid message: not text")
+    size = len(text.encode())
+    if size > MESSAGE_MAX_BYTES:
+        raise Closed(CloseCode.MESSAGE_TOO_BIG, "Message too big")
+    try:
+        value = read_json(text)
+    except ValueError:
+        raise Closed(CloseCode.BAD_REQUEST, "Invalid message: not JSON") from None
+    if not isinstance(value, dict) or not isinstance(value.get("type"), str):
+        raise Closed(CloseCode.BAD_REQUEST, "Invalid message: no object with a type")
+    if not isinstance(value.get("payload"), dict | None):
+        raise Closed(CloseCode.BAD_REQUEST, "Invalid message: its payload is no object")
+    if size > REQUEST_MAX_BYTES and value["type"] != "subscribe":
+        raise Closed(CloseCode.MESSAGE_TOO_BIG, "Message too big")
+    return value, size
+
+
 def id_of(message: Mapping[str, Any]) -> str:
     id = message.get("id")
     if not isinstance(id, str) or not id:
@@ -60,3 +87,17 @@ def payload_of(result: ExecutionResult) -> Mapping[str, Any]:
     if result.errors is None:
         return {"data": result.data}
     return {"errors": [error.formatted for error in result.errors], "data": result.data}
+
+
+async def say(send: Send, message: Mapping[str, Any]) -> None:
+    """Send a message, as soon as what was sent before has left.
+
+    Raises:
+        ValueError: it is nested too deeply.
+        OSError: nobody is there any more.
+    """
+    await send_text(send, write_json(message))
+
+
+async def send_text(send: Send, text: bytes) -> None:
+    await send({"type": "websocket.send", "text": text.decode()})

@@ -6,7 +6,8 @@ import sys
 
 from uvicorn.logging import ColourizedFormatter
 
-from app.telemetry.records import RequestLog, current_record, shown, written_time
+from app.telemetry.records import current_record
+from app.telemetry.request_log import RequestLog, shown, written_time
 
 ROOMS = ("app", "auth")
 """The packages of this server that log."""

@@ -54,8 +54,12 @@ NAMES_MAX = 100
 GOOD_ANSWERS = 10
 """Answers without an error after which a name becomes a label."""
 
-CANDIDATES_MAX = 1000
-"""Names that are counted before they become labels; if there are more, counting begins anew."""
+NAMES_OF_ONE_USER = 20
+"""Names that the answers of one user count for: one alone must not take all labels, nor keep
+others' names from being counted, but sees those of a whole client where nobody else is."""
+
+USERS_MAX = 1000
+"""Users of whom that is remembered; if there are more, counting begins anew."""
 
 BY_THE_CLIENT = "client"
 """The code of sockets that this side has not closed."""
@@ -212,29 +216,50 @@ class Histogram:
 
 
 class OperationNames:
-    """The names of operations that are labels: a name is a client's word, so they are bounded."""
+    """The names of operations that are labels: a name is a client's word, so they are bounded.
+
+    The first users who ask bring the names of their client, each a few, and all others find them
+    there. What a user has brought is not forgotten while it is a label.
+    """
 
     def __init__(self, trusted: Iterable[str] = ()) -> None:
         """`trusted`: names that are labels from the start."""
         self._labels = {name: name for name in trusted}
         self._max = len(self._labels) + NAMES_MAX
-        self._candidates: Counter[str] = Counter()
+        self._good: Counter[str] = Counter()
+        self._brought: dict[str | None, set[str]] = {}
+        """By their hashes, users and the names that they have brought."""
 
-    def label(self, name: str | None, *, is_good: bool) -> str:
-        """Return the label of an operation that was answered, well or not."""
+    def label(self, name: str | None, user: str | None, *, is_good: bool) -> str:
+        """Return the label of an operation of a user's that was answered, well or not."""
         if name is None:
             return ANONYMOUS
         label = self._labels.get(name)
         if label is not None:
             return label
-        if is_good and len(self._labels) < self._max:
-            if len(self._candidates) >= CANDIDATES_MAX:
-                self._candidates.clear()
-            self._candidates[name] += 1
-            if self._candidates[name] >= GOOD_ANSWERS:
-                del self._candidates[name]
+        if is_good and len(self._labels) < self._max and self._counts(name, user):
+            self._good[name] += 1
+            if self._good[name] >= GOOD_ANSWERS:
+                del self._good[name]
                 self._labels[name] = name
         return OTHER
+
+    def _counts(self, name: str, user: str | None) -> bool:
+        """Return whether this user's answer counts for the name, which they bring from now on."""
+        brought = self._brought.get(user)
+        if brought is None:
+            if len(self._brought) >= USERS_MAX:
+                self._begin_anew()
+            brought = self._brought[user] = set()
+        if len(brought) < NAMES_OF_ONE_USER:
+            brought.add(name)
+        return name in brought
+
+    def _begin_anew(self) -> None:
+        """Forget all names but those that are labels, so that nobody brings more of these."""
+        self._good.clear()
+        kept = {user: brought & self._labels.keys() for user, brought in self._brought.items()}
+        self._brought = {user: brought for user, brought in kept.items() if brought}
 
 
 class Metrics:
@@ -284,7 +309,7 @@ class Metrics:
             if record.closed is not None:
                 self._closed[str(record.closed) if record.closed else BY_THE_CLIENT] += 1
             return
-        name = self._names.label(record.operation, is_good=code is None)
+        name = self._names.label(record.operation, record.user, is_good=code is None)
         if kind is not None:
             result = "ok" if code is None else "error"
             self._operations.observe((kind, name, result), seconds)

@@ -1,13 +1,18 @@
-"""Traces: a span for each request and each of its statements, by OpenTelemetry's SDK.
+"""Traces: a span for each request or operation of a socket, and for each of its statements.
 
-Spans have no document, no variable and no value of a statement. The SDK comes with the extra
-`otel`, is imported when it is needed, and reads `OTEL_TRACES_SAMPLER` and the like itself.
+Spans have no document, no variable and no value of a statement. OpenTelemetry's SDK comes with the
+extra `otel`, is imported when it is needed, and reads `OTEL_TRACES_SAMPLER` and the like itself.
+
+Whoever calls may name the trace, which costs nothing, but not have it exported: both the sampled
+flag and the trace's id, by which `traceidratio` decides, are the client's words. So the sampler is
+asked as for a trace that begins here, unless its name says by `parentbased_` that callers decide.
 
 The conventions: https://opentelemetry.io/docs/specs/semconv/graphql/graphql-spans/.
 """
 
 import logging
 import os
+import random
 import time
 from collections.abc import Collection
 from importlib import import_module
@@ -15,7 +20,8 @@ from typing import Any
 
 from starlette.types import Scope
 
-from app.telemetry.records import QUIET_PATHS, RequestRecord, StatementRecord
+from app.telemetry.records import RequestRecord, StatementRecord
+from app.telemetry.request_log import QUIET_PATHS
 
 SERVICE = "todo-api"
 
@@ -24,6 +30,13 @@ FAULTS = {"INTERNAL_SERVER_ERROR", "SERVICE_UNAVAILABLE", "TIMEOUT"}
 """Codes of errors that are the server's own fault, though the status be 200."""
 
 API = "opentelemetry.trace"
+
+SOCKET = "websocket"
+"""The type of a socket's scope; it names the span of an operation that was not executed."""
+
+SAMPLER = "OTEL_TRACES_SAMPLER"
+TRUSTS_CALLERS = "parentbased_"
+"""With what the names of samplers begin that do as `traceparent` says."""
 
 Span = Any
 """OpenTelemetry's."""
@@ -44,15 +57,22 @@ class Traces:
         propagation = import_module("opentelemetry.trace.propagation.tracecontext")
         name = os.environ.get("OTEL_SERVICE_NAME", SERVICE)
         resource = resources.Resource.create({"service.name": name, "service.version": version})
+        sampling = import_module("opentelemetry.sdk.trace.sampling")
         self._provider = sdk.TracerProvider(resource=resource, shutdown_on_exit=False)
+        self._trusts_callers = os.environ.get(SAMPLER, "").lower().startswith(TRUSTS_CALLERS)
+        # It is asked here, before there is a span: the SDK would make one for each request.
+        self._sampler = self._provider.sampler
+        self._provider.sampler = sampling.ALWAYS_ON
+        self._nothing = import_module("opentelemetry.context").Context()
         self._provider.add_span_processor(batches.BatchSpanProcessor(exporter))
         self._tracer = self._provider.get_tracer(SERVICE, version)
         self._propagator = propagation.TraceContextTextMapPropagator()
 
     def begin(self, scope: Scope, record: RequestRecord) -> Span | None:
-        """Begin the span of a request, and note its ids; return None for probes.
+        """Note the ids of a request or an operation, and begin its span; None: it has none.
 
-        It is a part of the trace that `traceparent` names, and is kept if that says so.
+        Probes have neither. It is a part of the trace that `traceparent` names. Whether it has a
+        span the sampler decides.
         """
         if scope["path"].startswith(QUIET_PATHS):
             return None
@@ -62,23 +82,36 @@ class Traces:
             if name in (b"traceparent", b"tracestate")
         }
         parent = self._propagator.extract(given) if given else None
+        named = self._api.get_current_span(parent).get_span_context() if given else None
+        if named is None or not named.is_valid:
+            parent = named = None
+        trace, own = named.trace_id if named else _random(128), _random(64)
+        if not self._is_kept(parent, trace):
+            record.trace_id, record.span_id = f"{trace:032x}", f"{own:016x}"
+            return None
         span = self._tracer.start_span(
-            scope["method"], context=parent, kind=self._api.SpanKind.SERVER
+            scope.get("method", SOCKET), context=parent, kind=self._api.SpanKind.SERVER
         )
         context = span.get_span_context()
         record.trace_id = f"{context.trace_id:032x}"
         record.span_id = f"{context.span_id:016x}"
         return span
 
-    def end(self, span: Span, scope: Scope, record: RequestRecord, status: int) -> None:
-        """End the span of a request, with those of its statements."""
-        if not span.is_recording():
+    def _is_kept(self, parent: object, trace: int) -> bool:
+        """Ask the sampler, as for a trace that begins here where callers are not trusted."""
+        if parent is None or not self._trusts_callers:
+            parent, trace = self._nothing, trace if parent is None else _random(128)
+        kept: bool = self._sampler.should_sample(parent, trace, "").decision.is_sampled()
+        return kept
+
+    def end(self, span: Span | None, scope: Scope, record: RequestRecord, status: int) -> None:
+        """End a span as `begin` returned it, with those of the statements."""
+        if span is None:
             return
         codes = set(record.code.split(",")) if record.code else set()
         told = {
-            "http.request.method": scope["method"],
+            **_transport(scope, status),
             "url.path": scope["path"],
-            "http.response.status_code": status,
             "graphql.operation.type": record.kind,
             "graphql.operation.name": record.operation,
             "graphql.document.hash": record.document,
@@ -116,6 +149,18 @@ class Traces:
         if statement.error:
             child.set_status(self._api.StatusCode.ERROR)
         child.end(began + int(statement.seconds * 1e9))
+
+
+def _transport(scope: Scope, status: int) -> dict[str, object]:
+    if scope["type"] == SOCKET:
+        # The method and the status are those of the socket, which many operations share.
+        return {"network.protocol.name": SOCKET}
+    return {"http.request.method": scope["method"], "http.response.status_code": status}
+
+
+def _random(bits: int) -> int:
+    """Return an id that is not 0, which W3C's Trace Context forbids."""
+    return random.getrandbits(bits) or 1
 
 
 def exporter_to(endpoint: str) -> object:

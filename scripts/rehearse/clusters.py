@@ -13,8 +13,9 @@ from typing import Any
 
 import psycopg
 
+from scripts.rehearse.servers import COMMAND
+
 SECRET = "a-secret-of-thirty-two-bytes-for-a-rehearsal"
-COMMAND = Path(sys.executable).with_name("todo-api")
 TABLES = """
 SELECT relname::text FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace
 """
@@ -82,11 +83,11 @@ def run(
     return done.stdout + done.stderr
 
 
-def todo(url: str, *words: str) -> str:
+def todo(url: str, *words: str, program: Path = COMMAND) -> str:
     """Run a command of ours as the owner of a database."""
     server = re.sub(r"//[^@]*@", "//todo_api@", url)
     settings = {"MIGRATION_DATABASE_URL": url, "DATABASE_URL": server, "BETTER_AUTH_SECRET": SECRET}
-    return run([COMMAND, *words], settings)
+    return run([program, *words], settings)
 
 
 def rows(url: str, query: str) -> list[tuple[Any, ...]]:

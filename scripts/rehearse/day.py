@@ -26,10 +26,10 @@ import typer
 
 from auth.signing import make_token
 from scripts.rehearse.clients import LIST, Connection, as_http
-from scripts.rehearse.clusters import COMMAND, NotAsItShouldBe, rows, run, say
+from scripts.rehearse.clusters import NotAsItShouldBe, rows, run, say
 from scripts.rehearse.load import Load
 from scripts.rehearse.pair import Disk, Node, Pooler, pair
-from scripts.rehearse.servers import Server, haproxy
+from scripts.rehearse.servers import COMMAND, Server, haproxy
 from scripts.rehearse.verdict import judge, report
 from tests.auth_server import AuthServer
 

@@ -32,7 +32,6 @@ import psycopg
 from app.database.embedded import embedded_postgres
 from auth.signing import make_token
 from scripts.rehearse.clusters import (
-    COMMAND,
     PATIENCE,
     SECRET,
     NotAsItShouldBe,
@@ -46,6 +45,7 @@ from scripts.rehearse.clusters import (
     todo,
     until,
 )
+from scripts.rehearse.servers import COMMAND
 
 FIRST_OF_ITS_OWN = 3308963600793600
 """Ids below it come from the sequence, those beyond from a trigger."""

@@ -19,6 +19,9 @@ SECRET = "0123456789abcdef0123456789abcdef-rehearse"
 
 DEPLOYED = Path(__file__).parents[2] / "deploy" / "haproxy.cfg"
 
+COMMAND = Path(sys.executable).with_name("todo-api")
+"""`todo-api` as it is here."""
+
 PATIENCE = 120.0
 """Seconds that a server is given to be ready."""
 
@@ -57,9 +60,17 @@ class NotServing(Exception):
 class Server:
     """A server on a port of its own, and what it logs in a file."""
 
-    def __init__(self, url: str, folder: Path, workers: int, settings: Mapping[str, str]) -> None:
-        """`url`: the database's."""
+    def __init__(
+        self,
+        url: str,
+        folder: Path,
+        workers: int,
+        settings: Mapping[str, str],
+        program: Path = COMMAND,
+    ) -> None:
+        """`url`: the database's. `program`: `todo-api`, of this release or another."""
         self.port = free_port()
+        self.program = program
         self.log = folder / f"server-{self.port}.log"
         self._workers = workers
         environment = {"DATABASE_URL": url, "BETTER_AUTH_SECRET": SECRET, **settings}
@@ -101,11 +112,10 @@ class Server:
         self._process.wait()
 
     def _start(self) -> subprocess.Popen[bytes]:
-        command = Path(sys.executable).with_name("todo-api")
         words = ["serve", "--port", str(self.port), "--workers", str(self._workers)]
         with self.log.open("ab") as log:
             return subprocess.Popen(
-                [command, *words],
+                [self.program, *words],
                 env=self._environment,
                 stdout=log,
                 stderr=log,

@@ -61,6 +61,13 @@ class Viewers:
         return cast("UserRow", object())
 
 
+class NobodyDeleted:
+    """Knows of no deletion."""
+
+    async def include(self, user: UserId, issued_at: float) -> bool:
+        return False
+
+
 def getter(
     token: str = "t", viewers: Any = None, database: Database | None = None
 ) -> ContextGetter:
@@ -71,6 +78,7 @@ def getter(
         viewers or Viewers(),
         RelatedTasks,
         Quota(None, None),
+        NobodyDeleted(),
     )
 
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from starlette.types import Message
 
+from app.configuration.env_file import misspelt, objection_to
 from app.database.urls import can_be_read
-from app.env_file import misspelt, objection_to
 from app.factory import create_app
 from tests.api import SECRET, settings_for
 from tests.repository import ROOT
@@ -90,7 +90,7 @@ def test_no_command_shows_a_password_of_a_url_that_it_cannot_use(tmp_path: Path,
 
 
 @pytest.mark.parametrize("url", [url for url in MALFORMED if not can_be_read(url)])
-@pytest.mark.parametrize("name", ["database_url", "listen_database_url"])
+@pytest.mark.parametrize("name", ["database_url", "listen_database_url", "database_read_url"])
 async def test_nor_does_a_server_that_uvicorn_alone_starts(
     caplog: pytest.LogCaptureFixture, name: str, url: str
 ) -> None:
@@ -110,6 +110,13 @@ async def test_nor_does_a_server_that_uvicorn_alone_starts(
     assert failed["message"].startswith("The database cannot be reached: its URL cannot be read.")
     for part in ("SEK", "RET"):
         assert part not in str(failed) + caplog.text
+
+
+def test_a_server_does_not_start_by_a_url_of_a_replica_that_it_cannot_read(tmp_path: Path) -> None:
+    urls = {"DATABASE_URL": "postgresql://u@127.0.0.1:9/db", "DATABASE_READ_URL": MALFORMED[0]}
+    done = run(tmp_path, "serve", "--port", "0", environment={**urls, **MINIMAL})
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("todo-api: The database cannot be reached: its URL cannot be")
 
 
 def test_what_can_be_read_is_told_in_full(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import random
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from uuid import uuid4
 
@@ -178,6 +179,25 @@ async def test_no_table_is_locked_where_nothing_is_to_be_mended(mended_database:
         with pytest.raises(MigrationFailed, match="stayed in use too long, and no right was"):
             mend(url, wait_for_table=0.05, attempts=2)
     assert len(mend(url).done) == 1
+
+
+def test_whoever_comes_while_a_table_is_waited_for_is_let_pass(mended_database: Database) -> None:
+    url = mended_database.superuser_url
+    run(url, "DROP POLICY tasks_owner ON tasks")
+    waits = "SELECT FROM pg_locks WHERE relation = 'tasks'::regclass AND NOT granted"
+    with (
+        ThreadPoolExecutor() as pool,
+        psycopg.connect(url) as reader,
+        psycopg.connect(url, autocommit=True, options="-c lock_timeout=4s") as other,
+    ):
+        reader.execute("LOCK TABLE tasks IN ACCESS SHARE MODE")
+        mending = pool.submit(mend, url)
+        while not other.execute(waits).rowcount:
+            assert not mending.done()
+        other.execute("SELECT FROM tasks")
+        assert not mending.done()
+        reader.commit()
+        assert len(mending.result().done) == 1
 
 
 def test_what_cannot_be_mended_is_told_with_the_reason(mended_database: Database) -> None:

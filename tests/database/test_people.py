@@ -1,6 +1,7 @@
 """All that is one person's: exported, or deleted with nothing left, and tokens from before."""
 
 import json
+import time
 from collections import defaultdict
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -9,11 +10,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from uuid import uuid4
 
+import jwt
 import psycopg
 import pytest
 
 from app.cli import main
-from app.database import people
+from app.database import deletions, people
 from app.database.listener import Intervals
 from app.database.migration import upgrade
 from app.database.people import UnknownUser, delete, exported
@@ -21,7 +23,7 @@ from app.database.purge import purge
 from app.database.roles import ensure_server_role
 from app.failure import Failure
 from models.metadata import OWNED_TABLES
-from tests.api import Caller, Server, nonempty, running_server, settings_for
+from tests.api import SECRET, Caller, Server, nonempty, running_server, settings_for
 from tests.databases import AS_THE_SERVER, Database
 from tests.sockets import signed_in, socket_to
 
@@ -75,6 +77,13 @@ def place(bound_owner: Database) -> Iterator[Place]:
     settings = settings_for(bound_owner.server_url)
     with running_server(settings, Intervals(sweep=1e6)) as server:
         yield Place(server, bound_owner.url_of(owner), bound_owner.superuser_url)
+
+
+@pytest.fixture(autouse=True)
+def looked_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let servers look only at their first request who was deleted: what else refuses is seen."""
+    monkeypatch.setattr(deletions, "LOOK_EACH", 1e9)
+    monkeypatch.setattr(deletions, "COUNTS_FOR", 1e9)
 
 
 def with_things(server: Server) -> Caller:
@@ -200,6 +209,47 @@ def test_who_signs_in_after_it_begins_anew(place: Place) -> None:
     again = place.server.user(ada.user_id)
     assert again.create("new")["version"] == 1
     assert again.changes(after=cursor)["reset"] is True
+
+
+def later(server: Server, user: Caller, seconds: float) -> Caller:
+    """Return the user with a token that is issued so many seconds from now."""
+    claims = jwt.decode(str(user.token), options={"verify_signature": False})
+    token = jwt.encode(claims | {"iat": time.time() + seconds}, SECRET, "HS256")
+    return server.bearer(token, user.user_id)
+
+
+def test_a_token_from_before_stays_refused_once_the_row_is_made_anew(
+    bound_owner: Database, place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ada, eve = with_things(place.server), place.server.user()
+    place.delete(ada)
+    place.rows("UPDATE deleted_users SET deleted_at = now() - interval '20 seconds'")
+    with running_server(settings_for(bound_owner.server_url), Intervals(sweep=1e6)) as server:
+        before, again = server.bearer(ada.token, ada.user_id), later(server, ada, 20)
+        task = again.create("anew")
+        queries = (
+            ME,
+            "{ tasks { nodes { title } } }",
+            f'{{ task(id: "{task["id"]}") {{ title }} }}',
+            'mutation { createTask(input: {title: "back"}) { __typename } }',
+            f'mutation {{ toggleTask(input: {{id: "{task["id"]}"}}) {{ __typename }} }}',
+        )
+        for query in nonempty(queries):
+            assert refusal(before, query) == (401, 'Bearer error="invalid_token"', "DELETED")
+        assert again.titles() == ["anew"]
+        assert server.bearer(eve.token, eve.user_id).titles() == []
+        with socket_to(server.url) as socket:
+            socket.initiate(before.token)
+            socket.subscribe("{ tasks { nodes { title } } }")
+            assert socket.closed()[0] == 4403
+        # A worker that has looked already looks again, also where nobody is heard.
+        monkeypatch.setattr(deletions, "LOOK_EACH", 0.0)
+        monkeypatch.setattr(deletions, "COUNTS_FOR", 0.0)
+        place.delete(again)
+        place.rows("UPDATE deleted_users SET deleted_at = now() - interval '10 seconds'")
+        assert later(server, ada, 25).create("once more")["title"] == "once more"
+        for user in nonempty((before, again)):
+            assert refusal(user, queries[1])[2] == "DELETED"
 
 
 def test_a_row_that_is_made_while_its_user_is_deleted_is_not_there_afterwards(place: Place) -> None:

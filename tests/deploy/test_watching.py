@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -77,7 +78,57 @@ def test_each_alert_has_its_paragraph_and_each_paragraph_its_alert() -> None:
         assert len(paragraphs[alert]) > 150, alert
 
 
-@pytest.mark.skipif(shutil.which("promtool") is None, reason="needs promtool: apt prometheus")
+REPLICA = """
+rule_files: [{alerts}]
+tests:
+  - interval: 15s
+    input_series:
+      - {{series: 'todo_api_replica_used{{instance="idle"}}', values: 0x80}}
+      - {{series: '{reads}{{instance="idle",result="answered"}}', values: 9x80}}
+      - {{series: '{queries}{{instance="idle",graphql_operation_type="query"}}', values: 0+1x80}}
+      - {{series: 'todo_api_replica_used{{instance="away"}}', values: 0x80}}
+      - {{series: '{reads}{{instance="away",result="answered"}}', values: 9x80}}
+      - {{series: '{queries}{{instance="away",graphql_operation_type="query"}}', values: 0+99x80}}
+      - {{series: 'todo_api_replica_used{{instance="good"}}', values: 1x80}}
+      - {{series: 'todo_api_replica_lag_seconds{{instance="good"}}', values: 1 6 1x78}}
+      - {{series: '{reads}{{instance="good",result="answered"}}', values: 0+9x80}}
+      - {{series: '{queries}{{instance="good",graphql_operation_type="query"}}', values: 0+99x80}}
+      - {{series: 'todo_api_replica_lag_seconds{{instance="late"}}', values: 7x80}}
+      - {{series: '{queries}{{instance="none",graphql_operation_type="query"}}', values: 0+99x80}}
+    alert_rule_test:
+      - alertname: TodoApiReplicaUnused
+        eval_time: 15m
+        exp_alerts:
+          - exp_labels: {{severity: ticket, instance: away}}
+            exp_annotations:
+              summary: The replica answers nothing, though users read.
+              runbook: docs/runbook.md#todoapireplicaunused
+      - alertname: TodoApiReplicaLate
+        eval_time: 15m
+        exp_alerts:
+          - exp_labels: {{severity: ticket, instance: late}}
+            exp_annotations:
+              summary: The replica is late, by half of what it may be.
+              runbook: docs/runbook.md#todoapireplicalate
+"""
+NEEDS_PROMTOOL = pytest.mark.skipif(
+    shutil.which("promtool") is None, reason="needs promtool: apt prometheus"
+)
+
+
+@NEEDS_PROMTOOL
+def test_a_replica_that_answers_nothing_is_told_of_but_not_where_next_to_nobody_reads(
+    tmp_path: Path,
+) -> None:
+    queries = "todo_api_graphql_operation_duration_seconds_count"
+    file = tmp_path / "replica.yaml"
+    reads = "todo_api_replica_reads_total"
+    file.write_text(REPLICA.format(alerts=DEPLOY / "alerts.yaml", queries=queries, reads=reads))
+    done = subprocess.run(["promtool", "test", "rules", file], capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@NEEDS_PROMTOOL
 def test_prometheus_takes_its_configuration() -> None:
     done = subprocess.run(
         ["promtool", "check", "config", "prometheus.yml"],

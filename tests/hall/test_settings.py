@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from app.settings import RemovedSettings, Settings, SettingsError, read_settings
+from app.configuration.removed import RemovedSettings
+from app.settings import Settings, SettingsError, read_settings
 from tests.api import SECRET
 
 Read = Callable[..., Settings]
@@ -59,7 +60,7 @@ def test_a_secret_of_before_wants_one_of_now(given: Read) -> None:
 def test_what_needs_libraries_says_how_to_install_them(
     given: Read, monkeypatch: pytest.MonkeyPatch, name: str, value: str, extra: str
 ) -> None:
-    monkeypatch.setattr("app.settings.find_spec", lambda name: None)
+    monkeypatch.setattr("app.configuration.checks.find_spec", lambda name: None)
     with pytest.raises(SettingsError, match=rf"install `todo-api\[{extra}\]`"):
         given(**{name: value}, to_serve=True)
 

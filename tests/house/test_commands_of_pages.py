@@ -24,7 +24,7 @@ PAGES = ("deploying", "operations", "runbook")
 """In the order in which somebody needs them."""
 
 NOT_RUN = {
-    "todo-api serve": "It goes on; tests/http/test_workers.py starts it.",
+    "todo-api serve": "It goes on; tests/processes/test_workers.py starts it.",
     "uvicorn app.asgi:app": "It goes on; tests/http starts servers by uvicorn.",
     "CREATE SUBSCRIPTION": "It needs a second cluster; scripts/rehearse/move.py has one.",
     "python -m scripts.rehearse.roll": "It takes minutes.",

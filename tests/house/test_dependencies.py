@@ -66,9 +66,14 @@ PARTS = [
         "its log configuration, to change formatters alone",
     ),
     Part(
-        "uvicorn.supervisors",
-        ("app/workers.py",),
-        "the supervisor of workers, which gives them no time to start",
+        "uvicorn.supervisors.multiprocess.Process",
+        ("app/processes/worker.py",),
+        "a worker, which it gives no time to start",
+    ),
+    Part(
+        "uvicorn.supervisors.multiprocess.Multiprocess",
+        ("app/processes/workers.py",),
+        "the supervisor of workers, which ends connections of those that it replaces",
     ),
     Part("uvicorn.logging", ("app/telemetry/log.py",), "its formatter, for lines in colours"),
     Part(

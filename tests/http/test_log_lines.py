@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from app.telemetry.log import JsonLines, ReadableLines
-from app.telemetry.records import _line
+from app.telemetry.request_log import _line
 from tests.api import SECRET
 from tests.databases import Database
 from tests.http.test_serving import started

@@ -18,8 +18,8 @@ from prometheus_client.openmetrics.parser import (
 )
 from prometheus_client.parser import text_string_to_metric_families as read_text
 
+from app.http.metrics_listener import listen
 from app.settings import SettingsError, read_settings
-from app.telemetry.exposition import listen
 from app.telemetry.metrics import (
     ANONYMOUS,
     GOOD_ANSWERS,
@@ -41,7 +41,7 @@ from tests.api import (
 )
 from tests.databases import Database
 from tests.http.test_serving import Process, free_port
-from tests.http.test_workers import serving, wait_for, workers_of
+from tests.processes.test_workers import serving, wait_for, workers_of
 from tests.sockets import signed_in
 
 TOKEN = "a-token-for-metrics-of-thirty-two-bytes-or-more"
@@ -86,6 +86,7 @@ def test_metrics_are_told_to_who_has_the_token(measured: Server) -> None:
         {"Authorization": f"Bearer {TOKEN}x"},
         {"Authorization": f"Basic {TOKEN}"},
         {"Authorization": f"Bearer {measured.token('somebody')}"},
+        [("Authorization", f"Bearer {TOKEN}"), ("Authorization", f"Bearer {TOKEN}x")],
     ):
         refused = http.get("/metrics", headers=headers)
         assert (refused.status_code, refused.content) == (401, b"")
@@ -230,24 +231,54 @@ def test_sockets_are_counted_and_how_long_a_change_takes_to_its_frame(measured: 
     assert value(after, "todo_api_websocket_connections") == 0
 
 
+def ask_often(names: OperationNames, name: str, user: str) -> str:
+    for _ in range(GOOD_ANSWERS):
+        names.label(name, user, is_good=True)
+    return names.label(name, user, is_good=False)
+
+
 def test_ten_thousand_random_names_are_a_hundred_labels() -> None:
     names = OperationNames(["Trusted"])
     for n in range(10_000):
-        assert names.label(f"Random{n}", is_good=True) == OTHER
-    assert len(names._candidates) <= 1000
-    assert names.label("Trusted", is_good=False) == "Trusted"
-    assert names.label(None, is_good=True) == ANONYMOUS
-    for n in range(10_000):
-        for _ in range(GOOD_ANSWERS):
-            assert names.label(f"Often{n}", is_good=True) == OTHER
-    labels = {names.label(f"Often{n}", is_good=True) for n in range(10_000)}
+        assert names.label(f"Random{n}", f"user{n}", is_good=True) == OTHER
+    assert len(names._brought) <= 1000
+    assert len(names._good) <= 1000
+    assert names.label("Trusted", "ada", is_good=False) == "Trusted"
+    assert names.label(None, "ada", is_good=True) == ANONYMOUS
+    labels = {ask_often(names, f"Often{n}", f"user{n}") for n in range(10_000)}
     assert labels == {OTHER, *(f"Often{n}" for n in range(100))}
+
+
+def test_one_user_takes_few_labels_and_keeps_nobody_from_having_theirs() -> None:
+    names = OperationNames()
+    labels = {ask_often(names, f"Made{n}", "eve") for n in range(1000)}
+    assert labels == {OTHER, *(f"Made{n}" for n in range(20))}
+    # An app's users bring its names together, while somebody makes up others.
+    for n in range(GOOD_ANSWERS):
+        assert names.label("Tasks", f"user{n}", is_good=True) == OTHER
+        for made in range(2000):
+            names.label(f"Up{n}of{made}", "eve", is_good=True)
+    assert names.label("Tasks", "somebody", is_good=False) == "Tasks"
+    # Not even when so many others have come that counting began anew.
+    for n in range(1500):
+        names.label(f"Once{n}", f"other{n}", is_good=True)
+    assert ask_often(names, "Later", "eve") == OTHER
+    assert ask_often(names, "Later", "ada") == "Later"
+
+
+def test_one_user_alone_sees_the_operations_of_a_client() -> None:
+    names = OperationNames()
+    client = [f"Operation{n}" for n in range(20)]
+    for _ in range(GOOD_ANSWERS):
+        for name in client:
+            names.label(name, "ada", is_good=True)
+    assert [names.label(name, "ada", is_good=True) for name in client] == client
 
 
 def test_a_name_that_is_never_answered_well_is_no_label() -> None:
     names = OperationNames()
     for _ in range(100):
-        assert names.label("Failing", is_good=False) == OTHER
+        assert names.label("Failing", "ada", is_good=False) == OTHER
 
 
 def test_random_names_methods_and_paths_make_no_series(measured: Server) -> None:

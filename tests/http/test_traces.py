@@ -14,13 +14,17 @@ from typing import Any
 import httpx2
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
+from app.telemetry.records import RequestRecord, StatementRecord
+from app.telemetry.traces import Traces
 from tests.api import CREATE, NO_CERTIFICATES, SECRET, Server, running_server, settings_for
 from tests.databases import Database
 from tests.http.test_serving import started
+from tests.sockets import signed_in, socket_to
 
 TRACE, PARENT = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
-SAMPLED, UNSAMPLED = (f"00-{TRACE}-{PARENT}-{flag}" for flag in ("01", "00"))
+SAMPLED = f"00-{TRACE}-{PARENT}-01"
 
 
 class Collector:
@@ -79,7 +83,7 @@ def test_a_request_and_its_statements_are_spans_of_the_clients_trace(
         user = server.user()
         variables = {"input": {"title": "a secret title"}}
         user.post(CREATE, variables, headers={"traceparent": SAMPLED})
-        user.post(CREATE, variables, headers={"traceparent": UNSAMPLED.replace("4bf9", "5bf9")})
+        user.post(CREATE, variables, headers={"traceparent": SAMPLED.replace("4bf9", "5bf9")})
         user.http.get("/health", headers={"traceparent": SAMPLED.replace("4bf9", "6bf9")})
         user.post('{ tasks(after: "x") { totalCount } }')
     lines = [record.values for record in caplog.records if hasattr(record, "values")]
@@ -99,8 +103,8 @@ def test_a_request_and_its_statements_are_spans_of_the_clients_trace(
         assert parent.start_time_unix_nano <= child.start_time_unix_nano + 1_000_000
         assert child.start_time_unix_nano <= child.end_time_unix_nano
         assert child.end_time_unix_nano <= parent.end_time_unix_nano + 1_000_000
-    # Who asked not to keep a trace is not asked again, and probes have none.
-    assert not collector.of(TRACE.replace("4bf9", "5bf9"))
+    # Probes have none.
+    assert collector.of(TRACE.replace("4bf9", "5bf9"))
     assert not collector.of(TRACE.replace("4bf9", "6bf9"))
     own = [span for span in collector.spans if span.trace_id.hex() != TRACE]
     assert {attributes(span).get("error.type") for span in own} >= {"BAD_USER_INPUT"}
@@ -108,6 +112,102 @@ def test_a_request_and_its_statements_are_spans_of_the_clients_trace(
     ids = [(line["trace_id"], line["span_id"]) for line in lines]
     assert ids[0] == (TRACE, parent.span_id.hex())
     assert ids[1][0] == TRACE.replace("4bf9", "5bf9")
+
+
+def test_operations_of_a_socket_are_spans_of_the_trace_that_its_handshake_names(
+    database: Database, collector: Collector, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    settings = settings_for(database.server_url, otel_exporter_otlp_endpoint=collector.url)
+    with running_server(settings) as server:
+        user = server.user()
+        with socket_to(server.url, headers={"traceparent": SAMPLED}) as socket:
+            socket.initiate(user.token)
+            socket.subscribe(CREATE, {"input": {"title": "a secret title"}})
+            assert [socket.hear()["type"] for _ in range(2)] == ["next", "complete"]
+            socket.follow(id="two")
+            socket.subscribe(CREATE, {"input": {"title": "b"}}, id="four")
+            heard = [socket.hear()["id"] for _ in range(3)]
+            assert sorted(heard) == ["four", "four", "two"]
+            socket.say({"id": "two", "type": "complete"})
+            socket.subscribe("{", id="three")
+            assert socket.hear()["type"] == "error"
+        with signed_in(server, user.token) as socket:
+            socket.subscribe("{ me { id } }")
+            assert [socket.hear()["type"] for _ in range(2)] == ["next", "complete"]
+    spans = {span.name: span for span in collector.of(TRACE) if span.kind == 2}
+    assert set(spans) == {"mutation", "subscription", "websocket"}
+    assert {span.parent_span_id.hex() for span in spans.values()} == {PARENT}
+    told = attributes(spans["mutation"])
+    assert told["graphql.operation.name"] == "Create"
+    assert told["graphql.document.hash"]
+    assert told["url.path"] == "/graphql"
+    assert told["network.protocol.name"] == "websocket"
+    assert not [name for name in told if name.startswith("http.")]
+    assert attributes(spans["websocket"])["error.type"] == "GRAPHQL_PARSE_FAILED"
+    made = {s.parent_span_id for s in collector.of(TRACE) if s.name == "create_tasks"}
+    mutations = {s.span_id for s in collector.of(TRACE) if s.name == "mutation"}
+    assert made == mutations
+    assert len(mutations) == 2
+    own = [span for span in collector.spans if span.trace_id.hex() != TRACE and span.kind == 2]
+    assert [(span.name, span.parent_span_id) for span in own] == [("query", b"")]
+    assert b"secret" not in collector.bodies
+    lines = [record.values for record in caplog.records if hasattr(record, "values")]
+    by_span = {line["span_id"]: line["trace_id"] for line in lines if "span_id" in line}
+    assert {by_span[span.span_id.hex()] for span in spans.values()} == {TRACE}
+
+
+RATIO = {"OTEL_TRACES_SAMPLER": "traceidratio", "OTEL_TRACES_SAMPLER_ARG": "0"}
+
+
+@pytest.mark.parametrize(
+    ("environment", "flag", "is_kept"),
+    [
+        ({}, "01", True),
+        ({}, "00", True),
+        ({"OTEL_TRACES_SAMPLER": "always_off"}, "01", False),
+        (RATIO, "01", False),
+        (RATIO | {"OTEL_TRACES_SAMPLER_ARG": "1"}, "00", True),
+        (RATIO | {"OTEL_TRACES_SAMPLER": "parentbased_traceidratio"}, "01", True),
+        ({"OTEL_TRACES_SAMPLER": "ParentBased_Always_On"}, "00", False),
+    ],
+)
+def test_whether_a_trace_is_kept_the_client_says_only_where_it_is_trusted(
+    monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], flag: str, is_kept: bool
+) -> None:
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    kept = spans_of(f"00-{TRACE}-{PARENT}-{flag}")
+    # The span of the statement is kept with its request's.
+    assert len(kept) == (2 if is_kept else 0)
+    assert {f"{span.context.trace_id:032x}" for span in kept} <= {TRACE}
+
+
+def test_the_share_that_is_kept_does_not_follow_from_the_id_that_a_client_chooses(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """`traceidratio` keeps those whose last 64 bits are a small number."""
+    monkeypatch.setenv("OTEL_TRACES_SAMPLER", "traceidratio")
+    monkeypatch.setenv("OTEL_TRACES_SAMPLER_ARG", "0.5")
+    small = f"00-{TRACE[:16]}{1:016x}-{PARENT}-01"
+    kept = len(spans_of(*[small] * 200)) / 2
+    # That all are kept, or next to all, is as likely as 1 in 10^20.
+    assert 30 <= kept <= 170
+
+
+def spans_of(*parents: str) -> list[Any]:
+    """Return the spans of requests with these `traceparent`s, and a statement each."""
+    exporter = InMemorySpanExporter()
+    traces = Traces(exporter, "1")
+    for parent in parents:
+        scope: dict[str, Any] = {"type": "http", "method": "POST", "path": "/graphql"}
+        scope["headers"] = [(b"traceparent", parent.encode())]
+        record = RequestRecord("1", statements=[StatementRecord("list", 0, 0, "")])
+        span = traces.begin(scope, record)
+        assert record.trace_id == parent[3:35]
+        traces.end(span, scope, record, 200)
+    traces.close()
+    return list(exporter.get_finished_spans())
 
 
 def test_headers_that_cannot_be_read_are_not_logged(

@@ -353,8 +353,8 @@ def test_each_operation_on_a_socket_reads_the_user_anew(server: Server, database
 def test_a_user_whose_sockets_are_gone_is_forgotten(server: Server) -> None:
     user = server.user()
     with signed_in(server, user.token), signed_in(server, user.token):
-        assert server.socket.of_users[UserId(str(user.user_id))] == 2
-    eventually(lambda: user.user_id in server.socket.of_users, False)
+        assert server.socket.shared.of_users[UserId(str(user.user_id))] == 2
+    eventually(lambda: user.user_id in server.socket.shared.of_users, False)
 
 
 def test_a_socket_on_a_connection_that_was_used_before_stays_open(

@@ -13,8 +13,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.frames import OP_BINARY, OP_CONT, OP_PING, OP_PONG, OP_TEXT, Frame
 from websockets.server import ServerProtocol
 
-from app.http import websocket as socket_module
-from app.http import websocket_connection
+from app.http import websocket_connection, websocket_operations, websocket_protocol
 from tests.api import CREATE, Server
 from tests.database.test_live import HANDSHAKE
 from tests.http.test_observability import talk
@@ -149,7 +148,7 @@ def test_parts_of_a_message_are_limited(server: Server, monkeypatch: pytest.Monk
 
 
 def test_sockets_of_a_user_are_limited(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(socket_module, "SOCKETS_MAX", 2)
+    monkeypatch.setattr(websocket_protocol, "SOCKETS_MAX", 2)
     user, other = server.user(), server.user()
     with signed_in(server, user.token), signed_in(server, user.token):
         with socket_to(server.url) as third:
@@ -170,7 +169,7 @@ def test_sockets_of_a_user_are_limited(server: Server, monkeypatch: pytest.Monke
 def test_operations_on_a_socket_are_limited(
     server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(socket_module, "OPERATIONS_MAX", 2)
+    monkeypatch.setattr(websocket_operations, "OPERATIONS_MAX", 2)
     with signed_in(server, server.user().token) as socket:
         for id in ("one", "two", "three"):
             socket.follow(id=id)

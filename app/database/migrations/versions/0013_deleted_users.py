@@ -62,7 +62,15 @@ BEGIN
     RETURN NEW;
 END $$;
 
--- It acts as whoever migrates, and so as one whom the policy below lets at all rows.
+-- Who was deleted after a time, in seconds since 1970, for workers that must know of all. This and
+-- the next one act as whoever migrates, and so as one whom the policy below lets at all rows.
+CREATE FUNCTION deletions_since(since double precision)
+RETURNS TABLE (hash text, seconds double precision)
+LANGUAGE sql STABLE STRICT SECURITY DEFINER SET search_path = pg_catalog, SCHEMA, pg_temp AS $$
+    SELECT encode(id_hash, 'hex'), extract(epoch FROM deleted_at)::double precision
+    FROM deleted_users WHERE deleted_at > to_timestamp(since)
+$$;
+
 CREATE FUNCTION purge_deleted_users(at_most integer) RETURNS integer
 LANGUAGE plpgsql STRICT SECURITY DEFINER SET search_path = pg_catalog, SCHEMA, pg_temp AS $$
 DECLARE
@@ -76,7 +84,10 @@ BEGIN
 END $$;
 """
 
-CALLABLE = "is_deleted(text, double precision), refuse_deleted_user(), purge_deleted_users(integer)"
+CALLABLE = (
+    "is_deleted(text, double precision), refuse_deleted_user(), "
+    "deletions_since(double precision), purge_deleted_users(integer)"
+)
 
 OF_ONE_USER = ("tasks", "task_labels", "task_lists", "idempotency_keys")
 

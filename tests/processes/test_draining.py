@@ -20,7 +20,7 @@ from scripts.rehearse.roll import roll
 from scripts.rehearse.servers import SECRET, Server
 from tests.databases import Database
 from tests.http.test_serving import Process, started
-from tests.http.test_workers import serving, wait_for
+from tests.processes.test_workers import serving, wait_for
 from tests.sockets import Socket, signed_in_at
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="Windows has no such signals")

@@ -122,20 +122,6 @@ class MainProcess:
             add_ended(self._ended, str(number), self._figures.pop(number))
 
 
-_members: list[Member] = []
-"""The one of this process, where it is a worker among several."""
-
-
-def join(pipe: "Connection[Figures | None, Figures]") -> None:
-    """Have this process be a worker among several, before its application is made."""
-    _members[:] = [Member(pipe)]
-
-
-def member() -> Member | None:
-    """Return where this process leaves its numbers, if it is a worker among several."""
-    return _members[0] if _members else None
-
-
 def no_restarts() -> Iterator[tuple[str, tuple[str, ...], float]]:
     """Yield that no worker was replaced, as far as a worker knows."""
     for reason in REASONS:

@@ -16,7 +16,7 @@ from types import FrameType
 import uvicorn
 
 from app.http.draining import Draining
-from app.systemd import Systemd
+from app.processes.systemd import Systemd
 
 POLL = 0.1
 """Seconds between two looks whether the end has come, as uvicorn looks, too."""

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from app.systemd import Systemd
-from app.workers import report
+from app.processes.systemd import Systemd
+from app.processes.workers import report
 from tests.databases import Database
-from tests.http.test_workers import serving
+from tests.processes.test_workers import serving
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="Windows has no systemd")
 
