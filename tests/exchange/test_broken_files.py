@@ -4,7 +4,7 @@ import random
 import subprocess
 import sys
 from collections.abc import Callable
-from zipfile import ZIP_BZIP2
+from zipfile import ZIP_BZIP2, ZIP_STORED
 
 import pytest
 from hypothesis import given
@@ -156,6 +156,14 @@ def test_encrypted_and_oddly_packed_files_are_refused() -> None:
         todoist.read(bytes(data), OPTIONS)
     with pytest.raises(Unreadable, match="unknown way"):
         todoist.read(zipped({"a.csv": b"TYPE,CONTENT\n"}, ZIP_BZIP2), OPTIONS)
+
+
+def test_a_file_that_is_longer_than_its_archive_is_refused() -> None:
+    data = bytearray(zipped({"a.csv": b"TYPE,CONTENT\n"}, ZIP_STORED))
+    sizes = data.index(b"PK\x01\x02") + 20
+    data[sizes : sizes + 8] = (100_000).to_bytes(4, "little") * 2
+    with pytest.raises(Unreadable, match="broken"):
+        todoist.read(bytes(data), OPTIONS)
 
 
 def test_too_many_files_are_refused_before_the_archive_is_opened() -> None:

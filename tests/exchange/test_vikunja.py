@@ -188,4 +188,6 @@ def test_a_zip_without_data_is_refused() -> None:
 def test_numbers_of_any_size_are_read() -> None:
     item = of_task(priority=10**300, repeat_after=10**300, due_date="9999-12-31T23:59:59Z")
     assert (item.priority, item.rule, item.due_on) == (0, None, None)
+    endless = b'[{"title": "a", "tasks": [{"id": 1, "priority": 1e999, "repeat_after": 1e999}]}]'
+    assert read(endless, OPTIONS).items[0].priority == 0
     assert of_task(title="a\ud800\0").title == "a\ufffd\ufffd"
