@@ -20,7 +20,16 @@ PACKAGES = [
     "app",
 ]
 PARTS_OF_SETTINGS = ("settings", "configuration", "failure")
-ROOMS_OF_APP = {"telemetry", "database", "operations", "http", "graphiql", "processes", "commands"}
+ROOMS_OF_APP = {
+    "telemetry",
+    "database",
+    "exchange",
+    "operations",
+    "http",
+    "graphiql",
+    "processes",
+    "commands",
+}
 
 Arrows = Mapping[str, set[str]]
 """The rooms that each room imports."""

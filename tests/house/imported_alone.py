@@ -7,6 +7,7 @@ import importlib
 import sys
 import termios
 import traceback
+import zoneinfo
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -47,8 +48,8 @@ def is_outside(event: str, arguments: tuple[object, ...]) -> bool:
 
 
 def is_code(path: str) -> bool:
-    if path.startswith(LIBRARIES):
-        return True
+    if path.startswith((*LIBRARIES, *zoneinfo.TZPATH)):
+        return True  # icalendar reads the time zone UTC
     return Path(path).is_relative_to(ROOT) and path.endswith((".py", ".pyc"))
 
 
