@@ -88,6 +88,7 @@ def make_parts(
         read_viewer,
         RelatedTasks,
         make_quota(settings),
+        public_url=(settings.public_url or "").rstrip("/"),
         explains=explains,
     )
     readiness = Readiness(database, REVISION, ready_when_read_only=settings.ready_when_read_only)

@@ -20,6 +20,7 @@ from app.setting_types import (
     LogShare,
     MetricsPlace,
     PostgresUrl,
+    PublicUrl,
     RoleName,
     Secret,
     algorithms,
@@ -131,6 +132,12 @@ class Settings(BaseSettings):
         le=5_256_000,
         description="How long the tokens live that `todo-api token` makes, in minutes. A deleted "
         "user is remembered for as long, and for 30 days at the least.",
+    )
+    public_url: PublicUrl | None = Field(
+        default=None,
+        description="Where clients reach this server, such as `https://api.example.com`: what "
+        "addresses of calendars begin with. Unset: they begin with `/`. The `Host` of a request, "
+        "which anybody can set, is never taken for it.",
     )
     cors_origins: Annotated[CommaList, AfterValidator(origin)] = Field(
         default=["http://localhost:3000"],

@@ -31,9 +31,12 @@ class Context:
         read_viewer: Callable[["Context"], Awaitable[UserRow]],
         make_related: Callable[["Context"], RelatedToLists],
         quota: Quota,
+        public_url: str,
     ) -> None:
         self.identity = identity
         self.quota = quota
+        self.public_url = public_url
+        """Where clients reach the server, without a slash at its end; empty: that is not known."""
         self.database = FewAtOnce(database)
         self.changes = changes
         self._all_statements = database
@@ -67,6 +70,7 @@ class Context:
             self._read_viewer,
             self._make_related,
             self.quota,
+            self.public_url,
         )
 
     async def viewer(self) -> UserRow:
@@ -99,9 +103,14 @@ class ContextGetter:
         make_related: Callable[[Context], RelatedToLists],
         quota: Quota,
         *,
+        public_url: str = "",
         explains: bool = False,
     ) -> None:
-        """`explains`: whether a refusal says its reason whatever that is, as in development."""
+        """`public_url`: where clients reach the server, without a slash at its end, if known.
+
+        `explains`: whether a refusal says its reason whatever that is, as in development.
+        """
+        self._public_url = public_url
         self._explains = explains
         self._verifier = verifier
         self._database = database
@@ -135,4 +144,5 @@ class ContextGetter:
             self._read_viewer,
             self._make_related,
             self._quota,
+            self._public_url,
         )

@@ -6,6 +6,7 @@ import itertools
 import logging
 import math
 import random
+import re
 import time
 from collections.abc import Iterable
 from contextvars import ContextVar
@@ -23,6 +24,9 @@ logger = logging.getLogger(__name__)
 
 QUIET_PATHS = ("/health", "/metrics", "/ready", "/graphql/assets/")
 """Paths whose requests are logged at the level DEBUG."""
+
+_SECRET_PATH = re.compile(r"(.*?/calendar/).+", re.IGNORECASE | re.DOTALL)
+"""Paths whose end lets in whoever knows it, also where a proxy has put something in front."""
 
 OPERATION_NAME_MAX_LENGTH = 64
 PATH_MAX_LENGTH = 64
@@ -116,6 +120,12 @@ def shown(text: str) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode-escape").decode() for c in text)
 
 
+def shown_path(path: str) -> str:
+    """Return a path as it may be told: of the address of a calendar only that it is one."""
+    found = _SECRET_PATH.fullmatch(path) if "/calendar/" in path.lower() else None
+    return path if found is None else f"{found[1]}…"
+
+
 @lru_cache(DIGESTS_KEPT)
 def digest(text: str) -> str:
     """Return a short hash of a text, by which log lines can be compared without showing it."""
@@ -160,7 +170,7 @@ class RequestLog:
             return
         values: dict[str, object] = {
             "id": record.id,
-            "path": scope["path"][:PATH_MAX_LENGTH],
+            "path": shown_path(scope["path"])[:PATH_MAX_LENGTH],
             **record.told(),
             "status": status,
             "ms": milliseconds,

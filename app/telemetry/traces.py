@@ -15,7 +15,7 @@ from typing import Any
 
 from starlette.types import Scope
 
-from app.telemetry.records import QUIET_PATHS, RequestRecord, StatementRecord
+from app.telemetry.records import QUIET_PATHS, RequestRecord, StatementRecord, shown_path
 
 SERVICE = "todo-api"
 
@@ -77,7 +77,7 @@ class Traces:
         codes = set(record.code.split(",")) if record.code else set()
         told = {
             "http.request.method": scope["method"],
-            "url.path": scope["path"],
+            "url.path": shown_path(scope["path"]),
             "http.response.status_code": status,
             "graphql.operation.type": record.kind,
             "graphql.operation.name": record.operation,
