@@ -22,6 +22,7 @@ from app.database.session import UnsafeRole
 from app.development import completed, demo_token
 from app.failure import Failure
 from app.graphiql.page import GraphiQL
+from app.http.calendar import CalendarFeed
 from app.http.connections import Connections, most_connections
 from app.http.cors import StrictCORSMiddleware
 from app.http.dispatch import Application
@@ -49,6 +50,8 @@ from app.telemetry.metrics import Metrics, OperationNames
 from app.telemetry.request_log import RequestLog
 from app.telemetry.traces import Traces, exporter_to
 from graphql_schema.schema import build_schema
+from models.calendar_link import CALENDAR_PATH
+from resolvers.calendars import Calendars
 
 GRAPHQL_PATH = "/graphql"
 
@@ -105,6 +108,7 @@ def create_app(
     )
     app.router.routes.append(WebSocketRoute("/{path:path}", FromState("socket")))
     app.router.routes.append(Route(f"{GRAPHQL_PATH}/", _without_slash, methods=METHODS))
+    app.router.routes.append(Route(f"{CALENDAR_PATH}{{name}}", FromState("calendars")))
     if parts.settings.allows_introspection:
         file = make_schema_file(parts.settings, parts.schema)
         app.router.routes.append(Route(f"{GRAPHQL_PATH}/schema.graphql", file.answer))
@@ -211,6 +215,12 @@ async def _lifespan(parts: Unstarted, _app: FastAPI) -> AsyncIterator[dict[str, 
             ),
             parts.origins,
         )
+        calendars = CalendarFeed(
+            Calendars(running.notifying),
+            running.budget,
+            settings.request_timeout,
+            version("todo-api"),
+        )
         if parts.metrics is not None:
             start_measuring(parts.metrics, parts.gathering, running, socket, complete)
         if not settings.is_embedded:
@@ -227,6 +237,7 @@ async def _lifespan(parts: Unstarted, _app: FastAPI) -> AsyncIterator[dict[str, 
             "running": running,
             "endpoint": endpoint,
             "socket": socket,
+            "calendars": calendars,
             "connections": connections,
             "draining": parts.draining,
         }

@@ -89,6 +89,7 @@ def make_parts(
         RelatedTasks,
         make_quota(settings),
         Deletions(database),
+        public_url=(settings.public_url or "").rstrip("/"),
         explains=explains,
     )
     readiness = Readiness(database, REVISION, ready_when_read_only=settings.ready_when_read_only)

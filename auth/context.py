@@ -33,9 +33,12 @@ class Context:
         read_viewer: Callable[["Context"], Awaitable[UserRow]],
         make_related: Callable[["Context"], RelatedToLists],
         quota: Quota,
+        public_url: str,
     ) -> None:
         self.identity = identity
         self.quota = quota
+        self.public_url = public_url
+        """Where clients reach the server, without a slash at its end; empty: that is not known."""
         self.database = FewAtOnce(database)
         self.changes = changes
         self._all_statements = database
@@ -69,6 +72,7 @@ class Context:
             self._read_viewer,
             self._make_related,
             self.quota,
+            self.public_url,
         )
 
     async def viewer(self) -> UserRow:
@@ -102,9 +106,14 @@ class ContextGetter:
         quota: Quota,
         deletions: Deletions,
         *,
+        public_url: str = "",
         explains: bool = False,
     ) -> None:
-        """`explains`: whether a refusal says its reason whatever that is, as in development."""
+        """`public_url`: where clients reach the server, without a slash at its end, if known.
+
+        `explains`: whether a refusal says its reason whatever that is, as in development.
+        """
+        self._public_url = public_url
         self._explains = explains
         self._verifier = verifier
         self._database = database
@@ -137,4 +146,5 @@ class ContextGetter:
             self._read_viewer,
             self._make_related,
             self._quota,
+            self._public_url,
         )

@@ -10,6 +10,7 @@ from strawberry import UNSET
 from strawberry.utils.str_converters import to_camel_case
 
 from graphql_schema.values import facts_with, given, is_storable, new_key, task_key
+from models.calendar_link import CALENDAR_LINKS_MAX
 from models.database import Rule
 from models.fact import Fact, May
 from models.label import LABEL_MAX_LENGTH, can_be_read, one_label
@@ -123,6 +124,11 @@ _BROKEN = {
         "name",
         InputIssueCode.TOO_LONG,
         f"You have {LISTS_MAX} lists, and can have no more.",
+    ),
+    Rule.CALENDAR_LINKS_ARE_FEW: (
+        "name",
+        InputIssueCode.TOO_LONG,
+        f"You have {CALENDAR_LINKS_MAX} calendar links, and can have no more: revoke one first.",
     ),
 }
 """What is wrong with an input that would break a rule: the field, and what to say of it."""

@@ -8,6 +8,7 @@ from graphql_schema.batches import (
     RestoreTasksInput,
     UpdateTasksInput,
 )
+from graphql_schema.calendar_links import CreateCalendarLinkInput, RevokeCalendarLinkInput
 from graphql_schema.errors import BadUserInput
 from graphql_schema.inputs import (
     CreateTaskInput,
@@ -47,6 +48,8 @@ MutationInput = (
     | MoveListInput
     | DeleteListInput
     | RestoreListInput
+    | CreateCalendarLinkInput
+    | RevokeCalendarLinkInput
 )
 
 

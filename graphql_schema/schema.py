@@ -4,6 +4,11 @@ import strawberry
 from strawberry.schema.config import StrawberryConfig
 
 from graphql_schema.batches import EMPTIED_MAX
+from graphql_schema.calendar_links import (
+    CalendarLink,
+    CreateCalendarLinkResult,
+    RevokeCalendarLinkResult,
+)
 from graphql_schema.list_results import (
     CreateListResult,
     DeleteListResult,
@@ -32,6 +37,7 @@ from graphql_schema.scalars import SCALARS
 from graphql_schema.types import Node, Task, User
 from resolvers import (
     batches,
+    calendar_links,
     changes,
     list_mutations,
     moves,
@@ -42,6 +48,9 @@ from resolvers import (
 )
 from resolvers.changes import task_changes
 from resolvers.statements.labels import RENAMED_MAX
+
+_CALENDAR_LINKS = list[CalendarLink]
+"""Where `list` is a field, it is no type any more."""
 
 _USE_CHANGES = "Use changes. Removal on 2027-03-01."
 
@@ -81,6 +90,11 @@ class Query:
     labels = strawberry.field(
         resolver=queries.labels,
         description="Labels in use, by name, upper and lower case alike.",
+    )
+    calendar_links = strawberry.field(
+        resolver=calendar_links.calendar_links,
+        graphql_type=_CALENDAR_LINKS,
+        description="The caller's calendar links, oldest first.",
     )
     changes = strawberry.field(
         resolver=changes.changes,
@@ -196,6 +210,18 @@ class Mutation:
         graphql_type=RestoreListResult | None,
         description="Restore a list from the trash, and the tasks that went there with it. A list "
         "that is not there stays as it is.",
+    )
+    create_calendar_link = strawberry.field(
+        resolver=calendar_links.create_calendar_link,
+        graphql_type=CreateCalendarLinkResult | None,
+        description="Create an address at which calendar programs read the caller's pending tasks "
+        "that are due on a day.",
+    )
+    revoke_calendar_link = strawberry.field(
+        resolver=calendar_links.revoke_calendar_link,
+        graphql_type=RevokeCalendarLinkResult | None,
+        description="Revoke a calendar link. It leads nowhere from then on, and there is no way "
+        "back.",
     )
 
 

@@ -19,6 +19,9 @@ TASK_ID_MAX = 2**63 - 1
 LIST_LETTER = "L"
 """What the id of a list begins with. The id of a task has digits alone."""
 
+CALENDAR_LINK_LETTER = "C"
+"""What the id of a calendar link begins with."""
+
 _RANDOM_BITS = 21
 """An id is made of seconds since 1970 and of so many random bits."""
 
@@ -60,6 +63,16 @@ def list_key(id: strawberry.ID) -> int | None:
 def list_id(key: int) -> strawberry.ID:
     """Return the id of the list with this key."""
     return strawberry.ID(f"{LIST_LETTER}{key}")
+
+
+def calendar_link_key(id: strawberry.ID) -> int | None:
+    """Return the key of the id of a calendar link, or None if none can have this id."""
+    return task_key(strawberry.ID(id[1:])) if id[:1] == CALENDAR_LINK_LETTER else None
+
+
+def calendar_link_id(key: int) -> strawberry.ID:
+    """Return the id of the calendar link with this key."""
+    return strawberry.ID(f"{CALENDAR_LINK_LETTER}{key}")
 
 
 def new_key(

@@ -105,6 +105,8 @@ class Rule(Enum):
     """A subtask has no rule of its own."""
     RECURRENCE_ENDS_LATER = "TD015"
     """A rule does not end before the day on which its task is due."""
+    CALENDAR_LINKS_ARE_FEW = "TD018"
+    """A user has at most 10 calendar links."""
     USER_IS_DELETED = "TD012"
     """A token that was issued before its user was deleted adds no row of theirs."""
 

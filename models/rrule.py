@@ -34,10 +34,11 @@ class RuleRefused(ValueError):
     """A text is no rule that can be taken: a sentence that names the part."""
 
 
-def written(rule: Rule) -> str | None:
+def written(rule: Rule, *, has_time: bool = False) -> str | None:
     """Return a rule without its beginning; None where RFC 5545 cannot say it.
 
     That is what counts from the completion, and what has both a number and a day as its end.
+    `has_time`: whether it stands beside a beginning with a time, so that UNTIL must have one, too.
     """
     if rule["from"] != "DUE" or ("until" in rule and "remaining" in rule):
         return None
@@ -54,7 +55,8 @@ def written(rule: Rule) -> str | None:
     if "remaining" in rule:
         parts.append(f"COUNT={rule['remaining']}")
     if "until" in rule:
-        parts.append(f"UNTIL={rule['until'].replace('-', '')}")
+        end = "T235959" if has_time else ""
+        parts.append(f"UNTIL={rule['until'].replace('-', '')}{end}")
     return ";".join(parts)
 
 

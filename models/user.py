@@ -11,7 +11,10 @@ from models.instant import Instant
 from models.naming import metadata
 
 UserId = NewType("UserId", str)
-"""The `sub` of a verified token. Only `auth.tokens` makes one, so having it proves the check."""
+"""The `sub` of a verified token, or the owner that the address of a calendar names.
+
+Only `auth.tokens` and `auth.calendar_addresses` make one, so having it proves the check.
+"""
 
 
 class User(SQLModel, table=True):

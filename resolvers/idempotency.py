@@ -22,7 +22,9 @@ from models.database import AlreadyThere, DatabaseTooSlow, Refused
 from models.statement import Statement
 from models.task import TaskRow
 from models.user import UserId
+from resolvers.statements import calendar_links
 from resolvers.statements import tasks as statements
+from resolvers.statements.calendar_links import NewLink
 from resolvers.statements.idempotency_keys import Outcome, Replay, once
 from resolvers.statements.kind import Change, Removal, Thing
 from resolvers.statements.labels import Renamed
@@ -80,6 +82,17 @@ async def removals(
         InUse, CodedError: as `_run_once`.
     """
     return await _run_once(context, input, statement, statements.replay_removals)
+
+
+async def creations_of_links(
+    context: Context, input: MutationInput, statement: Statement[NewLink]
+) -> list[NewLink]:
+    """Run a statement that creates a calendar link, once under its key.
+
+    Raises:
+        InUse, CodedError, Refused: as `_run_once`.
+    """
+    return await _run_once(context, input, statement, calendar_links.replay_link)
 
 
 async def renamings(

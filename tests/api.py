@@ -192,6 +192,26 @@ query ($trash: TaskTrash! = EXCLUDE, $first: Int, $after: String, $last: Int, $b
     totalCount
   }}
 }}"""
+CREATE_LINK = """
+mutation ($input: CreateCalendarLinkInput!) {
+  createCalendarLink(input: $input) {
+    __typename
+    ... on CreateCalendarLinkSuccess { link { id name createdAt lastUsedAt } }
+    ... on UserError { message }
+    ... on InvalidInput { issues { path code message } }
+  }
+}"""
+NEW_LINK = CREATE_LINK.replace("link {", "url link {")
+"""With the address, which is told once."""
+REVOKE_LINK = """
+mutation ($input: RevokeCalendarLinkInput!) {
+  revokeCalendarLink(input: $input) {
+    __typename
+    ... on RevokeCalendarLinkSuccess { revokedLinkId }
+    ... on UserError { message }
+  }
+}"""
+LINKS = "{ calendarLinks { id name createdAt lastUsedAt } }"
 GET = f"query Get($id: ID!) {{ task(id: $id) {{ {TASK} }} }}"
 LIST = f"""
 query List($filter: TaskFilter, $orderBy: TaskOrder, $first: Int, $after: String, $last: Int,
@@ -349,6 +369,15 @@ class Caller:
 
     def lists(self, **arguments: Any) -> Any:
         return self.data(LISTS, **arguments)["lists"]
+
+    def create_link(self, name: str = "Phone", **rest: Any) -> Any:
+        return self.data(NEW_LINK, input={"name": name, **rest})["createCalendarLink"]
+
+    def revoke_link(self, **input: Any) -> Any:
+        return self.data(REVOKE_LINK, input=input)["revokeCalendarLink"]
+
+    def links(self) -> Any:
+        return self.data(LINKS)["calendarLinks"]
 
     def all_changes(self, **arguments: Any) -> Any:
         return self.data(ALL_CHANGES, **arguments)["changes"]

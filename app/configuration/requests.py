@@ -6,7 +6,7 @@ from typing import Annotated
 from pydantic import AfterValidator, Field
 from pydantic_settings import BaseSettings
 
-from app.configuration.types import CommaList, origin
+from app.configuration.types import CommaList, PublicUrl, origin
 from graphql_schema.maximums import Limits
 
 RATE_LIMIT_IN_PRODUCTION = 60_000
@@ -27,6 +27,12 @@ class TrustedDocumentsMode(StrEnum):
 class RequestSettings(BaseSettings):
     """What clients may ask for."""
 
+    public_url: PublicUrl | None = Field(
+        default=None,
+        description="Where clients reach this server, such as `https://api.example.com`: what "
+        "addresses of calendars begin with. Unset: they begin with `/`. The `Host` of a request, "
+        "which anybody can set, is never taken for it.",
+    )
     cors_origins: Annotated[CommaList, AfterValidator(origin)] = Field(
         default=["http://localhost:3000"],
         description="The origins whose pages may call: a JSON list, or separated by commas. On the "

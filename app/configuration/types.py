@@ -35,6 +35,13 @@ def _http_url(value: str) -> str:
     return value
 
 
+def _public_url(value: str) -> str:
+    parts = urlsplit(_http_url(value))
+    if parts.query or parts.fragment or "@" in parts.netloc or not value.isprintable():
+        raise ValueError("it must be a URL without a query, a fragment and a password")
+    return value
+
+
 def _postgres_url(value: str) -> str:
     scheme = value.partition("://")[0]
     if scheme not in ("postgres", "postgresql", "postgresql+psycopg"):
@@ -91,6 +98,7 @@ def origin(value: list[str]) -> list[str]:
 
 
 HttpUrl = Annotated[str, AfterValidator(_http_url)]
+PublicUrl = Annotated[str, AfterValidator(_public_url)]
 PostgresUrl = Annotated[str, AfterValidator(_postgres_url)]
 RoleName = Annotated[str, AfterValidator(_role_name)]
 Secret = Annotated[str, AfterValidator(_long_secret)]

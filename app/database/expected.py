@@ -2,7 +2,7 @@
 
 from app.database.urls import SERVER_ROLE
 
-REVISION = "0015"
+REVISION = "0018"
 """The migration after which the database is as `EXPECTED` says: the newest that is no last step."""
 
 ROW_SECURITY = "row security"
@@ -142,6 +142,21 @@ EXPECTED: dict[Key, str] = {
     ("idempotency_keys", "policy idempotency_keys_of_one_user"): _OF_ONE_USER,
     ("idempotency_keys", "right to select"): "every column",
     ("idempotency_keys", "right to insert"): "key, outcome, request, user_id",
+    ("calendar_links", ROW_SECURITY): "enabled, forced",
+    ("calendar_links", "policy calendar_links_owner"): _OWN_ROWS,
+    ("calendar_links", "policy calendar_links_of_one_user"): _OF_ONE_USER,
+    ("calendar_links", "right to select"): "every column",
+    ("calendar_links", "right to insert"): "name, secret_hash, user_id",
+    ("calendar_links", "right to update"): "last_used_at",
+    ("calendar_links", "right to delete"): "rows",
+    ("calendar_links", "trigger a_lock_owner"): (
+        "enabled CREATE TRIGGER a_lock_owner BEFORE INSERT OR DELETE OR UPDATE ON calendar_links "
+        "FOR EACH STATEMENT EXECUTE FUNCTION lock_owner()"
+    ),
+    ("calendar_links", "trigger b_note_new_calendar_link"): (
+        "enabled CREATE TRIGGER b_note_new_calendar_link BEFORE INSERT ON calendar_links "
+        "FOR EACH ROW EXECUTE FUNCTION note_new_calendar_link()"
+    ),
     ("deleted_users", ROW_SECURITY): "enabled, forced",
     ("deleted_users", "policy deleted_users_owner"): (
         f"permissive select to {SERVER_ROLE} using "
@@ -189,6 +204,7 @@ EXPECTED: dict[Key, str] = {
     ("", "function note_what_lists_are_gone"): (
         f"{_AS_OWNER} set {_SEARCH_PATH} 85cbd8dace58fb51d0274219f19ecc8e"
     ),
+    ("", "function note_new_calendar_link"): "callable 2a161adbba6a8793df2ea3556100288d",
     ("", "function add_labels"): "callable 3c0e4994f48aab4ffeeae4b39494539f",
     ("", "function note_what_is_gone"): (
         f"{_AS_OWNER} set {_SEARCH_PATH} 3eaeee5a3edbf0aa9def6ac67e1eb319"

@@ -6,7 +6,7 @@ import sys
 
 from uvicorn.logging import ColourizedFormatter
 
-from app.telemetry.records import current_record
+from app.telemetry.records import current_record, shown_path
 from app.telemetry.request_log import RequestLog, shown, written_time
 
 ROOMS = ("app", "auth")
@@ -73,6 +73,7 @@ def configure_logging(requests: RequestLog, *, readable: bool, debug: bool) -> N
         logging.getLogger(room).setLevel(logging.DEBUG if debug else logging.INFO)
     # The server's own lines have the path alone: in a query there may be a token.
     logging.getLogger("uvicorn.error").addFilter(_is_no_handshake)
+    logging.getLogger("uvicorn.access").addFilter(_without_secret_paths)
     if not logging.root.handlers:
         stderr = logging.StreamHandler(sys.stderr)
         stderr.setFormatter(ReadableLines() if readable else JsonLines())
@@ -86,6 +87,13 @@ def configure_logging(requests: RequestLog, *, readable: bool, debug: bool) -> N
             if isinstance(handler.formatter, ColourizedFormatter):
                 # uvicorn's default: nobody has chosen it.
                 handler.setFormatter(JsonLines())
+
+
+def _without_secret_paths(record: logging.LogRecord) -> bool:
+    """Have no line on a request tell the address of a calendar, where uvicorn alone was started."""
+    if isinstance(record.args, tuple):
+        record.args = tuple(shown_path(a) if isinstance(a, str) else a for a in record.args)
+    return True
 
 
 def _is_no_handshake(record: logging.LogRecord) -> bool:

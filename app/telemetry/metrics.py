@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 from starlette.types import Scope
 
-from app.telemetry.records import RequestRecord
+from app.telemetry.records import RequestRecord, shown_path
 
 BOUNDS = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0)
 """Upper bounds of the buckets of histograms, in seconds."""
@@ -30,6 +30,7 @@ METHODS = frozenset(
 ROUTES = frozenset(
     [
         "/",
+        "/calendar/…",
         "/docs",
         "/graphql",
         "/graphql/",
@@ -40,7 +41,7 @@ ROUTES = frozenset(
         "/ready",
     ]
 )
-"""Paths that are labels."""
+"""Paths that are labels, as `shown_path` tells them."""
 
 OTHER = "other"
 """The label of operations, paths and statements that have none of their own."""
@@ -297,7 +298,7 @@ class Metrics:
     def answered(self, method: str, scope: Scope, status: int, seconds: float) -> None:
         """Count a request that has ended; `method`: as `began` returned it."""
         self.active[method] -= 1
-        path = scope["path"]
+        path = shown_path(scope["path"])
         route = path if path in ROUTES else OTHER
         self._requests.observe((method, route, _STATUS.get(status) or str(status)), seconds)
 

@@ -1,6 +1,7 @@
 """Records of requests: what the log, metrics and traces tell of them."""
 
 import hashlib
+import re
 from collections.abc import Iterable
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -10,6 +11,9 @@ from typing import NamedTuple
 from graphql import GraphQLError
 
 OPERATION_NAME_MAX_LENGTH = 64
+
+_SECRET_PATH = re.compile(r"(.*?/calendar/).+", re.IGNORECASE | re.DOTALL)
+"""Paths whose end lets in whoever knows it, also where a proxy has put something in front."""
 
 HASH_LENGTH = 12
 """Hexadecimal digits of a hash in the log: enough to find lines by, too few to reverse it."""
@@ -82,6 +86,12 @@ class RequestRecord:
 
 current_record: ContextVar[RequestRecord | None] = ContextVar("current_record", default=None)
 """The record of the request, or of the operation of a socket, that is worked on."""
+
+
+def shown_path(path: str) -> str:
+    """Return a path as it may be told: of the address of a calendar only that it is one."""
+    found = _SECRET_PATH.fullmatch(path) if "/calendar/" in path.lower() else None
+    return path if found is None else f"{found[1]}…"
 
 
 @lru_cache(DIGESTS_KEPT)

@@ -14,7 +14,7 @@ from typing import TextIO
 import orjson
 from starlette.types import Scope
 
-from app.telemetry.records import RequestRecord
+from app.telemetry.records import RequestRecord, shown_path
 
 logger = logging.getLogger(__name__)
 
@@ -69,7 +69,7 @@ class RequestLog:
             return
         values: dict[str, object] = {
             "id": record.id,
-            "path": scope["path"][:PATH_MAX_LENGTH],
+            "path": shown_path(scope["path"])[:PATH_MAX_LENGTH],
             **record.told(),
             "status": status,
             "ms": milliseconds,

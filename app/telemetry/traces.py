@@ -20,7 +20,7 @@ from typing import Any
 
 from starlette.types import Scope
 
-from app.telemetry.records import RequestRecord, StatementRecord
+from app.telemetry.records import RequestRecord, StatementRecord, shown_path
 from app.telemetry.request_log import QUIET_PATHS
 
 SERVICE = "todo-api"
@@ -111,7 +111,7 @@ class Traces:
         codes = set(record.code.split(",")) if record.code else set()
         told = {
             **_transport(scope, status),
-            "url.path": scope["path"],
+            "url.path": shown_path(scope["path"]),
             "graphql.operation.type": record.kind,
             "graphql.operation.name": record.operation,
             "graphql.document.hash": record.document,

@@ -8,8 +8,10 @@ from typing import Any, Generic, NamedTuple, TypeVar, cast
 from sqlalchemy import (
     BigInteger,
     Boolean,
+    ColumnElement,
     Integer,
     Select,
+    Table,
     Text,
     and_,
     bindparam,
@@ -69,20 +71,34 @@ def once(
 
 def replay(kind: Kind[Thing]) -> Sql[Replay[Change[Thing]]]:
     """Read what was recorded under a key, with the things as they are now."""
+
+    def changed(record: Sequence[Any]) -> Change[Thing]:
+        *thing, version = record
+        return Change(kind.make_row(thing), version)
+
+    return replay_of(kind.table, [*kind.columns, _RECORDED_VERSION], changed)
+
+
+def replay_of(
+    table: Table,
+    columns: Sequence[ColumnElement[Any]],
+    make_row: Callable[[Sequence[Any]], Outcome],
+) -> Sql[Replay[Outcome]]:
+    """Do the same for rows of any table. The first of the columns is never null."""
+    is_it = and_(table.c.user_id == OWNER, table.c.id == _RECORDED_ID)
     statement = (
-        select(col(IdempotencyKey.request), _RECORDED_DONE, _RECORDED_VERSION, *kind.columns)
+        select(col(IdempotencyKey.request), _RECORDED_DONE, *columns)
         .select_from(IdempotencyKey)
         .outerjoin(_OUTCOMES, true())
-        .outerjoin(kind.table, and_(kind.is_owned, kind.table.c.id == _RECORDED_ID))
+        .outerjoin(table, is_it)
         .where(col(IdempotencyKey.user_id) == OWNER, col(IdempotencyKey.key) == _IDEMPOTENCY_KEY)
         .order_by(_OUTCOMES.c.place)
     )
 
-    def replayed(record: Sequence[Any]) -> Replay[Change[Thing]]:
-        request, done, version, *thing = record
+    def replayed(record: Sequence[Any]) -> Replay[Outcome]:
+        request, done, *row = record
         # Code from before recorded a thing, too, that was not at the expected version.
-        found = done is True and thing[0] is not None
-        return Replay(request, found, Change(kind.make_row(thing), version))
+        return Replay(request, done is True and row[0] is not None, make_row(row))
 
     return replace(compiled(statement, replayed, writes=False), on_primary=True)
 

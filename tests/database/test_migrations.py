@@ -53,6 +53,7 @@ REVISIONS = [
     "0013",
     "0014",
     "0015",
+    "0018",
 ]
 BETTER_AUTHS_USERS = """
 CREATE TABLE users (
@@ -859,6 +860,10 @@ RIGHTS = {
     ("installation", "SELECT"): set(metadata.tables["installation"].columns.keys()),
     ("idempotency_keys", "SELECT"): set(metadata.tables["idempotency_keys"].columns.keys()),
     ("idempotency_keys", "INSERT"): {"user_id", "key", "request", "outcome"},
+    ("calendar_links", "SELECT"): set(metadata.tables["calendar_links"].columns.keys()),
+    ("calendar_links", "INSERT"): {"user_id", "name", "secret_hash"},
+    ("calendar_links", "UPDATE"): {"last_used_at"},
+    ("calendar_links", "DELETE"): {""},
     ("deleted_users", "SELECT"): set(metadata.tables["deleted_users"].columns.keys()),
     ("alembic_version", "SELECT"): {"version_num"},
 }

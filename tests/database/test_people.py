@@ -93,6 +93,7 @@ def with_things(server: Server) -> Caller:
     parent = user.create("Milk", labels=["shop", "soon"], listId=home)["id"]
     user.create("two litres", parentId=parent, idempotencyKey=str(uuid4()))
     user.delete(id=user.create("gone")["id"])
+    user.create_link()
     for n in range(5):
         user.create(str(n))
     return user

@@ -34,6 +34,7 @@ NOT_IMPORTED = {
     "types-psutil": "stubs for mypy",
     "types-python-dateutil": "stubs for mypy",
     "types-pyyaml": "stubs for mypy",
+    "types-vobject": "stubs for mypy",
 }
 
 

@@ -166,7 +166,7 @@ def test_the_queries_do_what_they_say(server: Server) -> None:
     user = server.user()
     queries = blocks("graphql", API)
     page, late, add, rename, plan, _, _, tick_and_delete, add_many, *rest = queries
-    recur, lists, new_list, add_once, changes, _ = rest
+    recur, lists, new_list, add_once, changes, _, new_link, links, revoke = rest
     one = user.data(add, title="Milk")["createTask"]
     two = user.data(add, title="Bread")["createTask"]
     assert [e["node"]["title"] for e in user.data(page)["tasks"]["edges"]] == ["Bread", "Milk"]
@@ -199,6 +199,14 @@ def test_the_queries_do_what_they_say(server: Server) -> None:
     assert fortnightly["rrule"] == "FREQ=WEEKLY;INTERVAL=2;BYDAY=MO,TH"
     assert fortnightly["next"] == ["2026-12-14", "2026-12-17", "2026-12-28"]
     assert (monthly["monthDay"], monthly["next"]) == (31, ["2026-12-31"])
+    link = user.data(new_link, name="Phone", key="another action")["createCalendarLink"]
+    calendar = user.http.get(link["url"])
+    assert "SUMMARY:Report\r\n" in calendar.text
+    assert [each["id"] for each in user.data(links)["calendarLinks"]] == [link["link"]["id"]]
+    assert user.data(revoke, id=link["link"]["id"])["revokeCalendarLink"] == {
+        "revokedLinkId": link["link"]["id"]
+    }
+    assert user.http.get(link["url"]).status_code == 404
 
 
 def test_the_queries_of_lists_and_subtasks_do_what_they_say(server: Server) -> None:

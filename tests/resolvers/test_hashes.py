@@ -14,6 +14,7 @@ from graphql_schema.batches import (
     PurgeTasksInput,
     UpdateTasksInput,
 )
+from graphql_schema.calendar_links import CreateCalendarLinkInput, RevokeCalendarLinkInput
 from graphql_schema.inputs import (
     CreateTaskInput,
     DeleteTaskInput,
@@ -126,6 +127,14 @@ DAY_OLD: list[tuple[MutationInput, str]] = [
             expected_version=3,
         ),
         "d9fcaad933d17dcca1de1144bb676cfe88cad218cbca51793fabcb1c95635a67",
+    ),
+    (
+        CreateCalendarLinkInput(name="Phone"),
+        "e56b851c6080be0fd6beaa8064c26ba6be4ae69815f1e0b2573d4538bed22c49",
+    ),
+    (
+        RevokeCalendarLinkInput(id=ID("C7")),
+        "9ffcbc9ead24971c28e7c8181dd39f1bc869c337f144a3f190b950748f05744f",
     ),
     (EmptyTrashInput(), "77a4df7971ae7a3b6fa46fc8afd6e588a28f2ac10676ff2394725149df76ecbd"),
 ]

@@ -22,6 +22,7 @@ from graphql_schema.schema import build_schema as schema_of_the_code
 from resolvers.statements import tasks
 from tests.api import (
     CREATE,
+    CREATE_LINK,
     CREATE_LIST,
     CREATE_MANY,
     DELETE,
@@ -35,6 +36,7 @@ from tests.api import (
     RESTORE,
     RESTORE_LIST,
     RESTORE_MANY,
+    REVOKE_LINK,
     TOGGLE,
     UPDATE,
     UPDATE_LIST,
@@ -52,7 +54,9 @@ TAKEN = (
     *("Task", "DeleteTaskSuccess", "UpdateTasksSuccess", "DeleteTasksSuccess"),
     *("PurgeTasksSuccess", "EmptyTrashSuccess", "CreateTasksSuccess", "RestoreTasksSuccess"),
     *("RenameLabelSuccess", "TaskList", "DeleteListSuccess"),
+    *("CreateCalendarLinkSuccess", "RevokeCalendarLinkSuccess"),
 )
+WITHOUT_ID = (CREATE, CREATE_MANY, CREATE_LIST, CREATE_LINK, EMPTY, RENAME_LABEL)
 
 
 @dataclass(frozen=True)
@@ -64,6 +68,8 @@ class Mutation:
     in_trash: bool = False
     of_list: bool = False
     """It is of a list."""
+    of_link: bool = False
+    """It is of a calendar link."""
 
 
 MUTATIONS = {
@@ -85,6 +91,9 @@ MUTATIONS = {
     "moveList": Mutation(MOVE_LIST, {"place": {"first": True}}, of_list=True),
     "deleteList": Mutation(DELETE_LIST, {}, of_list=True),
     "restoreList": Mutation(RESTORE_LIST, {}, in_trash=True, of_list=True),
+    # Without the address, which is told once: a test of its own has it.
+    "createCalendarLink": Mutation(CREATE_LINK, {"name": "new"}, of_link=True),
+    "revokeCalendarLink": Mutation(REVOKE_LINK, {}, of_link=True),
 }
 
 
@@ -95,12 +104,14 @@ def mutation(request: pytest.FixtureRequest, server: Server) -> tuple[Caller, st
     task = user.create(labels=["home"])
     if mutation.of_list:
         task = user.create_list()
+    if mutation.of_link:
+        task = user.create_link()["link"]
     if mutation.in_trash:
         (user.delete_list if mutation.of_list else user.delete)(id=task["id"])
     input = {**mutation.input, "idempotencyKey": str(uuid4())}
     if "ids" in input:
         input["ids"] = [task["id"]]
-    elif mutation.document not in (CREATE, CREATE_MANY, CREATE_LIST, EMPTY, RENAME_LABEL):
+    elif mutation.document not in WITHOUT_ID:
         input["id"] = task["id"]
     return user, mutation.document, input
 
@@ -131,8 +142,9 @@ ALIKE = [
     for one, other in permutations(INPUTS, 2)
     if required(one) <= INPUTS[other].keys()
     and required(other) <= INPUTS[one].keys()
-    # No id is one of a task and of a list.
+    # No id is one of a task, of a list and of a link.
     and MUTATIONS[one].of_list is MUTATIONS[other].of_list
+    and MUTATIONS[one].of_link is MUTATIONS[other].of_link
 ]
 """Mutations that take the same values, in both orders."""
 
@@ -151,6 +163,8 @@ def test_a_key_is_not_taken_for_another_mutation_with_the_same_values(
     id, fresh = user.create()["id"], new_id()
     if MUTATIONS[one].of_list:
         id, fresh = user.create_list()["id"], f"L{fresh}"
+    if MUTATIONS[one].of_link:
+        id = user.create_link()["link"]["id"]
     values = {
         "id": fresh if one.startswith("create") else id,
         "ids": [id],
@@ -192,8 +206,9 @@ def test_a_key_that_many_use_at_once_counts_once(
     with ThreadPoolExecutor(AT_ONCE) as pool:
         answers = list(pool.map(lambda _: user.data(document, input=input), range(AT_ONCE)))
     assert answers == [answers[0]] * AT_ONCE
-    # A removal takes no number, for the deletion has one.
-    assert user.create()["version"] == before + (1 if document in (PURGE, EMPTY) else 2)
+    # A removal takes no number, for the deletion has one; nor does what is in no feed.
+    without_number = (PURGE, EMPTY, CREATE_LINK, REVOKE_LINK)
+    assert user.create()["version"] == before + (1 if document in without_number else 2)
 
 
 def test_another_input_under_the_same_key_is_refused(

@@ -40,6 +40,7 @@ from tests.api import (
     RESTORE,
     RESTORE_LIST,
     RESTORE_MANY,
+    REVOKE_LINK,
     TASK,
     TOGGLE,
     UPDATE,
@@ -70,11 +71,26 @@ class Attack:
     """It finds a task in the trash alone."""
     of_list: bool = False
     """It takes the id of a list."""
+    of_link: bool = False
+    """It takes the id of a calendar link."""
 
     @property
     def nothing(self) -> str:
         """An id that nothing has."""
-        return f"L{NO_SUCH_ID}" if self.of_list else NO_SUCH_ID
+        letter = "L" if self.of_list else "C" if self.of_link else ""
+        return f"{letter}{NO_SUCH_ID}"
+
+    def aim(self, alice: Caller) -> str:
+        """Make the thing that is Alice's, and return its id."""
+        if self.of_list:
+            id = alice.create_list("Alice's list")["id"]
+        elif self.of_link:
+            id = alice.create_link("Alice's phone")["link"]["id"]
+        else:
+            id = alice.create("Alice's secret", description="her own")["id"]
+        if self.in_trash:
+            alice.delete(id=id)
+        return str(id)
 
     def __str__(self) -> str:
         return (
@@ -183,6 +199,12 @@ ATTACKS = [
     ),
     _input("Mutation.restoreTask", RESTORE, expectedVersion=1),
     _input("Mutation.restoreTask", RESTORE),
+    Attack(
+        "Mutation.revokeCalendarLink",
+        REVOKE_LINK,
+        lambda id: {"input": {"id": id}},
+        of_link=True,
+    ),
 ]
 """Every operation that takes an id. A field that takes one and is not here fails a test below."""
 
@@ -191,6 +213,7 @@ MAKING = {"Mutation.createTask", "Mutation.createTasks", "Mutation.createList"}
 
 EVERYTHING = f"""{{
   me {{ id email name createdAt }}
+  calendarLinks {{ id name createdAt lastUsedAt }}
   tasks {{ nodes {{ {TASK} owner {{ id email name }} }} edges {{ cursor }} totalCount
            pageInfo {{ startCursor endCursor hasNextPage hasPreviousPage }} }}
   lists {{ nodes {{ {LIST_FIELDS} pendingCount tasks {{ nodes {{ title }} }} }} totalCount }}
@@ -201,7 +224,8 @@ EVERYTHING = f"""{{
 
 
 OWNERSHIP = re.compile(
-    r"(?:(?:tasks|parent|task_lists|task_counters|task_labels)\.user_id|users\.id) = "
+    r"(?:(?:tasks|parent|task_lists|task_counters|task_labels|calendar_links)\.user_id|users\.id)"
+    r" = "
     r"(\$\d+::VARCHAR|counter\.user_id)"
 )
 forgotten: list[int] = []
@@ -253,6 +277,7 @@ def rows_of(server: Server, user: Caller, database: Database) -> list[dict[str, 
             "SELECT to_jsonb(s) FROM task_lists s WHERE user_id = %(id)s UNION ALL "
             "SELECT to_jsonb(c) FROM task_counters c WHERE user_id = %(id)s UNION ALL "
             "SELECT to_jsonb(l) FROM task_labels l WHERE user_id = %(id)s UNION ALL "
+            "SELECT to_jsonb(k) FROM calendar_links k WHERE user_id = %(id)s UNION ALL "
             "SELECT to_jsonb(u) FROM users u WHERE id = %(id)s ORDER BY row",
             {"id": user.user_id},
         )
@@ -270,11 +295,7 @@ def test_anothers_task_is_answered_as_no_task_byte_for_byte(
     layers: Server, database: Database, count: Count, attack: Attack
 ) -> None:
     alice, bob = layers.user(), layers.user()
-    id = alice.create("Alice's secret", description="her own")["id"]
-    if attack.in_trash:
-        alice.delete(id=id)
-    if attack.of_list:
-        id = alice.create_list("Alice's list")["id"]
+    id = attack.aim(alice)
     bob.create("Bob's own")
     before = rows_of(layers, alice, database)
 
@@ -293,6 +314,7 @@ def test_a_list_and_a_count_hold_the_callers_own_alone(layers: Server) -> None:
     alice, bob = layers.user(email="alice@example.com", name="Alice"), layers.user(name="Bob")
     for n in range(3):
         alice.create(f"Alice's {n}", listId=alice.create_list(f"Alice's list {n}")["id"])
+    alice.create_link("Alice's phone")
     seen = bob.post(EVERYTHING).text
     assert "Alice" not in seen
     assert bob.page() == layers.user().page()
@@ -397,11 +419,7 @@ def test_without_both_layers_the_attacks_succeed(no_layers: Server, database: Da
     succeeded = set()
     for attack in ATTACKS:
         alice, bob = no_layers.user(), no_layers.user()
-        id = alice.create("Alice's secret")["id"]
-        if attack.in_trash:
-            alice.delete(id=id)
-        if attack.of_list:
-            id = alice.create_list("Alice's list")["id"]
+        id = attack.aim(alice)
         bob.create("Bob's own")
         if answer(bob, attack.query, attack.variables(id)) != answer(
             bob, attack.query, attack.variables(attack.nothing)
@@ -516,6 +534,47 @@ def test_what_is_anothers_is_no_list_no_parent_and_no_place(
     assert at_alices == answer(bob, query, {argument: input_of(own, NO_SUCH_ID)})
     assert b"Secret" not in at_alices[1]
     assert (rows_of(layers, alice, database), rows_of(layers, bob, database)) == before
+
+
+def calendar_of(server: Server, address: str) -> tuple[int, bytes, Any]:
+    """Ask for a calendar as whoever knows the address."""
+    response = server.bearer(None).http.get(address, headers={"X-Request-ID": "the-same"})
+    headers = {name: value for name, value in response.headers.items() if name != "date"}
+    return response.status_code, response.content, headers
+
+
+def with_owner_of(address: str, other: str) -> str:
+    """Return an address with its own secret, and the owner of the other one."""
+    return f"{other.rpartition('.ics')[0].rpartition('.')[0]}.{address.split('.', 1)[1]}"
+
+
+def test_a_calendar_shows_its_owners_tasks_to_who_knows_its_secret(
+    layers: Server, database: Database
+) -> None:
+    alice, bob = layers.user(), layers.user()
+    alice.create("Alice's secret", dueOn="2026-12-24")
+    bob.create("Bob's own", dueOn="2026-12-24")
+    alices, bobs = alice.create_link()["url"], bob.create_link()["url"]
+    before = rows_of(layers, alice, database)
+    status, content, _ = calendar_of(layers, bobs)
+    assert status == 200
+    assert b"Bob's own" in content
+    assert b"Alice" not in content
+    nothing = calendar_of(layers, "/calendar/nothing.ics")
+    assert nothing[0] == 404
+    assert calendar_of(layers, with_owner_of(bobs, alices)) == nothing
+    assert calendar_of(layers, with_owner_of(alices, bobs)) == nothing
+    assert rows_of(layers, alice, database) == before
+
+
+def test_without_both_layers_anothers_secret_opens_a_calendar(no_layers: Server) -> None:
+    """The proof that the test above can fail."""
+    alice, bob = no_layers.user(), no_layers.user()
+    alice.create("Alice's secret", dueOn="2026-12-24")
+    alices, bobs = alice.create_link()["url"], bob.create_link()["url"]
+    status, content, _ = calendar_of(no_layers, with_owner_of(bobs, alices))
+    assert status == 200
+    assert b"Alice's secret" in content
 
 
 def test_a_user_id_can_be_sent_nowhere() -> None:

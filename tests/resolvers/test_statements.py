@@ -29,7 +29,7 @@ from models.quota import Quota
 from models.statement import Statement
 from models.user import UserId
 from resolvers import statements
-from resolvers.statements import tasks
+from resolvers.statements import calendar_links, tasks
 from resolvers.statements.lists import ListPage
 from resolvers.statements.task_conditions import Conditions
 from resolvers.statements.task_pages import Page
@@ -64,6 +64,7 @@ OF_VICTIMS = """
     SELECT ROW(t.*)::text FROM tasks t
     WHERE user_id = $1 UNION ALL
     SELECT ROW(l.*)::text FROM task_lists l WHERE user_id = $1 UNION ALL
+    SELECT ROW(c.*)::text FROM calendar_links c WHERE user_id = $1 UNION ALL
     SELECT version::text FROM task_counters WHERE user_id = $1 UNION ALL
     SELECT ROW(key, request, outcome)::text FROM idempotency_keys WHERE user_id = $1 UNION ALL
     SELECT ROW(id, email, name)::text FROM users WHERE id = $1 ORDER BY 1"""
@@ -140,6 +141,10 @@ def places(database: Database) -> Places:
             "SELECT user_id, id, title, substr(title, length(title)), deleted_at, %s, version "
             "FROM tasks WHERE user_id = %s",
             [rows[0][3], VICTIM],
+        )
+        connection.execute(
+            "INSERT INTO calendar_links (user_id, id, name, secret_hash) VALUES (%s, %s, %s, %s)",
+            [VICTIM, rows[0][0], VICTIM, "0" * 64],
         )
         connection.execute(
             "INSERT INTO idempotency_keys (user_id, key, request, outcome) "
@@ -236,6 +241,8 @@ def shapes_of(name: str, owner: UserId, places: Places) -> Iterator[Statement[An
             tasks.update_task(owner, places.key, {}, None, ROOM),
             tasks.restore_task(owner, places.key_in_trash, None),
             tasks.purge_tasks(owner, places.keys),
+            calendar_links.create_link(owner, "stolen", "1" * 64),
+            calendar_links.revoke_link(owner, places.key),
         ],
         "idempotency_key": ["used" if name.startswith("replay") else "fresh"],
         "request": ["request"],
@@ -285,6 +292,9 @@ def shapes_of(name: str, owner: UserId, places: Places) -> Iterator[Statement[An
         "limit": [100_000],
         "after_version": [0, 5],
         "after": [None, "a"],
+        "name": ["stolen"],
+        "secret_hash": ["1" * 64],
+        "due_after": [None, places.early[TaskOrderField.DUE]],
         "after_day": [None, date(2026, 1, 31)],
         "count": [3],
         "label": ["victims"],

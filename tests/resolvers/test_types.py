@@ -21,6 +21,7 @@ from sqlalchemy.dialects.postgresql import TSVECTOR
 from strawberry.utils.str_converters import to_camel_case
 
 from graphql_schema.schema import build_schema
+from models.calendar_link import CalendarLinkRow
 from models.metadata import metadata
 from models.task import TaskRow
 from models.task_list import TaskListRow
@@ -66,6 +67,16 @@ STEPS = {
         row=TaskListRow._fields,
         left_out={"user_id": "nobody sees another's list"},
         added={"pendingCount": "counted when it is asked for", "tasks": "a page of them"},
+        refers={},
+    ),
+    "calendar_links": Step(
+        type="CalendarLink",
+        row=CalendarLinkRow._fields,
+        left_out={
+            "user_id": "nobody sees another's link",
+            "secret_hash": "what proves that somebody knows the address",
+        },
+        added={},
         refers={},
     ),
     "users": Step(
