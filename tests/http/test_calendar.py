@@ -19,7 +19,8 @@ import pytest
 
 from app.database.people import delete
 from app.telemetry.log import configure_logging
-from app.telemetry.request_log import RequestLog, shown_path
+from app.telemetry.records import shown_path
+from app.telemetry.request_log import RequestLog
 from models.database import DatabaseUnavailable
 from tests.api import SECRET, Caller, Server, running_server, settings_for
 from tests.databases import Database
