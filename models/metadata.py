@@ -4,6 +4,7 @@ from sqlmodel import SQLModel
 
 from models.deleted_user import DeletedUser
 from models.idempotency_key import IdempotencyKey
+from models.imported import Imported
 from models.installation import Installation
 from models.task import Task, TaskCounter, TaskLabel
 from models.task_list import TaskList
@@ -16,6 +17,7 @@ OWNED: tuple[type[SQLModel], ...] = (
     TaskLabel,
     TaskList,
     IdempotencyKey,
+    Imported,
 )
 """The models whose rows belong to users."""
 

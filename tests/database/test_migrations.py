@@ -53,6 +53,7 @@ REVISIONS = [
     "0013",
     "0014",
     "0015",
+    "0017",
 ]
 BETTER_AUTHS_USERS = """
 CREATE TABLE users (
@@ -839,6 +840,8 @@ RIGHTS = {
     ("tasks", "INSERT"): {
         *("user_id", "id", "title", "description", "completed", "repeats", "due_on", "due_time"),
         *("priority", "labels", "completed_on", "list_id", "parent_id", "position"),
+        # By imports alone, as the policy says.
+        *("created_at", "updated_at", "deleted_at", "completed_at", "successor_id"),
     },
     ("tasks", "UPDATE"): {
         *("title", "description", "completed", "repeats", "deleted_at", "due_on"),
@@ -851,7 +854,9 @@ RIGHTS = {
     ("task_labels", "DELETE"): {""},
     ("task_lists", "DELETE"): {""},
     ("task_lists", "SELECT"): set(metadata.tables["task_lists"].columns.keys()),
-    ("task_lists", "INSERT"): {"user_id", "id", "name", "position"},
+    ("task_lists", "INSERT"): {
+        *("user_id", "id", "name", "position", "created_at", "updated_at", "deleted_at"),
+    },
     ("task_lists", "UPDATE"): {"name", "position", "deleted_at"},
     ("task_counters", "SELECT"): set(metadata.tables["task_counters"].columns.keys()),
     ("task_counters", "INSERT"): {"user_id", "version", "last_id", "tasks", "bytes"},
@@ -859,6 +864,8 @@ RIGHTS = {
     ("installation", "SELECT"): set(metadata.tables["installation"].columns.keys()),
     ("idempotency_keys", "SELECT"): set(metadata.tables["idempotency_keys"].columns.keys()),
     ("idempotency_keys", "INSERT"): {"user_id", "key", "request", "outcome"},
+    ("imports", "SELECT"): set(metadata.tables["imports"].columns.keys()),
+    ("imports", "INSERT"): {"user_id", "source", "kind", "key", "id"},
     ("deleted_users", "SELECT"): set(metadata.tables["deleted_users"].columns.keys()),
     ("alembic_version", "SELECT"): {"version_num"},
 }
