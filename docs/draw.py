@@ -20,7 +20,9 @@ PACKAGES = [
     "app",
 ]
 PARTS_OF_SETTINGS = ("settings", "setting_types", "env_file", "failure")
-ROOMS_OF_APP = {"telemetry", "database", "operations", "http", "graphiql", "commands"}
+ROOMS_OF_APP = {
+    *("telemetry", "database", "exchange", "operations", "http", "graphiql", "commands"),
+}
 
 Arrows = Mapping[str, set[str]]
 """The rooms that each room imports."""
