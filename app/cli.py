@@ -8,6 +8,7 @@ import gc
 import importlib
 import sys
 from importlib.metadata import version
+from keyword import iskeyword
 from types import MappingProxyType
 from typing import Annotated
 
@@ -35,6 +36,10 @@ COMMANDS = MappingProxyType(
         "comes twice.",
         "export-user": "Print all that is a user's, as lines of JSON; exit 1 if there is no such "
         "user.",
+        "export": "Print what a user has, for this or another program to read: lists, tasks and "
+        "rules.",
+        "import": "Add what a file has to what a user has, each task once; exit 1 if it cannot be "
+        "read.",
         "delete-user": "Delete a user and all that is theirs, for good; exit 1 if there is no such "
         "user.",
         "graphiql-files": "Fetch GraphiQL's files by npm now, so that the page works without "
@@ -82,9 +87,15 @@ def todo_api(
     """A multi-user task API over GraphQL."""
 
 
-def imported(name: str) -> TyperCommand:
-    """Return the command of this name: the function of this name in its module in app.commands."""
+def function_of(name: str) -> str:
+    """Return the name of a command's function, and of its module: where Python has it, with `_`."""
     function = name.replace("-", "_")
+    return f"{function}_" if iskeyword(function) else function
+
+
+def imported(name: str) -> TyperCommand:
+    """Return the command of this name: the function of that name in its module in app.commands."""
+    function = function_of(name)
     # Imports make nothing but what stays: to look for garbage takes a tenth of their time.
     gc.disable()
     module = importlib.import_module(f"app.commands.{function}")

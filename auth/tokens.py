@@ -291,3 +291,17 @@ def _name(value: object) -> str | None:
         return None
     name = normalize("NFC", value.strip())
     return name if is_visible(name) else None
+
+
+def named_by_operator(user: str, name: str | None = None) -> Identity:
+    """Return the identity of a user whom a command names, for whoever runs it may act for anybody.
+
+    `name`: what a user is called who is added. Only commands call it: no token proves anything.
+
+    Raises:
+        ValueError: this is no id of a user.
+    """
+    if not is_user_id(user):
+        raise ValueError("A user's id has 1 to 255 characters, and no control characters.")
+    now = time.time()
+    return Identity(UserId(user), email=None, name=_name(name), expires_at=now, issued_at=now)

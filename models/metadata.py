@@ -5,6 +5,7 @@ from sqlmodel import SQLModel
 from models.calendar_link import CalendarLink
 from models.deleted_user import DeletedUser
 from models.idempotency_key import IdempotencyKey
+from models.imported import Imported
 from models.installation import Installation
 from models.task import Task, TaskCounter, TaskLabel
 from models.task_list import TaskList
@@ -18,6 +19,7 @@ OWNED: tuple[type[SQLModel], ...] = (
     TaskList,
     IdempotencyKey,
     CalendarLink,
+    Imported,
 )
 """The models whose rows belong to users."""
 

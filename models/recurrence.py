@@ -7,9 +7,9 @@ see 0015_recurrence.sql.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeGuard
 
-from models.day import Day
+from models.day import Day, parse_day
 
 EVERY_MAX = 999
 """Days, weeks, months or years between two."""
@@ -71,3 +71,53 @@ class Recurrence(NamedTuple):
     @property
     def remaining(self) -> int | None:
         return self.rule.get("remaining")
+
+
+def is_rule(value: object) -> TypeGuard[Rule]:
+    """Return whether it is a rule that can be stored, with its first day or without."""
+    if not isinstance(value, Mapping):
+        return False
+    rule = {"weekdays": None, "ordinal": None, "monthDay": None, "month": None, **value}
+    unit, days, ordinal = rule.get("unit"), rule["weekdays"], rule["ordinal"]
+    of_months = unit in ("MONTH", "YEAR")
+    return (
+        rule.keys() <= _PARTS
+        and _is_number(rule.get("every"), 1, EVERY_MAX)
+        and unit in ("DAY", "WEEK", "MONTH", "YEAR")
+        and rule.get("from") in ("DUE", "COMPLETION")
+        and (days is None or _are_weekdays(days))
+        and (days is None or of_months or (unit == "WEEK" and rule["from"] == "DUE"))
+        and (ordinal is None) == (days is None or not of_months)
+        and (ordinal is None or (_is_number(ordinal, -1, 4) and ordinal in ORDINALS))
+        and (rule["monthDay"] is None or (of_months and ordinal is None))
+        and (rule["monthDay"] is None or _is_number(rule["monthDay"], 1, 31))
+        and (rule["month"] is None or unit == "YEAR")
+        and (rule["month"] is None or _is_number(rule["month"], 1, 12))
+        and ("remaining" not in rule or _is_number(rule["remaining"], 1, REMAINING_MAX))
+        and all(_is_day(rule[end]) for end in ("start", "until") if end in rule)
+        and not any(rule[part] is None for part in value)
+    )
+
+
+_PARTS = {
+    *("every", "unit", "weekdays", "ordinal", "monthDay", "month", "from", "start", "until"),
+    "remaining",
+}
+
+
+def _is_number(value: object, least: int, most: int) -> bool:
+    return type(value) is int and least <= value <= most
+
+
+def _are_weekdays(value: object) -> bool:
+    if not isinstance(value, list) or not value:
+        return False
+    return all(_is_number(day, 1, 7) for day in value) and value == sorted({*value})
+
+
+def _is_day(value: object) -> bool:
+    try:
+        parse_day(value)
+    except ValueError:
+        return False
+    return True

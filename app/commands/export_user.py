@@ -1,6 +1,7 @@
 """The command that exports all that is one user's."""
 
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import Annotated
@@ -24,18 +25,24 @@ def export_user(
         lines = exported(url, user)
         if out is None:
             sys.stdout.writelines(lines)
-            return
-        try:
-            # Not there before it is whole.
-            with NamedTemporaryFile(
-                "w", encoding="utf-8", dir=out.parent, prefix=".export-", delete=False
-            ) as file:
-                part = Path(file.name)
-                try:
-                    file.writelines(lines)
-                except BaseException:
-                    part.unlink()
-                    raise
-            part.replace(out)
-        except OSError as error:
-            raise Failure(f"{out} cannot be written: {error.strerror}") from error
+        else:
+            write_whole(out, (line.encode() for line in lines))
+
+
+def write_whole(path: Path, parts: Iterable[bytes]) -> None:
+    """Write a file that only its owner may read.
+
+    Raises:
+        Failure: it cannot be written; then nothing of it is there.
+    """
+    try:
+        with NamedTemporaryFile(dir=path.parent, prefix=".export-", delete=False) as file:
+            part = Path(file.name)
+            try:
+                file.writelines(parts)
+            except BaseException:
+                part.unlink()
+                raise
+        part.replace(path)
+    except OSError as error:
+        raise Failure(f"{path} cannot be written: {error.strerror}") from error

@@ -22,12 +22,18 @@ _OLD_ROWS = "permissive all to the functions' owner using ({} < (now() - '1 day'
 _OF_ONE_USER = f"permissive all to the functions' owner using {_IS_OWN}"
 
 
-def _policies_of_owner(table: str) -> dict[Key, str]:
-    """Return the policies of a table from which nothing is removed that is not in the trash."""
+_IMPORT = "(current_setting('app.import'::text, true) <> ''::text)"
+
+
+def _policies_of_owner(table: str, of_now: str) -> dict[Key, str]:
+    """Return the policies of a table from which nothing is removed that is not in the trash.
+
+    `of_now`: what new rows are, but for those of an import.
+    """
     return {
         (table, f"policy {table}_owner"): f"permissive select to {SERVER_ROLE} using {_IS_OWN}",
         (table, f"policy {table}_owner_insert"): (
-            f"permissive insert to {SERVER_ROLE} with check {_IS_OWN}"
+            f"permissive insert to {SERVER_ROLE} with check ({_IS_OWN} AND ({of_now} OR {_IMPORT}))"
         ),
         (table, f"policy {table}_owner_update"): (
             f"permissive update to {SERVER_ROLE} using {_IS_OWN} with check {_IS_OWN}"
@@ -55,14 +61,19 @@ EXPECTED: dict[Key, str] = {
         "claims_at, created_at, email, email_verified, id, name, updated_at"
     ),
     ("tasks", ROW_SECURITY): "enabled, forced",
-    **_policies_of_owner("tasks"),
+    **_policies_of_owner(
+        "tasks",
+        "((created_at = now()) AND (updated_at = now()) AND (deleted_at IS NULL) AND "
+        "(successor_id IS NULL) AND ((completed_at IS NULL) OR (completed_at = now())))",
+    ),
     ("tasks", "policy tasks_maintenance"): _OLD_ROWS.format("deleted_at"),
     ("tasks", "policy tasks_of_one_user"): _OF_ONE_USER,
     ("tasks", "policy tasks_search"): "permissive select to the functions' owner using true",
     ("tasks", "right to select"): "every column",
     ("tasks", "right to insert"): (
-        "completed, completed_on, description, due_on, due_time, id, labels, list_id, parent_id, "
-        "position, priority, repeats, title, user_id"
+        "completed, completed_at, completed_on, created_at, deleted_at, description, due_on, "
+        "due_time, id, labels, list_id, parent_id, position, priority, repeats, successor_id, "
+        "title, updated_at, user_id"
     ),
     ("tasks", "right to update"): (
         "completed, completed_on, deleted_at, description, due_on, due_time, has_subtasks, labels, "
@@ -97,7 +108,10 @@ EXPECTED: dict[Key, str] = {
     ("task_labels", "right to insert"): "every column",
     ("task_labels", "right to delete"): "rows",
     ("task_lists", ROW_SECURITY): "enabled, forced",
-    **_policies_of_owner("task_lists"),
+    **_policies_of_owner(
+        "task_lists",
+        "((created_at = now()) AND (updated_at = now()) AND (deleted_at IS NULL))",
+    ),
     ("task_lists", "policy task_lists_maintenance"): _OLD_ROWS.format("deleted_at"),
     ("task_lists", "policy task_lists_of_one_user"): _OF_ONE_USER,
     ("task_lists", "policy task_lists_counting"): (
@@ -126,7 +140,9 @@ EXPECTED: dict[Key, str] = {
         "OLD TABLE AS gone FOR EACH STATEMENT EXECUTE FUNCTION note_what_lists_are_gone()"
     ),
     ("task_lists", "right to select"): "every column",
-    ("task_lists", "right to insert"): "id, name, position, user_id",
+    ("task_lists", "right to insert"): (
+        "created_at, deleted_at, id, name, position, updated_at, user_id"
+    ),
     ("task_lists", "right to update"): "deleted_at, name, position",
     ("task_counters", ROW_SECURITY): "enabled, forced",
     ("task_counters", "policy task_counters_owner"): _OWN_ROWS,
@@ -157,6 +173,11 @@ EXPECTED: dict[Key, str] = {
         "enabled CREATE TRIGGER b_note_new_calendar_link BEFORE INSERT ON calendar_links "
         "FOR EACH ROW EXECUTE FUNCTION note_new_calendar_link()"
     ),
+    ("imports", ROW_SECURITY): "enabled, forced",
+    ("imports", "policy imports_owner"): _OWN_ROWS,
+    ("imports", "policy imports_of_one_user"): _OF_ONE_USER,
+    ("imports", "right to select"): "every column",
+    ("imports", "right to insert"): "id, key, kind, source, user_id",
     ("deleted_users", ROW_SECURITY): "enabled, forced",
     ("deleted_users", "policy deleted_users_owner"): (
         f"permissive select to {SERVER_ROLE} using "
@@ -179,7 +200,7 @@ EXPECTED: dict[Key, str] = {
     ("", "function next_due"): "callable 11f77d67bff53febee9323d9ac4e5344",
     ("", "function next_rule"): "callable 5a941a0ff320922e5bceca3ed242f71b",
     ("", "function next_days"): "callable 0b9870219ea8361e3107ba502a149914",
-    ("", "function checked_rule"): "callable aba10d39ccd13e6e6ed602546144120f",
+    ("", "function checked_rule"): "callable 845fdbe35cf160119012fe2ff7cedc49",
     ("", "function make_successor"): "callable 4e42a9e36950738d43353d46ff543243",
     ("", "function kept_successor"): "callable 47c09e8fff007743e4e96cae64e895a5",
     ("", "function changes_too"): "callable 463664026a18b60dfa80aae69b0ea99a",
@@ -196,7 +217,7 @@ EXPECTED: dict[Key, str] = {
     ("", "function key_of_number"): "callable ae90e3c6873bfe3b11665180f1e1bc67",
     ("", "function key_of_list"): "callable 4590a13965a6b06d286dc5976294c0f2",
     ("", "function key_of_task"): "callable e1c654040f6f3b07445805415d4871f0",
-    ("", "function checked_list"): "callable 1dc2d4ac34b29c6b79d7a8636bd4c31b",
+    ("", "function checked_list"): "callable acaf6232b4af38f853f0ac94e206aad8",
     ("", "function take_subtasks_along"): "callable bac763681a80de2bc83aede3bd0273d5",
     ("", "function note_new_list"): "callable 4fd743e7a3fa27ade1a494f0e4aa7616",
     ("", "function note_changed_list"): "callable fc818ed0a83e3a67c467ad40da1e7d10",

@@ -1,6 +1,7 @@
 """iCalendar's to-dos: the VTODO components of RFC 5545."""
 
 import re
+from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 from math import inf
 from typing import NamedTuple
@@ -10,7 +11,7 @@ from icalendar.prop import vDatetime, vDuration, vRecur
 
 from app.exchange.collecting import Collected
 from app.exchange.ics_lines import Component, Value, components
-from app.exchange.items import Contents, Item, Options
+from app.exchange.items import ANYWHERE, Contents, Item, Options
 from models import rrule
 from models.recurrence import Rule
 
@@ -61,7 +62,7 @@ def read(data: bytes, options: Options) -> Contents:
             _read(component, name.strip() or options.list_name, collected)
         elif component.name in ("VEVENT", "VJOURNAL"):
             collected.lose("events and journals", component.text("SUMMARY"))
-    return collected.contents()
+    return replace(collected.contents(), account=ANYWHERE)
 
 
 def _read(todo: Component, list_name: str | None, collected: Collected) -> None:

@@ -10,6 +10,9 @@ from datetime import date, datetime, time, tzinfo
 
 from models.recurrence import Rule
 
+ITEMS_MAX = 100_000
+"""Tasks in a file that is read."""
+
 
 class Unreadable(Exception):
     """A file cannot be read: a sentence for its owner, with the place as far as that is known."""
@@ -60,6 +63,8 @@ class Item:
     labels: Sequence[str] = ()
     list_name: str | None = None
     """None: the inbox, or for a subtask its parent's."""
+    list_key: str | None = None
+    """The key of its list among `Contents.lists`, where two of them may have one name."""
     parent: str | None = None
     """The key of its parent, which may stand behind it in the file."""
     rule: Rule | None = None
@@ -92,6 +97,10 @@ class ItemList:
     deleted_at: datetime | None = None
 
 
+ANYWHERE = ""
+"""The account of files whose keys are good in all files of their format, as UUIDs are."""
+
+
 @dataclass(frozen=True, slots=True)
 class Contents:
     """All of a file: lists and tasks, each in the order in which they shall stand."""
@@ -100,3 +109,6 @@ class Contents:
     """A list that only items name is made where the first of them stands."""
     items: Sequence[Item] = ()
     losses: Sequence[Loss] = field(default_factory=list)
+    account: str | None = None
+    """What the account is called that the file is from, where its keys are good in later files of
+    it, too; None: keys are of this file alone."""

@@ -7,12 +7,13 @@ import json
 import re
 import uuid
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 from app.exchange.collecting import Collected
 from app.exchange.first_days import first_day, moved
-from app.exchange.items import Contents, Item, Options, Unreadable
+from app.exchange.items import ANYWHERE, Contents, Item, Options, Unreadable
 from app.exchange.texts import decoded, parsed
 from models.recurrence import EVERY_MAX, Rule
 
@@ -67,7 +68,7 @@ def read(data: bytes, options: Options) -> Contents:
         if not isinstance(task, dict) or not isinstance(task.get("uuid"), str):
             raise Unreadable("This is no export of Taskwarrior: each task must have a uuid.")
         _read(task, collected)
-    return collected.contents()
+    return replace(collected.contents(), account=ANYWHERE)
 
 
 def _tasks(text: str) -> Iterator[Any]:

@@ -12,7 +12,7 @@ import signal
 import sys
 import threading
 
-from app.cli import COMMANDS, main
+from app.cli import COMMANDS, function_of, main
 
 SECONDS_OF_A_SERVER = 8.0
 """How long one may go on: it tries again and again to reach its database."""
@@ -36,7 +36,7 @@ def start(number: int, words: list[str]) -> int:
 
 if __name__ == "__main__":
     for command in COMMANDS:
-        importlib.import_module(f"app.commands.{command.replace('-', '_')}")
+        importlib.import_module(f"app.commands.{function_of(command)}")
     # Else each fork would write to all of the memory, and so copy it.
     gc.freeze()
     processes = [start(number, json.loads(words)) for number, words in enumerate(sys.argv[1:])]

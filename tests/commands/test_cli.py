@@ -121,7 +121,7 @@ def test_the_list_of_commands_says_of_each_what_it_says_of_itself() -> None:
     said = {}
     for name in modules:
         function = getattr(importlib.import_module(f"app.commands.{name}"), name)
-        said[name.replace("_", "-")] = inspect.getdoc(function)
+        said[name.rstrip("_").replace("_", "-")] = inspect.getdoc(function)
     assert said == COMMANDS
 
 

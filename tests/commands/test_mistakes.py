@@ -12,6 +12,8 @@ from starlette.types import Message
 
 from app.configuration.env_file import misspelt, objection_to
 from app.database.urls import can_be_read
+from app.exchange import own
+from app.exchange.items import Contents
 from app.factory import create_app
 from tests.api import SECRET, settings_for
 from tests.repository import ROOT
@@ -60,12 +62,15 @@ COMMANDS = [
     ["check-documents", "manifest.json"],
     ["export-user", "ada"],
     ["delete-user", "ada", "--yes"],
+    ["export", "--user", "ada"],
+    ["import", "ada.json", "--user", "ada"],
     ["serve", "--port", "0"],
 ]
 
 
 @pytest.mark.parametrize("url", MALFORMED)
 def test_no_command_shows_a_password_of_a_url_that_it_cannot_use(tmp_path: Path, url: str) -> None:
+    (tmp_path / "ada.json").write_bytes(own.write(Contents()))
     done = subprocess.run(
         [sys.executable, "-m", "tests.commands.all_commands", *map(json.dumps, COMMANDS)],
         cwd=tmp_path,

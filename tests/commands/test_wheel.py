@@ -93,6 +93,7 @@ def test_its_commands_work_in_an_empty_folder(wheel: Path, database: Database) -
         ("restored",): (1, "Was this database restored?"),
         ("export-user", "nobody"): (1, "There is no user nobody."),
         ("delete-user", "nobody", "--yes"): (1, "There is no user nobody."),
+        ("export", "--user", "nobody"): (1, "There is no user nobody."),
         ("serve", "--port", "0"): (0, "Application startup complete"),
     }
     urls = {"DATABASE_URL": database.server_url, "MIGRATION_DATABASE_URL": database.superuser_url}

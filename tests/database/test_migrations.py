@@ -53,6 +53,7 @@ REVISIONS = [
     "0013",
     "0014",
     "0015",
+    "0017",
     "0018",
 ]
 BETTER_AUTHS_USERS = """
@@ -840,6 +841,8 @@ RIGHTS = {
     ("tasks", "INSERT"): {
         *("user_id", "id", "title", "description", "completed", "repeats", "due_on", "due_time"),
         *("priority", "labels", "completed_on", "list_id", "parent_id", "position"),
+        # By imports alone, as the policy says.
+        *("created_at", "updated_at", "deleted_at", "completed_at", "successor_id"),
     },
     ("tasks", "UPDATE"): {
         *("title", "description", "completed", "repeats", "deleted_at", "due_on"),
@@ -852,7 +855,9 @@ RIGHTS = {
     ("task_labels", "DELETE"): {""},
     ("task_lists", "DELETE"): {""},
     ("task_lists", "SELECT"): set(metadata.tables["task_lists"].columns.keys()),
-    ("task_lists", "INSERT"): {"user_id", "id", "name", "position"},
+    ("task_lists", "INSERT"): {
+        *("user_id", "id", "name", "position", "created_at", "updated_at", "deleted_at"),
+    },
     ("task_lists", "UPDATE"): {"name", "position", "deleted_at"},
     ("task_counters", "SELECT"): set(metadata.tables["task_counters"].columns.keys()),
     ("task_counters", "INSERT"): {"user_id", "version", "last_id", "tasks", "bytes"},
@@ -864,6 +869,8 @@ RIGHTS = {
     ("calendar_links", "INSERT"): {"user_id", "name", "secret_hash"},
     ("calendar_links", "UPDATE"): {"last_used_at"},
     ("calendar_links", "DELETE"): {""},
+    ("imports", "SELECT"): set(metadata.tables["imports"].columns.keys()),
+    ("imports", "INSERT"): {"user_id", "source", "kind", "key", "id"},
     ("deleted_users", "SELECT"): set(metadata.tables["deleted_users"].columns.keys()),
     ("alembic_version", "SELECT"): {"version_num"},
 }

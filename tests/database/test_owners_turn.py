@@ -27,6 +27,7 @@ WITHOUT_A_TURN = {
     "task_counters": "triggers write it, once they have the turn",
     "task_labels": "triggers write it, once they have the turn",
     "idempotency_keys": "a statement writes a key beside the change, which takes the turn",
+    "imports": "a statement writes a row beside the thing, which takes the turn",
 }
 """The owned tables whose statements take no turn, and why."""
 

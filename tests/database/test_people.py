@@ -1,5 +1,6 @@
 """All that is one person's: exported, or deleted with nothing left, and tokens from before."""
 
+import asyncio
 import json
 import time
 from collections import defaultdict
@@ -21,10 +22,13 @@ from app.database.migration import upgrade
 from app.database.people import UnknownUser, delete, exported
 from app.database.purge import purge
 from app.database.roles import ensure_server_role
+from app.exchange.items import Contents, Item
 from app.failure import Failure
+from app.lifespan import make_database
 from models.metadata import OWNED_TABLES
 from tests.api import SECRET, Caller, Server, nonempty, running_server, settings_for
 from tests.databases import AS_THE_SERVER, Database
+from tests.exchange.importing import imported
 from tests.sockets import signed_in, socket_to
 
 DAY = timedelta(days=1)
@@ -94,9 +98,19 @@ def with_things(server: Server) -> Caller:
     user.create("two litres", parentId=parent, idempotencyKey=str(uuid4()))
     user.delete(id=user.create("gone")["id"])
     user.create_link()
-    for n in range(5):
+    for n in range(4):
         user.create(str(n))
+    asyncio.run(_import_one(server, str(user.user_id)))
     return user
+
+
+async def _import_one(server: Server, user: str) -> None:
+    database = make_database(server.settings)
+    await database.open()
+    try:
+        await imported(database, user, Contents(items=[Item("4", "4")]))
+    finally:
+        await database.close()
 
 
 def of(table: str) -> str:

@@ -20,7 +20,7 @@ from app.database.urls import libpq_url
 from tests.api import SECRET, running_server, settings_for
 from tests.repository import ROOT
 
-PAGES = ("deploying", "operations", "runbook")
+PAGES = ("deploying", "import", "operations", "runbook")
 """In the order in which somebody needs them."""
 
 NOT_RUN = {

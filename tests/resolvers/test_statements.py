@@ -67,6 +67,7 @@ OF_VICTIMS = """
     SELECT ROW(c.*)::text FROM calendar_links c WHERE user_id = $1 UNION ALL
     SELECT version::text FROM task_counters WHERE user_id = $1 UNION ALL
     SELECT ROW(key, request, outcome)::text FROM idempotency_keys WHERE user_id = $1 UNION ALL
+    SELECT ROW(i.*)::text FROM imports i WHERE user_id = $1 UNION ALL
     SELECT ROW(id, email, name)::text FROM users WHERE id = $1 ORDER BY 1"""
 
 
@@ -103,6 +104,11 @@ def places(database: Database) -> Places:
         connection.execute(
             "INSERT INTO task_labels (user_id, key, task_id, name) SELECT user_id, 'victims', id, "
             "'Victims' FROM tasks WHERE user_id = %s AND deleted_at IS NULL",
+            [VICTIM],
+        )
+        connection.execute(
+            "INSERT INTO imports (user_id, source, kind, key, id) "
+            "SELECT user_id, 'json', 'task', id::text, id FROM tasks WHERE user_id = %s",
             [VICTIM],
         )
         # Not by triggers, which would give each task another version.
@@ -284,7 +290,7 @@ def shapes_of(name: str, owner: UserId, places: Places) -> Iterator[Statement[An
             for after in (None, ListCursor("A", 1))
             for before in (None, ListCursor("zz", 1))
         ],
-        "trash": list(TaskTrash),
+        "trash": [False, True] if name.startswith("import_") else list(TaskTrash),
         "list_cursor": [ListCursor("f", 1)],
         "before": [False, True],
         "backward": [False, True],
@@ -297,6 +303,11 @@ def shapes_of(name: str, owner: UserId, places: Places) -> Iterator[Statement[An
         "due_after": [None, places.early[TaskOrderField.DUE]],
         "after_day": [None, date(2026, 1, 31)],
         "count": [3],
+        "source": ["json"],
+        "items_key": ["key"],
+        "items": [
+            '[{"key": "a", "id": 9, "title": "stolen", "name": "x", "priority": 0, "labels": []}]'
+        ],
         "label": ["victims"],
         "asked": [["VICTIMS"]],
         "rarest": [False, True],
@@ -422,6 +433,9 @@ NOT_OF_THINGS = {
     "once": "writes its key beside the change",
     "add_viewer": "adds the owner's own row",
     "take_claims": "calls a function",
+    "reserve_ids": "counts on, and notes up to where",
+    "import_lists": "writes beside each what it was made of",
+    "import_tasks": "writes beside each what it was made of",
     "empty_trash": "removes tasks, and the lists that they were in, under one key",
 }
 """What writes otherwise, and why."""

@@ -97,6 +97,7 @@ INTERNAL = {
     "task_counters": "`version` of a task shows what it counts",
     "task_labels": "`labels` of a task shows them",
     "deleted_users": "who was deleted has nobody to show it to",
+    "imports": "which command of an operator's made a task is nothing for clients",
     "idempotency_keys": "whoever sends a key again is shown what came of it",
 }
 
