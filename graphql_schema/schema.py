@@ -30,6 +30,8 @@ from graphql_schema.results import (
 )
 from graphql_schema.scalars import SCALARS
 from graphql_schema.types import Node, Task, User
+from graphql_schema.undo import UndoResult
+from models.action_step import UNDONE_WITHIN_HOURS
 from resolvers import (
     batches,
     changes,
@@ -39,6 +41,7 @@ from resolvers import (
     queries,
     subscriptions,
     task_lists,
+    undo,
 )
 from resolvers.changes import task_changes
 from resolvers.statements.labels import RENAMED_MAX
@@ -196,6 +199,13 @@ class Mutation:
         graphql_type=RestoreListResult | None,
         description="Restore a list from the trash, and the tasks that went there with it. A list "
         "that is not there stays as it is.",
+    )
+    undo = strawberry.field(
+        resolver=undo.undo,
+        graphql_type=UndoResult | None,
+        description="Take back all that a mutation with an `idempotencyKey` did, and what followed "
+        f"from it: within {UNDONE_WITHIN_HOURS} hours, and if nothing of it has changed since. "
+        "What it made goes into the trash. What it removed for good stays so.",
     )
 
 

@@ -2,6 +2,7 @@
 
 from sqlmodel import SQLModel
 
+from models.action_step import ActionStep
 from models.deleted_user import DeletedUser
 from models.idempotency_key import IdempotencyKey
 from models.installation import Installation
@@ -16,6 +17,7 @@ OWNED: tuple[type[SQLModel], ...] = (
     TaskLabel,
     TaskList,
     IdempotencyKey,
+    ActionStep,
 )
 """The models whose rows belong to users."""
 

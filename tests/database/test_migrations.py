@@ -53,6 +53,7 @@ REVISIONS = [
     "0013",
     "0014",
     "0015",
+    "0016",
 ]
 BETTER_AUTHS_USERS = """
 CREATE TABLE users (
@@ -859,6 +860,10 @@ RIGHTS = {
     ("installation", "SELECT"): set(metadata.tables["installation"].columns.keys()),
     ("idempotency_keys", "SELECT"): set(metadata.tables["idempotency_keys"].columns.keys()),
     ("idempotency_keys", "INSERT"): {"user_id", "key", "request", "outcome"},
+    ("action_steps", "SELECT"): set(metadata.tables["action_steps"].columns.keys()),
+    ("action_steps", "INSERT"): set(metadata.tables["action_steps"].columns.keys()),
+    ("action_steps", "UPDATE"): {"version"},
+    ("action_steps", "DELETE"): {""},
     ("deleted_users", "SELECT"): set(metadata.tables["deleted_users"].columns.keys()),
     ("alembic_version", "SELECT"): {"version_num"},
 }

@@ -36,6 +36,7 @@ from tests.api import (
     RESTORE_LIST,
     RESTORE_MANY,
     TOGGLE,
+    UNDO,
     UPDATE,
     UPDATE_LIST,
     UPDATE_MANY,
@@ -51,7 +52,7 @@ AT_ONCE = 50
 TAKEN = (
     *("Task", "DeleteTaskSuccess", "UpdateTasksSuccess", "DeleteTasksSuccess"),
     *("PurgeTasksSuccess", "EmptyTrashSuccess", "CreateTasksSuccess", "RestoreTasksSuccess"),
-    *("RenameLabelSuccess", "TaskList", "DeleteListSuccess"),
+    *("RenameLabelSuccess", "TaskList", "DeleteListSuccess", "UndoSuccess"),
 )
 
 
@@ -85,6 +86,7 @@ MUTATIONS = {
     "moveList": Mutation(MOVE_LIST, {"place": {"first": True}}, of_list=True),
     "deleteList": Mutation(DELETE_LIST, {}, of_list=True),
     "restoreList": Mutation(RESTORE_LIST, {}, in_trash=True, of_list=True),
+    "undo": Mutation(UNDO, {"actionKey": "an action"}),
 }
 
 
@@ -92,7 +94,7 @@ MUTATIONS = {
 def mutation(request: pytest.FixtureRequest, server: Server) -> tuple[Caller, str, dict[str, Any]]:
     """A user, a document, and an input with a key, for each mutation in turn."""
     mutation, user = MUTATIONS[request.param], server.user()
-    task = user.create(labels=["home"])
+    task = user.create(labels=["home"], idempotencyKey="an action")
     if mutation.of_list:
         task = user.create_list()
     if mutation.in_trash:
@@ -100,7 +102,7 @@ def mutation(request: pytest.FixtureRequest, server: Server) -> tuple[Caller, st
     input = {**mutation.input, "idempotencyKey": str(uuid4())}
     if "ids" in input:
         input["ids"] = [task["id"]]
-    elif mutation.document not in (CREATE, CREATE_MANY, CREATE_LIST, EMPTY, RENAME_LABEL):
+    elif mutation.document not in (CREATE, CREATE_MANY, CREATE_LIST, EMPTY, RENAME_LABEL, UNDO):
         input["id"] = task["id"]
     return user, mutation.document, input
 

@@ -147,6 +147,11 @@ def places(database: Database) -> Places:
             "true)))",
             [VICTIM, rows[0][0]],
         )
+        connection.execute(
+            "INSERT INTO action_steps (user_id, key, id, version, previous, asked, before) "
+            """VALUES (%s, 'used', %s, 1, 1, true, '{"title": "former"}')""",
+            [VICTIM, rows[0][0]],
+        )
 
     def cursors(n: int, due_at: str, priority: int) -> dict[TaskOrderField, Cursor]:
         id, title, created, updated = rows[n]
@@ -237,6 +242,7 @@ def shapes_of(name: str, owner: UserId, places: Places) -> Iterator[Statement[An
             tasks.restore_task(owner, places.key_in_trash, None),
             tasks.purge_tasks(owner, places.keys),
         ],
+        "action": ["used"],
         "idempotency_key": ["used" if name.startswith("replay") else "fresh"],
         "request": ["request"],
         "values": (
@@ -412,6 +418,7 @@ NOT_OF_THINGS = {
     "once": "writes its key beside the change",
     "add_viewer": "adds the owner's own row",
     "take_claims": "calls a function",
+    "undo_action": "calls a function, for an action may have changed tasks and lists",
     "empty_trash": "removes tasks, and the lists that they were in, under one key",
 }
 """What writes otherwise, and why."""
