@@ -23,6 +23,7 @@ from graphql_schema.changes import CHANGES_MAX
 from graphql_schema.connections import PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX
 from graphql_schema.errors import ErrorCode
 from graphql_schema.maximums import Limits
+from graphql_schema.undo import CHANGED_MAX
 from models.task import SUBTASKS_MAX
 
 Size = int | str
@@ -80,11 +81,12 @@ def page_size_max(field_name: str) -> int:
     return CHANGES_MAX if field_name == "changes" else PAGE_SIZE_MAX
 
 
-SUBTASKS = "subtasks"
-"""The field of a task's subtasks, which is a list and no page."""
+LISTS = {"subtasks": SUBTASKS_MAX, "changed": CHANGED_MAX}
+"""The fields that are lists of tasks and no pages, and how many each may hold: subtasks of a task,
+and what was undone."""
 
-SUBTASKS_USUAL = 10
-"""Subtasks that a task is taken to have. Where others are read for each of them, it is all."""
+LIST_USUAL = 10
+"""Tasks that such a list is taken to hold. Where others are read for each of them, it is all."""
 
 OPERATIONS_MAX = 20
 """Operations in one document. Each that is asked for is compiled, and kept with the document."""
@@ -150,8 +152,8 @@ class Measuring:
             most = self._paged[node.name.value]
             sizes = (most if isinstance(size, str) else size for size in page_sizes(node))
             measure.nodes = max(sizes, default=PAGE_SIZE_DEFAULT) * (measure.nodes + 1)
-        elif node.selection_set and node.name.value == SUBTASKS:
-            most = SUBTASKS_MAX if measure.nodes else SUBTASKS_USUAL
+        elif node.selection_set and node.name.value in LISTS:
+            most = LISTS[node.name.value] if measure.nodes else LIST_USUAL
             measure.nodes = most * (measure.nodes + 1)
         return measure
 

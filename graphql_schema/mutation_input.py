@@ -26,6 +26,7 @@ from graphql_schema.list_inputs import (
     UpdateListInput,
 )
 from graphql_schema.places import MoveTaskInput
+from graphql_schema.undo import UndoInput
 from graphql_schema.values import given, is_storable
 from models.idempotency_key import IDEMPOTENCY_KEY_MAX_LENGTH
 
@@ -50,6 +51,7 @@ MutationInput = (
     | RestoreListInput
     | CreateCalendarLinkInput
     | RevokeCalendarLinkInput
+    | UndoInput
 )
 
 

@@ -35,6 +35,8 @@ from graphql_schema.results import (
 )
 from graphql_schema.scalars import SCALARS
 from graphql_schema.types import Node, Task, User
+from graphql_schema.undo import UndoResult
+from models.action_step import UNDONE_WITHIN_HOURS
 from resolvers import (
     batches,
     calendar_links,
@@ -45,6 +47,7 @@ from resolvers import (
     queries,
     subscriptions,
     task_lists,
+    undo,
 )
 from resolvers.changes import task_changes
 from resolvers.statements.labels import RENAMED_MAX
@@ -222,6 +225,13 @@ class Mutation:
         graphql_type=RevokeCalendarLinkResult | None,
         description="Revoke a calendar link. It leads nowhere from then on, and there is no way "
         "back.",
+    )
+    undo = strawberry.field(
+        resolver=undo.undo,
+        graphql_type=UndoResult | None,
+        description="Take back all that a mutation with an `idempotencyKey` did, and what followed "
+        f"from it: within {UNDONE_WITHIN_HOURS} hours, and if nothing of it has changed since. "
+        "What it made goes into the trash. What it removed for good stays so.",
     )
 
 

@@ -105,6 +105,8 @@ class Rule(Enum):
     """A subtask has no rule of its own."""
     RECURRENCE_ENDS_LATER = "TD015"
     """A rule does not end before the day on which its task is due."""
+    UNCHANGED_SINCE = "TD016"
+    """Nothing that an undone action has touched has changed since, nor what it would be in."""
     CALENDAR_LINKS_ARE_FEW = "TD018"
     """A user has at most 10 calendar links."""
     USER_IS_DELETED = "TD012"
@@ -118,7 +120,8 @@ class Refused(Exception):
         super().__init__(rule)
         self.rule = rule
         self.detail = detail
-        """The id that is taken, where it is that; of a new task, the id of its parent."""
+        """The id that is taken, where it is that; of a new task, the id of its parent; of what is
+        undone, the id of the thing that has changed."""
 
 
 class OwnerUnknown(Exception):

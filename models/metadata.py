@@ -2,6 +2,7 @@
 
 from sqlmodel import SQLModel
 
+from models.action_step import ActionStep
 from models.calendar_link import CalendarLink
 from models.deleted_user import DeletedUser
 from models.idempotency_key import IdempotencyKey
@@ -20,6 +21,7 @@ OWNED: tuple[type[SQLModel], ...] = (
     IdempotencyKey,
     CalendarLink,
     Imported,
+    ActionStep,
 )
 """The models whose rows belong to users."""
 

@@ -35,7 +35,7 @@ class Statement(NamedTuple, Generic[Row]):
     values: Mapping[str, object]
     settings: Mapping[str, str] = MappingProxyType({})
     """Settings of its transaction, for triggers: `app.quota`, `app.spelling`, `app.place`,
-    `app.list`, `app.together`."""
+    `app.list`, `app.together`, `app.action`."""
     waits_for_turn: bool = False
     """Whether it reads nothing before it is its owner's turn, which triggers take once it has read
     already: so it sees what those changed who had their turn before."""

@@ -18,12 +18,14 @@ from graphql_schema.list_inputs import ListPlace
 from graphql_schema.mutation_input import MutationInput, idempotency_key
 from graphql_schema.places import TaskPlace
 from graphql_schema.recurrence_inputs import RecurrenceInput, RecurrenceRule
+from graphql_schema.undo import UndoInput
 from models.database import AlreadyThere, DatabaseTooSlow, Refused
 from models.statement import Statement
 from models.task import TaskRow
 from models.user import UserId
-from resolvers.statements import calendar_links
+from resolvers.statements import actions, calendar_links
 from resolvers.statements import tasks as statements
+from resolvers.statements.actions import Undone
 from resolvers.statements.calendar_links import NewLink
 from resolvers.statements.idempotency_keys import Outcome, Replay, once
 from resolvers.statements.kind import Change, Removal, Thing
@@ -104,6 +106,17 @@ async def renamings(
         InUse, CodedError, Refused: as `_run_once`.
     """
     return await _run_once(context, input, statement, statements.replay_renaming)
+
+
+async def undoings(
+    context: Context, input: UndoInput, statement: Statement[Undone]
+) -> list[Undone]:
+    """Run a statement that takes an action back, once under its own key.
+
+    Raises:
+        InUse, CodedError, Refused: as `_run_once`.
+    """
+    return await _run_once(context, input, statement, actions.replay_undoing)
 
 
 async def _run_once(

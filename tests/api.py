@@ -155,6 +155,18 @@ EMPTY = """
 mutation Empty($input: EmptyTrashInput!) {
   emptyTrash(input: $input) { __typename ... on EmptyTrashSuccess { purgedCount hasMore } }
 }"""
+UNDO = f"""
+mutation Undo($input: UndoInput!) {{
+  undo(input: $input) {{
+    __typename
+    ... on UndoSuccess {{
+      changed {{ id ... on Task {{ {TASK} }} ... on TaskList {{ name }} }}
+      changedCount
+    }}
+    ... on UserError {{ message }}
+    ... on UndoConflict {{ current {{ id ... on Task {{ {TASK} }} ... on TaskList {{ name }} }} }}
+  }}
+}}"""
 LIST_FIELDS = " ".join(map(to_camel_case, TaskListRow._fields))
 """The fields of a list that are columns."""
 
@@ -340,6 +352,9 @@ class Caller:
 
     def empty_trash(self, **input: Any) -> Any:
         return self.data(EMPTY, input=input)["emptyTrash"]
+
+    def undo(self, action_key: str, **input: Any) -> Any:
+        return self.data(UNDO, input={"actionKey": action_key, **input})["undo"]
 
     def get(self, id: str) -> Any:
         return self.data(GET, id=id)["task"]

@@ -178,6 +178,19 @@ EXPECTED: dict[Key, str] = {
     ("imports", "policy imports_of_one_user"): _OF_ONE_USER,
     ("imports", "right to select"): "every column",
     ("imports", "right to insert"): "id, key, kind, source, user_id",
+    ("idempotency_keys", "trigger remove_steps"): (
+        "enabled CREATE TRIGGER remove_steps AFTER DELETE ON idempotency_keys REFERENCING OLD "
+        "TABLE AS gone FOR EACH STATEMENT EXECUTE FUNCTION remove_steps()"
+    ),
+    ("action_steps", ROW_SECURITY): "enabled, forced",
+    ("action_steps", "policy action_steps_owner"): _OWN_ROWS,
+    ("action_steps", "policy action_steps_maintenance"): (
+        "permissive all to the functions' owner using true"
+    ),
+    ("action_steps", "right to select"): "every column",
+    ("action_steps", "right to insert"): "every column",
+    ("action_steps", "right to update"): "version",
+    ("action_steps", "right to delete"): "rows",
     ("deleted_users", ROW_SECURITY): "enabled, forced",
     ("deleted_users", "policy deleted_users_owner"): (
         f"permissive select to {SERVER_ROLE} using "
@@ -194,7 +207,7 @@ EXPECTED: dict[Key, str] = {
     ("", "function length_of"): "callable 03dd5e7a33b369f091b3a098a31cd354",
     ("", "function label_key"): "callable 089f7c34b6ab91119998e4b1d2f8bae3",
     ("", "function spelled"): "callable 4a3c9bd858575b106a88bc34ec3af56b",
-    ("", "function note_new_task"): "callable e3990614042d64d3b68a2c54bd203a85",
+    ("", "function note_new_task"): "callable 0d1472b15dee7f886606d23059563c9e",
     ("", "function day_in_month"): "callable cf7a77ae567c0cabacc6d1adca5b2c88",
     ("", "function next_in_series"): "callable 7ba69ad6fadd68b901f5fa5c271ff6d4",
     ("", "function next_due"): "callable 11f77d67bff53febee9323d9ac4e5344",
@@ -204,7 +217,15 @@ EXPECTED: dict[Key, str] = {
     ("", "function make_successor"): "callable 4e42a9e36950738d43353d46ff543243",
     ("", "function kept_successor"): "callable 47c09e8fff007743e4e96cae64e895a5",
     ("", "function changes_too"): "callable 463664026a18b60dfa80aae69b0ea99a",
-    ("", "function note_changed_task"): "callable 53ffcd754441d02020e9abb4529fe5ca",
+    ("", "function note_changed_task"): "callable 09a53a04cc774f5c486a95067f4e7ee5",
+    ("", "function overwritten_of_task"): "callable 717fec104b71f23bc097a7326945d150",
+    ("", "function overwritten_of_list"): "callable c091434218bc5c1dac66d1905da49dd5",
+    ("", "function note_step"): "callable 99559c5ed0b4b867d1ae05961106e5d8",
+    ("", "function remove_steps"): (
+        f"{_AS_OWNER} set {_SEARCH_PATH} d53ee67b11d0995b46754532db5baa30"
+    ),
+    ("", "function what_was"): "callable 2d16f86af027a26a5db96194d24e668f",
+    ("", "function undo_action"): "callable 768a9404afc5d230144dad2b086fcb04",
     ("", "function stored_by"): "callable d298e61bbe0f53fda778afb8a7a6df83",
     ("", "function take_next_number"): "callable 30a9baaddae0e5f903f6a9b6201e9aae",
     ("", "function check_id"): "callable 26defe3a89d4f1e982ccc1c1bef1e5c1",
@@ -218,10 +239,10 @@ EXPECTED: dict[Key, str] = {
     ("", "function key_of_list"): "callable 4590a13965a6b06d286dc5976294c0f2",
     ("", "function key_of_task"): "callable e1c654040f6f3b07445805415d4871f0",
     ("", "function checked_list"): "callable acaf6232b4af38f853f0ac94e206aad8",
-    ("", "function take_subtasks_along"): "callable bac763681a80de2bc83aede3bd0273d5",
-    ("", "function note_new_list"): "callable 4fd743e7a3fa27ade1a494f0e4aa7616",
-    ("", "function note_changed_list"): "callable fc818ed0a83e3a67c467ad40da1e7d10",
-    ("", "function take_members_along"): "callable e0abcb6e87efe61d36e894d611875b70",
+    ("", "function take_subtasks_along"): "callable 9c4f96a2d05700f6083dbbc5762754c6",
+    ("", "function note_new_list"): "callable 38b6bcf33e6797a00aa346db691ab11e",
+    ("", "function note_changed_list"): "callable 067651bf746b8599a61173a6624d1256",
+    ("", "function take_members_along"): "callable 41bafc9a4f3648538a5f65efb7a91d9b",
     ("", "function note_what_lists_are_gone"): (
         f"{_AS_OWNER} set {_SEARCH_PATH} 85cbd8dace58fb51d0274219f19ecc8e"
     ),

@@ -37,7 +37,7 @@ from app.operations.price_parts import (
     given_in,
 )
 from app.operations.selections import Groups, Selections
-from graphql_schema.limits import SUBTASKS_USUAL, page_size_max, page_sizes
+from graphql_schema.limits import LIST_USUAL, LISTS, page_size_max, page_sizes
 
 WRITE_POINTS = 10
 """Points for a task that is written. PostgreSQL needs ten times as long for it as to read one."""
@@ -50,9 +50,10 @@ REMOVED_A_POINT = 100
 
 RELATED_POINTS = {
     **dict.fromkeys(("list", "parent", "subtaskCount", "pendingCount", "successor"), 1),
-    "subtasks": SUBTASKS_USUAL,
+    **dict.fromkeys(LISTS, LIST_USUAL),
 }
-"""Points for what a task or a list refers to, and for what refers to it, all of a page at once.
+"""Points for what a task or a list refers to, for what refers to it, and for what is undone, all of
+a page at once.
 
 A few subtasks are usual, and a hundred are possible.
 """

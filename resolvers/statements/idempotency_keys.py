@@ -29,6 +29,7 @@ from models.statement import Sql, Statement
 from models.user import UserId
 from resolvers.statements.compiling import compiled, source_of
 from resolvers.statements.kind import OWNER, Change, Kind, Thing
+from resolvers.statements.transaction_settings import noting
 
 _IDEMPOTENCY_KEY = bindparam("idempotency_key", type_=Text)
 _REQUEST = bindparam("request", type_=Text)
@@ -63,10 +64,14 @@ def once(
 ) -> Statement[Outcome]:
     """Return the statement as one that can take effect only once under a key of the owner's.
 
-    It writes the key in its own transaction. `request` distinguishes one input from another.
+    It writes the key in its own transaction. `request` distinguishes one input from another. What
+    it overwrites is noted, as `undo_action` needs it.
     """
     values = {**statement.values, "idempotency_key": idempotency_key, "request": request}
-    return statement._replace(sql=_once(statement.sql), owner=owner, values=values)
+    settings = {**statement.settings, **noting(idempotency_key)}
+    return statement._replace(
+        sql=_once(statement.sql), owner=owner, values=values, settings=settings
+    )
 
 
 def replay(kind: Kind[Thing]) -> Sql[Replay[Change[Thing]]]:

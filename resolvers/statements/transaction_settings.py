@@ -27,6 +27,11 @@ def together(keys: Sequence[int]) -> Mapping[str, str]:
     return {"app.together": f"{{{','.join(map(str, keys))}}}"}
 
 
+def noting(action: str) -> Mapping[str, str]:
+    """Return the setting by which triggers note what the action with this key overwrites."""
+    return {"app.action": action}
+
+
 def naming(container: Mapping[str, int | None]) -> Mapping[str, str]:
     """Return the setting that says that a moved task is to be in a list, be it there already.
 

@@ -150,6 +150,63 @@ def test_with_both_policies_gone_a_task_can_be_planted(superuser: Connection) ->
     assert attempt(superuser, statement) is None
 
 
+UNDO = "SELECT count(*) FROM undo_action('{}', 'an action')"
+
+
+@pytest.fixture
+def action_of_ada(superuser: Connection) -> None:
+    """What would be undone, if anybody could: Ada has given her task its title by an action."""
+    run(
+        superuser,
+        "INSERT INTO idempotency_keys (user_id, key, request, outcome) "
+        "VALUES ('ada', 'an action', '', '[]')",
+        "INSERT INTO action_steps (user_id, key, id, version, previous, asked, before) "
+        """VALUES ('ada', 'an action', 1, 1, 1, true, '{"title": "former"}')""",
+    )
+
+
+@pytest.mark.usefixtures("action_of_ada")
+def test_anothers_action_is_undone_by_nobody_whichever_layer_is_gone(
+    superuser: Connection,
+) -> None:
+    with acting_as(superuser, SERVER_ROLE) as connection:
+        assert connection.execute(UNDO.format(ADA)).fetchone() == (0,)
+    open_policies = [
+        *OPEN["no policy"],
+        *OPEN["no policy of the counter"],
+        "ALTER POLICY action_steps_owner ON action_steps USING (true)",
+    ]
+    run(superuser, *open_policies)
+    with acting_as(superuser, SERVER_ROLE) as connection:
+        assert connection.execute(UNDO.format(EVE)).fetchone() == (0,)
+        # The policy of the keys alone is still there.
+        assert connection.execute(UNDO.format(ADA)).fetchone() == (0,)
+    run(superuser, "ALTER POLICY idempotency_keys_owner ON idempotency_keys USING (true)")
+    with acting_as(superuser, SERVER_ROLE) as connection:
+        assert connection.execute(UNDO.format(EVE)).fetchone() == (0,)
+        # So the layers were what refused it.
+        assert connection.execute(UNDO.format(ADA)).fetchone() == (1,)
+
+
+@pytest.mark.usefixtures("action_of_ada")
+def test_a_step_is_planted_for_nobody_else(superuser: Connection) -> None:
+    plant = "INSERT INTO action_steps VALUES ('ada', 'an action', 2, 2, 2, true, '{}')"
+    assert attempt(superuser, plant) in BY_POLICY
+    # One of one's own about another's task changes nothing of it.
+    own = (
+        "INSERT INTO idempotency_keys (user_id, key, request, outcome) "
+        "VALUES ('eve', 'an action', '', '[]')",
+        "INSERT INTO action_steps (user_id, key, id, version, previous, asked, before) "
+        """VALUES ('eve', 'an action', 1, 1, 1, true, '{"title": "stolen"}')""",
+    )
+    run(superuser, *OPEN["no policy"], *OPEN["no policy of the counter"])
+    with acting_as(superuser, SERVER_ROLE) as connection:
+        run(connection, *own)
+        assert connection.execute(UNDO.format(EVE)).fetchone() == (0,)
+        titles = connection.execute("SELECT title FROM tasks").fetchall()
+        assert set(titles) == {("x",)}
+
+
 def test_a_label_is_kept_from_others_by_its_policy_and_by_its_reference(
     superuser: Connection,
 ) -> None:

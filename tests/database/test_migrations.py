@@ -53,6 +53,7 @@ REVISIONS = [
     "0013",
     "0014",
     "0015",
+    "0016",
     "0017",
     "0018",
 ]
@@ -871,6 +872,10 @@ RIGHTS = {
     ("calendar_links", "DELETE"): {""},
     ("imports", "SELECT"): set(metadata.tables["imports"].columns.keys()),
     ("imports", "INSERT"): {"user_id", "source", "kind", "key", "id"},
+    ("action_steps", "SELECT"): set(metadata.tables["action_steps"].columns.keys()),
+    ("action_steps", "INSERT"): set(metadata.tables["action_steps"].columns.keys()),
+    ("action_steps", "UPDATE"): {"version"},
+    ("action_steps", "DELETE"): {""},
     ("deleted_users", "SELECT"): set(metadata.tables["deleted_users"].columns.keys()),
     ("alembic_version", "SELECT"): {"version_num"},
 }

@@ -26,6 +26,7 @@ WITHOUT_A_TURN = {
     "users": "Better Auth writes it; a user's own row has no number",
     "task_counters": "triggers write it, once they have the turn",
     "task_labels": "triggers write it, once they have the turn",
+    "action_steps": "triggers and `undo_action` write it, once they have the turn",
     "idempotency_keys": "a statement writes a key beside the change, which takes the turn",
     "imports": "a statement writes a row beside the thing, which takes the turn",
 }

@@ -166,7 +166,7 @@ def test_the_queries_do_what_they_say(server: Server) -> None:
     user = server.user()
     queries = blocks("graphql", API)
     page, late, add, rename, plan, _, _, tick_and_delete, add_many, *rest = queries
-    recur, lists, new_list, add_once, changes, _, new_link, links, revoke = rest
+    recur, lists, new_list, add_once, undo, changes, _, new_link, links, revoke = rest
     one = user.data(add, title="Milk")["createTask"]
     two = user.data(add, title="Bread")["createTask"]
     assert [e["node"]["title"] for e in user.data(page)["tasks"]["edges"]] == ["Bread", "Milk"]
@@ -187,6 +187,9 @@ def test_the_queries_do_what_they_say(server: Server) -> None:
     once = user.data(add_once, title="Tea", key="an action")
     assert user.data(add_once, title="Tea", key="an action") == once
     assert user.titles() == ["Tea", "Oat milk"]
+    undone = user.data(undo, action="an action", key="its undoing")["undo"]
+    assert (undone["changedCount"], user.titles()) == (1, ["Oat milk"])
+    assert user.data(undo, action="its undoing", key="another")["undo"]["changedCount"] == 1
     user.create("Report", dueOn="2026-01-31", dueTime="09:00")
     for now, titles in (("09:00", []), ("09:01", ["Report"])):
         nodes = user.data(late, today="2026-01-31", now=now)["tasks"]["nodes"]

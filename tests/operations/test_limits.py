@@ -70,6 +70,12 @@ WITHIN: dict[str, Callable[[int], str]] = {
         '{ task(id: "1") { subtasks { list { tasks(first: 1) { totalCount } } } } '
         f"c: tasks(first: {n - 200}) {{ totalCount }} }}"
     ),
+    "nodes, by pages of what is undone": lambda n: (
+        'mutation { undo(input: {actionKey: "a"}) { ... on UndoSuccess { '
+        "changed { ... on TaskList { tasks(first: 1) { totalCount } } } } "
+        f"... on UndoConflict {{ current {{ ... on TaskList {{ tasks(first: {n - 200}) "
+        "{ totalCount } } } } } }"
+    ),
     "tokens": lambda n: "{ me { " + "... { " * 100 + "id " * (n - 305) + "} " * 100 + "} }",
 }
 

@@ -308,6 +308,33 @@ def test_each_task_on_which_a_label_was_renamed_is_paid_for_afterwards(database:
         assert user.data("{ rateLimit { remaining } }")["rateLimit"]["remaining"] < left - 300
 
 
+UNDO = 'mutation { undo(input: {actionKey: "a"}) { ... on UndoSuccess { %s } } }'
+
+
+@pytest.mark.parametrize(
+    ("selected", "cost"),
+    [
+        ("changedCount", 10),
+        ("changedCount changed { id }", 10 + 10),
+        ("changed { ... on Task { id list { id } } }", 10 + 10 * 2),
+        ("changed { ... on TaskList { tasks(first: 7) { nodes { id } } } }", 10 + 10 * (2 + 7)),
+    ],
+)
+def test_what_is_undone_is_taken_to_be_few(documents: Documents, selected: str, cost: int) -> None:
+    assert cost_of(documents, UNDO % selected, {}) == cost
+
+
+def test_all_that_is_undone_is_paid_for_afterwards(database: Database) -> None:
+    with running_server(settings_for(database.server_url, rate_limit=6_000)) as limited:
+        user = limited.user()
+        made = user.create_many(*({"title": "x"} for _ in range(100)), idempotencyKey="many")
+        assert len(made["tasks"]) == 100
+        left = user.data("{ rateLimit { remaining } }")["rateLimit"]["remaining"]
+        assert user.undo("many")["changedCount"] == 100
+        # Some points have come back meanwhile.
+        assert user.data("{ rateLimit { remaining } }")["rateLimit"]["remaining"] < left - 300
+
+
 def test_a_point_pays_for_no_more_than_12_kib(documents: Documents, user: Caller) -> None:
     """The control character takes the most bytes in an answer."""
     ids = [

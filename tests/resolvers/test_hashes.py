@@ -28,9 +28,14 @@ from graphql_schema.places import MoveTaskInput, TaskPlace
 from graphql_schema.recurrence_inputs import RecurrenceInput, RecurrenceRule
 from graphql_schema.recurrences import RecurrenceUnit, Weekday
 from graphql_schema.types import TaskPriority
+from graphql_schema.undo import UndoInput
 from resolvers.idempotency import _digest, _digests
 
 DAY_OLD: list[tuple[MutationInput, str]] = [
+    (
+        UndoInput(action_key="an action"),
+        "b7ea635f0f6bfb0754cdc4a2201cff7aa9734e8f49a8751e39d735f1c8d78a96",
+    ),
     (
         CreateTaskInput(title="Milk"),
         "e714046787891a9aa17ca3c6761861ffd3c428ef7956afd76398c5d0df1776ab",

@@ -38,6 +38,7 @@ from tests.api import (
     RESTORE_MANY,
     REVOKE_LINK,
     TOGGLE,
+    UNDO,
     UPDATE,
     UPDATE_LIST,
     UPDATE_MANY,
@@ -53,10 +54,10 @@ AT_ONCE = 50
 TAKEN = (
     *("Task", "DeleteTaskSuccess", "UpdateTasksSuccess", "DeleteTasksSuccess"),
     *("PurgeTasksSuccess", "EmptyTrashSuccess", "CreateTasksSuccess", "RestoreTasksSuccess"),
-    *("RenameLabelSuccess", "TaskList", "DeleteListSuccess"),
+    *("RenameLabelSuccess", "TaskList", "DeleteListSuccess", "UndoSuccess"),
     *("CreateCalendarLinkSuccess", "RevokeCalendarLinkSuccess"),
 )
-WITHOUT_ID = (CREATE, CREATE_MANY, CREATE_LIST, CREATE_LINK, EMPTY, RENAME_LABEL)
+WITHOUT_ID = (CREATE, CREATE_MANY, CREATE_LIST, CREATE_LINK, EMPTY, RENAME_LABEL, UNDO)
 
 
 @dataclass(frozen=True)
@@ -94,6 +95,7 @@ MUTATIONS = {
     # Without the address, which is told once: a test of its own has it.
     "createCalendarLink": Mutation(CREATE_LINK, {"name": "new"}, of_link=True),
     "revokeCalendarLink": Mutation(REVOKE_LINK, {}, of_link=True),
+    "undo": Mutation(UNDO, {"actionKey": "an action"}),
 }
 
 
@@ -101,7 +103,7 @@ MUTATIONS = {
 def mutation(request: pytest.FixtureRequest, server: Server) -> tuple[Caller, str, dict[str, Any]]:
     """A user, a document, and an input with a key, for each mutation in turn."""
     mutation, user = MUTATIONS[request.param], server.user()
-    task = user.create(labels=["home"])
+    task = user.create(labels=["home"], idempotencyKey="an action")
     if mutation.of_list:
         task = user.create_list()
     if mutation.of_link:

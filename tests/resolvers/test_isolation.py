@@ -43,6 +43,7 @@ from tests.api import (
     REVOKE_LINK,
     TASK,
     TOGGLE,
+    UNDO,
     UPDATE,
     UPDATE_LIST,
     UPDATE_MANY,
@@ -228,6 +229,7 @@ OWNERSHIP = re.compile(
     r" = "
     r"(\$\d+::VARCHAR|counter\.user_id)"
 )
+
 forgotten: list[int] = []
 
 
@@ -278,6 +280,7 @@ def rows_of(server: Server, user: Caller, database: Database) -> list[dict[str, 
             "SELECT to_jsonb(c) FROM task_counters c WHERE user_id = %(id)s UNION ALL "
             "SELECT to_jsonb(l) FROM task_labels l WHERE user_id = %(id)s UNION ALL "
             "SELECT to_jsonb(k) FROM calendar_links k WHERE user_id = %(id)s UNION ALL "
+            "SELECT to_jsonb(a) FROM action_steps a WHERE user_id = %(id)s UNION ALL "
             "SELECT to_jsonb(u) FROM users u WHERE id = %(id)s ORDER BY row",
             {"id": user.user_id},
         )
@@ -308,6 +311,27 @@ def test_anothers_task_is_answered_as_no_task_byte_for_byte(
     assert b"Alice" not in at_alices[1]
     assert rows_of(layers, alice, database) == before
     assert bob.page()["totalCount"] == 1
+
+
+@pytest.mark.parametrize("key", [{}, {"idempotencyKey": "undo"}])
+def test_anothers_action_is_answered_as_none_byte_for_byte(
+    layers: Server, database: Database, key: dict[str, str]
+) -> None:
+    alice, bob = layers.user(), layers.user()
+    id = alice.create("Alice's secret")["id"]
+    alice.update(id=id, title="Alice's other", idempotencyKey="hers")
+    # Each of them has an action with this key.
+    for user in (alice, bob):
+        user.create("both", idempotencyKey="both")
+    before = rows_of(layers, alice, database)
+    at_hers = answer(bob, UNDO, {"input": {"actionKey": "hers", **key}})
+    at_none = answer(layers.user(), UNDO, {"input": {"actionKey": "nobody's", **key}})
+    assert at_hers == at_none
+    assert b"ActionNotFound" in at_hers[1]
+    assert bob.undo("both")["changedCount"] == 1
+    assert rows_of(layers, alice, database) == before
+    assert alice.undo("both", idempotencyKey="undo")["changedCount"] == 1
+    assert alice.undo("hers")["changed"][0]["title"] == "Alice's secret"
 
 
 def test_a_list_and_a_count_hold_the_callers_own_alone(layers: Server) -> None:

@@ -158,6 +158,11 @@ def places(database: Database) -> Places:
             "true)))",
             [VICTIM, rows[0][0]],
         )
+        connection.execute(
+            "INSERT INTO action_steps (user_id, key, id, version, previous, asked, before) "
+            """VALUES (%s, 'used', %s, 1, 1, true, '{"title": "former"}')""",
+            [VICTIM, rows[0][0]],
+        )
 
     def cursors(n: int, due_at: str, priority: int) -> dict[TaskOrderField, Cursor]:
         id, title, created, updated = rows[n]
@@ -250,6 +255,7 @@ def shapes_of(name: str, owner: UserId, places: Places) -> Iterator[Statement[An
             calendar_links.create_link(owner, "stolen", "1" * 64),
             calendar_links.revoke_link(owner, places.key),
         ],
+        "action": ["used"],
         "idempotency_key": ["used" if name.startswith("replay") else "fresh"],
         "request": ["request"],
         "values": (
@@ -436,6 +442,7 @@ NOT_OF_THINGS = {
     "reserve_ids": "counts on, and notes up to where",
     "import_lists": "writes beside each what it was made of",
     "import_tasks": "writes beside each what it was made of",
+    "undo_action": "calls a function, for an action may have changed tasks and lists",
     "empty_trash": "removes tasks, and the lists that they were in, under one key",
 }
 """What writes otherwise, and why."""

@@ -12,7 +12,7 @@ from alembic import op
 from app.database.migrations.locking import locked
 
 revision = "0017"
-down_revision = "0015"
+down_revision = "0016"
 branch_labels = None
 depends_on = None
 
