@@ -132,7 +132,11 @@ def test_losses_are_told_with_the_first_three_titles() -> None:
             (),
             "line 2, column 11: This object has",
         ),
-        (b"\0" * 1000, (), "is in no format that is known: name it by --format."),
+        (
+            b"\0" * 1000,
+            (),
+            "The format of the file is not known. Say it by --format: json",
+        ),
         (b"\0" * 1000, ("--format", "json"), "cannot be read as json: line 1, column 1: Here must"),
         (b"", ("--format", "json"), "line 1, column 1: The file ends too early."),
         (b"{}", ("--format", "xml"), 2),

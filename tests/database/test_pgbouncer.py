@@ -14,10 +14,10 @@ import psycopg
 import pytest
 
 from app.commands.doctor import examine
+from app.database.instances import older_than
 from app.database.listener import can_listen
-from app.database.migration import finish
 from app.database.pipelined import PipelinedDatabase
-from app.failure import MigrationFailed
+from app.database.urls import SERVER_ROLE
 from models.database import DatabaseUnavailable
 from models.statement import Sql, Statement
 from models.user import UserId
@@ -278,5 +278,6 @@ def test_older_code_behind_it_is_seen(bouncer: Bouncer, database: Database) -> N
     url = bouncer.url()
     with psycopg.connect(url, application_name="todo-api", prepare_threshold=None) as older:
         older.execute("SELECT 1")
-        with pytest.raises(MigrationFailed, match=r"1 of 0\.2\.0 or older"):
-            finish(database.superuser_url)
+        with psycopg.connect(database.superuser_url) as owner:
+            found = [str(each) for each in older_than(owner, "0.3.0", SERVER_ROLE)]
+    assert found == ["1 of 0.2.0 or older (application_name 'todo-api')"]

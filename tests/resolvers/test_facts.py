@@ -71,6 +71,8 @@ WRITTEN_BY_THE_SERVER = {
     "insert": {
         *("user_id", "id", "completed", "completed_on", "list_id", "parent_id", "position"),
         "repeats",
+        # These are written by imports, and by nobody else: so says the policy of the table.
+        *("created_at", "updated_at", "deleted_at", "completed_at", "successor_id"),
     },
     "update": {
         *("deleted_at", "completed_on", "list_id", "parent_id", "position", "has_subtasks"),

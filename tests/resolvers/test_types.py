@@ -93,6 +93,7 @@ STEPS = {
     ),
 }
 INTERNAL = {
+    "action_steps": "`undo` puts back what it has",
     "installation": "what is true of the database as a whole",
     "task_counters": "`version` of a task shows what it counts",
     "task_labels": "`labels` of a task shows them",
