@@ -16,6 +16,7 @@ import pytest
 from psycopg.errors import ForeignKeyViolation, InsufficientPrivilege
 from sqlalchemy import Date
 
+from app.database.embedded import EmbeddedPostgres
 from auth.identity import Identity
 from graphql_schema.connections import Cursor
 from graphql_schema.filters import OrderDirection, TaskLevel, TaskOrderField, TaskTrash
@@ -35,7 +36,7 @@ from resolvers.statements.task_conditions import Conditions
 from resolvers.statements.task_pages import Page
 from tests.api import nonempty
 from tests.counts import Count
-from tests.databases import AS_THE_SERVER, Database
+from tests.databases import AS_THE_SERVER, Database, copy_of
 from tests.facts import facts_with, values_of
 
 STATEMENTS: dict[str, Callable[..., Statement[Any]]] = {
@@ -82,6 +83,12 @@ class Places(NamedTuple):
 
 
 # Of the session, since a worker may come back to these tests after others.
+@pytest.fixture(scope="session")
+def database(postgres: EmbeddedPostgres, template: str) -> Database:
+    """A database of these tests alone: a statement without its owner reads all that is there."""
+    return copy_of(postgres, template)
+
+
 @pytest.fixture(scope="session")
 def places(database: Database) -> Places:
     """A victim with tasks, completed or not, in the trash or not, and an attacker with none."""
