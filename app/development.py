@@ -79,7 +79,10 @@ def development(settings: Settings) -> Iterator[Development]:
         is_new = postgres.create_database(DATABASE)
         migration.upgrade(postgres.superuser_url(DATABASE), role=settings.database_role)
         installation.complete_migration(
-            postgres.superuser_url(DATABASE), settings.trash_retention_days
+            postgres.superuser_url(DATABASE),
+            installation.Retention(
+                settings.trash_retention_days, settings.idempotency_retention_days
+            ),
         )
         complete = settings.model_copy(
             update={

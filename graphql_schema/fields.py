@@ -96,8 +96,9 @@ def idempotency_key() -> Any:  # noqa: ANN401 -- as strawberry.field
     return strawberry.field(
         default=UNSET,
         description=f"A name of this action, such as a UUID: 1 to {IDEMPOTENCY_KEY_MAX_LENGTH} "
-        "Unicode code points. A mutation that is sent again within 24 hours, with the same key and "
-        "input, happens only once and gets the same answer.",
+        "Unicode code points. A mutation that is sent again while the server keeps the key, for 7 "
+        "days unless it is configured otherwise, with the same key and input, happens only once "
+        "and gets the same answer.",
     )
 
 

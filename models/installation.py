@@ -24,5 +24,9 @@ class Installation(SQLModel, table=True):
         default=30, sa_column=Column(Integer, nullable=False, server_default=text("30"))
     )
     """How long a deleted task can be restored. `todo-api migrate` writes it from the settings."""
+    idempotency_retention_days: int = Field(
+        default=7, sa_column=Column(Integer, nullable=False, server_default=text("7"))
+    )
+    """How long idempotency keys are kept. `todo-api migrate` writes it, too."""
     serves: str = Field(sa_column=Column(Text, nullable=False))
     """The migration of the oldest code that works with the database as it is."""

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from app.database.embedded import DATABASE, embedded_postgres
-from app.database.installation import check_sequence, complete_migration
+from app.database.installation import Retention, check_sequence, complete_migration
 from app.database.mending import mend
 from app.database.migration import finish as apply_last_steps
 from app.database.migration import pending, to_finish, upgrade, upgrade_sql
@@ -127,7 +127,9 @@ def migrate_at(
     mended = mend(url, role)
     for sentence in mended.done:
         typer.echo(sentence)
-    sequence = complete_migration(url, settings.trash_retention_days)
+    sequence = complete_migration(
+        url, Retention(settings.trash_retention_days, settings.idempotency_retention_days)
+    )
     if sequence.is_behind:
         typer.echo(f"{sequence} It was moved on.")
     server_url = ensure_server_role(url, settings.database_url, role, login)

@@ -103,6 +103,13 @@ class DatabaseSettings(BaseSettings):
         description="How long a deleted task can be restored, in days; then it is deleted for "
         "good.",
     )
+    idempotency_retention_days: int = Field(
+        default=7,
+        ge=1,
+        le=90,
+        description="How long idempotency keys are kept, in days: a change that is sent again with "
+        "its key within that time happens once. `undo` reaches back 24 hours, however long.",
+    )
     data_dir: Path = Field(
         default=Path(".todo-api"),
         description="Where the embedded PostgreSQL and the development secret are kept.",

@@ -2,7 +2,7 @@
 
 from app.database.urls import SERVER_ROLE
 
-REVISION = "0018"
+REVISION = "0019"
 """The migration after which the database is as `EXPECTED` says: the newest that is no last step."""
 
 ROW_SECURITY = "row security"
@@ -252,7 +252,7 @@ EXPECTED: dict[Key, str] = {
         f"{_AS_OWNER} set {_SEARCH_PATH} 3eaeee5a3edbf0aa9def6ac67e1eb319"
     ),
     ("", "function purge_idempotency_keys"): (
-        f"{_AS_OWNER} callable set {_SEARCH_PATH} de673356f5a81c07ec579833863d3d33"
+        f"{_AS_OWNER} callable set {_SEARCH_PATH} 57ecc255767b331b381d071b85c6cd07"
     ),
     ("", "function purge_trash"): (
         f"{_AS_OWNER} callable set {_SEARCH_PATH} 27799856e4e0107f631234f790efdb33"

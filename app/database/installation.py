@@ -1,7 +1,7 @@
 """What the owner of the database writes about it as a whole: after a migration, after a restore."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import psycopg
 
@@ -31,8 +31,10 @@ UPDATE task_counters c
 SET (tasks, bytes) = (SELECT things, s.bytes FROM stored_by(c.user_id) AS s)
 WHERE user_id = ANY (%s)
 """
-KEEP_TRASH_FOR = """
-UPDATE installation SET trash_retention_days = %(days)s WHERE trash_retention_days <> %(days)s
+KEEP_FOR = """
+UPDATE installation
+SET trash_retention_days = %(trash)s, idempotency_retention_days = %(keys)s
+WHERE (trash_retention_days, idempotency_retention_days) <> (%(trash)s, %(keys)s)
 """
 DRAW_BEGINNING = """
 UPDATE installation SET beginning = (random() * 9007199254740990 + 1)::bigint
@@ -43,7 +45,19 @@ COUNT_ANEW = """
 UPDATE task_counters SET tasks = NULL, bytes = NULL, last_id = greatest(
     last_id, (extract(epoch FROM clock_timestamp())::bigint + 1) << 21)
 """
-DELETE_OLD_KEYS = "DELETE FROM idempotency_keys WHERE created_at < now() - interval '1 day'"
+DELETE_OLD_KEYS = """
+DELETE FROM idempotency_keys
+WHERE created_at < now() - make_interval(
+    days => (SELECT idempotency_retention_days FROM installation))
+"""
+
+
+class Retention(NamedTuple):
+    """How long is kept what goes by itself, in days."""
+
+    trash: int
+    keys: int
+    """Idempotency keys."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,10 +92,10 @@ def check_sequence(url: str) -> Sequence:
         return _sequence(connection)
 
 
-def complete_migration(url: str, trash_retention_days: int) -> Sequence:
-    """Write how long trash is kept, and move a sequence on that is behind; return how it stood.
+def complete_migration(url: str, retention: Retention) -> Sequence:
+    """Write how long trash and keys are kept, and move a sequence on that is behind.
 
-    Then count what each user has, where nobody did: in short transactions, for servers run beside.
+    Return how that stood. Then count what each user has, where nobody did: in short transactions, for servers run beside.
 
     A restore of rows alone leaves the sequence behind, as does logical replication.
 
@@ -90,7 +104,7 @@ def complete_migration(url: str, trash_retention_days: int) -> Sequence:
     """
     failure = "The tables are up to date, but not all could be written"
     with connected(url, failure) as connection:
-        connection.execute(KEEP_TRASH_FOR, {"days": trash_retention_days})
+        connection.execute(KEEP_FOR, retention._asdict())
         sequence = _sequence(connection)
         if sequence.is_behind:
             connection.execute(MOVE_SEQUENCE, [sequence.greatest])

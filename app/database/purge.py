@@ -25,7 +25,7 @@ BATCH = 500
 """Rows deleted in one transaction, so that their owners hardly wait."""
 
 PURGE_TRASH = "SELECT purge_trash(%s, %s)"
-RETENTION = "SELECT trash_retention_days FROM installation"
+RETENTION = "SELECT trash_retention_days, idempotency_retention_days FROM installation"
 PURGE_KEYS = "SELECT purge_idempotency_keys(%s)"
 PURGE_DELETED_USERS = "SELECT purge_deleted_users(%s)"
 """The functions see the old rows of all users, and no others; the server's role sees none."""
@@ -59,18 +59,31 @@ async def purge(url: str, settings: Settings, purged: Purged | None = None) -> i
         await _in_batches(connection, PURGE_DELETED_USERS)
         cursor = await connection.execute(RETENTION)
         record = await cursor.fetchone()
-        if record is not None and record[0] != settings.trash_retention_days:
-            logger.warning(
-                "Trash is kept for %d days at the least, as the database says, and not for %d: "
-                "`todo-api migrate` writes TRASH_RETENTION_DAYS there.",
-                record[0],
-                settings.trash_retention_days,
-            )
+        if record is not None:
+            _compare(settings, *record)
         tasks = await _in_batches(connection, PURGE_TRASH, settings.trash_retention_days)
         if purged is not None:
             purged.rows.update(idempotency_keys=keys, tasks=tasks)
             purged.succeeded_at = time.time()
         return tasks
+
+
+def _compare(settings: Settings, trash: int, keys: int) -> None:
+    """Log where the database keeps something for another time than the settings say."""
+    if trash != settings.trash_retention_days:
+        logger.warning(
+            "Trash is kept for %d days at the least, as the database says, and not for %d: "
+            "`todo-api migrate` writes TRASH_RETENTION_DAYS there.",
+            trash,
+            settings.trash_retention_days,
+        )
+    if keys != settings.idempotency_retention_days:
+        logger.warning(
+            "Idempotency keys are kept for %d days, as the database says, and not for %d: "
+            "`todo-api migrate` writes IDEMPOTENCY_RETENTION_DAYS there.",
+            keys,
+            settings.idempotency_retention_days,
+        )
 
 
 async def _in_batches(connection: AsyncConnection[Any], statement: LiteralString, *age: int) -> int:

@@ -17,7 +17,7 @@ from strawberry.printer import print_schema
 from app.cli import COMMANDS
 from app.commands.doctor import examine
 from app.database.embedded import DATABASE, embedded_postgres
-from app.database.installation import complete_migration
+from app.database.installation import Retention, complete_migration
 from app.database.urls import SERVER_ROLE
 from app.settings import Settings
 from graphql_schema.schema import schema
@@ -331,7 +331,7 @@ def test_purge_removes_what_is_old_enough_and_says_how_much(
             "now() - n * interval '1 day' FROM generate_series(3, 6) n"
         )
     url = migrated_database.server_url
-    complete_migration(migrated_database.superuser_url, 5)
+    complete_migration(migrated_database.superuser_url, Retention(5, 7))
     done = run("todo-api", "purge", DATABASE_URL=url, TRASH_RETENTION_DAYS="5")
     assert (done.returncode, done.stdout) == (0, "Removed for good: 2 tasks.\n")
     nowhere = "postgresql://nobody@127.0.0.1:9/nothing"

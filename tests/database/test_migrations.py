@@ -56,6 +56,7 @@ REVISIONS = [
     "0016",
     "0017",
     "0018",
+    "0019",
 ]
 BETTER_AUTHS_USERS = """
 CREATE TABLE users (

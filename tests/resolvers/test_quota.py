@@ -9,7 +9,7 @@ import psycopg
 import pytest
 
 from app.database import installation
-from app.database.installation import begin_after_restore, complete_migration
+from app.database.installation import Retention, begin_after_restore, complete_migration
 from app.database.migration import downgrade, upgrade
 from tests.api import CREATE, UPDATE, Caller, Server, running_server, settings_for
 from tests.databases import Database
@@ -237,7 +237,7 @@ def test_what_was_there_before_is_counted(
         assert counters(migrated_database, eve)[1:] == (2, 12, 2, 12)
         # Who is busy is passed over.
         connection.execute("SELECT FROM task_counters WHERE user_id = 'joe' FOR UPDATE")
-        complete_migration(url, 30)
+        complete_migration(url, Retention(30, 7))
         connection.rollback()
         assert counters(migrated_database, joe)[1:3] == (None, None)
         assert counters(migrated_database, kim)[1:] == (4, 16, 4, 16)
@@ -254,7 +254,7 @@ def test_lists_are_counted_anew_beside_tasks(migrated_database: Database) -> Non
         begin_after_restore(url)
         # Counted where it is asked for, and then by whoever migrates.
         assert stored(user) == (2, 8)
-        complete_migration(url, 30)
+        complete_migration(url, Retention(30, 7))
         assert counters(migrated_database, user)[1:3] == (2, 8)
         begin_after_restore(url)
         create(user, "Oats")

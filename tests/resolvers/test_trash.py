@@ -8,7 +8,7 @@ import psycopg
 import pytest
 
 from app.database import purge as trash
-from app.database.installation import complete_migration
+from app.database.installation import Retention, complete_migration
 from app.database.purge import purge
 from tests.api import Caller, Server, running_server, settings_for
 from tests.databases import Database, without_triggers
@@ -161,7 +161,7 @@ def test_only_what_is_old_enough_is_purged(migrated_database: Database) -> None:
         assert purged(database) == 0
         # The database says how long, whatever a server is told.
         assert purged(database, trash_retention_days=7) == 0
-        complete_migration(database.superuser_url, 7)
+        complete_migration(database.superuser_url, Retention(7, 7))
         assert purged(database) == 0
         assert purged(database, trash_retention_days=7) == 2
 

@@ -319,7 +319,7 @@ def test_steps_go_with_their_key(home: Home) -> None:
     home.user.toggle(id=home.parent, idempotencyKey=KEY)
     home.user.create("x", idempotencyKey="kept")
     home.shelf.execute(
-        "UPDATE idempotency_keys SET created_at = now() - interval '25 hours' "
+        "UPDATE idempotency_keys SET created_at = now() - interval '7 days 1 second' "
         "WHERE user_id = %(user)s AND key = 'the action'"
     )
     assert home.shelf.steps(KEY) == 3
