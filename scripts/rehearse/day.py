@@ -19,13 +19,14 @@ from collections import Counter
 from collections.abc import Callable, Coroutine
 from contextlib import ExitStack
 from datetime import timedelta
+from http import HTTPStatus
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from auth.signing import make_token
-from scripts.rehearse.clients import LIST, Connection, as_http
+from scripts.rehearse.clients import LIST, Connection, as_http, status_of
 from scripts.rehearse.clusters import NotAsItShouldBe, rows, run, say
 from scripts.rehearse.load import Load
 from scripts.rehearse.pair import Disk, Node, Pooler, pair
@@ -237,6 +238,9 @@ async def play(day: Day, acts: list[str], rate: float, port: int) -> bool:
     """Play the acts; return whether all went as it should."""
     for server in day.servers:
         await server.wait_until_ready()
+    # HAProxy takes a second to see it.
+    while await status_of(port, "/ready") != HTTPStatus.OK:
+        await asyncio.sleep(0.1)
     load = Load(port, rate, day.sign)
     asking = asyncio.create_task(load.run())
     await asyncio.sleep(PAUSE)
