@@ -95,7 +95,8 @@ def check_sequence(url: str) -> Sequence:
 def complete_migration(url: str, retention: Retention) -> Sequence:
     """Write how long trash and keys are kept, and move a sequence on that is behind.
 
-    Return how that stood. Then count what each user has, where nobody did: in short transactions, for servers run beside.
+    Return how that stood. Then count what each user has, where nobody did: in short transactions,
+    for servers run beside.
 
     A restore of rows alone leaves the sequence behind, as does logical replication.
 
