@@ -248,7 +248,7 @@ def _add_middleware(app: Application, parts: Unstarted) -> None:
         StrictCORSMiddleware,
         origins=parts.origins,
         methods=METHODS,
-        exposed=["Retry-After", "WWW-Authenticate", "X-Request-ID"],
+        exposed=["Date", "Retry-After", "WWW-Authenticate", "X-Request-ID"],
     )
     app.add_middleware(
         Observed,

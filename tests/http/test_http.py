@@ -339,6 +339,10 @@ def test_an_allowed_origin_may_call_and_another_may_not(server: Server) -> None:
     refused = http.post("/graphql", json={}, headers=ours)
     assert refused.status_code == 401
     assert refused.headers["access-control-allow-origin"] == ours["Origin"]
+    # It may set its clock by ours, for ids that it makes, and knows when to come back.
+    shown = refused.headers["access-control-expose-headers"].split(", ")
+    assert shown == ["Date", "Retry-After", "WWW-Authenticate", "X-Request-ID"]
+    assert refused.headers["date"].endswith("GMT")
 
     for origin in ("https://evil.example", "null", "http://localhost:3000.evil.example"):
         answer = user.post("{ __typename }", headers={"Origin": origin})
