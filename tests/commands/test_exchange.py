@@ -137,7 +137,11 @@ def test_losses_are_told_with_the_first_three_titles() -> None:
             (),
             "The format of the file is not known. Say it by --format: json",
         ),
-        (b"\0" * 1000, ("--format", "json"), "cannot be read as json: line 1, column 1: Here must"),
+        (
+            b"\0" * 1000,
+            ("--format", "json"),
+            "cannot be read as json: line 1, column 1: This is no text",
+        ),
         (b"", ("--format", "json"), "line 1, column 1: The file ends too early."),
         (b"{}", ("--format", "xml"), 2),
         (b"{}", ("--timezone", "Mars/Base"), 2),
