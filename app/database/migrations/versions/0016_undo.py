@@ -1,6 +1,6 @@
 """Undo: an action with an idempotency key notes what it overwrites, so that it can be taken back
 
-Code of 0.3.0 goes on working: it names no action, so nothing is noted of what it changes.
+Code of 0.3.0 and 0.4.0 goes on working: it names no action, so nothing is noted of what it changes.
 
 What an action has noted goes with its key, whatever deletes that: by a trigger, since a reference
 would take a fifth of the time of a change.

@@ -1,6 +1,8 @@
 """Imports: what of a file is in already, and rows that bear times of the past
 
-Code of 0.3.0 goes on working. What it adds still cannot bear such times.
+Code of 0.3.0 and 0.4.0 goes on working. What it adds still cannot bear such times. It takes the new
+table for one of Better Auth's, since that refers to users, and so takes no name and no address from
+tokens.
 """
 
 from importlib import import_module

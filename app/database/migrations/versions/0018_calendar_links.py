@@ -1,7 +1,7 @@
 """Calendar links: addresses by which calendar programs read the tasks that are due on a day
 
-Code of 0.3.0 goes on working. It takes the new table for one of Better Auth's, and so takes no
-name and no address from tokens.
+Code of 0.3.0 and 0.4.0 goes on working. It takes the new table, as that of 0017, for one of Better
+Auth's, and so takes no name and no address from tokens.
 """
 
 from importlib import import_module
