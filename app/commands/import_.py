@@ -14,7 +14,13 @@ from zoneinfo import ZoneInfo
 
 import typer
 
-from app.commands.export import find, identity_of, is_there, servers_database, with_a_database
+from app.commands.for_user import (
+    find,
+    identity_of,
+    is_there,
+    servers_database,
+    with_a_database,
+)
 from app.exchange.detection import format_of
 from app.exchange.formats import FORMATS, READ
 from app.exchange.items import Contents, Options, Unreadable

@@ -221,5 +221,5 @@ def test_only_commands_act_for_whomever_they_name() -> None:
         if "named_by_operator" in file.read_text()
     ]
     assert {str(file) for file in nonempty(found)} == {
-        *("app/commands/export.py", "auth/tokens.py"),
+        *("app/commands/for_user.py", "auth/tokens.py"),
     }
