@@ -55,6 +55,11 @@ def storable(text: str) -> str:
     return _NOT_STORED.sub("\ufffd", text)
 
 
+def text_of(value: object) -> str:
+    """Return a value of JSON that is a text; "" for any other."""
+    return value if isinstance(value, str) else ""
+
+
 def parsed(text: str, kept: Collection[str], start: int = 0) -> tuple[Any, int]:
     """Return the JSON value that begins there, and where it ends.
 
