@@ -27,6 +27,9 @@ CALENDAR_LINK_NAME_MAX_LENGTH = 100
 CALENDAR_PATH = "/calendar/"
 """What the paths of calendars begin with. What follows lets in whoever knows it."""
 
+CALENDAR_SUFFIX = ".ics"
+"""What the paths of calendars end with."""
+
 CALENDAR_LINKS_MAX = 10
 """Links that a user has."""
 

@@ -17,7 +17,7 @@ from graphql_schema.errors import BadUserInput
 from graphql_schema.issues import broken
 from graphql_schema.results import InvalidInput
 from graphql_schema.values import calendar_link_id, calendar_link_key
-from models.calendar_link import CALENDAR_PATH, CalendarLinkRow
+from models.calendar_link import CALENDAR_PATH, CALENDAR_SUFFIX, CalendarLinkRow
 from models.database import Refused
 from resolvers.idempotency import creations_of_links, removals
 from resolvers.statements import calendar_links as statements
@@ -47,10 +47,11 @@ async def create_calendar_link(
             "The calendar link that was created with this `idempotencyKey` has been revoked since: "
             "take a new key to create another."
         )
-    url = f"{context.public_url}{CALENDAR_PATH}{address_of(context.user_id, secret)}.ics"
+    path = f"{CALENDAR_PATH}{address_of(context.user_id, secret)}{CALENDAR_SUFFIX}"
     # Of a link that this key made before, the secret is not known any more.
     is_new = made[0].secret_hash == secret_hash
-    return CreateCalendarLinkSuccess(link=made[0].row, url=url if is_new else None)
+    url = f"{context.public_url}{path}" if is_new else None
+    return CreateCalendarLinkSuccess(link=made[0].row, url=url)
 
 
 async def revoke_calendar_link(

@@ -78,7 +78,7 @@ async def changes_of(
 async def removals(
     context: Context, input: MutationInput, statement: Statement[Removal]
 ) -> list[Removal]:
-    """Run a statement that removes tasks, once under its key.
+    """Run a statement that removes tasks or a calendar link, once under its key.
 
     Raises:
         InUse, CodedError: as `_run_once`.

@@ -14,20 +14,24 @@ from zoneinfo import ZoneInfo
 
 import typer
 
-from app.commands.export import find, identity_of, is_there, servers_database, with_a_database
+from app.commands.for_user import (
+    find,
+    identity_of,
+    is_there,
+    servers_database,
+    with_a_database,
+)
 from app.exchange.detection import format_of
 from app.exchange.formats import FORMATS, READ
 from app.exchange.items import Contents, Options, Unreadable
 from app.exchange.planning import Plan
 from app.exchange.storing import Import, source_of
+from app.exchange.texts import BYTES_MAX
 from app.failure import Failure
 from app.lifespan import make_quota
 from app.settings import Settings, settings_or_exit
 from auth.identity import Identity
 from models.text import one_line
-
-BYTES_MAX = 100_000_000
-"""Of a file that is read."""
 
 TITLES_SHOWN = 3
 """Of what is lost or changed in one way."""

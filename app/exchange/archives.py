@@ -7,9 +7,9 @@ from pathlib import PurePosixPath
 from zipfile import ZIP_DEFLATED, ZIP_STORED, BadZipFile, ZipFile, ZipInfo
 
 from app.exchange.items import Unreadable
-from app.exchange.texts import MOST_BYTES
+from app.exchange.texts import BYTES_MAX
 
-MOST_FILES = 10_000
+FILES_MAX = 10_000
 """Files in an archive."""
 
 _ENTRY = b"PK\x01\x02"
@@ -31,9 +31,9 @@ def files_of(data: bytes, is_wanted: Callable[[str], bool]) -> Iterator[tuple[st
     """
     with _opened(data) as archive:
         wanted = [entry for entry in archive.infolist() if is_wanted(_last_part(entry))]
-        if sum(entry.file_size for entry in wanted) > MOST_BYTES:
+        if sum(entry.file_size for entry in wanted) > BYTES_MAX:
             raise Unreadable(
-                f"The ZIP file has more than {MOST_BYTES // 1024 // 1024} MB when it is unpacked."
+                f"The ZIP file has more than {BYTES_MAX // 1_000_000} MB when it is unpacked."
             )
         for entry in wanted:
             yield _last_part(entry), _unpacked(archive, entry)
@@ -51,7 +51,7 @@ def names_of(data: bytes) -> list[str]:
 
 def _opened(data: bytes) -> ZipFile:
     # The directory is read as a whole when the file is opened, so its entries are counted before.
-    if len(data) > MOST_BYTES or data.count(_ENTRY) > MOST_FILES:
+    if len(data) > BYTES_MAX or data.count(_ENTRY) > FILES_MAX:
         raise Unreadable("The ZIP file is too large, or has too many files in it.")
     try:
         return ZipFile(BytesIO(data))

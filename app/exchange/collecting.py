@@ -9,11 +9,16 @@ from datetime import UTC, date, datetime, time
 from math import inf
 
 from app.exchange.first_days import first_day
-from app.exchange.items import Contents, Item, ItemList, Loss, Options, Unreadable
+from app.exchange.items import (
+    ITEMS_MAX,
+    Contents,
+    Item,
+    ItemList,
+    Loss,
+    Options,
+    Unreadable,
+)
 from models.task import LABELS_MAX, SUBTASKS_MAX
-
-MOST_TASKS = 100_000
-"""Tasks in a file."""
 
 INBOX = "Inbox"
 """What programs call what is in no list; their list of this name is our inbox."""
@@ -39,8 +44,8 @@ class Collected:
         """
         if item.key in self._items:
             return self.lose("tasks whose id is in the file twice", item.title)
-        if len(self._items) >= MOST_TASKS:
-            raise Unreadable(f"The file has more than {MOST_TASKS:,} tasks.")
+        if len(self._items) >= ITEMS_MAX:
+            raise Unreadable(f"The file has more than {ITEMS_MAX:,} tasks.")
         self._items[item.key] = item
         self._places[item.key] = place
         return None

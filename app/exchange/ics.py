@@ -238,12 +238,11 @@ def _uid(key: str) -> str:
 def _add_due(todo: Todo, item: Item, due_on: date) -> None:
     due = due_on if item.due_time is None else datetime.combine(due_on, item.due_time)
     todo.add("DUE", due)
-    rule = None if item.rule is None else rrule.written(item.rule)
+    rule = None
+    if item.rule is not None:
+        rule = rrule.written(item.rule, has_time=item.due_time is not None)
     if rule is None:
         return
     # A rule counts from DTSTART. Reminders of Apple, too, writes the same there as in DUE.
     todo.add("DTSTART", due)
-    if item.due_time is not None:
-        # UNTIL has the form of DTSTART: the end of the day, without a zone.
-        rule = re.sub(r"(UNTIL=\d{8})", r"\1T235959", rule)
     todo.add("RRULE", vRecur.from_ical(rule))

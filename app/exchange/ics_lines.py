@@ -15,7 +15,7 @@ from icalendar.parser import Contentline, Parameters, split_on_unescaped_comma, 
 from app.exchange.items import Unreadable
 from app.exchange.texts import checked, storable
 
-MOST_BYTES_OF_A_LINE = 1_000_000
+LINE_BYTES_MAX = 1_000_000
 """Bytes of a line, its folds taken out. Of a longer ATTACH the rest is passed over."""
 
 
@@ -119,10 +119,10 @@ def _lines(data: bytes) -> Iterator[tuple[int, str]]:
         if not parts:
             begun = number
         length += len(content)
-        if length <= MOST_BYTES_OF_A_LINE:
+        if length <= LINE_BYTES_MAX:
             parts.append(content)
         elif (parts or [content])[0][:6].upper() != b"ATTACH":
-            raise Unreadable(f"A line has more than {MOST_BYTES_OF_A_LINE:,} bytes.", begun)
+            raise Unreadable(f"A line has more than {LINE_BYTES_MAX:,} bytes.", begun)
         elif not parts:
             parts.append(content[:6])
     if parts:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from app.exchange.items import Unreadable
+from app.exchange.texts import decoded
 
 _SPACE = re.compile(r"[ \t\n\r]*")
 _DECODER = json.JSONDecoder(parse_constant=lambda name: _refuse_constant(name))
@@ -63,21 +64,6 @@ def members(data: bytes, arrays: Collection[str]) -> Iterator[tuple[str, Element
             _expect_end(text, at + 1)
             return
         at = _expect(text, at, ",")
-
-
-def decoded(data: bytes) -> str:
-    """Return the text of bytes in UTF-8, without a byte order mark.
-
-    Raises:
-        Unreadable: they are in another encoding.
-    """
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        before = data[: error.start]
-        line, start = before.count(b"\n") + 1, before.rfind(b"\n") + 1
-        column = len(before[start:].decode("utf-8-sig", "replace")) + 1
-        raise Unreadable("It is not in UTF-8.", line, column) from None
 
 
 def _value(text: str, at: int) -> tuple[Element, int]:

@@ -14,7 +14,7 @@ from typing import Any
 from app.exchange.collecting import Collected
 from app.exchange.first_days import first_day, moved
 from app.exchange.items import ANYWHERE, Contents, Item, Options, Unreadable
-from app.exchange.texts import decoded, parsed
+from app.exchange.texts import decoded, parsed, text_of
 from models.recurrence import EVERY_MAX, Rule
 
 _PRIORITIES = {"H": 3, "M": 2, "L": 1}
@@ -91,13 +91,9 @@ def _beyond(text: str, start: int, passed: str) -> int:
     return start
 
 
-def _text(value: object) -> str:
-    return value if isinstance(value, str) else ""
-
-
 def _moment(value: object) -> datetime | None:
     """Return the moment of a date, of UTC where it ends with Z, else without a zone."""
-    found = _DATE.fullmatch(_text(value))
+    found = _DATE.fullmatch(text_of(value))
     if found is None:
         return None
     year, month, day, hour, minute, second = (int(part or 0) for part in found.groups()[:6])
@@ -125,7 +121,7 @@ def _day_and_time(value: object, collected: Collected) -> tuple[date, time] | tu
 
 
 def _read(task: _Json, collected: Collected) -> None:
-    title, status = _text(task.get("description")), task.get("status")
+    title, status = text_of(task.get("description")), task.get("status")
     if status == "deleted":
         return collected.lose("deleted tasks", title)
     for field, kind in _LOST.items():
@@ -136,7 +132,7 @@ def _read(task: _Json, collected: Collected) -> None:
     until, _ = _day_and_time(task.get("until"), collected)
     if rule is not None and due_on is not None:
         # The mask has a sign for each task that the template has made.
-        rule, due_on = _beyond_made(rule, due_on, len(_text(task.get("mask"))))
+        rule, due_on = _beyond_made(rule, due_on, len(text_of(task.get("mask"))))
     if rule is not None and until is not None:
         rule = {**rule, "until": until.isoformat()}
     elif until is not None and not task.get("parent"):
@@ -154,9 +150,9 @@ def _read(task: _Json, collected: Collected) -> None:
             updated_at=updated,
             due_on=due_on,
             due_time=None if due_time == time() else due_time,
-            priority=_PRIORITIES.get(_text(task.get("priority")), 0),
-            labels=list(filter(None, map(_text, tags))) if isinstance(tags, list) else [],
-            list_name=_text(task.get("project")) or collected.options.list_name,
+            priority=_PRIORITIES.get(text_of(task.get("priority")), 0),
+            labels=list(filter(None, map(text_of, tags))) if isinstance(tags, list) else [],
+            list_name=text_of(task.get("project")) or collected.options.list_name,
             rule=rule,
         )
     )
@@ -182,13 +178,13 @@ def _beyond_made(rule: Rule, due_on: date, made: int) -> tuple[Rule | None, date
 def _description(annotations: object) -> str | None:
     if not isinstance(annotations, list):
         return None
-    lines = [_text(each.get("description")) for each in annotations if isinstance(each, dict)]
+    lines = [text_of(each.get("description")) for each in annotations if isinstance(each, dict)]
     return "\n".join(filter(None, lines)) or None
 
 
 def _rule(task: _Json, title: str, collected: Collected) -> Rule | None:
     """Return the rule of a template; what a template has made has its words, but is none."""
-    words = _text(task.get("recur")).lower()
+    words = text_of(task.get("recur")).lower()
     if not words or task.get("parent"):
         return None
     if words in ("weekdays", "weekday"):

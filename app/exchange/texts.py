@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 
 from app.exchange.items import Unreadable
 
-MOST_BYTES = 100 * 1024 * 1024
+BYTES_MAX = 100_000_000
 """Bytes of a file, and of what is unpacked of an archive."""
 
 _NOT_STORED = re.compile("[\0\ud800-\udfff]")
@@ -20,8 +20,8 @@ def checked(data: bytes) -> bytes:
     Raises:
         Unreadable: it is too large.
     """
-    if len(data) > MOST_BYTES:
-        raise Unreadable(f"The file has more than {MOST_BYTES // 1024 // 1024} MB.")
+    if len(data) > BYTES_MAX:
+        raise Unreadable(f"The file has more than {BYTES_MAX // 1_000_000} MB.")
     return data.removeprefix(BOM_UTF8)
 
 
@@ -53,6 +53,11 @@ def _refuse_at(begun: str, sentence: str) -> NoReturn:
 def storable(text: str) -> str:
     """Return a text with U+FFFD for what PostgreSQL does not keep: NUL, and half surrogates."""
     return _NOT_STORED.sub("\ufffd", text)
+
+
+def text_of(value: object) -> str:
+    """Return a value of JSON that is a text; "" for any other."""
+    return value if isinstance(value, str) else ""
 
 
 def parsed(text: str, kept: Collection[str], start: int = 0) -> tuple[Any, int]:

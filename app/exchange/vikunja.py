@@ -13,7 +13,7 @@ from app.exchange.archives import files_of, is_archive
 from app.exchange.collecting import INBOX, Collected
 from app.exchange.html_text import plain_text
 from app.exchange.items import Contents, Item, ItemList, Options, Unreadable
-from app.exchange.texts import decoded, parsed
+from app.exchange.texts import decoded, parsed, text_of
 from models.recurrence import EVERY_MAX, Rule
 
 DATA = "data.json"
@@ -73,10 +73,6 @@ def _list(value: object) -> list[_Json]:
     return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
 
 
-def _text(value: object) -> str:
-    return value if isinstance(value, str) else ""
-
-
 def _number(value: object) -> float:
     return value if isinstance(value, int | float) and value not in _INFINITE else 0
 
@@ -107,7 +103,7 @@ class _Export:
     def __init__(self, projects: list[Any], options: Options) -> None:
         flat = list(_flat(_list(projects)))
         self._projects = sorted((each for each, _ in flat), key=lambda each: _position(each))
-        self._titles = {str(each.get("id")): _text(each.get("title")) for each, _ in flat}
+        self._titles = {str(each.get("id")): text_of(each.get("title")) for each, _ in flat}
         self._parents = {str(each.get("id")): str(parent or "") for each, parent in flat}
         self._collected = Collected(options)
         self._parent_of: dict[str, str] = {}
@@ -131,7 +127,7 @@ class _Export:
         for parent in _list(relations.get("parenttask")):
             self._parent_of.setdefault(key, str(parent.get("id")))
         if any(_list(relations.get(kind)) for kind in _OTHER_RELATIONS):
-            self._collected.lose("relations", _text(task.get("title")))
+            self._collected.lose("relations", text_of(task.get("title")))
 
     def _name(self, id: str) -> str:
         """Return the title of a project behind those of its parents."""
@@ -150,7 +146,7 @@ class _Export:
             if project.get(key):
                 self._collected.lose(kind, name)
         for bucket in _list(project.get("buckets")):
-            self._collected.lose("buckets", _text(bucket.get("title")))
+            self._collected.lose("buckets", text_of(bucket.get("title")))
         if name != INBOX:
             created, updated = _instant(project.get("created")), _instant(project.get("updated"))
             self._collected.lists.append(ItemList(id, name, created, updated))
@@ -162,7 +158,7 @@ class _Export:
             self._read_task(task, None if name == INBOX else name)
 
     def _read_task(self, task: _Json, list_name: str | None) -> None:
-        title, key = _text(task.get("title")), str(task.get("id"))
+        title, key = text_of(task.get("title")), str(task.get("id"))
         for field, kind in _LOST.items():
             if task.get(field):
                 self._collected.lose(kind, title)
@@ -172,12 +168,12 @@ class _Export:
         done_at = self._collected.some_instant(_instant(task.get("done_at")), updated, created)
         due = _instant(task.get("due_date"))
         due_on, due_time = (None, None) if due is None else self._collected.day_and_time(due)
-        labels = (_text(label.get("title")) for label in _list(task.get("labels")))
+        labels = (text_of(label.get("title")) for label in _list(task.get("labels")))
         self._collected.add(
             Item(
                 key=key,
                 title=title,
-                description=plain_text(_text(task.get("description"))) or None,
+                description=plain_text(text_of(task.get("description"))) or None,
                 completed_at=done_at if task.get("done") is True else None,
                 created_at=created,
                 updated_at=updated,

@@ -25,12 +25,11 @@ from app.http.middleware import record_of
 from app.operations.budget import Budget, RateLimited
 from app.telemetry.records import digest
 from graphql_schema.errors import ErrorCode
-from models.calendar_link import Calendar
+from models.calendar_link import CALENDAR_SUFFIX, Calendar
 from models.database import DatabaseUnavailable
 from models.task import TaskRow
 
 METHODS = ("GET", "HEAD")
-SUFFIX = ".ics"
 FRESH_SECONDS = 3600
 """For so long a program need not ask again. No cache that others use may keep it."""
 
@@ -80,7 +79,7 @@ class CalendarFeed:
         if request.method not in METHODS:
             return _told(405, "Method Not Allowed", {"allow": ", ".join(METHODS)})
         name = request.path_params["name"]
-        address = name.removesuffix(SUFFIX)
+        address = name.removesuffix(CALENDAR_SUFFIX)
         calendar = None if address == name else await self._calendars.find(address)
         if calendar is None:
             return _told(404, "Not Found")

@@ -8,7 +8,6 @@ Names are those of OpenTelemetry's semantic conventions (https://opentelemetry.i
 with dots as underscores and units as suffixes; what these do not name begins with `todo_api_`.
 """
 
-import time
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Iterable
@@ -282,7 +281,6 @@ class Metrics:
         self.retries: Counter[str] = Counter()
         """Statements sent again, by the SQLSTATE."""
         self._closed: Counter[str] = Counter()
-        self.started_at = time.time()
 
     def read(self, reading: Reading) -> None:
         """Have numbers read that a part keeps for itself."""

@@ -68,7 +68,7 @@ class Change(NamedTuple, Generic[Thing]):
 
 
 class Removal(NamedTuple):
-    """A thing that was removed from the trash, of which nothing is left."""
+    """A thing that was removed, of which nothing is left."""
 
     id: int
 

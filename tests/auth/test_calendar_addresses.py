@@ -83,5 +83,6 @@ def test_what_is_no_address_names_nobody(address: str) -> None:
 
 @given(st.text(max_size=100))
 def test_any_text_is_an_address_or_none(text: str) -> None:
-    claimed_owner(text)
-    claimed_owner(f"{text}.{SECRET}")
+    assert claimed_owner(text) is None
+    claimed = claimed_owner(f"{text}.{SECRET}")
+    assert claimed is None or address_of(claimed.owner, SECRET) == f"{text}.{SECRET}"

@@ -1,6 +1,7 @@
 """What new migrations send is looked through by squawk, for what would keep servers waiting."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -39,6 +40,9 @@ ENDS_WHAT_OLDER_CODE_NEEDS = (
 )
 """Steps that are applied once no such code runs may do this, and no others."""
 
+TRIED = re.compile(r"'200ms', true\);\n\s+LOCK TABLE ([a-z_, ]+) IN ([A-Z ]+) MODE;")
+"""The locks of `locking.tried`."""
+
 AS_THE_CODE_SETS_IT = "SET lock_timeout = '1s';\n"
 
 
@@ -62,6 +66,15 @@ def test_new_migrations_keep_nobody_waiting(tmp_path: Path) -> None:
     for step in nonempty(step for step in steps() if step.revision > LAST_EXCEPTED):
         found = complaints(sql_between(before, step.revision), step.kind, tmp_path)
         assert found == set(), f"{step}: see squawkhq.com/docs for each of {found}"
+        before = step.revision
+
+
+def test_new_migrations_try_for_the_locks_that_their_headers_name() -> None:
+    before = LAST_EXCEPTED
+    for step in nonempty(step for step in steps() if step.revision > LAST_EXCEPTED):
+        tried = re.search(TRIED, sql_between(before, step.revision))
+        assert tried is not None, f"{step} waits for its locks as long as it takes"
+        assert dict.fromkeys(tried[1].split(", "), tried[2]) == step.locks, str(step)
         before = step.revision
 
 

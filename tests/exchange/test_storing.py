@@ -17,7 +17,7 @@ from uuid import uuid4
 import psycopg
 import pytest
 
-from app.commands.export import servers_database
+from app.commands.for_user import servers_database
 from app.exchange import own, storing
 from app.exchange.items import Contents, Item, ItemList, Options
 from app.exchange.storing import source_of

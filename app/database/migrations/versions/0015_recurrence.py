@@ -1,7 +1,7 @@
 """Recurrence: a task has a rule, and completing it makes the task that comes next
 
-Code of 0.3.0 goes on working. A recurring task that it completes has a successor, too, for which it
-keeps to no quota; what a rule forbids there is an internal error.
+Code of 0.3.0 and 0.4.0 goes on working. A recurring task that it completes has a successor, too,
+for which it keeps to no quota; what a rule forbids there is an internal error.
 """
 
 from importlib import import_module

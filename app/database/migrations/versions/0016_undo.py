@@ -1,18 +1,18 @@
 """Undo: an action with an idempotency key notes what it overwrites, so that it can be taken back
 
-Code of 0.3.0 goes on working: it names no action, so nothing is noted of what it changes.
+Code of 0.3.0 and 0.4.0 goes on working: it names no action, so nothing is noted of what it changes.
 
 What an action has noted goes with its key, whatever deletes that: by a trigger, since a reference
 would take a fifth of the time of a change.
 """
 
-import re
 from importlib import import_module
 from pathlib import Path
 
 from alembic import op
 
-from app.database.migrations.locking import tried
+from app.database.migrations.earlier import made_by
+from app.database.migrations.locking import locked, tried
 
 revision = "0016"
 down_revision = "0015"
@@ -84,24 +84,11 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     """Drop what actions have noted: older code cannot take them back."""
-    fold = import_module("app.database.migrations.versions.0009_fold")
-    folder = Path(__file__).parent
     for statement in [
-        tried("LOCK TABLE idempotency_keys IN ACCESS EXCLUSIVE MODE"),
-        *(
-            fold.in_this_schema(_made(name, (folder / file).read_text(encoding="utf-8")))
-            for name, file in REPLACED.items()
-        ),
+        locked("idempotency_keys"),
+        *(made_by(file, name) for name, file in REPLACED.items()),
         "DROP TRIGGER remove_steps ON idempotency_keys",
         f"DROP FUNCTION {', '.join(FUNCTIONS)}, remove_steps()",
         "DROP TABLE action_steps",
     ]:
         op.execute(statement)
-
-
-def _made(name: str, text: str) -> str:
-    """Return the statement that replaces a function by the one of a migration before."""
-    (made,) = re.findall(
-        rf"^CREATE (?:OR REPLACE )?(FUNCTION {name}\(\).*?^END \$\$;)", text, re.DOTALL | re.M
-    )
-    return f"CREATE OR REPLACE {made}"

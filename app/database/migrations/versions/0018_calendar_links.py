@@ -1,12 +1,14 @@
 """Calendar links: addresses by which calendar programs read the tasks that are due on a day
 
-Code of 0.3.0 goes on working. It takes the new table for one of Better Auth's, and so takes no
-name and no address from tokens.
+Code of 0.3.0 and 0.4.0 goes on working. It takes the new table, as that of 0017, for one of Better
+Auth's, and so takes no name and no address from tokens.
 """
 
 from importlib import import_module
 
 from alembic import op
+
+from app.database.migrations.locking import locked, tried
 
 revision = "0018"
 down_revision = "0017"
@@ -60,7 +62,11 @@ IS_OWN = "user_id = current_setting('app.user_id', true)"
 
 def upgrade() -> None:
     fold = import_module("app.database.migrations.versions.0009_fold")
+    with op.get_context().autocommit_block():
+        # The end of the migration before is committed, with the locks that it holds.
+        pass
     for statement in [
+        tried("LOCK TABLE users IN SHARE ROW EXCLUSIVE MODE"),
         TABLE,
         fold.in_this_schema(NOTE_NEW_CALENDAR_LINK),
         "REVOKE ALL ON FUNCTION note_new_calendar_link() FROM PUBLIC",
@@ -81,5 +87,9 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    op.execute("DROP TABLE calendar_links")
-    op.execute("DROP FUNCTION note_new_calendar_link()")
+    for statement in [
+        locked("users"),
+        "DROP TABLE calendar_links",
+        "DROP FUNCTION note_new_calendar_link()",
+    ]:
+        op.execute(statement)

@@ -1,6 +1,6 @@
 """How long idempotency keys are kept: the installation says so, seven days at first
 
-Code of 0.3.0 goes on working, and keeps them for as long: it calls the same function.
+Code of 0.3.0 and 0.4.0 goes on working, and keeps them for as long: it calls the same function.
 """
 
 from importlib import import_module
