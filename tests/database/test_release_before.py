@@ -1,4 +1,4 @@
-"""Servers of 0.3.0 beside new ones: their statements change and read the same tasks."""
+"""Servers of 0.3.0 and 0.4.0 beside new ones: their statements change and read the same tasks."""
 
 import json
 import re
@@ -19,7 +19,7 @@ from tests.databases import AS_THE_SERVER, Database
 from tests.repository import ROOT
 
 STATEMENTS = json.loads((ROOT / "tests/database/statements_of_0_3_0.json").read_text())
-"""What that release sends: the texts, and the names of their parameters in order."""
+"""What both send: the texts, and the names of their parameters in order."""
 
 ROOM = Quota(None, None)
 
