@@ -21,6 +21,7 @@ from app.commands.for_user import (
     servers_database,
     with_a_database,
 )
+from app.exchange import todoist
 from app.exchange.detection import format_of
 from app.exchange.formats import FORMATS, READ
 from app.exchange.items import Contents, Options, Unreadable
@@ -101,8 +102,8 @@ def import_(
     identity = identity_of(user, create_user)
     name, data = _read(file, format)
     if name == "todoist":
-        # A file of one project has its name, and nothing in it.
-        list_name = list_name or file.stem
+        # A file of one project has its name, and nothing in it. A pipe has none.
+        list_name = list_name or (todoist.list_named(file.stem) if file.is_file() else None)
     options = Options(zone, day, list_name, sections is Sections.LABELS)
     read = FORMATS[name].read
     assert read is not None
@@ -131,9 +132,14 @@ def _read(file: Path, format: str | None) -> tuple[str, bytes]:
     """Return the format of a file, and its content."""
     if format is not None and format not in READ:
         raise typer.BadParameter(f"It is one of {', '.join(READ)}.", param_hint="--format")
+    too_long = Failure(f"{file} cannot be read: it has more than {BYTES_MAX:,} bytes.")
     if file.stat().st_size > BYTES_MAX:
-        raise Failure(f"{file} cannot be read: it has more than {BYTES_MAX:,} bytes.")
-    data = file.read_bytes()
+        raise too_long
+    with file.open("rb") as opened:
+        # A pipe does not say beforehand how much comes.
+        data = opened.read(BYTES_MAX + 1)
+    if len(data) > BYTES_MAX:
+        raise too_long
     try:
         return format or format_of(data), data
     except Unreadable as error:
@@ -185,7 +191,7 @@ def _report(plan: Plan, *, is_dry: bool) -> Iterator[str]:
     for loss in plan.losses:
         titles[loss.kind].append(loss.title)
     if titles:
-        yield "Lost or changed:"
+        yield "Lost or changed, in the whole file:" if there else "Lost or changed:"
     for kind, lost in titles.items():
         some = ", ".join(f"“{_shown(title)}”" for title in lost[:TITLES_SHOWN])
         yield f"- {kind} {len(lost):,}: {some}{', …' if len(lost) > TITLES_SHOWN else ''}"

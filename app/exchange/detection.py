@@ -30,6 +30,8 @@ def format_of(data: bytes) -> Format:
     """
     if is_archive(data):
         return _format_of_archive(data)
+    if not data.strip():
+        raise Unreadable("It is empty.")
     beginning = data[:_BEGINNING].removeprefix(b"\xef\xbb\xbf").lstrip()
     if beginning[:15].upper() == b"BEGIN:VCALENDAR":
         return "ics"

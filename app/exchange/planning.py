@@ -125,14 +125,17 @@ def plan_of(contents: Contents, present: Present, limit: int | None = None) -> P
     losses = list(contents.losses)
     lists, items, list_ids = _with_lists(contents, present)
     items = _limited(_in_order(_placed(items, lists, present, losses)), present, limit)
+    # Also of what is in: an import that was interrupted has told nothing.
+    items = [_fitting(item, losses) for item in items]
     new = [item for item in items if item.key not in present.known_tasks]
     used = {item.list_key for item in new}
     of_file = {each.key for each in contents.lists} if limit is None else set()
     lists = [each for each in lists if each.key in used | of_file | present.known_lists.keys()]
+    lists = [_fitting_list(each, losses) for each in lists]
     new_lists, new_items = _within(
         present,
-        [_fitting_list(each, losses) for each in lists if each.key not in present.known_lists],
-        [_fitting(item, losses) for item in new],
+        [each for each in lists if each.key not in present.known_lists],
+        new,
         losses,
     )
     keys = {(LIST, each.key) for each in lists} | {(TASK, item.key) for item in items}

@@ -61,8 +61,7 @@ def read(data: bytes, options: Options) -> Contents:
     found = False
     for name, file in files_of(data, lambda name: name.lower().endswith(".csv")):
         found = True
-        project = _ID_OF_PROJECT.sub("", name[: -len(".csv")]).strip()
-        reader = _Project(None if project in ("", INBOX) else project, collected)
+        reader = _Project(list_named(name[: -len(".csv")]), collected)
         try:
             reader.read(decoded(file))
         except Unreadable as error:
@@ -70,6 +69,15 @@ def read(data: bytes, options: Options) -> Contents:
     if not found:
         raise Unreadable("The ZIP file has no CSV file in it.")
     return collected.contents()
+
+
+def list_named(stem: str) -> str | None:
+    """Return the list that a file holds, by its name without the suffix; None: the inbox.
+
+    In a backup an id stands behind it: "Home [2203306141]".
+    """
+    name = _ID_OF_PROJECT.sub("", stem).strip()
+    return None if name in ("", INBOX) else name
 
 
 def _rows(text: str) -> Iterator[_Row]:
@@ -138,7 +146,8 @@ class _Project:
         title, labels = _title_and_labels(row["CONTENT"])
         if self._section and self._collected.options.sections_as_labels:
             labels.append(self._section)
-        key = self._collected.key_of(self._list_name or "", *row.cells.values())
+        # Without the list: the file is the same, whatever it is called and wherever it goes.
+        key = self._collected.key_of(*row.cells.values())
         for column, kind in _NOT_KEPT.items():
             if row[column] not in ("", "None"):
                 self._collected.lose(kind, title)

@@ -1,9 +1,12 @@
 """The commands that export and import: what they say, and how they end."""
 
 import json
+import os
 import re
 import subprocess
 import sys
+import threading
+from collections import Counter
 from pathlib import Path
 from typing import Any, NamedTuple
 from uuid import uuid4
@@ -16,7 +19,7 @@ from app.commands import import_
 from app.exchange import own
 from app.exchange.items import Contents, Item, Loss
 from app.exchange.planning import Plan
-from tests.api import SECRET, Server, nonempty
+from tests.api import SECRET, Caller, Server, nonempty
 from tests.databases import Database
 from tests.exchange.importing import with_all_there_is
 from tests.repository import ROOT
@@ -111,6 +114,74 @@ def test_a_trial_adds_as_many_as_it_may(server: Server, commands: Commands, tmp_
     assert titles == ["before", *map(str, range(9))]
 
 
+NEW = ("--create-user", "Ada")
+
+
+def lists_of(caller: Caller) -> dict[str | None, int]:
+    """Return how many tasks are in each list, and in the inbox."""
+    tasks = caller.data("{ tasks(first: 100) { nodes { list { name } } } }")["tasks"]["nodes"]
+    return Counter(task["list"] and task["list"]["name"] for task in tasks)
+
+
+def test_a_csv_is_the_same_file_under_another_name(
+    server: Server, commands: Commands, tmp_path: Path
+) -> None:
+    """A browser calls the second download "Home (1).csv"."""
+    ada, rows = server.user(), "TYPE,CONTENT\ntask,Milk\ntask,Milk\ntask,Bread\n"
+    for name, words in (("Home", ()), ("Home (1)", ()), ("Home", ("--list", "Other"))):
+        file = tmp_path / f"{name}.csv"
+        file.write_text(rows)
+        assert commands.run("import", file, "--user", ada.user_id, *NEW, *words).status == 0
+    assert lists_of(ada) == {"Home": 3}
+
+
+@pytest.mark.parametrize(
+    ("name", "of_list"),
+    [("Inbox", None), ("Inbox [2203306140]", None), ("Home [2203306141]", "Home")],
+)
+def test_a_file_of_a_backup_is_read_alone_as_it_is_in_it(
+    server: Server, commands: Commands, tmp_path: Path, name: str, of_list: str | None
+) -> None:
+    ada, file = server.user(), tmp_path / f"{name}.csv"
+    file.write_text("TYPE,CONTENT\ntask,Milk\n")
+    assert commands.run("import", file, "--user", ada.user_id, *NEW).status == 0
+    assert lists_of(ada) == {of_list: 1}
+
+
+def test_a_pipe_is_read_and_names_no_list(
+    server: Server, commands: Commands, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ada, pipe = server.user(), tmp_path / "stdin"
+    os.mkfifo(pipe)
+
+    def piped(text: str) -> Ended:
+        writer = threading.Thread(target=pipe.write_text, args=(text,))
+        writer.start()
+        ended = commands.run("import", pipe, "--user", ada.user_id, *NEW)
+        writer.join()
+        return ended
+
+    assert piped("TYPE,CONTENT\ntask,Milk\n").status == 0
+    assert lists_of(ada) == {None: 1}
+    monkeypatch.setattr(import_, "BYTES_MAX", 9)
+    assert "it has more than 9 bytes" in str(piped("TYPE,CONTENT\ntask,Bread\n").status)
+
+
+def test_what_is_lost_is_told_of_the_whole_file_each_time(
+    server: Server, commands: Commands, tmp_path: Path
+) -> None:
+    """An import that was interrupted has told nothing of what it added."""
+    ada, file = server.user(), tmp_path / "Home.csv"
+    file.write_text("TYPE,CONTENT\n" + "".join(f"task,{n}{'x' * 250}\n" for n in range(3)))
+    words = ("import", file, "--user", ada.user_id, *NEW)
+    commands.run(*words, "--limit", "1")
+    for added in (2, 0):
+        out = commands.run(*words).out
+        assert f"tasks {added}," in out
+        assert "Lost or changed, in the whole file:" in out
+        assert "- titles that go on in the description 3: " in out
+
+
 def test_losses_are_told_with_the_first_three_titles() -> None:
     losses = [Loss("comments", f"\x1b[2J{n}\n{'x' * 99}") for n in range(4)]
     losses.append(Loss("buckets", "a"))
@@ -143,6 +214,7 @@ def test_losses_are_told_with_the_first_three_titles() -> None:
             "cannot be read as json: line 1, column 1: This is no text",
         ),
         (b"", ("--format", "json"), "line 1, column 1: The file ends too early."),
+        (b" \n", (), "cannot be read: It is empty."),
         (b"{}", ("--format", "xml"), 2),
         (b"{}", ("--timezone", "Mars/Base"), 2),
         (b"{}", ("--timezone", "../../etc/passwd"), 2),

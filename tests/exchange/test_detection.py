@@ -42,7 +42,13 @@ def test_other_forms_are_known() -> None:
     assert format_of(b'"CONTENT";"TYPE"\r\n') == "todoist"
 
 
-@pytest.mark.parametrize("data", [b"", b"hello", b"name,date\n", b"[1]", b"\xff\xfe", b"%PDF-1.7"])
+@pytest.mark.parametrize("data", [b"hello", b"name,date\n", b"[1]", b"\xff\xfe", b"%PDF-1.7"])
 def test_what_is_not_known_is_refused(data: bytes) -> None:
     with pytest.raises(Unreadable, match="--format"):
+        format_of(data)
+
+
+@pytest.mark.parametrize("data", [b"", b" \r\n"])
+def test_an_empty_file_is_called_so(data: bytes) -> None:
+    with pytest.raises(Unreadable, match="empty"):
         format_of(data)
