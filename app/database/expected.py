@@ -225,7 +225,7 @@ EXPECTED: dict[Key, str] = {
         f"{_AS_OWNER} set {_SEARCH_PATH} d53ee67b11d0995b46754532db5baa30"
     ),
     ("", "function what_was"): "callable 2d16f86af027a26a5db96194d24e668f",
-    ("", "function undo_action"): "callable 768a9404afc5d230144dad2b086fcb04",
+    ("", "function undo_action"): "callable ec27af258e1bcd5d061e3c0ee8be9942",
     ("", "function stored_by"): "callable d298e61bbe0f53fda778afb8a7a6df83",
     ("", "function take_next_number"): "callable 30a9baaddae0e5f903f6a9b6201e9aae",
     ("", "function check_id"): "callable 26defe3a89d4f1e982ccc1c1bef1e5c1",
