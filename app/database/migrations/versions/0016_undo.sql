@@ -389,7 +389,7 @@ BEGIN
                 NEW.successor_id := SCHEMA.make_successor(NEW);
             END IF;
         ELSIF OLD.completed AND NOT NEW.completed AND NEW.successor_id IS NOT NULL THEN
-            NEW.successor_id := SCHEMA.kept_successor(NEW.user_id, NEW.successor_id);
+            NEW.successor_id := SCHEMA.kept_successor(NEW);
         END IF;
     END IF;
     -- Code from before has taken the version already.
