@@ -15,6 +15,11 @@ OPERATION_NAME_MAX_LENGTH = 64
 _SECRET_PATH = re.compile(r"(.*?/calendar/).+", re.IGNORECASE | re.DOTALL)
 """Paths whose end lets in whoever knows it, also where a proxy has put something in front."""
 
+_ADDRESS = re.compile(r"[\w-]{2,}\.[\w-]{43}(?![\w-])", re.ASCII)
+"""What such an end looks like, under whichever path it is asked for by mistake."""
+
+_ADDRESS_MIN_LENGTH = 46
+
 HASH_LENGTH = 12
 """Hexadecimal digits of a hash in the log: enough to find lines by, too few to reverse it."""
 
@@ -91,7 +96,9 @@ current_record: ContextVar[RequestRecord | None] = ContextVar("current_record", 
 def shown_path(path: str) -> str:
     """Return a path as it may be told: of the address of a calendar only that it is one."""
     found = _SECRET_PATH.fullmatch(path) if "/calendar/" in path.lower() else None
-    return path if found is None else f"{found[1]}…"
+    if found is not None:
+        return f"{found[1]}…"
+    return path if len(path) < _ADDRESS_MIN_LENGTH else _ADDRESS.sub("…", path)
 
 
 @lru_cache(DIGESTS_KEPT)

@@ -347,6 +347,9 @@ SECRET_PATHS = {
     "/calendar/": "/calendar/",
     "/calendar": "/calendar",
     "/graphql": "/graphql",
+    f"/calendars/YWRh.{'-_sS0' * 9}.ics": f"/calendars/YWRh.{'-_sS0' * 9}.ics",
+    f"/calendars/YWRh.{('-_sS0' * 9)[:43]}.ics": "/calendars/….ics",
+    f"/YWRh.{('-_sS0' * 9)[:43]}": "/…",
 }
 
 

@@ -197,6 +197,31 @@ def test_what_is_changed_together_is_not_taken_back(server: Server) -> None:
         user.toggle(id=id)
 
 
+def test_a_successor_is_not_taken_back_with_subtasks_that_change_at_once(server: Server) -> None:
+    user = server.user()
+    id = recurring(user)
+    user.create("a step", parentId=id)
+    made = toggled(user, id)["successor"]
+    (step,) = (each["id"] for each in made["subtasks"])
+    for ids in ([id, step], [step, id]):
+        user.toggle(id=step)
+        user.update_many(ids=ids, completed=False)
+        assert shown(user, id)["successor"]["id"] == made["id"]
+        assert [user.get(each)["completed"] for each in ids] == [False, False]
+        user.toggle(id=id)
+
+
+def test_a_successor_is_not_taken_back_where_the_task_is_below_it(server: Server) -> None:
+    user = server.user()
+    id = recurring(user)
+    made = toggled(user, id)["successor"]["id"]
+    user.update(id=id, recurrence=None)
+    user.move(id=id, parentId=made)
+    reopened = toggled(user, id)
+    assert (reopened["completed"], reopened["deletedAt"]) == (False, None)
+    assert reopened["successor"]["id"] == made
+
+
 def test_a_series_ends_with_its_rule(server: Server) -> None:
     user = server.user()
 

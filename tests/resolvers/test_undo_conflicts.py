@@ -102,6 +102,25 @@ def _parent_below(home: Home) -> None:
     assert home.user.move(id=home.parent, parentId=home.plain)["__typename"] == "Task"
 
 
+def _restored_without_parent(home: Home) -> None:
+    home.user.delete(id=home.below[1])
+    home.user.delete(id=home.parent)
+    home.user.restore(id=home.below[1], idempotencyKey=KEY)
+    home.user.restore(id=home.parent)
+
+
+def _parent_of_what_was_in_the_trash_below(home: Home) -> None:
+    _restored_without_parent(home)
+    for id in (home.below[0], home.below[2]):
+        home.user.move(id=id, parentId=None)
+    assert home.user.move(id=home.parent, parentId=home.plain)["__typename"] == "Task"
+
+
+def _parent_of_what_was_in_the_trash_elsewhere(home: Home) -> None:
+    _restored_without_parent(home)
+    home.user.move(id=home.parent, listId=home.lists[1])
+
+
 def _subtasks_since(home: Home) -> None:
     home.user.move(id=home.below[1], parentId=None, idempotencyKey=KEY)
     home.user.create("x", parentId=home.below[1])
@@ -132,6 +151,8 @@ def _lists_full(home: Home) -> None:
         (_parent_full, "parent"),
         (_parent_elsewhere, "parent"),
         (_parent_below, "parent"),
+        (_parent_of_what_was_in_the_trash_below, "parent"),
+        (_parent_of_what_was_in_the_trash_elsewhere, "parent"),
         (_subtasks_since, "below 1"),
         (_subtasks_in_the_trash_since, "below 1"),
         (_lists_full, None),

@@ -29,7 +29,7 @@ FUNCTIONS = (
     "next_days(jsonb, date, integer)",
     "checked_rule(jsonb, date, bigint)",
     "make_successor(tasks)",
-    "kept_successor(text, bigint)",
+    "kept_successor(tasks)",
 )
 
 

@@ -164,11 +164,18 @@ END $$;
 
 -- The successor that a task keeps when it is reopened. One that nobody has touched goes into the
 -- trash, with its subtasks, and one that is there or gone is none any more: so the task has another
--- once it is completed again. What the same statement changes too, it does not move.
-CREATE FUNCTION kept_successor(owner text, successor bigint) RETURNS bigint
+-- once it is completed again. What the same statement changes too, it does not move: be it the
+-- successor, or a subtask of that, as the task itself may be by now.
+CREATE FUNCTION kept_successor(reopened SCHEMA.tasks) RETURNS bigint
 LANGUAGE plpgsql AS $$
+DECLARE
+    owner text := reopened.user_id;
+    successor bigint := reopened.successor_id;
 BEGIN
-    IF NOT SCHEMA.changes_too(successor) THEN
+    IF NOT SCHEMA.changes_too(successor) AND NOT EXISTS (
+            SELECT FROM SCHEMA.tasks t
+            WHERE t.user_id = owner AND t.parent_id = successor
+              AND (t.id = reopened.id OR SCHEMA.changes_too(t.id))) THEN
         UPDATE SCHEMA.tasks t SET deleted_at = now()
         WHERE t.user_id = owner AND t.id = successor AND t.deleted_at IS NULL
           AND NOT t.completed AND t.updated_at = t.created_at;
@@ -343,7 +350,7 @@ BEGIN
                 NEW.successor_id := SCHEMA.make_successor(NEW);
             END IF;
         ELSIF OLD.completed AND NOT NEW.completed AND NEW.successor_id IS NOT NULL THEN
-            NEW.successor_id := SCHEMA.kept_successor(NEW.user_id, NEW.successor_id);
+            NEW.successor_id := SCHEMA.kept_successor(NEW);
         END IF;
     END IF;
     -- Code from before has taken the version already.

@@ -168,17 +168,19 @@ BEGIN
     PERFORM set_config('app.undone', '', true);
     SELECT coalesce(t.parent_id, t.list_id) INTO other
     FROM SCHEMA.tasks t
-    WHERE t.user_id = owner AND t.id = ANY (things) AND t.deleted_at IS NULL
-      AND (t.list_id IS NOT NULL AND NOT EXISTS (
+    WHERE t.user_id = owner AND t.id = ANY (things)
+      AND (t.list_id IS NOT NULL AND t.deleted_at IS NULL AND NOT EXISTS (
                SELECT FROM SCHEMA.task_lists l
                WHERE l.user_id = owner AND l.id = t.list_id AND l.deleted_at IS NULL)
            OR t.parent_id IS NOT NULL AND NOT EXISTS (
                SELECT FROM SCHEMA.tasks p
-               WHERE p.user_id = owner AND p.id = t.parent_id AND p.deleted_at IS NULL
+               WHERE p.user_id = owner AND p.id = t.parent_id
                  AND p.parent_id IS NULL AND p.list_id IS NOT DISTINCT FROM t.list_id
-                 AND (SELECT count(*) FROM SCHEMA.tasks c
-                      WHERE c.user_id = owner AND c.parent_id = p.id
-                        AND c.deleted_at IS NULL) <= 100))
+                 -- In the trash it may be below what is full or in the trash, too.
+                 AND (t.deleted_at IS NOT NULL OR p.deleted_at IS NULL
+                      AND (SELECT count(*) FROM SCHEMA.tasks c
+                           WHERE c.user_id = owner AND c.parent_id = p.id
+                             AND c.deleted_at IS NULL) <= 100)))
     LIMIT 1;
     IF FOUND THEN
         RAISE 'what it was in is gone, or full' USING ERRCODE = 'TD016', DETAIL = other;
@@ -387,7 +389,7 @@ BEGIN
                 NEW.successor_id := SCHEMA.make_successor(NEW);
             END IF;
         ELSIF OLD.completed AND NOT NEW.completed AND NEW.successor_id IS NOT NULL THEN
-            NEW.successor_id := SCHEMA.kept_successor(NEW.user_id, NEW.successor_id);
+            NEW.successor_id := SCHEMA.kept_successor(NEW);
         END IF;
     END IF;
     -- Code from before has taken the version already.
