@@ -215,7 +215,7 @@ EXPECTED: dict[Key, str] = {
     ("", "function next_days"): "callable 0b9870219ea8361e3107ba502a149914",
     ("", "function checked_rule"): "callable 845fdbe35cf160119012fe2ff7cedc49",
     ("", "function make_successor"): "callable 4e42a9e36950738d43353d46ff543243",
-    ("", "function kept_successor"): "callable d64dee383cb2f50f3a9800fe69949302",
+    ("", "function kept_successor"): "callable 5e8481963ab1867836083ec8b387e0dc",
     ("", "function changes_too"): "callable 463664026a18b60dfa80aae69b0ea99a",
     ("", "function note_changed_task"): "callable 6ca737cf37df8af1080e321dfc61b29c",
     ("", "function overwritten_of_task"): "callable 717fec104b71f23bc097a7326945d150",

@@ -33,6 +33,8 @@ class Task:
     successor: str | None = None
     is_touched: bool = False
     """Whether it was changed since it was made, as the API shows it."""
+    is_copied: bool = False
+    """Whether it was made with the task that it is below."""
 
     @property
     def container(self) -> Container:
@@ -95,9 +97,21 @@ class Model:
         successor = None if task.successor is None else self.tasks.get(task.successor)
         if successor is None or successor.trashed is not None:
             task.successor = None
-        elif not successor.is_touched and task.successor not in together:
+        elif not self._is_touched(str(task.successor)) and not self._changes(
+            str(task.successor), together
+        ):
             self.trash(str(task.successor))
             task.successor = None
+
+    def _is_touched(self, id: str) -> bool:
+        """Whether somebody has changed it, or what is below it, since it was made."""
+        below = [self.tasks[each] for each in self.subtasks(id)]
+        return self.tasks[id].is_touched or any(
+            each.trashed is None and (each.is_touched or not each.is_copied) for each in below
+        )
+
+    def _changes(self, id: str, together: Sequence[str]) -> bool:
+        return id in together or any(each in together for each in self.subtasks(id))
 
     def trash(self, id: str) -> None:
         task = self.tasks[id]
@@ -211,7 +225,7 @@ class Model:
             copied = self.orders.get(("parent", id), [])
             assert len(below) == len(copied)
             for task in below:
-                self.tasks[task["id"]] = Task(done.list, made)
+                self.tasks[task["id"]] = Task(done.list, made, is_copied=True)
                 self._insert(task["id"], {})
         self.followed = []
 

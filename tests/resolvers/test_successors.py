@@ -161,12 +161,20 @@ def test_subtasks_come_again_with_their_days_moved(server: Server) -> None:
     assert len(toggled(user, parent)["successor"]["subtasks"]) == 3
 
 
-@pytest.mark.parametrize("touch", ["nothing", "renamed", "completed", "trashed"])
+@pytest.mark.parametrize(
+    "touch",
+    ["nothing", "renamed", "completed", "trashed", "with a subtask", "with another subtask"],
+)
 def test_reopening_takes_back_what_nobody_has_touched(server: Server, touch: str) -> None:
     user = server.user()
     id = recurring(user)
-    made = toggled(user, id)["successor"]["id"]
-    if touch == "renamed":
+    user.create("below", parentId=id)
+    made, below = (found := toggled(user, id)["successor"])["id"], found["subtasks"][0]["id"]
+    if touch == "with a subtask":
+        user.update(id=below, title="changed")
+    elif touch == "with another subtask":
+        user.create("new", parentId=made)
+    elif touch == "renamed":
         user.update(id=made, title="other")
     elif touch == "completed":
         user.toggle(id=made)
@@ -177,7 +185,7 @@ def test_reopening_takes_back_what_nobody_has_touched(server: Server, touch: str
     assert (shown(user, id)["successor"] is None) == (touch == "trashed")
     reopened = toggled(user, id)
     assert reopened["completed"] is False
-    stays = touch in ("renamed", "completed")
+    stays = touch not in ("nothing", "trashed")
     if stays:
         assert reopened["successor"]["id"] == made
     else:

@@ -178,7 +178,12 @@ BEGIN
               AND (t.id = reopened.id OR SCHEMA.changes_too(t.id))) THEN
         UPDATE SCHEMA.tasks t SET deleted_at = now()
         WHERE t.user_id = owner AND t.id = successor AND t.deleted_at IS NULL
-          AND NOT t.completed AND t.updated_at = t.created_at;
+          AND NOT t.completed AND t.updated_at = t.created_at
+          -- Subtasks that were made with it, and are as they were, go along.
+          AND NOT EXISTS (
+              SELECT FROM SCHEMA.tasks c
+              WHERE c.user_id = owner AND c.parent_id = t.id AND c.deleted_at IS NULL
+                AND c.updated_at <> t.created_at);
     END IF;
     RETURN (SELECT t.id FROM SCHEMA.tasks t
             WHERE t.user_id = owner AND t.id = successor AND t.deleted_at IS NULL);
