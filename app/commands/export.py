@@ -2,6 +2,7 @@
 
 import asyncio
 import sys
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Annotated
@@ -11,9 +12,10 @@ import typer
 from app.commands.export_user import write_whole
 from app.commands.for_user import find, identity_of, servers_database, with_a_database
 from app.exchange import todoist
+from app.exchange.comparing import missing
 from app.exchange.exporting import collected
 from app.exchange.formats import FORMATS, WRITTEN
-from app.exchange.items import Contents
+from app.exchange.items import Contents, Options, Unreadable
 from app.settings import Settings, settings_or_exit
 from auth.identity import Identity
 
@@ -45,11 +47,28 @@ def export(
         write = partial(todoist.write, for_spreadsheet=True)
     identity = identity_of(user)
     with with_a_database(settings_or_exit()) as settings:
-        data = write(asyncio.run(_collect(settings, identity, trash=trash)))
+        contents = asyncio.run(_collect(settings, identity, trash=trash))
+    data = write(contents)
     if out is None:
         sys.stdout.buffer.write(data)
     else:
         write_whole(out, [data])
+    if format != "json":
+        _tell_what_is_missing(format, contents, data)
+
+
+def _tell_what_is_missing(format: str, contents: Contents, data: bytes) -> None:
+    """Say on stderr of what the file has less than there is; it is read back to know."""
+    read = todoist.read if format == "csv" else FORMATS[format].read
+    assert read is not None
+    try:
+        lost = missing(contents, read(data, Options(UTC, datetime.now(UTC).date())))
+    except Unreadable as error:
+        typer.echo(f"No import takes this file: {error}", err=True)
+        return
+    if lost:
+        parts = ", ".join(f"{name} {count:,}" for name, count in lost.items())
+        typer.echo(f"Missing in the file, since {format} cannot say it: {parts}.", err=True)
 
 
 async def _collect(settings: Settings, identity: Identity, *, trash: bool) -> Contents:

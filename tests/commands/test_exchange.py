@@ -240,6 +240,31 @@ def test_what_cannot_be_read_ends_with_1_and_wrong_use_with_2(
         assert str(ended.status).startswith(f"todo-api: {file} ")
 
 
+def test_an_export_says_what_its_format_cannot_say(
+    commands: Commands, server: Server, tmp_path: Path
+) -> None:
+    ada = server.user()
+    rule = {"unit": "WEEK", "from": "COMPLETION"}
+    ada.create("a", dueOn="2026-12-01", dueTime="09:00", recurrence={"rule": rule})
+    parent = ada.create("b", priority="URGENT", labels=["x"])["id"]
+    ada.create("c", parentId=parent)
+    ada.toggle(id=parent)
+
+    def said(*words: str) -> str:
+        ended = commands.run("export", "--user", ada.user_id, "--out", tmp_path / "file", *words)
+        assert ended.status == 0
+        return ended.err
+
+    assert said() == said("--format", "json") == ""
+    missing = "Missing in the file, since {} cannot say it: {}.\n".format
+    assert said("--format", "ics") == missing("ics", "recurring 1")
+    assert said("--format", "taskwarrior") == missing(
+        "taskwarrior", "subtasks 1, recurring 1, priority URGENT 1"
+    )
+    lost = "tasks 2, subtasks 1, completed 2, labels 1, priority URGENT 1"
+    assert said("--format", "csv", "--spreadsheet") == missing("csv", lost)
+
+
 def test_an_export_for_nobody_or_into_nowhere_is_refused(
     commands: Commands, server: Server, tmp_path: Path
 ) -> None:
