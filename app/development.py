@@ -89,6 +89,8 @@ def development(settings: Settings) -> Iterator[Development]:
                 "database_url": postgres.url(settings.database_role, DATABASE),
                 "migration_database_url": postgres.superuser_url(DATABASE),
                 "better_auth_secret": secret_of(settings),
+                # What follows from there being no database is told before there is one.
+                "rate_limit": settings.points_per_minute,
             }
         )
         token = demo_token(complete)

@@ -8,7 +8,12 @@ import random
 from typing import NoReturn
 
 import psycopg
-from psycopg.errors import ForeignKeyViolation, QueryCanceled, UniqueViolation
+from psycopg.errors import (
+    ForeignKeyViolation,
+    QueryCanceled,
+    TriggeredDataChangeViolation,
+    UniqueViolation,
+)
 
 from app.telemetry.repeated import Repeated
 from models.database import (
@@ -90,6 +95,9 @@ class Attempts:
                 raise DatabaseTooSlow(TOO_SLOW) from error
             case TimeoutError():
                 self._give_up(error, logging.WARNING, TOO_SLOW)
+            case TriggeredDataChangeViolation():
+                # Ours is the mistake: psycopg counts it among those of the database's state.
+                raise error
             case Raised() if error.sqlstate in RULES:
                 raise Refused(RULES[error.sqlstate], error.detail) from error
         return self._failed_with(error, error.sqlstate or "")

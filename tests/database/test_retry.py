@@ -87,6 +87,7 @@ def test_more_time_passes_before_each_try_on_another_connection() -> None:
         # Nobody but the code can be at fault.
         ("22003", psycopg.errors.NumericValueOutOfRange),
         ("42601", psycopg.errors.SyntaxError),
+        ("27000", psycopg.errors.TriggeredDataChangeViolation),
     ],
 )
 def test_what_the_statement_is_at_fault_for_is_not(state: str, failure: type[Exception]) -> None:

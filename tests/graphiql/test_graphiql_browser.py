@@ -109,6 +109,9 @@ def test_on_the_embedded_database_everything_is_at_hand(
     visit.show("FollowChanges")
     visit.run()
     token = development_server.token(DEMO_USER)
+    # Nobody's budget is counted there.
+    limit = development_server.bearer(token).data("{ rateLimit { remaining } }")
+    assert limit == {"rateLimit": None}
     eventually(lambda: watchers(development_server) > 0, True)
     time.sleep(0.3)
     development_server.bearer(token).create("Seen at once")
