@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from auth.scopes import Scope
 from models.user import UserId
 
 
@@ -19,3 +20,5 @@ class Identity:
     """When the claims were made (`iat`), in seconds since the epoch; 0 where it is not said."""
     email_is_verified: bool = False
     """Whether the authentication server has seen that the address is the user's."""
+    scopes: frozenset[Scope] | None = None
+    """What the token lets its bearer do; None: all that the user may."""

@@ -1,11 +1,13 @@
-"""Why a request is refused with 401, and what its sender can do about it."""
+"""Why a request is refused with 401 or 403, and what its sender can do about it."""
 
 import time
+from collections.abc import Set
 from datetime import UTC, datetime
 from enum import StrEnum
 
 import jwt
 
+from auth.scopes import Scope
 from auth.tokens import InvalidToken, unverified_claims
 from graphql_schema.errors import CodedError, ErrorCode
 
@@ -33,7 +35,7 @@ SENTENCES = {
     Reason.NOT_BEARER: "The `Authorization` header does not start with `Bearer `. " + SIGN_IN,
     Reason.MALFORMED: (
         "The token is not one that this server accepts: look for quotes around it, for a missing "
-        "part, and at `alg`, `typ`, `kid`, `sub` and `exp`."
+        "part, and at `alg`, `typ`, `kid`, `sub`, `exp` and `scope`."
     ),
     Reason.EXPIRED: "The token has expired: get a new one.",
     Reason.SIGNATURE: (
@@ -70,6 +72,24 @@ class Unauthenticated(CodedError):
         if self.reason is Reason.EXPIRED:
             return f'{CHALLENGE}, error_description="The token has expired"'
         return CHALLENGE
+
+
+class InsufficientScope(CodedError):
+    """The token is valid, and does not let its bearer do what is asked."""
+
+    def __init__(self, needed: Set[Scope], missing: Set[Scope]) -> None:
+        names = _words(missing)
+        said = " and ".join(f"`{word}`" for word in names.split(" "))
+        message = f"The token's `scope` does not have {said}, which this operation needs."
+        super().__init__(ErrorCode.FORBIDDEN, message)
+        assert self.extensions is not None
+        self.extensions["missingScope"] = names
+        self.challenge = f'Bearer error="insufficient_scope", scope="{_words(needed)}"'
+        """The value of the `WWW-Authenticate` header (RFC 6750, 3 and 3.1)."""
+
+
+def _words(scopes: Set[Scope]) -> str:
+    return " ".join(sorted(scopes))
 
 
 def refusal(reason: Reason, token: str = "", *, explains: bool) -> Unauthenticated:

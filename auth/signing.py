@@ -27,6 +27,7 @@ def make_token(
     audience: str | None,
     email: str | None = None,
     name: str | None = None,
+    scope: str | None = None,
 ) -> str:
     """Return a token of the user, signed with HS256, for development."""
     now = int(time.time())
@@ -38,6 +39,7 @@ def make_token(
         "aud": audience,
         "email": email,
         "name": name,
+        "scope": scope,
     }
     given = {name: value for name, value in claims.items() if value is not None}
     return jwt.encode(given, secret, "HS256")  # pragma: no mutate -- PyJWT's default is the same

@@ -14,6 +14,7 @@ import jwt
 
 from auth.identity import Identity
 from auth.keys import Jwks, UnknownKey, VerificationKey
+from auth.scopes import granted
 from auth.signing import TOKEN_MAX_LENGTH, is_user_id
 from models.text import is_plain, is_visible
 from models.user import UserId
@@ -253,7 +254,7 @@ def _identity(claims: dict[str, Any]) -> Identity:
     """Return the identity of verified claims.
 
     Raises:
-        InvalidToken: the token is over, or a claim has no value that it may have.
+        InvalidToken, ValueError: the token is over, or a claim has no value that it may have.
         OverflowError: the end of the token is beyond all floats.
     """
     for claim in ("exp", "iat", "nbf"):
@@ -274,6 +275,7 @@ def _identity(claims: dict[str, Any]) -> Identity:
         issued_at=max(float(claims.get("iat", 0)), 0.0),
         # As OpenID Connect calls it (Core 1.0, 5.1), and as Better Auth does.
         email_is_verified=any(claims.get(c) is True for c in ("email_verified", "emailVerified")),
+        scopes=granted(claims),
     )
 
 

@@ -10,6 +10,8 @@ class ErrorCode(StrEnum):
 
     UNAUTHENTICATED = "UNAUTHENTICATED"
     """No token, or one that is bad or expired, or whose user was deleted."""
+    FORBIDDEN = "FORBIDDEN"
+    """The token's `scope` does not have what the operation needs; nothing was executed."""
     BAD_REQUEST = "BAD_REQUEST"
     """Not a GraphQL request."""
     GRAPHQL_PARSE_FAILED = "GRAPHQL_PARSE_FAILED"

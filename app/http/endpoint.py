@@ -31,7 +31,7 @@ from app.operations.persisted import PersistedQueries
 from app.telemetry.records import RequestRecord, digest
 from auth.context import Context, ContextGetter
 from auth.keys import KeysUnavailable
-from auth.refusals import CHALLENGE, Unauthenticated
+from auth.refusals import CHALLENGE, InsufficientScope, Unauthenticated
 from graphql_schema.errors import CodedError, ErrorCode
 
 logger = logging.getLogger(__name__)
@@ -45,6 +45,7 @@ STATUS = {
     ErrorCode.PERSISTED_QUERY_NOT_FOUND: 200,
     ErrorCode.PERSISTED_QUERY_NOT_SUPPORTED: 200,
     ErrorCode.UNAUTHENTICATED: 401,
+    ErrorCode.FORBIDDEN: 403,
     ErrorCode.OPERATION_NOT_ALLOWED: 403,
     ErrorCode.METHOD_NOT_ALLOWED: 405,
     ErrorCode.NOT_ACCEPTABLE: 406,
@@ -200,7 +201,7 @@ def _failure(
     record.code = code.value
     status = STATUS.get(code, 400)
     headers = {}
-    if isinstance(errors[0], Unauthenticated):
+    if isinstance(errors[0], Unauthenticated | InsufficientScope):
         headers["www-authenticate"] = errors[0].challenge
     elif code is ErrorCode.METHOD_NOT_ALLOWED:
         headers["allow"] = allow

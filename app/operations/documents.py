@@ -28,6 +28,7 @@ from app.operations.price import Price, Prices
 from app.operations.suggestions import SuggestingNodesRule
 from app.operations.wording import LocatedValuesRule, in_json
 from app.telemetry.records import digest
+from auth.scopes import Scope
 from compiled_graphql.operation import Compiler, Operation
 from graphql_schema.errors import CodedError, ErrorCode, with_code
 from graphql_schema.limits import (
@@ -74,6 +75,8 @@ class Asked:
     """`query`, `mutation` or `subscription`."""
     compiled: Operation | None
     price: Price
+    scopes: frozenset[Scope] | None = None
+    """What a token needs for it; None: `NeededScopes` has not been asked."""
 
 
 class Document:

@@ -13,10 +13,12 @@ from graphql import ExecutionResult, GraphQLError, OperationType, execute, subsc
 from app.operations.budget import Budget, TooDear
 from app.operations.documents import MAX_ERRORS, Asked, Documents, RequestFailed
 from app.operations.price import REMOVED_A_POINT, WRITE_POINTS
+from app.operations.scopes import NeededScopes
 from app.operations.wording import in_json
 from app.telemetry.records import OPERATION_NAME_MAX_LENGTH, RequestRecord
 from app.telemetry.repeated import Repeated
 from auth.context import Context
+from auth.refusals import InsufficientScope
 from compiled_graphql.operation import Middleware
 from graphql_schema.errors import CodedError, ErrorCode, with_code
 from graphql_schema.results import note_failure
@@ -46,6 +48,7 @@ class Executor:
         self._executor_class = schema.execution_context_class
         self._documents = documents
         self._budget = budget
+        self._needed_scopes = NeededScopes(self._schema)
 
     def admit(self, context: Context) -> None:
         """Go on only if the user has a point left: to be asked before anything is looked at.
@@ -119,8 +122,11 @@ class Executor:
     def _asked(self, request: GraphQLRequest, context: Context, record: RequestRecord) -> Asked:
         """Return what is asked, once it is paid for, and note in the record what it is.
 
+        Whatever is executed has passed here, however it was asked for.
+
         Raises:
             RequestFailed: it cannot be executed.
+            InsufficientScope: the token does not let its bearer do it.
             RateLimited: too little is left for it.
             TooDear: it costs more than there ever is.
         """
@@ -137,6 +143,11 @@ class Executor:
         note_failure.set(record.failures.append)
         if asked.node.name is not None:
             record.operation = asked.node.name.value[:OPERATION_NAME_MAX_LENGTH]
+        if context.identity.scopes is not None:
+            needed = self._needed_scopes.of(asked)
+            if missing := needed - context.identity.scopes:
+                self._take(1, context)
+                raise InsufficientScope(needed, missing)
         if self._budget is not None:
             cost = asked.price.cost(request.variables)
             try:

@@ -20,7 +20,15 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from app.database.embedded import EmbeddedPostgres
 from app.database.migration import upgrade
-from tests.api import NO_CERTIFICATES, SECRET, Caller, Server, running_server, settings_for
+from tests.api import (
+    CREATE,
+    NO_CERTIFICATES,
+    SECRET,
+    Caller,
+    Server,
+    running_server,
+    settings_for,
+)
 from tests.databases import Database, copy_of, role_of_better_auth
 
 FOLDER = Path(__file__).parent / "better_auth"
@@ -137,6 +145,7 @@ def auth(ours_first: Database, its_first: Database) -> Iterator[Auth]:
         {"kind": "readme", "databaseUrl": ours},
         {"kind": "secret", "databaseUrl": ours},
         {"kind": "signedCookies", "databaseUrl": ours},
+        {"kind": "scoped", "databaseUrl": ours},
         {"kind": "rotating", "databaseUrl": its},
     ]
     with ExitStack() as stack:
@@ -146,6 +155,14 @@ def auth(ours_first: Database, its_first: Database) -> Iterator[Auth]:
 @pytest.fixture(scope="module")
 def server(auth: Auth) -> Server:
     return auth.server(auth.database, better_auth_url=auth.urls["readme"])
+
+
+def missing_scope(caller: Caller, query: str, **variables: Any) -> Any:
+    """Return the scope for the lack of which a request is refused."""
+    response = caller.post(query, variables)
+    (error,) = response.json()["errors"]
+    assert (response.status_code, error["extensions"]["code"]) == (403, "FORBIDDEN")
+    return error["extensions"]["missingScope"]
 
 
 def header(token: str) -> Any:
@@ -175,6 +192,29 @@ def test_tokens_signed_with_the_shared_secret_are_accepted(auth: Auth) -> None:
         assert header(str(caller.token)) == {"alg": "HS256"}
         caller.create("Milk")
         assert caller.data(ME)["me"] == {"id": ada.id, "name": "Ada", "email": ada.email}
+
+
+def test_scopes_are_what_the_payload_says(auth: Auth) -> None:
+    server = auth.server(auth.database, better_auth_url=auth.urls["scoped"])
+    ada = auth.sign_up("scoped")
+    reading = ada.at(server)
+    assert reading.titles() == []
+    assert missing_scope(reading, CREATE, input={"title": "Milk"}) == "tasks:write"
+    with psycopg.connect(auth.database.superuser_url) as connection:
+        connection.execute("UPDATE users SET email_verified = true WHERE id = %s", [ada.id])
+    verified = ada.at(server)
+    verified.create("Milk")
+    assert verified.titles() == ["Milk"]
+
+
+def test_a_program_may_have_a_token_that_only_adds(auth: Auth) -> None:
+    server = auth.server(auth.database, better_auth_url=auth.urls["scoped"])
+    ada = auth.sign_up("scoped")
+    token = ada.http.get("/token-to-add", params={"user": ada.id}).raise_for_status().text
+    adding = server.bearer(token, ada.id)
+    adding.create("Milk")
+    assert missing_scope(adding, ME) == "tasks:read"
+    assert ada.at(server).titles() == ["Milk"]
 
 
 @pytest.mark.parametrize(("kind", "algorithm"), [("secret", "HS256"), ("signedCookies", "EdDSA")])

@@ -57,6 +57,42 @@ async def test_a_number_in_a_text_is_no_number(forge: Forge, name: str) -> None:
         await verify(forge, forge.raw(payload_with(forge, name, '"7"')))
 
 
+@pytest.mark.parametrize(
+    ("text", "scopes"),
+    [
+        ("", set()),
+        (" ", set()),
+        ("tasks:read", {"tasks:read"}),
+        ("tasks:write tasks:read", {"tasks:read", "tasks:write"}),
+        ("openid  tasks:write tasks:delete tasks:write ", {"tasks:write"}),
+        ("tasks:readtasks:write", set()),
+        ("tasks:read,tasks:write", set()),
+        ("tasks:read\ttasks:write", set()),
+        ("tasks:*", set()),
+        ("TASKS:READ", set()),
+    ],
+)
+async def test_a_scope_is_a_word_between_spaces(forge: Forge, text: str, scopes: set[str]) -> None:
+    for token in (forge.hs(scope=text), forge.by(scope=text)):
+        granted = (await verify(forge, token)).scopes
+        assert granted is not None
+        assert {scope.value for scope in granted} == scopes
+
+
+async def test_without_the_claim_nothing_is_limited(forge: Forge) -> None:
+    assert (await verify(forge, forge.hs())).scopes is None
+    assert (await verify(forge, forge.hs(scp="tasks:read", scopes=["tasks:read"]))).scopes is None
+
+
+@pytest.mark.parametrize("value", VALUES)
+async def test_a_scope_that_is_no_text_is_refused(forge: Forge, value: str) -> None:
+    payload = payload_with(forge, "scope", value)
+    header = json.dumps({"alg": "EdDSA", "kid": forge.kids["EdDSA"]})
+    for token in (forge.raw(payload), forge.eddsa(header, payload)):
+        with pytest.raises(InvalidToken):
+            await verify(forge, token)
+
+
 @pytest.fixture
 def _stopped_clock(monkeypatch: pytest.MonkeyPatch) -> None:
     """The time is NOW, for PyJWT too."""

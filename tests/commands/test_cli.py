@@ -62,6 +62,32 @@ def test_token_makes_a_token_of_the_user(run: Run) -> None:
     assert claims["exp"] - claims["iat"] == 300
 
 
+@pytest.mark.parametrize(
+    ("options", "scope"),
+    [
+        ([], None),
+        (["--scope", "tasks:read"], "tasks:read"),
+        (["--scope", "tasks:read", "--scope", "tasks:write"], "tasks:read tasks:write"),
+        (["--scope", "tasks:read tasks:write"], "tasks:read tasks:write"),
+        (["--scope", ""], ""),
+    ],
+)
+def test_a_token_has_the_scopes_that_are_given(
+    run: Run, options: list[str], scope: str | None
+) -> None:
+    done = run("todo-api", "token", "ada", *options, BETTER_AUTH_SECRET=SECRET)
+    claims = jwt.decode(done.stdout.strip(), SECRET, algorithms=["HS256"])
+    assert claims.get("scope") == scope
+
+
+def test_a_scope_that_does_not_exist_is_a_mistake(run: Run) -> None:
+    done = run("todo-api", "token", "ada", "--scope", "task:read", BETTER_AUTH_SECRET=SECRET)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == (
+        "todo-api: no scope is called 'task:read': there are tasks:read, tasks:write.\n"
+    )
+
+
 def test_a_token_lives_as_long_as_the_settings_say(run: Run) -> None:
     done = run("todo-api", "token", "ada", BETTER_AUTH_SECRET=SECRET, JWT_EXPIRATION_MINUTES="7")
     claims = jwt.decode(done.stdout.strip(), SECRET, algorithms=["HS256"])

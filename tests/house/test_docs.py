@@ -147,7 +147,7 @@ def test_every_query_fits_the_schema(document: str) -> None:
 
 def test_the_code_for_better_auth_is_what_the_tests_run() -> None:
     folder = ROOT / "tests" / "auth" / "better_auth"
-    files = [folder / name for name in ("auth.js", "shared_secret.js")]
+    files = [folder / name for name in ("auth.js", "shared_secret.js", "scopes.js")]
     assert blocks("ts", AUTH) == [file.read_text() for file in files]
 
 

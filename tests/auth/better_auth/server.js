@@ -28,6 +28,10 @@ const kinds = {
       session: { cookieCache: { enabled: true, strategy: "jwt" } },
     });
   },
+  scoped: async (place) => {
+    const { scopedJwt } = await import("./scopes.js");
+    return variant(place, { plugins: [scopedJwt] });
+  },
   signedCookies: (place) =>
     variant(place, {
       plugins: [jwt({ sessionCookieCache: true }), bearer()],
@@ -60,8 +64,21 @@ async function serve({ kind, databaseUrl, port = 0 }) {
   const url = `http://127.0.0.1:${server.address().port}`;
   const auth = await kinds[kind]({ url, databaseUrl });
   await (await getMigrations(auth.options)).runMigrations();
-  handle = toNodeHandler(auth);
+  handle = kind === "scoped" ? await withTokensToAdd(auth) : toNodeHandler(auth);
   return [kind, url];
+}
+
+/** Answers as Better Auth does, and makes a token for a program at a path of its own. */
+async function withTokensToAdd(auth) {
+  const { tokenToAdd } = await import("./scopes.js");
+  const others = toNodeHandler(auth);
+  return async (request, response) => {
+    const { pathname, searchParams } = new URL(request.url, "http://localhost");
+    if (pathname !== "/token-to-add") {
+      return others(request, response);
+    }
+    response.end(await tokenToAdd(auth, searchParams.get("user")));
+  };
 }
 
 // Whoever has started this may be killed: it ends with them.
