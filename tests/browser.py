@@ -10,17 +10,20 @@ import pytest
 from playwright.sync_api import Browser, sync_playwright
 
 from app.graphiql.files import FilesUnavailable, fetch
+from app.graphiql.packing import pack_by_brotli
 from app.settings import Settings
 from tests.api import SECRET, Server, running_server
 
 
 @pytest.fixture(scope="session")
 def graphiql_folder() -> Path:
-    """GraphiQL's files, by the real npm."""
+    """GraphiQL's files, by the real npm, and packed by the real Node.js."""
     try:
-        return asyncio.run(fetch())
+        folder = asyncio.run(fetch())
     except FilesUnavailable as error:
         pytest.skip(f"needs npm, and once its registry: {error}")
+    asyncio.run(pack_by_brotli(folder))
+    return folder
 
 
 @pytest.fixture

@@ -7,14 +7,14 @@ import shutil
 import subprocess
 import tarfile
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from platformdirs import user_cache_path
 
 from app.failure import Failure
+from app.graphiql.packing import pack_by_gzip, parted
+from app.graphiql.program import LOG, run_program
 
 PACKAGE = "@graphql-yoga/graphiql"
 """GraphiQL 5 with its Explorer and workers, bundled; GraphiQL itself is not."""
@@ -23,9 +23,8 @@ PACKED_INTEGRITY = (
     "sha512-mer2/6RUdSGxNXCcE2dccKjDvcvj4DxIdYDKkggS3ltH"
     "c/MenhdBwBr/fwMreC7mqTBtn25a/q9e2Hdn36WNJg=="
 )
-TIME_LIMIT = 120
-"""Seconds that npm may take."""
-NPM_LOG = "npm.log"
+EDITION = f"{VERSION}-parted"
+"""Of the files as they lie here: other than in the package, the style names its fonts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +51,12 @@ STYLE = PackagedFile(
     "sha384-Xp/7OLcB0QxJbd7DgYyj2SlhlXcC3CfoZwV0noESXagTOy5SgLd0fvxFirGgDlSe",
     "text/css",
 )
+PARTED_STYLE = PackagedFile(
+    STYLE.path,
+    "sha384-JItSa2Y7OhnuhWFVzTgq0YDJTmNkNnwpeRyQWLbUM0KXp6l5fyxj8EM7b0Mzyuhy",
+    STYLE.media_type,
+)
+"""The style as it lies here: its fonts and pictures are files."""
 WORKERS = {
     "editorWorkerService": PackagedFile(
         "dist/monacoeditorwork/editor.worker.bundle.js",
@@ -76,7 +81,7 @@ class FilesUnavailable(Failure):
 
 def folder() -> Path:
     """Return the folder of the files; if it exists, it is complete."""
-    return user_cache_path("todo-api", appauthor=False) / f"graphiql-{VERSION}"
+    return user_cache_path("todo-api", appauthor=False) / f"graphiql-{EDITION}"
 
 
 async def fetch() -> Path:
@@ -104,34 +109,18 @@ async def fetch() -> Path:
 
 
 async def _pack(npm: str, draft: Path) -> Path:
-    with _packing(npm, draft) as process:
-        try:
-            await asyncio.to_thread(process.wait, TIME_LIMIT)
-        except subprocess.TimeoutExpired:
-            raise FilesUnavailable(f"npm took longer than {TIME_LIMIT} seconds.") from None
-    return _packed(draft, succeeded=process.returncode == 0)
-
-
-@contextmanager
-def _packing(npm: str, draft: Path) -> Iterator[subprocess.Popen[bytes]]:
-    # A thread waits for npm, since not every event loop on Windows can.
     options = ["--prefer-offline", "--fetch-retries=0", "--loglevel=error"]
-    command = [npm, "pack", f"{PACKAGE}@{VERSION}", *options]
-    with (draft / NPM_LOG).open("wb") as log:
-        process = subprocess.Popen(  # noqa: S603 -- all its words are constants
-            command, cwd=draft, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=log
-        )
     try:
-        yield process
-    finally:
-        process.kill()
-        process.wait()
+        succeeded = await run_program([npm, "pack", f"{PACKAGE}@{VERSION}", *options], draft)
+    except subprocess.TimeoutExpired as error:
+        raise FilesUnavailable(f"npm took longer than {error.timeout} seconds.") from None
+    return _packed(draft, succeeded=succeeded)
 
 
 def _packed(draft: Path, *, succeeded: bool) -> Path:
     packed = next(draft.glob("*.tgz"), None)
     if packed is None or not succeeded:
-        lines = (draft / NPM_LOG).read_text(errors="replace").splitlines()
+        lines = (draft / LOG).read_text(errors="replace").splitlines()
         raise FilesUnavailable(f"npm failed: {'; '.join(lines[:3])}")
     return packed
 
@@ -148,6 +137,10 @@ def _unpack(packed: Path, whole: Path, target: Path) -> None:
             if member is None:
                 raise FilesUnavailable(f"{file.path} is not in the package.")
             (whole / file.name).write_bytes(member.read())
+    style, parts = parted((whole / STYLE.name).read_bytes())
+    for name, content in {STYLE.name: style, **parts}.items():
+        (whole / name).write_bytes(content)
+    pack_by_gzip(whole)
     try:
         whole.rename(target)
     except OSError:

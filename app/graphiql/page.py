@@ -1,23 +1,39 @@
 """GraphiQL, as a page of this server: its files come from here, or from a CDN if that fails."""
 
 import asyncio
+import gzip
 import hashlib
 import json
 import logging
+import re
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict
+from html import escape
 from importlib import resources
 from string import Template
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import FileResponse, HTMLResponse, Response
+from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
 from app.graphiql import files as graphiql_files
+from app.graphiql.answers import content_answer, file_answer
 from app.graphiql.examples import EXAMPLES
-from app.graphiql.files import FILES, PACKAGE, SCRIPT, STYLE, VERSION, WORKERS, FilesUnavailable
+from app.graphiql.files import (
+    EDITION,
+    FILES,
+    PACKAGE,
+    PARTED_STYLE,
+    SCRIPT,
+    STYLE,
+    VERSION,
+    WORKERS,
+    FilesUnavailable,
+    PackagedFile,
+)
+from app.graphiql.packing import PARTS, pack_by_brotli
 
 logger = logging.getLogger(__name__)
 
@@ -25,13 +41,16 @@ CDN = f"https://unpkg.com/{PACKAGE}@{VERSION}/"
 """Where the page takes GraphiQL's files from if this server has not got them."""
 PATIENCE = 10.0
 """Seconds that the page waits for files that are being fetched."""
-FOREVER = {"cache-control": "public, max-age=31536000, immutable"}
 
 OWN_FILES = {
     "graphiql.js": "text/javascript",
-    "graphiql.css": "text/css",
+    "sentences.js": "text/javascript",
+    "token.js": "text/javascript",
     "graphiql.svg": "image/svg+xml",
 }
+
+PART = re.compile(rf"dist/([0-9a-f]{{16}}\.({'|'.join(PARTS)}))")
+"""Where a font or a picture of the style is."""
 
 POLICY = (
     "default-src 'none'; script-src 'self'{cdn}; style-src 'self' 'unsafe-inline'{cdn}; "
@@ -54,12 +73,14 @@ class GraphiQL:
         """Set unless files are being fetched."""
         self._settled.set()
         static = resources.files("app.graphiql") / "static"
+        # The page has its own style in it, and so is seen before anything else has come.
         self._template = Template((static / "graphiql.html").read_text())
+        self._shell = (static / "graphiql.css").read_text()
         self._own_files = {name: (static / name).read_bytes() for name in OWN_FILES}
         # A browser keeps a file for as long as it has the same address.
-        edition = hashlib.sha256(b"".join(self._own_files.values())).hexdigest()[:12]
-        self._own_base = f"{endpoint}/assets/{edition}/"
-        self._local_base = f"{endpoint}/assets/{VERSION}/"
+        self._edition = hashlib.sha256(b"".join(self._own_files.values())).hexdigest()[:12]
+        self._own_base = f"{endpoint}/assets/{self._edition}/"
+        self._local_base = f"{endpoint}/assets/{EDITION}/"
 
     @property
     def routes(self) -> list[Route]:
@@ -70,38 +91,46 @@ class GraphiQL:
         ]
 
     async def fetch(self) -> None:
-        """Fetch the files that are missing; log where the page takes them from if that fails."""
+        """Fetch the files that are missing; log where the page takes them from if that fails.
+
+        Then pack them, while they are already served.
+        """
         self._settled.clear()
         try:
-            await graphiql_files.fetch()
+            folder = await graphiql_files.fetch()
         except FilesUnavailable as error:
             logger.warning("GraphiQL will take its files from %s: %s", CDN, error)
+            return
         finally:
             self._settled.set()
+        await pack_by_brotli(folder)
 
     async def page(self, request: Request) -> Response:
         """Return the page; to a browser on this machine with a token, if tokens can be made."""
         with suppress(TimeoutError):
             await asyncio.wait_for(self._settled.wait(), PATIENCE)
         is_local = graphiql_files.folder().exists()
-        base = self._local_base if is_local else CDN
+        base, style = (self._local_base, PARTED_STYLE) if is_local else (CDN, STYLE)
         token = self._token_for(request)
         content = self._template.substitute(
             own=self._own_base,
-            style=base + STYLE.path,
-            style_integrity=STYLE.integrity,
+            shell=self._shell,
+            preview=escape(EXAMPLES[0].query),
             script=base + SCRIPT.path,
             script_integrity=SCRIPT.integrity,
-            configuration=_json_in_html(self._configuration(base, token)),
+            configuration=_json_in_html(self._configuration(base, style, token)),
         )
         policy = LOCAL_POLICY if is_local else CDN_POLICY
         return HTMLResponse(content, headers={"content-security-policy": policy})
 
-    def _configuration(self, base: str, token: str | None) -> dict[str, object]:
+    def _configuration(
+        self, base: str, style: PackagedFile, token: str | None
+    ) -> dict[str, object]:
         return {
             "endpoint": self._endpoint,
             "token": token,
             "logo": f"{self._own_base}graphiql.svg",
+            "style": {"url": base + style.path, "integrity": style.integrity},
             "workers": {
                 label: {"url": base + file.path, "integrity": file.integrity}
                 for label, file in WORKERS.items()
@@ -113,14 +142,22 @@ class GraphiQL:
         name = request.path_params["name"]
         if name not in OWN_FILES:
             raise HTTPException(404)
-        return Response(self._own_files[name], media_type=OWN_FILES[name], headers=FOREVER)
+        content = self._own_files[name]
+        packed = {"gzip": gzip.compress(content, mtime=0)}
+        return content_answer(request.headers, content, packed, OWN_FILES[name], self._edition)
 
     async def _local_file(self, request: Request) -> Response:
-        file = FILES.get(request.path_params["path"])
-        if file is None or not graphiql_files.folder().exists():
+        path = request.path_params["path"]
+        if path in FILES:
+            name, media_type = FILES[path].name, FILES[path].media_type
+        elif part := PART.fullmatch(path):
+            name, media_type = part[1], PARTS[part[2]]
+        else:
             raise HTTPException(404)
-        path = graphiql_files.folder() / file.name
-        return FileResponse(path, media_type=file.media_type, headers=FOREVER)
+        file = graphiql_files.folder() / name
+        if not file.exists():
+            raise HTTPException(404)
+        return file_answer(request.headers, file, media_type)
 
 
 def _json_in_html(value: object) -> str:

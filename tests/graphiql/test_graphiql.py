@@ -1,5 +1,6 @@
 """GraphiQL's page over HTTP: what it names, what it gives away, and to whom."""
 
+import gzip
 import http.client
 import json
 import re
@@ -15,8 +16,8 @@ from starlette.requests import Request
 
 from app.factory import make_graphiql
 from app.graphiql.examples import ANY_TASK, EXAMPLES, Example
-from app.graphiql.files import FILES, STYLE, VERSION
-from app.graphiql.page import GraphiQL
+from app.graphiql.files import EDITION, FILES, STYLE
+from app.graphiql.page import OWN_FILES, GraphiQL
 from tests.api import NO_CERTIFICATES, Server, nonempty, settings_for
 from tests.database.test_live import eventually, watchers
 from tests.sockets import signed_in
@@ -97,7 +98,7 @@ def test_what_the_page_names_is_there_and_is_kept_for_long(
     page = page_of(graphiql_server).text
     kinds = {"js": "text/javascript", "css": "text/css", "svg": "image/svg+xml"}
     named = set(re.findall(r'"(/graphql/assets/[^"]+)"', page))
-    assert len(named) == 3 + len(FILES)
+    assert len(named) == len(OWN_FILES) + len(FILES)
     for path in named:
         file = graphiql_server.bearer(None).http.get(path)
         assert file.status_code == 200
@@ -106,9 +107,17 @@ def test_what_the_page_names_is_there_and_is_kept_for_long(
         assert file.headers["cache-control"] == "public, max-age=31536000, immutable"
 
 
+def test_what_is_seen_first_is_small_and_waits_for_no_style(graphiql_server: Server) -> None:
+    page = page_of(graphiql_server).text
+    assert 'rel="stylesheet"' not in page
+    own = set(re.findall(r'"(/graphql/assets/[0-9a-f]{12}/[^"]+)"', page))
+    texts = [graphiql_server.bearer(None).http.get(path).text for path in nonempty(own)]
+    assert sum(len(gzip.compress(text.encode())) for text in [page, *texts]) < 15_000
+
+
 def test_no_other_file_is_served(graphiql_server: Server, graphiql_folder: Path) -> None:
     own = str(configuration_of(page_of(graphiql_server))["logo"]).rpartition("/")[0]
-    local = f"/graphql/assets/{VERSION}"
+    local = f"/graphql/assets/{EDITION}"
     assert status_of(graphiql_server, f"{local}/{STYLE.path}") == 200
     for base in (own, local, "/graphql/assets"):
         for path in (
@@ -123,13 +132,15 @@ def test_no_other_file_is_served(graphiql_server: Server, graphiql_folder: Path)
             "%2fetc%2fpasswd",
             "graphiql.html",
             "graphiql.css%00",
+            "dist/graphiql.css.br",
+            "dist/0123456789abcdef.woff2",
         ):
             assert status_of(graphiql_server, f"{base}/{path}") == 404, (base, path)
 
 
 def test_where_graphiql_is_off_there_is_none_of_it(server: Server, graphiql_folder: Path) -> None:
     assert page_of(server).status_code == 401
-    assert status_of(server, f"/graphql/assets/{VERSION}/{STYLE.path}") == 404
+    assert status_of(server, f"/graphql/assets/{EDITION}/{STYLE.path}") == 404
 
 
 def test_the_development_token_is_in_the_page_and_works(development_server: Server) -> None:

@@ -12,6 +12,7 @@ from starlette.requests import Request
 
 from app.graphiql import files as graphiql_files
 from app.graphiql import page as graphiql
+from app.graphiql import program
 from app.graphiql.files import FILES, FilesUnavailable, fetch
 from app.graphiql.page import CDN, GraphiQL
 from app.supervisor import Supervisor
@@ -46,9 +47,10 @@ async def test_they_come_whole_and_several_may_fetch_at_once(
 ) -> None:
     folders = await asyncio.gather(fetch(), fetch())
     assert set(folders) == {cache}
-    assert {file.name for file in cache.iterdir()} == {file.name for file in FILES.values()}
-    for file in FILES.values():
-        assert (cache / file.name).read_bytes() == (graphiql_folder / file.name).read_bytes()
+    names = {file.name for file in cache.iterdir()}
+    assert {file.name for file in FILES.values()} < names
+    for name in names:
+        assert (cache / name).read_bytes() == (graphiql_folder / name).read_bytes()
     assert list(cache.parent.iterdir()) == [cache]
 
 
@@ -78,7 +80,7 @@ async def test_npm_is_not_waited_for_without_end(
     cache: Path, npm: FakeNpm, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     npm("exec sleep 60")
-    monkeypatch.setattr(graphiql_files, "TIME_LIMIT", 0.2)
+    monkeypatch.setattr(program, "TIME_LIMIT", 0.2)
     with pytest.raises(FilesUnavailable, match="longer than"):
         await fetch()
     assert list(cache.parent.iterdir()) == []
@@ -127,9 +129,10 @@ async def test_a_page_waits_for_files_that_are_being_fetched(
 ) -> None:
     may_end = asyncio.Event()
 
-    async def fetch_later() -> None:
+    async def fetch_later() -> Path:
         await may_end.wait()
         cache.mkdir(parents=True)
+        return cache
 
     monkeypatch.setattr(graphiql_files, "fetch", fetch_later)
     monkeypatch.setattr(graphiql, "PATIENCE", 1e6)
