@@ -100,6 +100,14 @@ async def write(worker: Running, owner: UserId) -> int:
     return row.version
 
 
+@asynccontextmanager
+async def nobody_writes(pair: Pair) -> AsyncIterator[None]:
+    """Have changes of tasks wait at the primary until the end of the block."""
+    async with await psycopg.AsyncConnection.connect(pair[0].superuser_url) as connection:
+        await connection.execute("LOCK TABLE tasks IN SHARE MODE")
+        yield
+
+
 async def add_user(worker: Running) -> UserId:
     identity = Identity(new_user(), email=None, name=None, expires_at=2e9, issued_at=1e9)
     await worker.notifying.fetch(users.add_viewer(identity))
@@ -147,7 +155,12 @@ async def test_nobody_reads_less_than_they_were_told_by_whatever_worker(pair: Pa
         pair[1].pause()
         for n, owner in enumerate(owners):
             writer, reader = (one, other) if n % 2 else (other, one)
-            told = await write(writer, owner)
+            # The announcement comes before the write, however long it takes.
+            async with nobody_writes(pair), asyncio.timeout(PATIENCE):
+                writing = asyncio.create_task(write(writer, owner))
+                while owner not in reader.recent:
+                    await asyncio.sleep(0)
+            told = await writing
             assert await read(reader, owner) == await read(writer, owner) == told
             await read(other, new_user())
         assert answered(other) > before
