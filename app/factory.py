@@ -202,6 +202,7 @@ async def _lifespan(parts: Unstarted, _app: FastAPI) -> AsyncIterator[dict[str, 
             parts.persisted,
             settings.request_timeout,
             graphiql.page if graphiql else None,
+            compresses=settings.compress_answers,
         )
         socket = GraphQLSocket(
             (GRAPHQL_PATH, f"{GRAPHQL_PATH}/"),

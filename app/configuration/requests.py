@@ -50,6 +50,11 @@ class RequestSettings(BaseSettings):
     request_timeout: float = Field(
         default=10.0, gt=0, le=300, description="How long a request may take, in seconds."
     )
+    compress_answers: bool = Field(
+        default=True,
+        description="Compress answers of a kilobyte or more by gzip, for clients that take it. "
+        "Turn it off where a proxy in front does so.",
+    )
     compile_operations: bool = Field(
         default=True,
         description="Compile each operation that clients send, once. Turned off: graphql-core "

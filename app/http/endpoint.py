@@ -9,6 +9,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from app.http.compression import compressed
 from app.http.deadlines import Deadlines
 from app.http.json_text import write_answer
 from app.http.middleware import record_of
@@ -23,6 +24,7 @@ from app.http.request import (
     accepts_html,
     head_of,
     read_request,
+    takes_gzip,
 )
 from app.operations.budget import RateLimited
 from app.operations.documents import RequestFailed
@@ -83,12 +85,16 @@ class GraphQLEndpoint:
         persisted: PersistedQueries,
         timeout: float,
         page: Callable[[Request], Awaitable[Response]] | None,
+        *,
+        compresses: bool,
     ) -> None:
+        """`timeout`: seconds to an answer. `compresses`: answers, for clients that take it."""
         self._get_context = get_context
         self._executor = executor
         self._persisted = persisted
         self._deadlines = Deadlines(timeout)
         self._page = page
+        self._compresses = compresses
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         head = head_of(scope)
@@ -100,6 +106,9 @@ class GraphQLEndpoint:
             status, headers, body = await self.answer(head, scope, receive, record_of(scope))
         except ClientDisconnect:
             return
+        if self._compresses:
+            takes = takes_gzip(head.accept_encoding)
+            headers, body = compressed(headers, body, takes_gzip=takes)
         start = {"type": "http.response.start", "status": status, "headers": headers}
         await send(start)
         await send({"type": "http.response.body", "body": body})

@@ -23,7 +23,13 @@ ACCEPTS_KEPT = 256
 ACCEPT_MAX_LENGTH = 1000
 """Characters of an Accept header; a longer one is not read, as if anything were accepted."""
 
-READ_HEADERS = (b"authorization", b"accept", b"content-type", b"content-encoding")
+READ_HEADERS = (
+    b"authorization",
+    b"accept",
+    b"accept-encoding",
+    b"content-type",
+    b"content-encoding",
+)
 
 IDENTITY = "identity"
 """The encoding of a body that is not encoded (RFC 9110, 12.5.3)."""
@@ -47,6 +53,7 @@ class Head(NamedTuple):
     authorization: Sequence[str]
     """The values of the header, one for each line."""
     accept: str
+    accept_encoding: str
     content_type: str
     content_encoding: str
 
@@ -105,6 +112,13 @@ def accepted_media_type(accept: str) -> str | None:
     return PLAIN_JSON if plain else None
 
 
+@lru_cache(ACCEPTS_KEPT)
+def takes_gzip(accept_encoding: str) -> bool:
+    """Return whether the client takes answers that are compressed by gzip (RFC 9110, 12.5.3)."""
+    weights = _weights(accept_encoding)
+    return weights.get("gzip", weights.get("*", 0.0)) > 0
+
+
 def accepts_html(accept: str) -> bool:
     """Return whether the client asks for HTML, as browsers do for a page."""
     return _weights(accept).get("text/html", 0.0) > 0
@@ -112,6 +126,8 @@ def accepts_html(accept: str) -> bool:
 
 def _weights(accept: str) -> dict[str, float]:
     """Return the media ranges of an Accept header (RFC 9110, 12.5.1) with their weights.
+
+    Codings of an Accept-Encoding header are written in the same way.
 
     Return none of a header that is too long.
     """
