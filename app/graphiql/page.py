@@ -50,6 +50,7 @@ PROGRAMS = (
     "panels.js",
     "requests.js",
     "sentences.js",
+    "snippets.js",
     "storage.js",
     "token.js",
 )

@@ -285,7 +285,7 @@ def test_one_acts_as_another_and_the_page_keeps_that(
     assert visit.complaints == []
 
 
-def test_what_was_run_is_found_again(
+def test_what_was_run_is_found_again_and_as_code(
     open_graphiql: Open, development_server: Server, graphiql_folder: Path
 ) -> None:
     visit = open_graphiql(development_server)
@@ -330,6 +330,13 @@ def test_what_was_run_is_found_again(
     kept = page.evaluate("JSON.parse(localStorage.getItem('todo-api:history')).length")
     assert kept == 51
 
+    panel = visit.open("Snippet")
+    for form, text in {"curl": "curl http://", "Python": "urlopen", "urql": "@urql/core"}.items():
+        panel.get_by_label("This tab as").select_option(form)
+        visit.sees(text, within="#snippet pre")
+        visit.sees("Bearer $TOKEN", within="#snippet pre")
+        visit.sees("query ListTasks", within="#snippet pre")
+    assert token not in panel.inner_text()
     assert visit.complaints == [complaint]
 
 

@@ -1,9 +1,42 @@
 // The panels that open below the bar, each when its button is clicked.
+import { textOf } from "./editors.js";
 import { fillMenu } from "./examples.js";
 import { showHistory } from "./history-panel.js";
+import { storage } from "./storage.js";
 import { actAs, preset, use } from "./token.js";
 
 const panelOf = (name) => document.getElementById(name);
+
+function operationNow() {
+  const { tabs, activeTabIndex } = JSON.parse(storage.getItem("graphiql:tabState") ?? "{}");
+  return tabs?.[activeTabIndex].operationName ?? undefined;
+}
+
+function tabNow(endpoint) {
+  const tab = { document: textOf("document").trim(), url: new URL(endpoint, location.href).href };
+  try {
+    return { ...tab, variables: JSON.parse(textOf("variables") || "{}"), operation: operationNow() };
+  } catch {
+    return null;
+  }
+}
+
+async function showSnippet(panel, endpoint) {
+  const { NAMES, snippetOf } = await import("./snippets.js");
+  const [choice, code, copy] = ["select", "code", "button"].map((name) => panel.querySelector(name));
+  if (!choice.options.length) choice.append(...NAMES.map((name) => new Option(name)));
+  const tab = tabNow(endpoint);
+  const draw = () => {
+    code.textContent = tab ? snippetOf(choice.value, tab) : "The variables are no JSON.";
+    copy.textContent = "Copy";
+  };
+  choice.onchange = draw;
+  copy.onclick = async () => {
+    await navigator.clipboard.writeText(code.textContent);
+    copy.textContent = "Copied";
+  };
+  draw();
+}
 
 const ACT = {
   title: "Act as …",
@@ -62,12 +95,13 @@ function below(panel, button) {
 }
 
 /** Have each panel show what it is for when it opens. */
-export function preparePanels({ examples }) {
+export function preparePanels({ endpoint, examples }) {
   prepareAccount(panelOf("account"));
   let filled;
   const shows = {
     examples: (panel) => (filled ??= fillMenu(panel, examples)),
     history: showHistory,
+    snippet: (panel) => showSnippet(panel, endpoint),
     account: () => {},
   };
   for (const [name, show] of Object.entries(shows)) {
