@@ -42,6 +42,7 @@ PATIENCE = 10.0
 """Seconds that the page waits for files that are being fetched."""
 
 PROGRAMS = (
+    "accessible.js",
     "editors.js",
     "examples.js",
     "graphiql.js",
@@ -88,6 +89,7 @@ class GraphiQL:
         # The page has its own style in it, and so is seen before anything else has come.
         self._template = Template((static / "graphiql.html").read_text())
         self._shell = (static / "graphiql.css").read_text()
+        self._accessible = (static / "accessible.css").read_text()
         self._own_files = {
             name: (static / name).read_bytes() for name in OWN_FILES if name != "examples.json"
         }
@@ -130,6 +132,7 @@ class GraphiQL:
         content = self._template.substitute(
             own=self._own_base,
             shell=self._shell,
+            accessible=self._accessible,
             preview=escape(menu.at_first()[0].query),
             script=base + SCRIPT.path,
             script_integrity=SCRIPT.integrity,

@@ -102,7 +102,7 @@ def test_what_the_page_names_is_there_and_is_kept_for_long(
     named = set(re.findall(r'"(/graphql/assets/[^"]+)"', page))
     base = str(configuration_of(page_of(graphiql_server))["examples"]).rpartition("/")[0]
     # What the page's programs ask for by themselves.
-    later = ("examples.js", "history-panel.js", "panels.js", "snippets.js")
+    later = ("accessible.js", "examples.js", "history-panel.js", "panels.js", "snippets.js")
     named |= {f"{base}/{name}" for name in later}
     assert len(named) == len(OWN_FILES) + len(FILES)
     for path in named:

@@ -91,9 +91,10 @@ async function start(style) {
   // By these GraphiQL finds the tab that was open last; without, it opens one more.
   options.initialQuery = (seen ?? configuration.first[0]).query;
   options.initialVariables = (seen ?? configuration.first[0]).variables;
-  const [{ preparePanels }] = await Promise.all([later, style]);
+  const [{ mend }, { preparePanels }] = await Promise.all([...later, style]);
   globalThis.monaco.editor.onDidCreateModel(follow);
   preparePanels(configuration);
+  mend(root);
   YogaGraphiQL.renderYogaGraphiQL(root, options);
 }
 
@@ -105,8 +106,8 @@ show(newHeaders());
 document.getElementById("renew").addEventListener("click", renew);
 watchRequests(configuration.endpoint);
 watchSockets();
-// Nobody waits for it before the editor is there.
-const later = import("./panels.js");
+// Nobody waits for these before the editor is there.
+const later = [import("./accessible.js"), import("./panels.js")];
 const style = load(configuration.style);
 // GraphiQL's script comes after this one, and before the event.
 document.addEventListener("DOMContentLoaded", () => {
