@@ -19,7 +19,7 @@ from strawberry.printer import print_schema
 
 from app.database.listener import USUAL_INTERVALS, Intervals
 from app.database.session import UnsafeRole
-from app.development import completed, demo_token
+from app.development import DEMO_USER, completed, token_of
 from app.failure import Failure
 from app.graphiql.page import GraphiQL
 from app.http.calendar import CalendarFeed
@@ -49,6 +49,7 @@ from app.telemetry.log import configure_logging
 from app.telemetry.metrics import Metrics, OperationNames
 from app.telemetry.request_log import RequestLog
 from app.telemetry.traces import Traces, exporter_to
+from auth.signing import is_user_id
 from graphql_schema.schema import build_schema
 from models.calendar_link import CALENDAR_PATH
 from resolvers.calendars import Calendars
@@ -165,13 +166,14 @@ def make_unstarted(
 
 
 def make_graphiql(settings: Settings) -> GraphiQL:
-    """Make the page; on an embedded database it has a token of the demonstration user."""
+    """Make the page; on an embedded database it has a token, of the user that `?as=` names."""
 
     def token_for(request: Request) -> str | None:
         # A request with an origin comes from a script, which may be another page's.
         is_page = "origin" not in request.headers
         is_open = settings.is_embedded and is_page and is_of_this_machine(request.scope)
-        return demo_token(settings) if is_open else None
+        user = request.query_params.get("as", DEMO_USER)
+        return token_of(settings, user) if is_open and is_user_id(user) else None
 
     return GraphiQL(GRAPHQL_PATH, token_for)
 

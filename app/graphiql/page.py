@@ -8,7 +8,6 @@ import logging
 import re
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import asdict
 from html import escape
 from importlib import resources
 from string import Template
@@ -19,8 +18,8 @@ from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
 from app.graphiql import files as graphiql_files
+from app.graphiql import menu
 from app.graphiql.answers import content_answer, file_answer
-from app.graphiql.examples import EXAMPLES
 from app.graphiql.files import (
     EDITION,
     FILES,
@@ -42,12 +41,26 @@ CDN = f"https://unpkg.com/{PACKAGE}@{VERSION}/"
 PATIENCE = 10.0
 """Seconds that the page waits for files that are being fetched."""
 
+PROGRAMS = (
+    "accessible.js",
+    "editors.js",
+    "examples.js",
+    "graphiql.js",
+    "history-panel.js",
+    "history.js",
+    "panels.js",
+    "requests.js",
+    "sentences.js",
+    "snippets.js",
+    "storage.js",
+    "token.js",
+)
 OWN_FILES = {
-    "graphiql.js": "text/javascript",
-    "sentences.js": "text/javascript",
-    "token.js": "text/javascript",
+    **dict.fromkeys(PROGRAMS, "text/javascript"),
     "graphiql.svg": "image/svg+xml",
+    "examples.json": "application/json",
 }
+"""The page's own files, and their media types. `examples.json` is made of the examples."""
 
 PART = re.compile(rf"dist/([0-9a-f]{{16}}\.({'|'.join(PARTS)}))")
 """Where a font or a picture of the style is."""
@@ -76,7 +89,11 @@ class GraphiQL:
         # The page has its own style in it, and so is seen before anything else has come.
         self._template = Template((static / "graphiql.html").read_text())
         self._shell = (static / "graphiql.css").read_text()
-        self._own_files = {name: (static / name).read_bytes() for name in OWN_FILES}
+        self._accessible = (static / "accessible.css").read_text()
+        self._own_files = {
+            name: (static / name).read_bytes() for name in OWN_FILES if name != "examples.json"
+        }
+        self._own_files["examples.json"] = menu.as_json()
         # A browser keeps a file for as long as it has the same address.
         self._edition = hashlib.sha256(b"".join(self._own_files.values())).hexdigest()[:12]
         self._own_base = f"{endpoint}/assets/{self._edition}/"
@@ -115,7 +132,8 @@ class GraphiQL:
         content = self._template.substitute(
             own=self._own_base,
             shell=self._shell,
-            preview=escape(EXAMPLES[0].query),
+            accessible=self._accessible,
+            preview=escape(menu.at_first()[0].query),
             script=base + SCRIPT.path,
             script_integrity=SCRIPT.integrity,
             configuration=_json_in_html(self._configuration(base, style, token)),
@@ -129,13 +147,13 @@ class GraphiQL:
         return {
             "endpoint": self._endpoint,
             "token": token,
-            "logo": f"{self._own_base}graphiql.svg",
+            "examples": f"{self._own_base}examples.json",
             "style": {"url": base + style.path, "integrity": style.integrity},
             "workers": {
                 label: {"url": base + file.path, "integrity": file.integrity}
                 for label, file in WORKERS.items()
             },
-            "examples": [asdict(example) for example in EXAMPLES],
+            "first": [example.tab for example in menu.at_first()],
         }
 
     async def _own_file(self, request: Request) -> Response:
