@@ -40,18 +40,20 @@ def _as_they_are(given: a.Arguments) -> dict[str, Any]:
 
 def _find(given: a.FindTasks) -> dict[str, Any]:
     due = {"from": given.due_from, "through": given.due_through}
+    conditions = {
+        "search": given.search,
+        "status": given.status,
+        "trash": "ONLY" if given.in_trash else "EXCLUDE",
+        "listId": given.list_id,
+        "inbox": given.inbox,
+        "labels": {"all": given.labels} if given.labels else None,
+        "priorities": given.priorities or None,
+        "dueOn": due if any(due.values()) else None,
+        "hasDueDate": given.has_due_day,
+    }
     return {
-        "filter": {
-            "search": given.search,
-            "status": given.status,
-            "trash": "ONLY" if given.in_trash else "EXCLUDE",
-            "listId": given.list_id,
-            "inbox": given.inbox,
-            "labels": {"all": given.labels} if given.labels else None,
-            "priorities": given.priorities or None,
-            "dueOn": due if any(due.values()) else None,
-            "hasDueDate": given.has_due_day,
-        },
+        # A condition that is there is paid for, whatever it is.
+        "filter": {name: value for name, value in conditions.items() if value is not None},
         "orderBy": {"field": given.order_by, "direction": "DESC" if given.descending else "ASC"},
         "first": given.first,
         "after": given.after,

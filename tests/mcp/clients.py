@@ -1,6 +1,6 @@
 """Assistants: the protocol's own client, over HTTP, with somebody's token."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -48,14 +48,14 @@ def text_of(result: CallToolResult) -> str:
 
 @asynccontextmanager
 async def assistant_of(
-    user: Caller, era: str = ERAS[0], headers: Mapping[str, str] | None = None
+    user: Caller, era: str = ERAS[0], transport: httpx2.AsyncBaseTransport | None = None
 ) -> AsyncIterator[Assistant]:
     """Connect an assistant that has a user's token."""
     authorization = {"Authorization": f"Bearer {user.token}"} if user.token else {}
     url = str(user.http.base_url.join("/mcp"))
     async with (
         httpx2.AsyncClient(
-            headers={**authorization, **(headers or {})}, timeout=30, verify=NO_CERTIFICATES
+            headers=authorization, timeout=30, verify=NO_CERTIFICATES, transport=transport
         ) as http,
         Client(streamable_http_client(url, http_client=http), mode=era) as client,
     ):

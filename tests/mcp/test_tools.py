@@ -8,7 +8,7 @@ import pytest
 from mcp.shared.exceptions import MCPError
 
 from app.mcp.tools import TOOLS
-from tests.api import Caller, Server
+from tests.api import Caller, Server, nonempty
 from tests.mcp.clients import ERAS, Assistant, assistant_of, text_of
 
 DAY, LATER = "2026-12-24", "2026-12-28"
@@ -158,7 +158,7 @@ async def test_a_token_that_may_read_changes_nothing_and_is_told_what_is_missing
             tool.name: tool.annotations and tool.annotations.read_only_hint
             for tool in (await assistant.client.list_tools()).tools
         }
-        for tool, arguments in samples.items():
+        for tool, arguments in nonempty(samples.items()):
             if hints[tool]:
                 await assistant.data(tool, **arguments)
                 continue
@@ -173,7 +173,7 @@ async def test_a_token_that_may_write_needs_no_more_to_change(door: Server) -> N
     user = door.user()
     samples = {tool: sample(tool, user) for tool in TOOLS}
     async with assistant_of(door.user(user.user_id, scope="tasks:write")) as assistant:
-        for tool, arguments in samples.items():
+        for tool, arguments in nonempty(samples.items()):
             if TOOLS[tool].changes:
                 await assistant.data(tool, **arguments)
                 continue
@@ -187,7 +187,7 @@ CHANGING = [name for name, tool in TOOLS.items() if tool.changes]
 async def test_a_call_that_is_sent_twice_happens_once(door: Server) -> None:
     user = door.user()
     async with assistant_of(user) as assistant:
-        for tool in CHANGING:
+        for tool in nonempty(CHANGING):
             arguments = sample(tool, user)
             key = f"once-{tool}"
             before = seen_by(user)
@@ -206,7 +206,7 @@ async def test_the_hints_of_a_tool_are_true(door: Server) -> None:
     async with assistant_of(user) as assistant:
         listed = (await assistant.client.list_tools()).tools
         hints = {tool.name: tool.annotations for tool in listed}
-        for tool in CHANGING:
+        for tool in nonempty(CHANGING):
             arguments = sample(tool, user)
             before = texts_of(user)
             first = await assistant.data(tool, **arguments)
@@ -246,7 +246,7 @@ WRONG: list[tuple[str, dict[str, Any], str]] = [
 
 async def test_wrong_arguments_get_a_clear_error(door: Server) -> None:
     async with assistant_of(door.user()) as assistant:
-        for tool, arguments, says in WRONG:
+        for tool, arguments, says in nonempty(WRONG):
             said = await assistant.refusal(tool, **arguments)
             assert says in said
             assert len(said) < 300
