@@ -70,7 +70,8 @@ async def test_no_tool_finds_anothers_task_or_list(layers: Server, database: Dat
     alice.delete(id=tasks[1])
     own = bob.create("Bob's own")["id"]
     before = rows_of(layers, alice, database), rows_of(layers, bob, database)
-    aimed = [(tool, arguments, {}) for tool, _, arguments in ATTACKS]
+    nothing: dict[str, Any] = {}
+    aimed = [(tool, arguments, nothing) for tool, _, arguments in ATTACKS]
     aimed += [(tool, arguments, {"id": own}) for tool, _, arguments in BESIDE]
     async with assistant_of(bob) as assistant:
         for tool, arguments, rest in nonempty(aimed):

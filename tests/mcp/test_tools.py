@@ -10,6 +10,7 @@ from mcp.shared.exceptions import MCPError
 from app.mcp.tools import TOOLS
 from tests.api import Caller, Server, nonempty
 from tests.mcp.clients import ERAS, Assistant, assistant_of, text_of
+from tests.repository import ROOT
 
 DAY, LATER = "2026-12-24", "2026-12-28"
 
@@ -292,3 +293,21 @@ async def test_what_is_left_out_of_an_edit_has_no_default_in_its_schema(door: Se
     for name in ("edit_task", "move_task", "plan_day"):
         assert not any("default" in each for each in listed[name]["properties"].values())
     assert "default" in listed["find_tasks"]["properties"]["first"]
+
+
+def test_the_page_lists_every_tool_with_its_hints() -> None:
+    page = (ROOT / "docs" / "mcp.md").read_text().split("tools -->")[1]
+    rows = [line.strip("| ").split(" | ") for line in page.splitlines()[3:-1]]
+    told = {row[0].strip("`"): [cell.strip(" |") for cell in row[2:]] for row in rows}
+    assert told == {
+        tool.name: [
+            "no" if tool.changes else "yes",
+            "yes" if tool.destroys else "no",
+            *(
+                [("changes no more" if tool.is_idempotent else "adds again")]
+                if tool.changes
+                else []
+            ),
+        ]
+        for tool in TOOLS.values()
+    }
