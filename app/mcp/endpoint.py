@@ -21,7 +21,7 @@ from app.http.origins import Origins
 from app.http.request import REQUEST_MAX_BYTES, RequestRefused, head_of, read_body
 from app.mcp.calls import Calls
 from app.mcp.metadata import Metadata
-from app.mcp.server import REFUSED, Assistants
+from app.mcp.server import REFUSED, ToolServer
 from app.operations.budget import Budget
 from app.operations.execution import Executor
 from app.telemetry.records import digest
@@ -142,9 +142,9 @@ async def serving(
 
     `seconds`: how long a call may take, and a body to arrive.
     """
-    assistants = Assistants(Calls(executor, seconds), budget, version)
+    tools = ToolServer(Calls(executor, seconds), budget, version)
     sessions = StreamableHTTPSessionManager(
-        assistants.server,
+        tools.server,
         json_response=True,
         stateless=True,
         max_request_body_size=REQUEST_MAX_BYTES,

@@ -69,7 +69,7 @@ def described(tool: Tool) -> types.Tool:
     )
 
 
-class Assistants:
+class ToolServer:
     """Answers the protocol's requests. Each brings the context of its user in its scope's state."""
 
     def __init__(self, calls: Calls, budget: Budget | None, version: str) -> None:

@@ -17,6 +17,8 @@ import psycopg
 import pytest
 from mcp.shared.exceptions import MCPError
 
+from app.factory import create_app
+from app.mcp.tools import TOOLS
 from auth.signing import make_token
 from models.user import UserId
 from tests.api import SECRET, Caller, Server, nonempty, running_server, settings_for
@@ -57,6 +59,16 @@ def test_nobody_is_served_and_nothing_is_imported_where_it_is_off(server: Server
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
     assert done.stdout == "[]\n", done.stderr
+
+
+def test_tools_whose_documents_go_beyond_a_limit_are_told_at_the_start(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(SystemExit):
+        create_app(settings_for(None, mcp=True, graphql_max_tokens=20))
+    first, *others = capsys.readouterr().err.splitlines()
+    assert first.startswith("todo-api: McpFindTasks (find_tasks) cannot be served: ")
+    assert len(others) == len(TOOLS) - 1
 
 
 def test_who_has_no_token_is_led_to_where_there_are_some(protected: Server) -> None:
