@@ -17,6 +17,7 @@ from starlette.responses import RedirectResponse
 from starlette.routing import Route, WebSocketRoute
 from strawberry.printer import print_schema
 
+from app.assistants import STATE, Assistants
 from app.database.listener import USUAL_INTERVALS, Intervals
 from app.database.session import UnsafeRole
 from app.development import DEMO_USER, completed, token_of
@@ -75,6 +76,7 @@ class Unstarted:
     persisted: PersistedQueries
     origins: Origins
     graphiql: GraphiQL | None
+    assistants: Assistants | None
     draining: Draining
 
 
@@ -115,6 +117,8 @@ def create_app(
         app.router.routes.append(Route(f"{GRAPHQL_PATH}/schema.graphql", file.answer))
     if parts.graphiql is not None:
         app.router.routes += parts.graphiql.routes
+    if parts.assistants is not None:
+        app.router.routes += parts.assistants.routes
     if parts.metrics is not None and parts.settings.metrics == "path":
         figures = partial(gathered, parts.metrics, parts.gathering)
         page = MetricsPage(str(parts.settings.metrics_token), figures)
@@ -161,6 +165,7 @@ def make_unstarted(
         persisted,
         origins,
         graphiql,
+        Assistants(settings, documents) if settings.mcp else None,
         draining=Draining(),
     )
 
@@ -236,7 +241,7 @@ async def _lifespan(parts: Unstarted, _app: FastAPI) -> AsyncIterator[dict[str, 
         gc.enable()
         # Requests leave next to no cycles: to look for some every 700 objects is a waste.
         gc.set_threshold(GARBAGE_THRESHOLD)
-        yield {
+        state = {
             "running": running,
             "endpoint": endpoint,
             "socket": socket,
@@ -244,6 +249,10 @@ async def _lifespan(parts: Unstarted, _app: FastAPI) -> AsyncIterator[dict[str, 
             "connections": connections,
             "draining": parts.draining,
         }
+        if parts.assistants is not None:
+            serving = parts.assistants.serving(running, executor, parts.origins)
+            state[STATE] = await stack.enter_async_context(serving)
+        yield state
 
 
 def _add_middleware(app: Application, parts: Unstarted) -> None:
