@@ -1,6 +1,6 @@
 """examples/nextjs and its page in the docs: the same code, with types that hold.
 
-`scripts/rehearse/nextjs.py` looks at it in a browser: Next.js compiles for longer than tests should.
+`scripts/rehearse/nextjs.py` goes through it in a browser: compiling it takes too long for a test.
 """
 
 import re

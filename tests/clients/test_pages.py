@@ -284,3 +284,46 @@ def test_scripts_add_a_task_and_list_what_is_pending(
         ).stdout
     assert "'__typename': 'Task'" in said["add_task.py"]
     assert said["tasks.mjs"] == "Milk\n"
+
+
+MAIN = """
+import { todoFetch } from "./todo";
+import { url } from "./token";
+
+const query = "mutation ($input: CreateTaskInput!) { createTask(input: $input) { __typename } }";
+Object.assign(window, {
+  async add(input: object): Promise<number> {
+    const body = JSON.stringify({ query, variables: { input } });
+    const headers = { "Content-Type": "application/json" };
+    return (await todoFetch(url, { method: "POST", headers, body })).status;
+  },
+});
+"""
+
+
+def test_a_change_is_sent_again_with_a_key_alone(
+    tmp_path: Path, browser: Browser, development_server: Server
+) -> None:
+    user = development_server.user()
+    (tmp_path / "node_modules").symlink_to(MODULES)
+    shutil.copy(ROOT / "examples" / "shared" / "todo.ts", tmp_path)
+    (tmp_path / "token.ts").write_text(
+        f'export const url = "{development_server.url}/graphql";\n'
+        f'export const fetchToken = async () => "{user.token}";\n'
+    )
+    (tmp_path / "main.ts").write_text(MAIN)
+    run(tmp_path, "npx", "rolldown", "main.ts", "--format", "esm", "--file", "main.js")
+    (tmp_path / "index.html").write_text('<script type="module" src="main.js"></script>')
+    failure = (503, refusal("SERVICE_UNAVAILABLE"))
+    with served(tmp_path) as address:
+        tab = Tab(browser.new_page(), development_server)
+        tab.page.goto(address)
+        tab.page.wait_for_function("() => 'add' in window")
+
+        tab.failures = [failure, failure]
+        assert tab.page.evaluate("add({ title: 'Milk' })") == 503
+        assert tab.failures == [failure]
+
+        tab.failures = [failure, failure]
+        assert tab.page.evaluate("add({ title: 'Milk', idempotencyKey: 'one' })") == 200
+        assert (tab.failures, user.titles()) == ([], ["Milk"])
