@@ -22,10 +22,6 @@ TESTS = [
     for name in re.findall(r'^test\((?:\s*"(.*?)")?', source.read_text(), re.MULTILINE)
 ]
 TRUSTED = [test for test in TESTS if test.values[0] == "trusted.test.js"]
-PAGE = (ROOT / "docs" / "clients.md").read_text()
-SNIPPETS = re.findall(
-    r"^\*\*\[`(.*?)`\]\(\.\./(.*?)\)\*\*\n+```\w+\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL
-)
 
 needs_node = pytest.mark.skipif(
     shutil.which("node") is None or not (ROOT / CLIENTS / "node_modules").exists(),
@@ -125,10 +121,3 @@ def test_clients_send_texts_where_no_document_is_remembered(
     settings = settings_for(database.server_url, graphql_persisted_queries=0)
     with running_server(settings) as server:
         run(built, f"{client}.test.js", f"{client}: three pages become one list", server)
-
-
-def test_the_page_about_clients_quotes_what_is_tested() -> None:
-    assert len(SNIPPETS) == PAGE.count("\n```") // 2 > 0
-    for name, path, snippet in SNIPPETS:
-        assert path == f"tests/clients/{name}"
-        assert snippet in (ROOT / path).read_text(), f"not in {path}:\n{snippet}"
