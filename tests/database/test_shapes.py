@@ -39,7 +39,7 @@ async def test_what_is_kept_of_many_shapes_is_bounded(database: Database) -> Non
         await shared.fetch(usual)
         since = await shared.fetch(Statement(SINCE, owner, {"name": name}))
         for status, trash, field, direction, given, backward in itertools.product(
-            TaskStatus, TaskTrash, TaskOrderField, OrderDirection, range(16), (False, True)
+            TaskStatus, TaskTrash, TaskOrderField, OrderDirection, (0, 3, 9, 15), (False, True)
         ):
             bounds = {bound: "2026-01-01" for n, bound in enumerate(BOUNDS) if given >> n & 1}
             page = Page(Conditions(status, trash, bounds=bounds), field, direction, None, None)
