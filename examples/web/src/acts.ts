@@ -1,0 +1,48 @@
+// Everything that a person does goes through here: into the queue, and onto the list of what can be taken back.
+import type { Device } from "@todo-api/client/device";
+import type { Entry, Operation } from "@todo-api/client/outbox";
+import { dismiss, tell } from "./toasts";
+import { remember, take } from "./undo";
+
+export type ActOptions = {
+  /** The values as they were seen, for merging. */
+  seen?: object;
+  /** What a toast says of it; none is shown where it is left out. */
+  says?: string;
+};
+
+/** Write an act on the device. It can be taken back by Ctrl/Cmd Z, and by its toast. */
+export async function act(
+  device: Device,
+  operation: Operation,
+  input: object,
+  { seen, says }: ActOptions = {},
+): Promise<Entry> {
+  void keepWhatIsKept();
+  const entry = await device.outbox.act(operation, input, seen);
+  const { key } = entry;
+  const toast = says ? tell(says, { undo: () => void undo(device, key) }) : undefined;
+  remember({ key, says: says ?? "", toast });
+  return entry;
+}
+
+/** Take back the newest act of this window; false where there is none. */
+export const undoLast = (device: Device): Promise<boolean> => undo(device);
+
+async function undo(device: Device, key?: string): Promise<boolean> {
+  const done = take(key);
+  if (!done) return false;
+  if (done.toast) dismiss(done.toast);
+  await device.outbox.takeBack(done.key);
+  tell(done.says ? `Taken back: ${done.says}` : "The last change is taken back.");
+  return true;
+}
+
+let isAsked = false;
+
+/** Ask the browser, once, not to clear what is kept when space runs out. */
+async function keepWhatIsKept() {
+  if (isAsked) return;
+  isAsked = true;
+  await navigator.storage?.persist?.().catch(() => false);
+}
