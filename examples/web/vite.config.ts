@@ -19,5 +19,6 @@ const auth: Plugin = {
 
 export default defineConfig({
   plugins: [react(), auth],
+  resolve: { alias: { "@todo-api/client": new URL("src/fake", import.meta.url).pathname } },
   server: { port, strictPort: true },
 });

@@ -1,8 +1,10 @@
 import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
 import { App } from "./App";
+import { startSession } from "./session";
 import "./style.css";
 
+startSession();
 createRoot(document.getElementById("root")!).render(
   <StrictMode>
     <App />

@@ -1,0 +1,1 @@
+export const SyncState = ({ onOpen }: { onOpen: () => void }) => <button className="quiet" onClick={onOpen}>All saved</button>;

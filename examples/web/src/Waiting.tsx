@@ -1,0 +1,1 @@
+export default function Waiting(_: { onClose: () => void }) { return null; }

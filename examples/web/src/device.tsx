@@ -1,0 +1,56 @@
+// What is on this device of whoever is signed in: for all components.
+import { openDevice, type Device } from "@todo-api/client/device";
+import { createContext, use, useEffect, useState, useSyncExternalStore, type ReactNode } from "react";
+import { getToken, type Person } from "./session";
+
+const URL = `${import.meta.env.VITE_API_URL ?? "http://localhost:8000"}/graphql`;
+
+const DeviceContext = createContext<Device | null>(null);
+
+type DeviceProviderProps = { person: Person; fallback: ReactNode; children: ReactNode };
+
+/** Opens the device of a person, and shows `fallback` until it is there: some milliseconds. */
+export function DeviceProvider({ person, fallback, children }: DeviceProviderProps) {
+  const [device, setDevice] = useState<Device>();
+
+  useEffect(() => {
+    const opening = openDevice({ url: URL, token: getToken, user: person.id });
+    let isWanted = true;
+    void opening.then((opened) => isWanted && setDevice(opened));
+    return () => {
+      isWanted = false;
+      void opening.then((opened) => opened.close());
+    };
+  }, [person.id]);
+
+  return device ? <DeviceContext value={device}>{children}</DeviceContext> : fallback;
+}
+
+export const useDevice = () => use(DeviceContext)!;
+
+/** All tasks and lists as they are to be seen: what is kept, with what waits to be sent. */
+export function useThings() {
+  const { replica } = useDevice();
+  return useSyncExternalStore(replica.subscribe, replica.things);
+}
+
+export function useReplica() {
+  const { replica } = useDevice();
+  return useSyncExternalStore(replica.subscribe, replica.state);
+}
+
+/** How it stands with what waits to be sent. */
+export function useOutbox() {
+  const { outbox } = useDevice();
+  return useSyncExternalStore(outbox.subscribe, outbox.state);
+}
+
+export function useEntries() {
+  const { outbox } = useDevice();
+  return useSyncExternalStore(outbox.subscribe, outbox.entries);
+}
+
+export function useRefused() {
+  const { outbox } = useDevice();
+  return useSyncExternalStore(outbox.subscribe, outbox.refused);
+}
