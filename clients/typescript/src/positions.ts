@@ -1,0 +1,33 @@
+/**
+ * Places in the order by hand, as the server makes them: digits of 0-9A-Za-z in the order of bytes,
+ * read as a fraction. Ours are seen until the server has answered, and never sent.
+ */
+
+const DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+
+/** Behind all that was made before: the key that the server makes of a thing's number. */
+export function positionOf(id: string): string {
+  return `${BigInt(id.replace("L", "")).toString(16).padStart(14, "0")}V`;
+}
+
+/** A position between two; null for no neighbour on that side. */
+export function between(low: string | null, high: string | null): string {
+  if (high === null) return low === null ? "V" : above(low);
+  let key = "";
+  let isOpen = false;
+  for (let n = 0; ; n++) {
+    const from = Math.max(DIGITS.indexOf(low?.[n] ?? "0"), 0);
+    const to = isOpen ? DIGITS.length : Math.max(DIGITS.indexOf(high[n] ?? "0"), 0);
+    if (to - from > 1) return key + DIGITS[(from + to) >> 1];
+    // Siblings that share a position: behind both is near enough until the server has answered.
+    if (n > high.length && !isOpen) return `${low}V`;
+    key += DIGITS[from];
+    isOpen ||= to - from === 1;
+  }
+}
+
+/** A short step behind the last. */
+function above(low: string): string {
+  const last = DIGITS.indexOf(low.at(-1)!);
+  return last < DIGITS.length - 1 ? low.slice(0, -1) + DIGITS[last + 1] : `${low}V`;
+}
