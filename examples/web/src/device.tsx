@@ -3,7 +3,8 @@ import { openDevice, type Device } from "@todo-api/client/device";
 import { createContext, use, useEffect, useState, useSyncExternalStore, type ReactNode } from "react";
 import { getToken, type Person } from "./session";
 
-const URL = `${import.meta.env.VITE_API_URL ?? "http://localhost:8000"}/graphql`;
+/** Whoever serves the page writes into it where the API is. */
+const API = document.querySelector<HTMLMetaElement>('meta[name="api"]')!.content;
 
 const DeviceContext = createContext<Device | null>(null);
 
@@ -14,7 +15,7 @@ export function DeviceProvider({ person, fallback, children }: DeviceProviderPro
   const [device, setDevice] = useState<Device>();
 
   useEffect(() => {
-    const opening = openDevice({ url: URL, token: getToken, user: person.id });
+    const opening = openDevice({ url: `${API}/graphql`, token: getToken, user: person.id });
     let isWanted = true;
     void opening.then((opened) => isWanted && setDevice(opened));
     return () => {

@@ -1,5 +1,6 @@
 export type TaskPriority = "NONE" | "LOW" | "MEDIUM" | "HIGH" | "URGENT";
-export type Recurrence = { rrule: string };
+export interface Recurrence { unit: "DAY" | "WEEK" | "MONTH" | "YEAR"; every: number; weekdays: string[]; ordinal: number | null; monthDay: number | null; month: number | null;
+  from: "DUE" | "COMPLETION"; start: string; until: string | null; remaining: number | null; rrule: string | null }
 export interface Task { kind: "TASK"; id: string; version: number; title: string; description: string | null; completed: boolean; completedAt: string | null;
   completedOn: string | null; createdAt: string; updatedAt: string; deletedAt: string | null; dueOn: string | null; dueTime: string | null; priority: TaskPriority;
   labels: string[]; position: string; listId: string | null; parentId: string | null; recurrence: Recurrence | null; }
