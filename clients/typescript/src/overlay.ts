@@ -36,20 +36,21 @@ export interface Settled {
 
 /**
  * @param outcome What the mutation's field holds, `__typename` included; null where it failed.
- * @param kept What is kept until now.
+ * @param kept What is kept of the thing that it has deleted.
  */
-export function settled(entry: Layer, outcome: any, kept: Things): Settled {
+export function settled(entry: Layer, outcome: any, kept?: Thing): Settled {
   const put = thingsIn(outcome);
-  const gone: string[] = outcome?.purgedTaskIds ?? [];
-  const deleted = outcome?.deletedTaskId ?? outcome?.deletedListId;
-  if (deleted) {
+  if ((outcome?.deletedTaskId ?? outcome?.deletedListId) && kept) {
     // The answer has its number alone; that it is in the trash is all that is new.
-    const seen = overlay(kept, [entry]);
-    const thing = seen.tasks.get(deleted) ?? seen.lists.get(deleted);
-    if (thing) put.push({ ...thing, version: outcome.version });
+    put.push({ ...kept, deletedAt: instantOf(entry), version: outcome.version });
   }
-  const versions = put.map(({ version }) => version);
-  return { put, gone, version: versions.length ? Math.max(...versions) : undefined };
+  const version = Math.max(outcome?.version ?? 0, ...put.map(({ version }) => version));
+  return { put, gone: outcome?.purgedTaskIds ?? [], version: version || undefined };
+}
+
+/** Unlike that of any other act, as on the server: what happened together comes back together. */
+function instantOf({ at, seq }: Layer): string {
+  return `${new Date(at).toISOString().slice(0, -1)}${String(seq % 1000).padStart(3, "0")}Z`;
 }
 
 type Input = Record<string, any>;
@@ -81,10 +82,9 @@ class Act {
 
   constructor(
     readonly draft: Draft,
-    { at, seq }: Layer,
+    layer: Layer,
   ) {
-    // Unlike that of any other act, as on the server: what happened together comes back together.
-    this.at = `${new Date(at).toISOString().slice(0, -1)}${String(seq % 1000).padStart(3, "0")}Z`;
+    this.at = instantOf(layer);
   }
 
   task(id: string): Task {

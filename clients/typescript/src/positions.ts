@@ -17,7 +17,7 @@ export function between(low: string | null, high: string | null): string {
   let isOpen = false;
   for (let n = 0; ; n++) {
     const from = Math.max(DIGITS.indexOf(low?.[n] ?? "0"), 0);
-    const to = isOpen ? DIGITS.length : Math.max(DIGITS.indexOf(high[n] ?? "0"), 0);
+    const to: number = isOpen ? DIGITS.length : Math.max(DIGITS.indexOf(high[n] ?? "0"), 0);
     if (to - from > 1) return key + DIGITS[(from + to) >> 1];
     // Siblings that share a position: behind both is near enough until the server has answered.
     if (n > high.length && !isOpen) return `${low}V`;

@@ -1,0 +1,241 @@
+/**
+ * A copy of all that a person has: what is kept on the device, and over it what waits in the queue.
+ *
+ * Each window holds all of it in memory. The one that leads keeps what the feed and the answers say,
+ * and tells the others.
+ */
+
+import type { Change, Page } from "./follow.js";
+import type { Entry } from "./outbox.js";
+import { overlay, type Layer } from "./overlay.js";
+import type { Store, Transaction } from "./store.js";
+import { NOTHING, type Task, type TaskList, type Thing, thingOf, type Things } from "./things.js";
+
+export interface ReplicaState {
+  /** Whether all that the person has is here. */
+  isFilled: boolean;
+  /** Whether changes come as they are made. */
+  isLive: boolean;
+  isOnline: boolean;
+  cursor: string | null;
+}
+
+export interface Replica {
+  /** What is seen: another object when anything has changed. */
+  things(): Things;
+  state(): ReplicaState;
+  subscribe(listener: () => void): () => void;
+}
+
+/** What has changed of what is kept, as windows tell each other. */
+export interface News {
+  put?: Thing[];
+  gone?: string[];
+  /** Whether `put` is all there is. */
+  isWhole?: boolean;
+  /** The greatest version that the feed has told of. */
+  version?: number;
+  /** An act that is answered, and the version of its answer. */
+  answered?: Layer & { reach: number };
+  state?: Partial<ReplicaState>;
+}
+
+export interface ReplicaOptions {
+  store: Store;
+  /** What waits in the queue. */
+  entries(): readonly Entry[];
+  /** Tells the other windows. */
+  tell(news: News): void;
+}
+
+/** The replica as the device runs it. */
+export class KeptReplica implements Replica {
+  #options: ReplicaOptions;
+  #kept: Things = NOTHING;
+  #state: ReplicaState = { isFilled: false, isLive: false, isOnline: false, cursor: null };
+  /** The greatest version that the feed has told of. */
+  #version = 0;
+  /** Acts that are answered, while the feed has not told yet of all that followed from them. */
+  #answered: (Layer & { reach: number })[] = [];
+  #seen: { kept: Things; layers: readonly Layer[]; things: Things } | undefined;
+  /** The whole set, while it is read anew. */
+  #incoming: Map<string, Thing> | undefined;
+  #listeners = new Set<() => void>();
+
+  constructor(options: ReplicaOptions) {
+    this.#options = options;
+  }
+
+  things(): Things {
+    const waiting = this.#options.entries();
+    const answered = new Set(this.#answered.map(({ seq }) => seq));
+    const layers = [...this.#answered, ...waiting.filter(({ seq }) => !answered.has(seq))];
+    const seen = this.#seen?.kept === this.#kept ? this.#seen : undefined;
+    const isMore = seen?.layers.every((layer, n) => isSame(layer, layers[n])) ?? false;
+    if (isMore && layers.length === seen!.layers.length) return seen!.things;
+    // A further act is shown on what was seen: with thousands of tasks that counts.
+    const things = isMore
+      ? overlay(seen!.things, layers.slice(seen!.layers.length))
+      : overlay(this.#kept, layers);
+    this.#seen = { kept: this.#kept, layers, things };
+    return things;
+  }
+
+  state(): ReplicaState {
+    return this.#state;
+  }
+
+  subscribe(listener: () => void): () => void {
+    this.#listeners.add(listener);
+    return () => void this.#listeners.delete(listener);
+  }
+
+  /** Tell that the queue is another. */
+  changed = (): void => {
+    for (const listener of this.#listeners) listener();
+  };
+
+  /** Read what is kept. */
+  async load(): Promise<void> {
+    const [things, row] = await this.#options.store.read(["things", "values"], (transaction) =>
+      Promise.all([transaction.all("things"), transaction.get("values", "cursor")]),
+    );
+    const state = (row?.value as Partial<ReplicaState>) ?? {};
+    this.take({ put: things, isWhole: true, version: versionOf(things), state });
+  }
+
+  /** Take in what has changed: what another window tells, or what was kept just now. */
+  take({ put = [], gone = [], isWhole, version = 0, answered, state }: News): void {
+    if (put.length || gone.length || isWhole) this.#kept = merged(this.#kept, put, gone, isWhole);
+    if (isWhole) this.#answered = [];
+    if (answered) this.#answered.push(answered);
+    this.#version = isWhole ? version : Math.max(this.#version, version);
+    this.#answered = this.#answered.filter(({ reach }) => reach > this.#version);
+    if (state) this.#state = { ...this.#state, ...state };
+    this.changed();
+  }
+
+  /** Take in, and tell the other windows. */
+  publish(news: News): void {
+    this.take(news);
+    this.#options.tell(news);
+  }
+
+  /** What the outbox has kept of an answer. The act is seen until the feed is past it. */
+  answered(put: Thing[], gone: string[], entry?: Entry, version = this.#version + 1): void {
+    const layer = entry && { ...layerOf(entry), reach: version };
+    this.publish({ put, gone, ...(layer && { answered: layer }) });
+    if (entry?.operation === "emptyTrash") void this.#emptyTrash();
+  }
+
+  /** Keep a page of the feed, with its cursor. */
+  async page({ changes, cursor, isReset, isLast }: Page): Promise<void> {
+    if (isReset && this.#state.cursor !== null) this.#incoming = new Map();
+    if (this.#incoming) return this.#reset(this.#incoming, changes, cursor, isLast);
+    const state = { cursor, isFilled: this.#state.isFilled || isLast };
+    const { store } = this.#options;
+    const put = await store.change(["things", "values"], async (transaction) => {
+      const news = await Promise.all(changes.map((change) => this.#newer(transaction, change)));
+      const put = news.filter((thing) => thing !== undefined);
+      await Promise.all(put.map((thing) => transaction.put("things", thing)));
+      await transaction.put("values", { name: "cursor", value: state });
+      return put;
+    });
+    this.publish({ put, version: versionOf(changes), state });
+  }
+
+  /** Replace what is kept of the trash by what the server has there. */
+  async replaceTrash(trash: Thing[]): Promise<void> {
+    const ids = new Set(trash.map(({ id }) => id));
+    const kept: Thing[] = [...this.#kept.tasks.values(), ...this.#kept.lists.values()];
+    const gone = kept.filter(
+      // What went there meanwhile is not in an answer from before.
+      ({ id, deletedAt, version }) => deletedAt && !ids.has(id) && version <= this.#version,
+    );
+    await this.#keep(trash, gone.map(({ id }) => id));
+  }
+
+  async #emptyTrash(): Promise<void> {
+    const kept: Thing[] = [...this.#kept.tasks.values(), ...this.#kept.lists.values()];
+    await this.#keep([], kept.filter(({ deletedAt }) => deletedAt).map(({ id }) => id));
+  }
+
+  async #keep(put: Thing[], gone: string[]): Promise<void> {
+    await this.#options.store.change(["things"], async (transaction) => {
+      for (const thing of put) {
+        const kept = await transaction.get("things", thing.id);
+        if (!kept || kept.version <= thing.version) await transaction.put("things", thing);
+      }
+      for (const id of gone) await transaction.delete("things", id);
+    });
+    this.publish({ put, gone });
+  }
+
+  /** The whole set is gathered beside what is seen, and takes its place at its end. */
+  async #reset(
+    incoming: Map<string, Thing>,
+    changes: Change[],
+    cursor: string,
+    isLast: boolean,
+  ): Promise<void> {
+    for (const { id, node } of changes) {
+      const thing = thingOf(node);
+      if (thing) incoming.set(id, thing);
+      else incoming.delete(id);
+    }
+    if (!isLast) return;
+    const [put, state] = [[...incoming.values()], { cursor, isFilled: true }];
+    await this.#options.store.change(["things", "values"], async (transaction) => {
+      await transaction.clear("things");
+      await Promise.all(put.map((thing) => transaction.put("things", thing)));
+      await transaction.put("values", { name: "cursor", value: state });
+    });
+    this.#incoming = undefined;
+    this.publish({ put, isWhole: true, version: versionOf(put), state });
+  }
+
+  /** What a change makes of a thing; undefined where it is known already, or cannot be known. */
+  async #newer(transaction: Transaction, change: Change): Promise<Thing | undefined> {
+    const kept = await transaction.get("things", change.id);
+    if (kept && kept.version >= change.version) return undefined;
+    if (change.node) return thingOf(change.node);
+    // In the trash, or gone: it can be shown there until the server is asked.
+    return kept && { ...kept, version: change.version, deletedAt: this.#deletedAt(kept) };
+  }
+
+  #deletedAt({ id, deletedAt }: Thing): string {
+    const { tasks, lists } = this.#seen?.things ?? NOTHING;
+    const seen = tasks.get(id) ?? lists.get(id);
+    return deletedAt ?? seen?.deletedAt ?? `${new Date().toISOString().slice(0, -1)}000Z`;
+  }
+}
+
+/** Things with others in their place, unless these are older. */
+function merged({ tasks, lists }: Things, put: Thing[], gone: string[], isWhole = false): Things {
+  const changed = {
+    TASK: new Map<string, Thing>(isWhole ? [] : tasks),
+    LIST: new Map<string, Thing>(isWhole ? [] : lists),
+  };
+  for (const thing of put) {
+    const kept = changed[thing.kind].get(thing.id);
+    if (!kept || kept.version <= thing.version) changed[thing.kind].set(thing.id, thing);
+  }
+  for (const id of gone) changed[id.startsWith("L") ? "LIST" : "TASK"].delete(id);
+  return {
+    tasks: changed.TASK as Map<string, Task>,
+    lists: changed.LIST as Map<string, TaskList>,
+  };
+}
+
+function versionOf(some: { version: number }[]): number {
+  return some.reduce((greatest, { version }) => Math.max(greatest, version), 0);
+}
+
+function layerOf({ operation, input, at, seq }: Entry): Layer {
+  return { operation, input, at, seq };
+}
+
+/** Whether it is the same act: an entry that was tried again is another object. */
+function isSame(a: Layer, b: Layer | undefined): boolean {
+  return a.seq === b?.seq && a.input === b.input && a.reach === b.reach;
+}
