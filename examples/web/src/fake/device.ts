@@ -31,7 +31,7 @@ export async function openDevice(_: DeviceOptions): Promise<Device> {
     put({ title: "Call the landlord about the window", description: "In the morning.", dueOn: day(-3), priority: "HIGH", listId: home.id });
     const move = put({ title: "Move house", listId: home.id });
     for (const title of ["Pack the books", "Empty the cellar", "Give the keys back"]) put({ title, listId: home.id, parentId: move.id, completed: title < "F", completedAt: title < "F" ? now() : null });
-    put({ title: "Water the plants", dueOn: day(1), recurrence: { rrule: "FREQ=WEEKLY" }, listId: home.id });
+    put({ title: "Water the plants", dueOn: day(1), recurrence: { unit: "WEEK", every: 1, weekdays: [], ordinal: null, monthDay: null, month: null, from: "DUE", start: day(1), until: null, remaining: null, rrule: "FREQ=WEEKLY" } as never, listId: home.id });
     put({ title: "Sand, oil and polish the table, which has been standing out in the rain for the whole of the summer", listId: work.id, priority: "URGENT", labels: ["weekend", "garden"], dueOn: day(0), dueTime: "09:00" });
     put({ title: "Write to Ada", dueOn: day(9) });
     for (let i = 0; i < many; i++) put({ title: `Task ${i} of very many`, dueOn: i % 3 ? null : day(i % 40 - 10), labels: i % 7 ? [] : ["seven"] });
