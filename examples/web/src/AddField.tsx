@@ -1,0 +1,174 @@
+// One line that is always there: what is to be done, with list, labels, priority and day in words.
+import { useMemo, useRef, useState, type ClipboardEvent, type FormEvent, type KeyboardEvent } from "react";
+import { addTask, addTasks, quoted, type NewTask } from "./actions";
+import { useCommand } from "./commands";
+import { useDevice } from "./device";
+import { useToday } from "./due";
+import { Icon } from "./icons";
+import type { View } from "./route";
+import { TITLE_LENGTH } from "./Row";
+import type { Counts } from "./shown";
+import { announce } from "./toasts";
+import { linesOf, parse } from "./words";
+
+type AddFieldProps = { view: View; lists: readonly { id: string; name: string }[]; counts: Counts };
+
+const NOTHING: ReadonlySet<string> = new Set();
+
+export function AddField({ view, lists, counts }: AddFieldProps) {
+  const device = useDevice();
+  const today = useToday();
+  const field = useRef<HTMLInputElement>(null);
+  const [text, setText] = useState("");
+  const [off, setOff] = useState(NOTHING);
+  const [pasted, setPasted] = useState<string[]>([]);
+  const [wrong, setWrong] = useState("");
+  const { title, chips, ...found } = useMemo(
+    () => parse(text, { lists, labels: counts.labels.map(({ name }) => name), today, off }),
+    [text, lists, counts, today, off],
+  );
+  const lasting = ofView(view, today);
+  useCommand("add", () => field.current?.focus());
+
+  function empty() {
+    setText("");
+    setOff(NOTHING);
+    setWrong("");
+  }
+
+  async function submit(event: FormEvent) {
+    event.preventDefault();
+    if (!text.trim()) return;
+    if (!title) return setWrong("It has no title yet.");
+    if ([...title].length > TITLE_LENGTH) return setWrong(`A title has at most ${TITLE_LENGTH} characters.`);
+    const labels = [...new Set([...(lasting.labels ?? []), ...found.labels])];
+    const task = { ...lasting, ...found, title, labels };
+    empty();
+    announce(`Added ${title}`);
+    const isSeen = isIn(view, task, today);
+    const list = lists.find(({ id }) => id === task.listId)?.name ?? "Inbox";
+    const id = await addTask(device, task, isSeen ? undefined : `Added ${quoted(title)} to ${list}`);
+    if (isSeen) requestAnimationFrame(() => reveal(id));
+  }
+
+  function paste(event: ClipboardEvent) {
+    const lines = linesOf(event.clipboardData.getData("text/plain"));
+    if (lines.length < 2) return;
+    event.preventDefault();
+    setPasted(lines);
+  }
+
+  async function addPasted() {
+    setPasted([]);
+    field.current?.focus();
+    await addTasks(device, pasted.map((line) => ({ ...lasting, ...shortened(line) })));
+  }
+
+  function press({ key, nativeEvent }: KeyboardEvent) {
+    if (key !== "Escape" || nativeEvent.isComposing) return;
+    if (pasted.length) setPasted([]);
+    else if (text) empty();
+    else field.current?.blur();
+  }
+
+  return (
+    <form className="add" onSubmit={submit} onKeyDown={press}>
+      <div className="add-line">
+        <Icon name="plus" />
+        <input
+          ref={field}
+          name="title"
+          aria-label="What is to be done?"
+          placeholder="What is to be done?"
+          title="#list, @label, !1 to !3, and days in words, such as tomorrow or 12 dec"
+          aria-invalid={Boolean(wrong)}
+          aria-describedby={wrong ? "add-wrong" : undefined}
+          autoComplete="off"
+          enterKeyHint="done"
+          value={text}
+          onChange={({ target }) => (setText(target.value), setWrong(""))}
+          onPaste={paste}
+        />
+        {text && <button className="main">Add</button>}
+      </div>
+      {wrong && (
+        <p id="add-wrong" role="alert" className="error">
+          {wrong}
+        </p>
+      )}
+      {chips.length > 0 && (
+        <ul className="chips" aria-label="Understood as">
+          {chips.map(({ kind, text: written, says }) => (
+            <li key={written}>
+              <button
+                type="button"
+                className={`chip ${kind}`}
+                aria-label={`Take off ${says}`}
+                title="Not meant so"
+                onClick={() => {
+                  setOff(new Set([...off, written]));
+                  field.current?.focus();
+                }}
+              >
+                {says} <Icon name="close" />
+              </button>
+            </li>
+          ))}
+        </ul>
+      )}
+      {pasted.length > 0 && (
+        <div className="pasted" role="group" aria-label="Several lines were pasted">
+          <p>
+            Add {pasted.length} tasks? <span className="quiet-line">{pasted[0]}, {pasted[1]} …</span>
+          </p>
+          <button type="button" className="main" autoFocus onClick={() => void addPasted()}>
+            Add {pasted.length} tasks
+          </button>
+          <button
+            type="button"
+            onClick={() => {
+              setText(`${text} ${pasted.join(" ")}`.trim());
+              setPasted([]);
+              field.current?.focus();
+            }}
+          >
+            As one line
+          </button>
+          <button type="button" className="quiet" onClick={() => (setPasted([]), field.current?.focus())}>
+            Cancel
+          </button>
+        </div>
+      )}
+    </form>
+  );
+}
+
+/** What a task has that is added while a view is shown. */
+function ofView(view: View, today: string): NewTask {
+  if (view.name === "list") return { listId: view.id };
+  if (view.name === "today") return { dueOn: today };
+  if (view.name === "label") return { labels: [view.label] };
+  return {};
+}
+
+function isIn(view: View, { listId, dueOn, labels }: NewTask, today: string): boolean {
+  if (view.name === "inbox") return !listId;
+  if (view.name === "list") return listId === view.id;
+  if (view.name === "today") return Boolean(dueOn) && dueOn! <= today;
+  if (view.name === "upcoming") return Boolean(dueOn) && dueOn! > today;
+  return view.name === "label" && labels!.includes(view.label);
+}
+
+/** A line that is no title any more goes into the notes as a whole. */
+function shortened(line: string) {
+  const signs = [...line];
+  if (signs.length <= TITLE_LENGTH) return { title: line };
+  return { title: `${signs.slice(0, TITLE_LENGTH - 1).join("")}…`, description: signs.slice(0, 1000).join("") };
+}
+
+/** Bring what was added into sight, which in a long list may not be in the page yet. */
+function reveal(id: string) {
+  const row = document.querySelector(`[data-task-id="${CSS.escape(id)}"]`);
+  if (row) row.scrollIntoView({ block: "nearest" });
+  else document.querySelector(".rows:last-of-type")?.scrollIntoView({ block: "end" });
+}
