@@ -29,6 +29,7 @@ export interface DeviceOptions {
   user: string;
   /** What the database on the device is called. */
   name?: string;
+  fetch?: typeof globalThis.fetch;
   /** A WebSocket, where there is none. */
   webSocketImpl?: unknown;
 }
@@ -49,11 +50,11 @@ type Message = { kind: "things"; news: News } | { kind: "forget" } | { kind: "ou
 
 /** Open what a person has on this device. It shows what is kept at once, without the network. */
 export async function openDevice(options: DeviceOptions): Promise<Device> {
-  const { url, token, user, name = `todo-${user}`, webSocketImpl } = options;
+  const { url, token, user, name = `todo-${user}`, fetch, webSocketImpl } = options;
   const store = await openStore(name);
   const channel = store.isKept ? channelOf(name) : undefined;
   const ids = createIds();
-  const client = createTodoClient({ url, token, user, onDate: ids.correct });
+  const client = createTodoClient({ url, token, user, fetch, onDate: ids.correct });
 
   const replica = new KeptReplica({
     store,
@@ -68,7 +69,9 @@ export async function openDevice(options: DeviceOptions): Promise<Device> {
     onThings: (put, gone, entry, version) => replica.answered(put, gone, entry, version),
   });
   outbox.subscribe(replica.changed);
-  await replica.load();
+  const loaded = replica.load();
+  channel?.addEventListener("message", (message) => void loaded.then(() => hear(message)));
+  await loaded;
 
   const leading = lead(store.isKept ? name : undefined, async () => {
     // The last words of the one that led before may have been missed.
@@ -101,8 +104,6 @@ export async function openDevice(options: DeviceOptions): Promise<Device> {
       if (data.news.state?.isOnline !== undefined) outbox.setOnline(data.news.state.isOnline);
     } else if (data.kind === "forget") void close();
   }
-  channel?.addEventListener("message", hear);
-
   async function fetchTrash(): Promise<void> {
     const found = [];
     let after = {};

@@ -13,6 +13,7 @@ export class Draft {
   readonly tasks: Map<string, Task>;
   readonly lists: Map<string, TaskList>;
   #members: Map<string, Set<string>> | undefined;
+  #looks = 0;
   #before: [id: string, thing: Thing | undefined][] = [];
   #base: Things;
   #reach = Infinity;
@@ -59,9 +60,14 @@ export class Draft {
   }
 
   /** The tasks right below a parent, right in a list, or in the inbox (""), in the trash or not. */
-  members(container: string): Task[] {
-    this.#members ??= this.#grouped();
-    return [...(this.#members.get(container) ?? [])].map((id) => this.tasks.get(id)!);
+  *members(container: string): Generator<Task> {
+    // To look at all is soon done; for many acts it is worth to know who is where.
+    if (this.#looks++ > 5) this.#members ??= this.#grouped();
+    if (!this.#members) {
+      for (const task of this.tasks.values()) if (containerOf(task) === container) yield task;
+      return;
+    }
+    for (const id of this.#members.get(container) ?? []) yield this.tasks.get(id)!;
   }
 
   #grouped(): Map<string, Set<string>> {
@@ -80,40 +86,42 @@ export class Draft {
   #write(id: string, thing: Thing | undefined): void {
     if (id.startsWith("L")) return replace(this.lists, id, thing as TaskList | undefined);
     const old = this.tasks.get(id);
-    if (old) this.#members?.get(containerOf(old))?.delete(id);
-    replace(this.tasks, id, thing as Task | undefined);
-    if (thing && this.#members) add(this.#members, thing as Task);
+    const task = thing as Task | undefined;
+    replace(this.tasks, id, task);
+    // Who is asked for members may go on to change them.
+    if (!this.#members || (old && task && containerOf(old) === containerOf(task))) return;
+    if (old) this.#members.get(containerOf(old))?.delete(id);
+    if (task) add(this.#members, task);
   }
 }
 
+export interface Place {
+  before?: string;
+  after?: string;
+  first?: boolean;
+  last?: boolean;
+}
+
 /** The neighbours of a place among siblings, in one pass: there may be thousands. */
-export function neighbours(
-  siblings: Iterable<Thing>,
-  place: { before?: string; after?: string; first?: boolean; last?: boolean },
+export function neighbours<T extends Thing>(
+  siblings: Iterable<T>,
+  place: Place,
+  beside: T | undefined,
   moved: string,
-): [low: Thing | undefined, high: Thing | undefined] {
-  const others = [...siblings].filter(({ id, deletedAt }) => id !== moved && deletedAt === null);
-  const beside = place.before ?? place.after;
-  const mark = beside ? others.find(({ id }) => id === beside) : undefined;
-  if (beside && !mark) throw new Refusal("there is no such place");
-  if (place.before) return [last(others, mark), mark];
-  if (place.after) return [mark, first(others, mark)];
-  return place.first ? [undefined, first(others)] : [last(others), undefined];
-}
-
-/** The first of them, or the first behind one. */
-function first(things: Thing[], behind?: Thing): Thing | undefined {
-  const some = behind ? things.filter((thing) => byPosition(thing, behind) > 0) : things;
-  return least(some, byPosition);
-}
-
-function last(things: Thing[], before?: Thing): Thing | undefined {
-  const some = before ? things.filter((thing) => byPosition(thing, before) < 0) : things;
-  return least(some, (a, b) => byPosition(b, a));
-}
-
-function least<T>(some: T[], compare: (a: T, b: T) => number): T | undefined {
-  return some.length ? some.reduce((a, b) => (compare(a, b) <= 0 ? a : b)) : undefined;
+): [low: T | undefined, high: T | undefined] {
+  const isBefore = (thing: T) => {
+    if (!beside) return !place.first;
+    return byPosition(thing, beside) < (place.after ? 1 : 0);
+  };
+  let low: T | undefined;
+  let high: T | undefined;
+  for (const thing of siblings) {
+    if (thing.id === moved || thing.deletedAt !== null) continue;
+    if (isBefore(thing)) {
+      if (!low || byPosition(thing, low) > 0) low = thing;
+    } else if (!high || byPosition(thing, high) < 0) high = thing;
+  }
+  return [low, high];
 }
 
 function add(groups: Map<string, Set<string>>, task: Task): void {

@@ -5,7 +5,7 @@
  * follows one that recurs, and what an `undo` takes back; both are seen once it has answered.
  */
 
-import { containerOf, Draft, neighbours, Refusal } from "./draft.js";
+import { containerOf, Draft, neighbours, type Place, Refusal } from "./draft.js";
 import { labelKey, oneLabel, oneLine } from "./texts.js";
 import type { Entry, Operation } from "./outbox.js";
 import { between, positionOf } from "./positions.js";
@@ -132,7 +132,9 @@ class Act {
       parentId: parent?.id ?? null,
       recurrence: recurrenceOf(input.recurrence, input.dueOn),
     };
-    if (parent?.parentId) refuse("a subtask has no subtasks");
+    if (parent?.parentId || (parent && this.#countLive(parent.id) >= 100)) {
+      refuse("it cannot be below that");
+    }
     if (input.place) task.position = this.#place(task, input.place);
     this.draft.put(task);
   }
@@ -215,9 +217,10 @@ class Act {
     if (name != null) this.draft.put({ ...list, name: oneLine(name), updatedAt: this.at });
   }
 
-  moveList(list: TaskList, place: Input): void {
+  moveList(list: TaskList, place: Place): void {
     if (isBesideItself(place, list.id)) return;
-    const position = this.#between(this.draft.lists.values(), place, list.id);
+    const beside = this.#beside(place, this.draft.lists);
+    const position = between(neighbours(this.draft.lists.values(), place, beside, list.id));
     this.draft.put({ ...list, position, updatedAt: this.at });
   }
 
@@ -250,8 +253,8 @@ class Act {
     const task = this.draft.tasks.get(id)!;
     if (!task.deletedAt) return;
     const parent = this.draft.task(task.parentId);
-    const live = parent ? this.draft.members(parent.id).filter((one) => !one.deletedAt) : [];
-    const parentId = parent && live.length < 100 ? parent.id : null;
+    const isFull = parent && this.#countLive(parent.id) >= 100;
+    const parentId = parent && !isFull ? parent.id : null;
     const listId = this.draft.list(parentId ? parent!.listId : task.listId)?.id ?? null;
     const there = { ...task, parentId, listId };
     const isElsewhere = containerOf(there) !== containerOf(task);
@@ -275,18 +278,30 @@ class Act {
     }
   }
 
+  #countLive(parentId: string): number {
+    let count = 0;
+    for (const { deletedAt } of this.draft.members(parentId)) if (deletedAt === null) count++;
+    return count;
+  }
+
   #checkParent(task: Task, parent: Task): void {
     const isFit = parent.parentId === null && parent.id !== task.id && task.recurrence === null;
-    if (!isFit || this.draft.members(task.id).length) refuse("it cannot be below that");
+    const hasSubtasks = !this.draft.members(task.id).next().done;
+    if (!isFit || hasSubtasks || this.#countLive(parent.id) >= 100) refuse("it cannot be below that");
   }
 
-  #place(task: Task, place: Input): string {
-    return this.#between(this.draft.members(containerOf(task)), place, task.id);
+  #place(task: Task, place: Place): string {
+    const beside = this.#beside(place, this.draft.tasks);
+    if (beside && containerOf(beside) !== containerOf(task)) refuse("there is no such place");
+    return between(neighbours(this.draft.members(containerOf(task)), place, beside, task.id));
   }
 
-  #between(siblings: Iterable<Thing>, place: Input, moved: string): string {
-    const [low, high] = neighbours(siblings, place, moved);
-    return between(low?.position ?? null, high?.position ?? null);
+  /** The sibling that a place is beside of, if any. */
+  #beside<T extends Thing>({ before, after }: Place, siblings: Map<string, T>): T | undefined {
+    const id = before ?? after;
+    const sibling = id ? siblings.get(id) : undefined;
+    if (id && sibling?.deletedAt !== null) refuse("there is no such place");
+    return sibling;
   }
 
   #labelsOf(task: Task, input: Input): string[] | undefined {
@@ -325,7 +340,7 @@ function refuse(why: string): never {
   throw new Refusal(why);
 }
 
-function isBesideItself(place: Input | null | undefined, id: string): boolean {
+function isBesideItself(place: Place | null | undefined, id: string): boolean {
   return (place?.before ?? place?.after) === id;
 }
 

@@ -10,13 +10,19 @@ export function positionOf(id: string): string {
   return `${BigInt(id.replace("L", "")).toString(16).padStart(14, "0")}V`;
 }
 
-/** A position between two; null for no neighbour on that side. */
-export function between(low: string | null, high: string | null): string {
-  if (high === null) return low === null ? "V" : above(low);
+interface Placed {
+  position: string;
+}
+
+/** A position between two neighbours. */
+export function between([before, behind]: [Placed | undefined, Placed | undefined]): string {
+  const [low, high] = [before?.position ?? "", behind?.position];
+  if (high === undefined) return low === "" ? "V" : above(low);
+  if (low === "") return below(high);
   let key = "";
   let isOpen = false;
   for (let n = 0; ; n++) {
-    const from = Math.max(DIGITS.indexOf(low?.[n] ?? "0"), 0);
+    const from = Math.max(DIGITS.indexOf(low[n] ?? "0"), 0);
     const to: number = isOpen ? DIGITS.length : Math.max(DIGITS.indexOf(high[n] ?? "0"), 0);
     if (to - from > 1) return key + DIGITS[(from + to) >> 1];
     // Siblings that share a position: behind both is near enough until the server has answered.
@@ -24,6 +30,12 @@ export function between(low: string | null, high: string | null): string {
     key += DIGITS[from];
     isOpen ||= to - from === 1;
   }
+}
+
+/** A short step before the first: what is moved there again and again needs few digits. */
+function below(high: string): string {
+  const last = DIGITS.indexOf(high.at(-1)!);
+  return high.slice(0, -1) + (last > 1 ? DIGITS[last - 1] : "0V");
 }
 
 /** A short step behind the last. */

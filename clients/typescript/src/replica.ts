@@ -135,7 +135,7 @@ export class KeptReplica implements Replica {
     const state = { cursor, isFilled: this.#state.isFilled || isLast };
     const { store } = this.#options;
     const put = await store.change(["things", "values"], async (transaction) => {
-      const news = await Promise.all(changes.map((change) => this.#newer(transaction, change)));
+      const news = await Promise.all(changes.map((change) => this.#newest(transaction, change)));
       const put = news.filter((thing) => thing !== undefined);
       await Promise.all(put.map((thing) => transaction.put("things", thing)));
       await transaction.put("values", { name: "cursor", value: state });
@@ -194,13 +194,16 @@ export class KeptReplica implements Replica {
     this.publish({ put, isWhole: true, version: versionOf(put), state });
   }
 
-  /** What a change makes of a thing; undefined where it is known already, or cannot be known. */
-  async #newer(transaction: Transaction, change: Change): Promise<Thing | undefined> {
-    const kept = await transaction.get("things", change.id);
-    if (kept && kept.version >= change.version) return undefined;
-    if (change.node) return thingOf(change.node);
+  /** What is to be kept of a thing after a change; undefined where it is known here, or nowhere. */
+  async #newest(transaction: Transaction, { id, version, node }: Change): Promise<Thing | undefined> {
+    const here = this.#kept.tasks.get(id) ?? this.#kept.lists.get(id);
+    if (here && here.version >= version) return undefined;
+    const kept = await transaction.get("things", id);
+    // Another window was first.
+    if (kept && kept.version >= version) return kept;
+    if (node) return thingOf(node);
     // In the trash, or gone: it can be shown there until the server is asked.
-    return kept && { ...kept, version: change.version, deletedAt: this.#deletedAt(kept) };
+    return kept && { ...kept, version, deletedAt: this.#deletedAt(kept) };
   }
 
   #deletedAt({ id, deletedAt }: Thing): string {

@@ -17,6 +17,7 @@ const APART = String.raw`(?![+#])[\p{P}\p{Z}\p{Cc}\p{Co}\p{Sk}$<=>|~]`;
 /** What may stand within a word: `wi-fi`, `o'brien`, `1,000`. */
 const WITHIN = "['.,\u00b7-]";
 const SEPARATORS = new RegExp(`(?:(?!${WITHIN})${APART})+`, "u");
+const ASCII_SEPARATORS = /[^a-z0-9'.,\-+#]+/;
 const JOINERS = new RegExp(WITHIN);
 /** + and # belong to the word before them, and are nothing where none is. */
 const LOOSE_SIGNS = new RegExp(`(^|${APART})[+#]+`, "gu");
@@ -39,7 +40,7 @@ function digit(sign: string): string | undefined {
 
 /** The words of a folded text, each behind a space, so that a beginning is found by `includes`. */
 export function wordsOf(text: string): string {
-  const runs = spaced(text).split(SEPARATORS);
+  const runs = spaced(text).split(ASCII.test(text) ? ASCII_SEPARATORS : SEPARATORS);
   // A word with joiners counts as its parts, and as one.
   const words = runs.map((run) =>
     JOINERS.test(run) ? [...run.split(JOINERS), run.split(JOINERS).join("")].join(" ") : run,

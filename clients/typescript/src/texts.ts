@@ -12,8 +12,13 @@ export function oneLabel(text: string): string {
   return text.replace(/\s+/g, " ").trim().normalize("NFC");
 }
 
+const keys = new Map<string, string>();
+
 /** What labels are compared by: case and width make no difference, accents do. */
 export function labelKey(label: string): string {
-  const small = label.normalize("NFKC").toLowerCase();
-  return /^[ -~]*$/.test(small) ? small : small.replace(/ß/g, "ss").replace(/ς/g, "σ");
+  const known = keys.get(label);
+  if (known !== undefined) return known;
+  const small = label.normalize("NFKC").toLowerCase().replace(/ß/g, "ss").replace(/ς/g, "σ");
+  keys.set(label, small);
+  return small;
 }
