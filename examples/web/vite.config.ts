@@ -6,7 +6,6 @@ const port = Number(process.env.PORT ?? 3000);
 
 export default defineConfig({
   plugins: [react(), auth(port), apiAddress(), serviceWorker()],
-  resolve: { alias: { "@todo-api/client": new URL("src/fake", import.meta.url).pathname } },
   server: { port, strictPort: true },
   preview: { port, strictPort: true },
 });

@@ -132,12 +132,12 @@ export function ListView({ view, name, sections, things, counts, home }: ListVie
   const tabStop = rows.current && order.includes(rows.current) ? rows.current : order[0];
   return (
     <div className="sections" ref={list} data-list-order={isByHand ? "position" : "other"}>
-      {sections.map(({ key, title, full, isLate, lines }) => (
+      {sections.map(({ key, title, beside, isLate, isDay, lines }) => (
         <section key={key} className="section">
           {title && (
             <div className="section-head">
               <h2 className={isLate ? "late" : undefined}>
-                {title} {full && <small>{full}</small>}
+                {title} {beside && <small>{beside}</small>}
               </h2>
               {isLate && (
                 <button type="button" className="quiet" onClick={() => void toToday()}>
@@ -161,6 +161,7 @@ export function ListView({ view, name, sections, things, counts, home }: ListVie
                     listName={view.name === "list" || !task.listId ? undefined : things.lists.get(task.listId)?.name}
                     subtasks={counts.subtasks.get(task.id)}
                     now={now}
+                    isDaySaid={Boolean(isDay)}
                     position={index + 1}
                     of={lines.length}
                     acts={acts}

@@ -31,6 +31,8 @@ type RowProps = {
   listName: string | undefined;
   subtasks: { total: number; done: number } | undefined;
   now: string;
+  /** Whether a heading says already on which day it is due. */
+  isDaySaid: boolean;
   position: number;
   of: number;
   acts: RowActs;
@@ -118,16 +120,18 @@ export const Row = memo(function Row(props: RowProps) {
 const PRIORITIES = { NONE: "", LOW: "Low", MEDIUM: "Medium", HIGH: "High", URGENT: "Urgent" };
 
 /** What there is besides the title, in one line. */
-function QuietLine({ task, listName, subtasks, now }: RowProps) {
+function QuietLine({ task, listName, subtasks, now, isDaySaid }: RowProps) {
   const { dueOn, dueTime, labels, priority, recurrence, description } = task;
-  if (!dueOn && !listName && !subtasks && !labels.length && priority === "NONE" && !description) return null;
   const late = !task.completed && isLate(task, now);
+  // Beside the heading of its day there is only the time to be said.
+  const due = dueOn && (isDaySaid ? dueTime : inWords(dueOn, dueTime, now));
+  if (!due && !recurrence && !listName && !subtasks && !labels.length && priority === "NONE" && !description) return null;
   return (
     <p className="quiet-line">
-      {dueOn && (
+      {dueOn && due && (
         <time className={late ? "late" : undefined} dateTime={dueTime ? `${dueOn} ${dueTime}` : dueOn} title={inFull(dueOn)}>
           {late && "Overdue: "}
-          {inWords(dueOn, dueTime, now)}
+          {due}
           <span className="only-told">, {inFull(dueOn)}</span>
         </time>
       )}

@@ -1,6 +1,6 @@
 // What is on this device of whoever is signed in: for all components.
 import { openDevice, type Device } from "@todo-api/client/device";
-import { createContext, use, useEffect, useState, useSyncExternalStore, type ReactNode } from "react";
+import { createContext, use, useCallback, useEffect, useState, useSyncExternalStore, type ReactNode } from "react";
 import { getToken, type Person } from "./session";
 
 /** Whoever serves the page writes into it where the API is. */
@@ -29,29 +29,22 @@ export function DeviceProvider({ person, fallback, children }: DeviceProviderPro
 
 export const useDevice = () => use(DeviceContext)!;
 
-/** All tasks and lists as they are to be seen: what is kept, with what waits to be sent. */
-export function useThings() {
-  const { replica } = useDevice();
-  return useSyncExternalStore(replica.subscribe, replica.things);
+type Changing = { subscribe(listener: () => void): () => void };
+
+/** What `read` gives now; the component is drawn again when that is another object. */
+function useSnapshot<Of extends Changing, Snapshot>(of: Of, read: (of: Of) => Snapshot): Snapshot {
+  const subscribe = useCallback((listener: () => void) => of.subscribe(listener), [of]);
+  return useSyncExternalStore(subscribe, () => read(of));
 }
 
-export function useReplica() {
-  const { replica } = useDevice();
-  return useSyncExternalStore(replica.subscribe, replica.state);
-}
+/** All tasks and lists as they are to be seen: what is kept, with what waits to be sent. */
+export const useThings = () => useSnapshot(useDevice().replica, (replica) => replica.things());
+
+export const useReplica = () => useSnapshot(useDevice().replica, (replica) => replica.state());
 
 /** How it stands with what waits to be sent. */
-export function useOutbox() {
-  const { outbox } = useDevice();
-  return useSyncExternalStore(outbox.subscribe, outbox.state);
-}
+export const useOutbox = () => useSnapshot(useDevice().outbox, (outbox) => outbox.state());
 
-export function useEntries() {
-  const { outbox } = useDevice();
-  return useSyncExternalStore(outbox.subscribe, outbox.entries);
-}
+export const useEntries = () => useSnapshot(useDevice().outbox, (outbox) => outbox.entries());
 
-export function useRefused() {
-  const { outbox } = useDevice();
-  return useSyncExternalStore(outbox.subscribe, outbox.refused);
-}
+export const useRefused = () => useSnapshot(useDevice().outbox, (outbox) => outbox.refused());

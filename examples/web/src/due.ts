@@ -67,3 +67,11 @@ export function inWords(dueOn: string, dueTime: string | null, now: string): str
 /** A day with all that belongs to it: `Friday 29 December 2028`. */
 export const inFull = (day: string) =>
   said(day, { weekday: "long", day: "numeric", month: "long", year: "numeric" }).replace(",", "");
+
+/** What `dayInWords` leaves out: `Tuesday 1 December`, after a weekday `2 December`, after a date the weekday. */
+export function besideDay(day: string, today: string): string {
+  const away = (Date.parse(day) - Date.parse(today)) / DAY;
+  const full = said(day, { weekday: "long", day: "numeric", month: "long" }).replace(",", "");
+  if (Math.abs(away) <= 1) return full;
+  return away > 0 && away < 7 ? full.slice(full.indexOf(" ") + 1) : full.slice(0, full.indexOf(" "));
+}

@@ -1,7 +1,7 @@
 // What a view shows, in sections and in its order; which tasks these are, the package knows.
 import type { Task, Things } from "@todo-api/client/things";
 import * as views from "@todo-api/client/views";
-import { dayInWords, inFull } from "./due";
+import { besideDay, dayInWords } from "./due";
 import type { View } from "./route";
 
 export type Line = { task: Task; isSub: boolean };
@@ -10,8 +10,10 @@ export type Section = {
   key: string;
   /** Nothing where the view has but one. */
   title?: string;
-  /** A day's date in full, where `title` has it in words. */
-  full?: string;
+  /** What a day's title leaves out of its date. */
+  beside?: string;
+  /** All of it is due on the day that its title says. */
+  isDay?: boolean;
   isLate?: boolean;
   lines: Line[];
 };
@@ -39,7 +41,7 @@ export function sectionsOf(view: View, things: Things, today: string, lingers: R
     }
     case "today": {
       const due = views.today(seen, today);
-      const now = { key: "today", lines: flat(due.today) };
+      const now = { key: "today", isDay: true, lines: flat(due.today) };
       if (due.overdue.length === 0) return [now];
       return [
         { key: "overdue", title: "Overdue", isLate: true, lines: flat(due.overdue) },
@@ -51,7 +53,8 @@ export function sectionsOf(view: View, things: Things, today: string, lingers: R
       const sections: Section[] = days.map(({ day, tasks }) => ({
         key: day,
         title: dayInWords(day, today),
-        full: inFull(day),
+        beside: besideDay(day, today),
+        isDay: true,
         lines: flat(tasks),
       }));
       if (later.length) sections.push({ key: "later", title: "Later", lines: flat(later) });
