@@ -170,8 +170,8 @@ class Act {
     const there = { ...task, parentId, listId };
     const place = isBesideItself(input.place, task.id) ? undefined : input.place;
     const isElsewhere = containerOf(there) !== containerOf(task);
-    const position =
-      place || isElsewhere ? this.#place(there, place ?? { last: true }) : task.position;
+    const elsewhere = isElsewhere ? this.#bottom() : task.position;
+    const position = place ? this.#place(there, place) : elsewhere;
     this.#change(task, { parentId, listId, position });
     if (listId === task.listId) return;
     for (const subtask of this.draft.members(task.id)) this.#change(subtask, { listId });
@@ -258,7 +258,7 @@ class Act {
     const listId = this.draft.list(parentId ? parent!.listId : task.listId)?.id ?? null;
     const there = { ...task, parentId, listId };
     const isElsewhere = containerOf(there) !== containerOf(task);
-    const position = isElsewhere ? this.#place(there, { last: true }) : task.position;
+    const position = isElsewhere ? this.#bottom() : task.position;
     this.#change(task, { deletedAt: null, parentId, listId, position });
     for (const subtask of this.draft.members(id)) {
       if (subtask.deletedAt === task.deletedAt) this.#restore(subtask.id);
@@ -288,6 +288,15 @@ class Act {
     const isFit = parent.parentId === null && parent.id !== task.id && task.recurrence === null;
     const hasSubtasks = !this.draft.members(task.id).next().done;
     if (!isFit || hasSubtasks || this.#countLive(parent.id) >= 100) refuse("it cannot be below that");
+  }
+
+  /** Behind all that was made or moved before, in whatever list. */
+  #bottom(): string {
+    let last: Task | undefined;
+    for (const task of this.draft.tasks.values()) {
+      if (!last || task.position > last.position) last = task;
+    }
+    return between([last, undefined]);
   }
 
   #place(task: Task, place: Place): string {

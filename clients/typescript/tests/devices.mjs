@@ -6,6 +6,11 @@ import { openDevice } from "../dist/device.js";
 import { byPosition, thingsIn } from "../dist/things.js";
 import { feed, trash } from "../dist/schema/operations.js";
 
+/** What a browser's window would tell of its network. */
+const network = new EventTarget();
+globalThis.addEventListener = network.addEventListener.bind(network);
+globalThis.removeEventListener = network.removeEventListener.bind(network);
+
 /** Numbers at random, the same ones for the same seed (mulberry32). */
 export function randomBy(seed) {
   let state = seed >>> 0;
@@ -49,6 +54,7 @@ export class Wire {
 
   mend() {
     this.isCut = this.isFaulty = false;
+    network.dispatchEvent(new Event("online"));
   }
 
   fetch = async (url, init) => {
@@ -141,7 +147,8 @@ export function differences(one, other) {
 
 function sorted(value) {
   if (value === null || typeof value !== "object" || Array.isArray(value)) return value ?? null;
-  return Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)));
+  const entries = Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1));
+  return Object.fromEntries(entries.map(([name, each]) => [name, sorted(each)]));
 }
 
 export function sleep(milliseconds) {
