@@ -86,7 +86,10 @@ export class Sender {
       }
       this.#isUrgent = false;
       // What cannot be written now is as if it was not answered.
-      const wait = await this.#send(entry).catch(() => grownWait(++this.#failures));
+      const wait = await this.#send(entry).catch((error) => {
+        globalThis.reportError?.(error);
+        return grownWait(++this.#failures);
+      });
       if (wait === 0 || this.#stopping.signal.aborted) continue;
       this.#queue.become({ isSending: false });
       if (!this.#isUrgent) await this.#rest(wait);
