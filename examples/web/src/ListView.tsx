@@ -7,7 +7,7 @@ import { useDevice } from "./device";
 import { useNow } from "./due";
 import { linger } from "./linger";
 import { canIndent, indent, moveBy, outdent } from "./moving";
-import { openTask, type View } from "./route";
+import { openTask, useRoute, type View } from "./route";
 import { Row, type RowActs } from "./Row";
 import { Selection } from "./Selection";
 import type { Counts, Section } from "./shown";
@@ -124,6 +124,17 @@ export function ListView({ view, name, sections, things, counts, home }: ListVie
   const late = sections.find(({ isLate }) => isLate);
   const toToday = () => actions.setDue(device, late!.lines.map(({ task }) => task), now.slice(0, 10));
   useCommand("all-to-today", late ? () => void toToday() : null);
+
+  // Whoever closes the open task goes on in the list, where that is.
+  const { task: opened } = useRoute();
+  const wasOpen = useRef(opened);
+  useEffect(() => {
+    const closed = wasOpen.current;
+    wasOpen.current = opened;
+    if (closed && !opened && document.activeElement === document.body) {
+      rows.focus(order.includes(closed) ? closed : rows.current);
+    }
+  }, [opened]);
 
   useEffect(() => {
     if (rows.selected.size > 1) announce(`${rows.selected.size} selected`);

@@ -43,7 +43,7 @@ export async function edit(device: Device, task: Task, fields: { title?: string;
   await act(
     device,
     "updateTask",
-    { id: task.id, ...fields, expectedVersion: task.version },
+    { id: task.id, ...fields, expectedVersion: task.version || undefined },
     { seen, says: `Changed ${quoted(fields.title ?? task.title)}` },
   );
 }
@@ -90,7 +90,7 @@ export async function remove(device: Device, tasks: readonly Task[]): Promise<vo
   const says = `Deleted ${named(tasks)}`;
   if (tasks.length === 1) {
     const { id, version, title } = tasks[0]!;
-    await act(device, "deleteTask", { id, expectedVersion: version }, { says, seen: { title } });
+    await act(device, "deleteTask", { id, expectedVersion: version || undefined }, { says, seen: { title } });
   } else {
     for (const some of inBatches(tasks)) {
       await act(device, "deleteTasks", { ids: some.map(({ id }) => id) }, { says });

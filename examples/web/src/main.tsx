@@ -1,6 +1,7 @@
 import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
 import { App } from "./App";
+import { Boundary } from "./Boundary";
 import { startSession } from "./session";
 import "./style.css";
 import "./frame.css";
@@ -13,6 +14,8 @@ startSession();
 addEventListener("load", startWorker);
 createRoot(document.getElementById("root")!).render(
   <StrictMode>
-    <App />
+    <Boundary>
+      <App />
+    </Boundary>
   </StrictMode>,
 );
