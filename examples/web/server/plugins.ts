@@ -1,7 +1,7 @@
 // What the page needs beside itself: Better Auth, the address of the API, and a service worker.
 import { createHash } from "node:crypto";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { toNodeHandler } from "better-auth/node";
 import type { Connect, Plugin, ResolvedConfig } from "vite";
 import { startAuth } from "./auth.ts";
@@ -36,7 +36,7 @@ export function apiAddress(): Plugin {
       middlewares.use((request, response, next) => {
         const path = request.url?.split("?")[0];
         if (path !== "/" && path !== "/index.html") return next();
-        const html = readFileSync(join(config.root, config.build.outDir, "index.html"), "utf8");
+        const html = readFileSync(resolve(config.root, config.build.outDir, "index.html"), "utf8");
         response.setHeader("Content-Type", "text/html; charset=utf-8");
         response.setHeader("Cache-Control", "no-cache");
         response.end(html.replace(/<meta name="api"[^>]*>/, meta()));

@@ -33,7 +33,7 @@ export function Account() {
         aria-label={`Account of ${person.name}`}
         title={person.name}
       >
-        <span aria-hidden="true">{initialsOf(person.name)}</span>
+        <span data-initials={initialsOf(person.name)} />
       </button>
       <div id={id} ref={menu} popover="auto" className="account-menu">
         <p>

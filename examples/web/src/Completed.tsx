@@ -16,12 +16,12 @@ export default function Completed({ onOpen }: { onOpen: (id: string) => void }) 
   const today = useToday();
   const [limit, setLimit] = useState(AT_ONCE);
   const all = completedOf(things);
-  const days = Map.groupBy(all.slice(0, limit), dayOf);
+  const days = [...Map.groupBy(all.slice(0, limit), dayOf)].sort(([one], [other]) => (one < other ? 1 : -1));
 
   if (all.length === 0) return <p className="empty">Nothing completed yet.</p>;
   return (
     <div className="completed">
-      {[...days].map(([day, tasks]) => (
+      {days.map(([day, tasks]) => (
         <section key={day} aria-labelledby={`done-${day}`}>
           <h2 id={`done-${day}`} title={day && inFull(day)}>
             {day ? dayInWords(day, today) : "Some time"}
@@ -29,7 +29,7 @@ export default function Completed({ onOpen }: { onOpen: (id: string) => void }) 
           <ul>
             {tasks.map((task) => (
               <li key={task.id}>
-                <label className="box">
+                <label className="tick">
                   <input
                     type="checkbox"
                     aria-label={task.title}

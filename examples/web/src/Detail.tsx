@@ -125,8 +125,8 @@ function Content({ task, onClose, onOpen, now }: ContentProps) {
         <Conflict key={refused.seq} refused={refused} now={now} />
       ))}
 
-      <div className={`title-line${task.completed ? " done" : ""}`}>
-        <label className="box">
+      <div className={`title-line${task.completed ? " done" : ""}`} data-priority={task.priority}>
+        <label className="tick">
           <input
             type="checkbox"
             aria-label={`${quoted(task.title)} is done`}

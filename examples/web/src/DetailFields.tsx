@@ -1,7 +1,7 @@
 import type { Task, TaskList, TaskPriority } from "@todo-api/client/things";
 import { labels as labelsOf, lists as listsOf } from "@todo-api/client/views";
 import { lazy, Suspense, useId, useState, type ReactNode } from "react";
-import { moveToList, setPriority } from "./actions";
+import { moveToList, quoted, setPriority } from "./actions";
 import { act } from "./acts";
 import { useDevice, useThings } from "./device";
 import type { Draft } from "./draft";
@@ -170,7 +170,7 @@ function Labels({ task, known }: { task: Task; known: string[] }) {
       .filter((label) => label && !isOn(label));
     setText("");
     if (labels.length === 0) return;
-    const says = `Added ${labels.map((label) => `“${label}”`).join(", ")}`;
+    const says = `Labelled ${quoted(task.title)} ${labels.map((label) => `“${label}”`).join(", ")}`;
     void act(device, "updateTasks", { ids: [task.id], addLabels: labels }, { says });
   }
 
@@ -179,7 +179,7 @@ function Labels({ task, known }: { task: Task; known: string[] }) {
       device,
       "updateTasks",
       { ids: [task.id], removeLabels: [label] },
-      { says: `Took “${label}” off` },
+      { says: `Took “${label}” off ${quoted(task.title)}` },
     );
 
   return (

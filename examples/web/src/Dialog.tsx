@@ -8,7 +8,10 @@ type DialogProps = {
   children: ReactNode;
 };
 
-/** Above all else, until it is closed: by Escape, by its own buttons, or by a press beside it. */
+/**
+ * Above all else, until it is closed: by Escape, by its own buttons, or by a press beside it. The focus goes to
+ * what is `data-first` in it.
+ */
 export function Dialog({ label, className = "", onClose, children }: DialogProps) {
   const dialog = useRef<HTMLDialogElement>(null);
   const close = useEffectEvent(onClose);
@@ -17,6 +20,8 @@ export function Dialog({ label, className = "", onClose, children }: DialogProps
   useLayoutEffect(() => {
     const { current } = dialog;
     current!.showModal();
+    const first = current!.querySelector<HTMLElement>("[data-first]") ?? current!.firstElementChild;
+    (first as HTMLElement).focus();
     return () => current!.close();
   }, []);
 
@@ -31,7 +36,7 @@ export function Dialog({ label, className = "", onClose, children }: DialogProps
       }}
       onPointerDown={({ target }) => target === dialog.current && close()}
     >
-      <div className="dialog-body">{children}</div>
+      <div className="dialog-body" tabIndex={-1}>{children}</div>
     </dialog>
   );
 }

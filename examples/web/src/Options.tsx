@@ -1,4 +1,5 @@
 import { useId, useState, type KeyboardEvent, type ReactNode } from "react";
+import "./options.css";
 
 export type Option = { id: string; name: string; isChosen?: boolean; beside?: ReactNode };
 
@@ -45,7 +46,7 @@ export function Options({ label, placeholder, options, onChoose, isMany, makes }
   return (
     <div className="choose">
       <input
-        autoFocus
+        data-first
         autoComplete="off"
         role="combobox"
         aria-label={label}

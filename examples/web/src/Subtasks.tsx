@@ -40,14 +40,14 @@ export function Subtasks({ task, tasks, onOpen }: SubtasksProps) {
 
   return (
     <section className="subtasks" aria-label="Subtasks">
-      <h3>
+      <h2>
         Subtasks{" "}
         {tasks.length > 0 && (
           <small>
             {done} of {tasks.length}
           </small>
         )}
-      </h3>
+      </h2>
       {tasks.length > 0 && (
         <ul ref={list} data-list-order="position" aria-label="Subtasks">
           {tasks.map((subtask, index) => (
@@ -57,7 +57,7 @@ export function Subtasks({ task, tasks, onOpen }: SubtasksProps) {
               className={subtask.completed ? "done" : undefined}
               onKeyDown={(event) => void move(event, index)}
             >
-              <label className="box">
+              <label className="tick">
                 <input
                   type="checkbox"
                   aria-label={subtask.title}

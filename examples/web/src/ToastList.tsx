@@ -26,11 +26,11 @@ export function Toasts() {
         onFocus={() => setFocused(true)}
         onBlur={() => setFocused(false)}
       >
-        <ul role="log" aria-live="polite" aria-label="Messages">
+        <div role="log" aria-label="Messages" className="messages">
           {toasts.map((toast) => (
             <ToastItem key={toast.id} toast={toast} isHeld={isPointed || isFocused} />
           ))}
-        </ul>
+        </div>
       </section>
       <p className="only-told" aria-live="polite" key={id % 2}>
         {text}
@@ -51,7 +51,7 @@ function ToastItem({ toast: { id, text, undo }, isHeld }: { toast: Toast; isHeld
     };
   }, [id, isHeld]);
   return (
-    <li className="toast">
+    <div className="toast">
       <span>{text}</span>
       {undo && (
         <button type="button" onClick={undo}>
@@ -63,6 +63,6 @@ function ToastItem({ toast: { id, text, undo }, isHeld }: { toast: Toast; isHeld
           <path d="m4 4 8 8m0-8-8 8" />
         </svg>
       </button>
-    </li>
+    </div>
   );
 }

@@ -18,7 +18,6 @@ export async function act(
   input: object,
   { seen, says }: ActOptions = {},
 ): Promise<Entry> {
-  void keepWhatIsKept();
   const entry = await device.outbox.act(operation, input, seen);
   const { key } = entry;
   const toast = says ? tell(says, { undo: () => void undo(device, key) }) : undefined;
@@ -36,13 +35,4 @@ async function undo(device: Device, key?: string): Promise<boolean> {
   await device.outbox.takeBack(done.key);
   tell(done.says ? `Taken back: ${done.says}` : "The last change is taken back.");
   return true;
-}
-
-let isAsked = false;
-
-/** Ask the browser, once, not to clear what is kept when space runs out. */
-async function keepWhatIsKept() {
-  if (isAsked) return;
-  isAsked = true;
-  await navigator.storage?.persist?.().catch(() => false);
 }

@@ -36,6 +36,7 @@ export default function Picker({ kind, ids, anchor, onClose }: PickerProps) {
     const { current } = popover;
     current!.showPopover();
     place(current!, anchor);
+    current!.querySelector<HTMLElement>("[data-first]")?.focus();
     const closed = ({ newState }: ToggleEvent) => newState === "closed" && onClose();
     current!.addEventListener("toggle", closed);
     return () => current!.removeEventListener("toggle", closed);
@@ -99,7 +100,7 @@ function DatePicker({ tasks, onClose }: ContentProps) {
   return (
     <form onSubmit={submit}>
       <input
-        autoFocus
+        data-first
         autoComplete="off"
         aria-label="Day in words"
         aria-describedby={id}

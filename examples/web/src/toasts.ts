@@ -1,8 +1,8 @@
 // What has happened, in words: shown for a while, or told to screen readers alone.
 export type Toast = { id: number; text: string; undo?: () => void };
 
-/** At most so many at once; the oldest gives way. */
-const AT_ONCE = 3;
+/** At most so many at once; the oldest gives way, and Ctrl/Cmd Z still takes it back. */
+const AT_ONCE = 1;
 
 let toasts: readonly Toast[] = [];
 let announcement = { id: 0, text: "" };
