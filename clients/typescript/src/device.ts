@@ -12,7 +12,7 @@
  */
 
 import { createTodoClient } from "./client.js";
-import { follow, type Follower } from "./follow.js";
+import type { follow, Follower } from "./follow.js";
 import { createIds } from "./ids.js";
 import { createOutbox, type Outbox } from "./outbox.js";
 import { KeptReplica, type News, type Replica } from "./replica.js";
@@ -76,16 +76,21 @@ export async function openDevice(options: DeviceOptions): Promise<Device> {
   const leading = lead(store.isKept ? name : undefined, async () => {
     // The last words of the one that led before may have been missed.
     await Promise.all([replica.load(), outbox.reload()]);
-    const follower = startFollowing();
     outbox.start();
+    let isOver = false;
+    let follower: Follower | undefined;
+    void loadFollow(() => isOver).then((begin) => {
+      if (begin && !isOver) follower = startFollowing(begin);
+    });
     return async () => {
-      follower.stop();
+      isOver = true;
+      follower?.stop();
       await outbox.stop();
     };
   });
 
-  function startFollowing(): Follower {
-    return follow({
+  function startFollowing(begin: typeof follow): Follower {
+    return begin({
       url,
       client,
       webSocketImpl,
@@ -129,6 +134,21 @@ export async function openDevice(options: DeviceOptions): Promise<Device> {
   }
 
   return { outbox, replica, ids, fetchTrash, close, forget };
+}
+
+/** Milliseconds after which what could not be loaded is loaded again. */
+const LOAD_AGAIN = 3_000;
+
+/** What speaks by a socket is loaded apart: what is kept shows without it. */
+async function loadFollow(isOver: () => boolean): Promise<typeof follow | undefined> {
+  while (!isOver()) {
+    try {
+      return (await import("./follow.js")).follow;
+    } catch {
+      await new Promise((resolve) => setTimeout(resolve, LOAD_AGAIN));
+    }
+  }
+  return undefined;
 }
 
 /** Begin to lead as soon as no other window does; stop, and another one may. */
