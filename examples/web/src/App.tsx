@@ -16,6 +16,7 @@ import { Sidebar } from "./Sidebar";
 import { SignedOutNote } from "./SignedOutNote";
 import { SyncState } from "./SyncState";
 import { Toasts } from "./ToastList";
+import { useDrag } from "./useDrag";
 
 
 const SignIn = lazy(() => import("./SignIn"));
@@ -56,6 +57,7 @@ function Frame() {
   const close = () => setAbove(null);
 
   useEffect(listenToKeys, []);
+  useDrag();
   useCommand("inbox", () => go({ name: "inbox" }));
   useCommand("today", () => go({ name: "today" }));
   useCommand("upcoming", () => go({ name: "upcoming" }));
