@@ -1,6 +1,6 @@
 /** What is kept on a device of one person: in IndexedDB, or in memory where the browser refuses that. */
 
-import { openDB, type IDBPDatabase, type IDBPTransaction } from "idb";
+import { deleteDB, openDB, type IDBPDatabase, type IDBPTransaction } from "idb";
 
 import type { Entry, Refused } from "./outbox.js";
 import type { Thing } from "./things.js";
@@ -79,7 +79,6 @@ class KeptStore implements Store {
   async destroy() {
     this.close();
     // Other windows close theirs when they hear of it (`blocking`).
-    const { deleteDB } = await import("idb");
     await deleteDB(this.name);
   }
 

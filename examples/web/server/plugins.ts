@@ -45,6 +45,22 @@ export function apiAddress(): Plugin {
   };
 }
 
+/** Style and script come after the shell that index.html has, so that it shows before they are there. */
+export function shellFirst(): Plugin {
+  return {
+    name: "shell-first",
+    apply: "build",
+    transformIndexHtml: {
+      order: "post",
+      handler(html) {
+        const isLate = /^\s*<(link rel="stylesheet"|script type="module")[^>]*>(<\/script>)?\n/gm;
+        const late = [...html.matchAll(isLate)].map(([tag]) => tag);
+        return html.replace(isLate, "").replace("</body>", `${late.reverse().join("")}  </body>`);
+      },
+    },
+  };
+}
+
 /** Writes `sw.js`: `service-worker.js` with the names of all files of this build. */
 export function serviceWorker(): Plugin {
   let config: ResolvedConfig;

@@ -1,5 +1,5 @@
 // One line that is always there: what is to be done, with list, labels, priority and day in words.
-import { useMemo, useRef, useState, type ClipboardEvent, type FormEvent, type KeyboardEvent } from "react";
+import { useEffect, useMemo, useRef, useState, type ClipboardEvent, type FormEvent, type KeyboardEvent } from "react";
 import { addTask, addTasks, quoted, type NewTask } from "./actions";
 import { useCommand } from "./commands";
 import { useDevice } from "./device";
@@ -9,11 +9,22 @@ import type { View } from "./route";
 import { TITLE_LENGTH } from "./Row";
 import type { Counts } from "./shown";
 import { announce } from "./toasts";
-import { linesOf, parse } from "./words";
+import type { Parsed } from "./words";
 
 type AddFieldProps = { view: View; lists: readonly { id: string; name: string }[]; counts: Counts };
 
 const NOTHING: ReadonlySet<string> = new Set();
+
+/** What reads the words comes a moment after the field: until then a line is a title. */
+function useWords() {
+  const [words, setWords] = useState<typeof import("./words")>();
+  useEffect(() => {
+    import("./words").then(setWords, () => undefined);
+  }, []);
+  return words;
+}
+
+const asTitle = (text: string): Parsed => ({ title: text.trim(), chips: [], labels: [] });
 
 export function AddField({ view, lists, counts }: AddFieldProps) {
   const device = useDevice();
@@ -23,10 +34,11 @@ export function AddField({ view, lists, counts }: AddFieldProps) {
   const [off, setOff] = useState(NOTHING);
   const [pasted, setPasted] = useState<string[]>([]);
   const [wrong, setWrong] = useState("");
-  const { title, chips, ...found } = useMemo(
-    () => parse(text, { lists, labels: counts.labels.map(({ name }) => name), today, off }),
-    [text, lists, counts, today, off],
-  );
+  const words = useWords();
+  const { title, chips, ...found } = useMemo(() => {
+    const labels = counts.labels.map(({ name }) => name);
+    return words ? words.parse(text, { lists, labels, today, off }) : asTitle(text);
+  }, [words, text, lists, counts, today, off]);
   const lasting = ofView(view, today);
   useCommand("add", () => field.current?.focus());
 
@@ -52,8 +64,8 @@ export function AddField({ view, lists, counts }: AddFieldProps) {
   }
 
   function paste(event: ClipboardEvent) {
-    const lines = linesOf(event.clipboardData.getData("text/plain"));
-    if (lines.length < 2) return;
+    const lines = words?.linesOf(event.clipboardData.getData("text/plain"));
+    if (!lines || lines.length < 2) return;
     event.preventDefault();
     setPasted(lines);
   }

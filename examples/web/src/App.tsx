@@ -1,5 +1,4 @@
 import { lazy, Suspense, useEffect, useMemo, useRef, useState } from "react";
-import { Account } from "./Account";
 import { undoLast } from "./acts";
 import { listenToKeys, useCommand } from "./commands";
 import { useNow, useToday } from "./due";
@@ -13,12 +12,10 @@ import { useSession } from "./session";
 import { Shell } from "./Shell";
 import { countsOf } from "./shown";
 import { Sidebar } from "./Sidebar";
-import { SignedOutNote } from "./SignedOutNote";
-import { SyncState } from "./SyncState";
-import { Toasts } from "./ToastList";
 import { useDrag } from "./useDrag";
 
-
+const Corner = lazy(() => import("./Corner"));
+const Toasts = lazy(() => import("./ToastList"));
 const SignIn = lazy(() => import("./SignIn"));
 const Detail = lazy(() => import("./Detail"));
 const Waiting = lazy(() => import("./Waiting"));
@@ -104,10 +101,10 @@ function Frame() {
               <Icon name="menu" />
             </button>
             <Search view={view} />
-            <SyncState onOpen={() => setAbove("waiting")} />
-            <Account />
+            <Suspense fallback={<span className="corner" />}>
+              <Corner />
+            </Suspense>
           </header>
-          <SignedOutNote />
           <Page view={view} things={things} lists={lists} counts={counts} />
         </div>
         <Suspense fallback={null}>
@@ -128,7 +125,9 @@ function Frame() {
           />
         )}
       </Suspense>
-      <Toasts />
+      <Suspense fallback={null}>
+        <Toasts />
+      </Suspense>
     </>
   );
 }

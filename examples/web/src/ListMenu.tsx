@@ -12,7 +12,7 @@ const ListForm = lazy(() => import("./ListForm"));
 type ListMenuProps = { list: TaskList; lists: readonly TaskList[] };
 
 /** What can be done with a list. */
-export function ListMenu({ list, lists }: ListMenuProps) {
+export default function ListMenu({ list, lists }: ListMenuProps) {
   const device = useDevice();
   const [isNaming, setNaming] = useState(false);
   const menu = useRef<HTMLDivElement>(null);

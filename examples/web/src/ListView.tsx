@@ -9,12 +9,12 @@ import { linger } from "./linger";
 import { canIndent, indent, moveBy, outdent } from "./moving";
 import { openTask, useRoute, type View } from "./route";
 import { Row, type RowActs } from "./Row";
-import { Selection } from "./Selection";
 import type { Counts, Section } from "./shown";
 import { announce } from "./toasts";
 import { useRows } from "./useRows";
 import { Window } from "./Window";
 
+const Selection = lazy(() => import("./Selection"));
 const Picker = lazy(() => import("./pickers"));
 
 type PickerKind = "date" | "labels" | "list" | "priority";
@@ -186,13 +186,15 @@ export function ListView({ view, name, sections, things, counts, home }: ListVie
         </section>
       ))}
       {rows.selected.size > 0 && (
-        <Selection
-          tasks={tasksOf(rows.selected)}
-          onComplete={() => void complete(targets(), true)}
-          onRemove={() => void remove(targets())}
-          onPick={pick}
-          onNone={rows.selectNone}
-        />
+        <Suspense fallback={null}>
+          <Selection
+            tasks={tasksOf(rows.selected)}
+            onComplete={() => void complete(targets(), true)}
+            onRemove={() => void remove(targets())}
+            onPick={pick}
+            onNone={rows.selectNone}
+          />
+        </Suspense>
       )}
       {picker && (
         <Suspense fallback={null}>

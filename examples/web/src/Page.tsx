@@ -6,12 +6,12 @@ import { useReplica } from "./device";
 import { inFull, useNow, useToday } from "./due";
 import { Empty } from "./Empty";
 import { useLingering } from "./linger";
-import { ListMenu } from "./ListMenu";
 import { ListView } from "./ListView";
 import { hrefOf, openTask, type View } from "./route";
 import { sectionsOf, type Counts } from "./shown";
 import type { TaskList } from "@todo-api/client/things";
 
+const ListMenu = lazy(() => import("./ListMenu"));
 const Trash = lazy(() => import("./Trash"));
 const Completed = lazy(() => import("./Completed"));
 
@@ -56,7 +56,7 @@ export function Page({ view, things, lists, counts }: PageProps) {
         <h1 ref={heading} tabIndex={-1}>
           {name} {view.name === "today" && <small>{inFull(today)}</small>}
         </h1>
-        {isHere && list && <ListMenu list={list} lists={lists} />}
+        <Suspense fallback={null}>{isHere && list && <ListMenu list={list} lists={lists} />}</Suspense>
       </div>
       {hasField && <AddField key={place} view={view} lists={lists} counts={counts} />}
       <Suspense fallback={null}>

@@ -10,7 +10,7 @@ type SelectionProps = {
   onNone: () => void;
 };
 
-export function Selection({ tasks, onComplete, onRemove, onPick, onNone }: SelectionProps) {
+export default function Selection({ tasks, onComplete, onRemove, onPick, onNone }: SelectionProps) {
   const isOpen = tasks.some(({ completed }) => !completed);
   return (
     <div className="selection" role="group" aria-label="What is selected">

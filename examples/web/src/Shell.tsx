@@ -1,9 +1,13 @@
-/** What shows until there is more: the same as index.html has it. */
+/** What shows until there is more, just as index.html has it. */
 export const Shell = () => (
   <div className="shell" aria-busy="true">
-    <div />
+    <div>Tasks</div>
     <main>
-      <p>Tasks</p>
+      <i />
+      <i />
+      <i />
+      <i />
+      <i />
     </main>
   </div>
 );

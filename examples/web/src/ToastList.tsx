@@ -6,7 +6,7 @@ import { announced, dismiss, shown, subscribe, type Toast } from "./toasts";
 const [STAYS, STAYS_WITH_UNDO] = [5_000, 10_000];
 
 /** What has happened. Time stands still while the pointer or the focus is in it. */
-export function Toasts() {
+export default function Toasts() {
   const toasts = useSyncExternalStore(subscribe, shown);
   const { id, text } = useSyncExternalStore(subscribe, announced);
   const [isPointed, setPointed] = useState(false);
