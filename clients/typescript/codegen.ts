@@ -14,6 +14,7 @@ export default {
   generates: {
     "src/schema/types.ts": { plugins: ["typescript"] },
     "src/schema/operations.ts": { plugins: ["./codegen-documents.cjs"] },
+    "src/schema/names.ts": { plugins: ["./codegen-names.cjs"] },
     "dist/schema/schema.graphql": { plugins: ["schema-ast"], config: { includeDirectives: true } },
     "dist/schema/possibleTypes.json": {
       plugins: ["fragment-matcher"],

@@ -5,11 +5,12 @@ import { codesOf, fateOf, type Answer, type Issue } from "./outcomes.js";
 import { nextSeq, renewed, type Entry, type Refused } from "./outbox.js";
 import { settled } from "./overlay.js";
 import type { Queue } from "./queue.js";
+import { grownWait } from "./repeating.js";
 import * as documents from "./schema/operations.js";
 import type { Transaction } from "./store.js";
 import { thingOf, type Thing } from "./things.js";
 
-const [SECOND, HOUR, DAY] = [1000, 3_600_000, 86_400_000];
+const [HOUR, DAY] = [3_600_000, 86_400_000];
 
 /** Failures by a fault of the server, after which a change is set aside if others are well. */
 const FAULTS = 5;
@@ -247,11 +248,6 @@ interface Finished {
   gone: string[];
   version?: number | undefined;
   done?: Entry;
-}
-
-/** Milliseconds to wait after so many failures: from a second to a minute, each scattered by half. */
-export function grownWait(failures: number): number {
-  return Math.min(SECOND * 2 ** (failures - 1), 60 * SECOND) * (0.5 + Math.random());
 }
 
 /** Whether an answer may be due to this change alone: a fault, or a page by something that does not let it pass. */

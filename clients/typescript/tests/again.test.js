@@ -1,9 +1,9 @@
 // Whatever passes: nothing is lost, nothing is done twice, and nothing overtakes anything.
-import { pass, stopTime } from "./support/clock.js";
+import { pass, settleSoon, stopTime } from "./support/clock.js";
 import assert from "node:assert/strict";
 import { afterEach, test } from "node:test";
 import { open, refused } from "./support/outbox.js";
-import { json, page, problem } from "./support/server.js";
+import { json, page, problem } from "./support/answers.js";
 
 const HOUR = 3_600_000;
 
@@ -53,6 +53,7 @@ function fail(words) {
   throw new TypeError(words);
 }
 
+settleSoon();
 afterEach(stopTime);
 
 for (const [name, way] of Object.entries(WAYS)) {

@@ -5,7 +5,7 @@ import { afterEach, test } from "node:test";
 import { createTodoClient, TodoError } from "../dist/client.js";
 import { createIds } from "../dist/ids.js";
 import { isFinal, issueOf, match } from "../dist/outcomes.js";
-import { json, page, problem } from "./support/server.js";
+import { json, page, problem } from "./support/answers.js";
 
 afterEach(stopTime);
 

@@ -3,7 +3,8 @@ import { pass, stopTime } from "./support/clock.js";
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { keptStore, open, refused } from "./support/outbox.js";
-import { FakeServer, page } from "./support/server.js";
+import { page } from "./support/answers.js";
+import { FakeServer } from "./support/server.js";
 
 class Dead extends Error {}
 

@@ -1,9 +1,10 @@
 // Acts that meet: with each other before they are sent, and with what somebody else has changed.
-import { pass, settle, stopTime } from "./support/clock.js";
+import { pass, settle, settleSoon, stopTime } from "./support/clock.js";
 import assert from "node:assert/strict";
 import { afterEach, test } from "node:test";
 import { open, refused, waiting } from "./support/outbox.js";
 
+settleSoon();
 afterEach(stopTime);
 
 async function opened() {

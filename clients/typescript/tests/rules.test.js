@@ -1,12 +1,14 @@
 // The rules of the queue, one by one.
-import { pass, settle, stopTime, time, untilNext } from "./support/clock.js";
+import { pass, settle, settleSoon, stopTime, time, untilNext } from "./support/clock.js";
 import assert from "node:assert/strict";
 import { afterEach, test } from "node:test";
 import { open, refused, waiting } from "./support/outbox.js";
-import { FakeServer, json, page, problem } from "./support/server.js";
+import { json, page, problem } from "./support/answers.js";
+import { FakeServer } from "./support/server.js";
 
 const DAY = 86_400_000;
 
+settleSoon();
 afterEach(stopTime);
 
 /** An outbox that sends, and a task that the server has. */

@@ -12,10 +12,17 @@ globalThis.setTimeout = (work, milliseconds = 0) => {
 };
 globalThis.clearTimeout = (timer) => void timers.delete(timer);
 
+/** IndexedDB's events come by immediates, some for each step of a transaction. */
+let turns = 80;
+
+/** For tests that keep all in memory, and have little to settle. */
+export function settleSoon() {
+  turns = 8;
+}
+
 /** Let all happen that needs no time. */
 export async function settle() {
-  // IndexedDB's events come by immediates, some for each step of a transaction.
-  for (let turn = 0; turn < 80; turn++) await new Promise(setImmediate);
+  for (let turn = 0; turn < turns; turn++) await new Promise(setImmediate);
 }
 
 /** Let so many milliseconds pass, from one timer to the next. */

@@ -1,4 +1,5 @@
 // An API that knows keys, ids and versions, as far as a queue can tell; what comes between, tests put in its way.
+import { json, problem } from "./answers.js";
 import { time } from "./clock.js";
 
 const DAY = 86_400_000;
@@ -71,17 +72,6 @@ export class FakeServer {
     return outcome;
   }
 }
-
-export function json(body, status = 200, headers = {}) {
-  return new Response(JSON.stringify(body), { status, headers: { "content-type": "application/json", ...headers } });
-}
-
-export const page = (status) => new Response("<!doctype html><title>Sorry</title>", { status });
-
-export const problem = (code, data = null) => ({
-  data,
-  errors: [{ message: "In no words that anybody compares.", path: ["outcome"], extensions: { code } }],
-});
 
 function invalid(path, code) {
   return { __typename: "InvalidInput", message: "It cannot be used.", issues: [{ path, code, message: code }] };
