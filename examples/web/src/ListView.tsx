@@ -110,7 +110,7 @@ export function ListView({ view, name, sections, things, counts, home }: ListVie
 
   // Moving is for lists that are in the order of people's hands.
   const lines = sections[0]?.lines ?? [];
-  const moving = isByHand && current && order.includes(current.id) ? current : null;
+  const moving = isByHand && current && rows.places.has(current.id) ? current : null;
   const move = async (how: Promise<string | null>) => {
     const said = await how;
     if (said) announce(said);
@@ -132,7 +132,7 @@ export function ListView({ view, name, sections, things, counts, home }: ListVie
     const closed = wasOpen.current;
     wasOpen.current = opened;
     if (closed && !opened && document.activeElement === document.body) {
-      rows.focus(order.includes(closed) ? closed : rows.current);
+      rows.focus(rows.places.has(closed) ? closed : rows.current);
     }
   }, [opened]);
 
@@ -140,10 +140,14 @@ export function ListView({ view, name, sections, things, counts, home }: ListVie
     if (rows.selected.size > 1) announce(`${rows.selected.size} selected`);
   }, [rows.selected.size]);
 
-  const tabStop = rows.current && order.includes(rows.current) ? rows.current : order[0];
+  const tabStop = rows.current && rows.places.has(rows.current) ? rows.current : order[0];
+  let placed = 0;
   return (
     <div className="sections" ref={list} data-list-order={isByHand ? "position" : "other"}>
-      {sections.map(({ key, title, beside, isLate, isDay, lines }) => (
+      {sections.map(({ key, title, beside, isLate, isDay, lines }) => {
+        const kept = tabStop ? rows.places.get(tabStop)! - placed : -1;
+        placed += lines.length;
+        return (
         <section key={key} className="section">
           {title && (
             <div className="section-head">
@@ -159,7 +163,7 @@ export function ListView({ view, name, sections, things, counts, home }: ListVie
           )}
           {lines.length > 0 ? (
             <div role="list" className="rows" aria-label={title ?? name}>
-              <Window items={lines} kept={tabStop ? lines.findIndex(({ task }) => task.id === tabStop) : -1}>
+              <Window items={lines} kept={kept}>
                 {({ task, isSub }, index) => (
                   <Row
                     key={task.id}
@@ -184,7 +188,8 @@ export function ListView({ view, name, sections, things, counts, home }: ListVie
             title && <p className="nothing">Nothing</p>
           )}
         </section>
-      ))}
+        );
+      })}
       {rows.selected.size > 0 && (
         <Suspense fallback={null}>
           <Selection

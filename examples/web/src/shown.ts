@@ -21,9 +21,9 @@ export type Section = {
 /** The sections of a view. What `lingers` was completed a moment ago, and is shown for a while yet. */
 export function sectionsOf(view: View, things: Things, today: string, lingers: ReadonlySet<string>): Section[] {
   const seen = asPending(things, lingers);
-  const flat = (tasks: readonly Task[]): Line[] =>
-    tasks.map(({ id }) => ({ task: things.tasks.get(id)!, isSub: false }));
-  const tree = (listId: string): Line[] => linesOf(seen, listId).map((line) => ({ ...line, task: things.tasks.get(line.task.id)! }));
+  const real = lingers.size === 0 ? (task: Task) => task : ({ id }: Task) => things.tasks.get(id)!;
+  const flat = (tasks: readonly Task[]): Line[] => tasks.map((task) => ({ task: real(task), isSub: false }));
+  const tree = (listId: string) => linesOf(seen, listId, real);
   switch (view.name) {
     case "inbox":
       return [{ key: "all", lines: tree("") }];
@@ -77,21 +77,19 @@ function asPending(things: Things, ids: ReadonlySet<string>): Things {
 }
 
 /** Each task of a list with its pending subtasks below it. */
-function linesOf(things: Things, listId: string): Line[] {
-  const lines = views.tasksOfList(things, listId).flatMap((task) => [
-    { task, isSub: false },
-    ...views
-      .subtasks(things, task.id)
-      .filter(({ completed }) => !completed)
-      .map((sub) => ({ task: sub, isSub: true })),
-  ]);
+function linesOf(things: Things, listId: string, real: (task: Task) => Task): Line[] {
+  const lines: Line[] = [];
+  const add = (task: Task, isSub: boolean) => lines.push({ task: real(task), isSub });
+  for (const task of views.tasksOfList(things, listId)) {
+    add(task, false);
+    for (const sub of views.subtasks(things, task.id)) if (!sub.completed) add(sub, true);
+  }
   if (lines.length === (views.pendingCounts(things).get(listId) ?? 0)) return lines;
   // Subtasks that were opened again below a parent that is completed.
   const here = new Set(lines.map(({ task }) => task.id));
   for (const task of things.tasks.values()) {
-    if (!task.completed && !task.deletedAt && (task.listId ?? "") === listId && !here.has(task.id)) {
-      lines.push({ task, isSub: false });
-    }
+    const isLost = !task.completed && !task.deletedAt && (task.listId ?? "") === listId && !here.has(task.id);
+    if (isLost) add(task, false);
   }
   return lines;
 }
@@ -107,11 +105,14 @@ export type Counts = {
 
 /** All that is counted beside the names of places and tasks. */
 export function countsOf(things: Things, day: string): Counts {
-  const due = views.today(things, day);
+  let today = 0;
+  for (const { dueOn, completed, deletedAt } of things.tasks.values()) {
+    if (dueOn && dueOn <= day && !completed && !deletedAt) today++;
+  }
   const lists = views.pendingCounts(things);
   return {
     inbox: lists.get("") ?? 0,
-    today: due.overdue.length + due.today.length,
+    today,
     lists,
     labels: views.labels(things),
     subtasks: views.subtaskCounts(things),

@@ -1,9 +1,11 @@
 // Which row of a list is the current one, which are selected, and where the focus goes when a row leaves.
-import { useCallback, useLayoutEffect, useRef, useState, type RefObject } from "react";
+import { useCallback, useLayoutEffect, useMemo, useRef, useState, type RefObject } from "react";
 import { flushSync } from "react-dom";
 
 export type Rows = {
   current: string | null;
+  /** The place of each row in the order. */
+  places: ReadonlyMap<string, number>;
   selected: ReadonlySet<string>;
   setCurrent(id: string): void;
   /** Bring a row into sight, and give it the focus. */
@@ -29,17 +31,18 @@ export function useRows(order: readonly string[], list: RefObject<HTMLElement | 
   const before = useRef(order);
   const hadFocus = useRef(false);
 
+  const places = useMemo(() => new Map(order.map((id, place) => [id, place])), [order]);
+
   // Rows leave by what is done here or elsewhere: then the current row is the next one that is still there.
   let current = wanted;
-  if (wanted !== null && before.current !== order && !order.includes(wanted)) {
-    current = neighbour(before.current, [wanted], new Set(order));
+  if (wanted !== null && !places.has(wanted) && before.current !== order) {
+    current = neighbour(before.current, before.current.indexOf(wanted), (id) => places.has(id));
   }
   useLayoutEffect(() => {
     before.current = order;
     if (wanted !== current) setCurrent(current);
     if (selected.size) {
-      const here = new Set(order);
-      const left = new Set([...selected].filter((id) => here.has(id)));
+      const left = new Set([...selected].filter((id) => places.has(id)));
       if (left.size !== selected.size) setSelected(left);
     }
     if (hadFocus.current && document.activeElement === document.body) {
@@ -76,20 +79,21 @@ export function useRows(order: readonly string[], list: RefObject<HTMLElement | 
   );
 
   const target = (by: number) => {
-    const at = current ? order.indexOf(current) : -1;
+    const at = current ? (places.get(current) ?? -1) : -1;
     const isIn = at >= 0 && list.current?.contains(document.activeElement);
     const to = at < 0 ? 0 : isIn ? at + by : at;
     return order[Math.max(0, Math.min(to, order.length - 1))];
   };
 
   function through(id: string) {
-    const from = order.indexOf(anchor.current ?? current ?? id);
-    const to = order.indexOf(id);
+    const from = places.get(anchor.current ?? current ?? id) ?? 0;
+    const to = places.get(id) ?? 0;
     return new Set(order.slice(Math.min(from, to), Math.max(from, to) + 1));
   }
 
   return {
     current,
+    places,
     selected,
     setCurrent,
     focus,
@@ -120,16 +124,19 @@ export function useRows(order: readonly string[], list: RefObject<HTMLElement | 
       anchor.current = null;
       setSelected(NONE);
     },
-    after: (ids) => neighbour(order, ids, new Set(order)),
+    after: (ids) => {
+      const gone = new Set(ids);
+      const first = Math.min(...ids.map((id) => places.get(id) ?? Infinity));
+      return neighbour(order, first, (id) => !gone.has(id));
+    },
   };
 }
 
-/** The first id after these that is still there, or the last one before them. */
-function neighbour(order: readonly string[], leaving: readonly string[], here: ReadonlySet<string>): string | null {
-  const gone = new Set(leaving);
-  const at = order.findIndex((id) => gone.has(id));
-  const stays = (id: string) => here.has(id) && !gone.has(id);
-  return order.slice(at + 1).find(stays) ?? order.slice(0, Math.max(at, 0)).findLast(stays) ?? null;
+/** The first id after a place that stays, or the last one before it. */
+function neighbour(order: readonly string[], place: number, stays: (id: string) => boolean): string | null {
+  for (let at = place; at < order.length; at++) if (stays(order[at]!)) return order[at]!;
+  for (let at = Math.min(place, order.length) - 1; at >= 0; at--) if (stays(order[at]!)) return order[at]!;
+  return null;
 }
 
 const rowOf = (list: HTMLElement | null, id: string) =>
