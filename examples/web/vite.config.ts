@@ -11,6 +11,8 @@ export default defineConfig({
     target: ["chrome123", "edge123", "firefox120", "safari17.5"],
     // Every browser that this page is for knows `modulepreload`.
     modulePreload: { polyfill: false },
+    // One file: whoever loads a part again that failed does not do so for its style.
+    cssCodeSplit: false,
     // React changes seldom, so that it is fetched anew seldom.
     rolldownOptions: {
       output: { codeSplitting: { groups: [{ name: "react", test: /node_modules.(react|react-dom|scheduler)./ }] } },

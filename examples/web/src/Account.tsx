@@ -1,12 +1,13 @@
-import { lazy, Suspense, useId, useRef, useState } from "react";
+import { useId, useRef, useState } from "react";
 import "./account.css";
 import { run } from "./commands";
 import { useDevice } from "./device";
 import { useSession } from "./session";
 import { useSetting } from "./settings";
 import { tell } from "./toasts";
+import { later } from "./later";
 
-const SignOut = lazy(() => import("./SignOut"));
+const SignOut = later(() => import("./SignOut"));
 
 /** Who is signed in, and what they can do about it. */
 export function Account() {
@@ -71,9 +72,7 @@ export function Account() {
         </button>
       </div>
       {isLeaving && (
-        <Suspense>
-          <SignOut onClose={() => setLeaving(false)} />
-        </Suspense>
+        <SignOut onClose={() => setLeaving(false)} />
       )}
     </>
   );

@@ -1,4 +1,4 @@
-import { lazy, Suspense, useEffect, useMemo, useRef, useState } from "react";
+import { useEffect, useMemo, useRef, useState } from "react";
 import { undoLast } from "./acts";
 import { listenToKeys, useCommand } from "./commands";
 import { useNow, useToday } from "./due";
@@ -12,16 +12,17 @@ import { useSession } from "./session";
 import { Shell } from "./Shell";
 import { countsOf } from "./shown";
 import { Sidebar } from "./Sidebar";
-import { useDrag } from "./useDrag";
+import { useParts } from "./useParts";
+import { later } from "./later";
 
-const Corner = lazy(() => import("./Corner"));
-const Toasts = lazy(() => import("./ToastList"));
-const SignIn = lazy(() => import("./SignIn"));
-const Detail = lazy(() => import("./Detail"));
-const Waiting = lazy(() => import("./Waiting"));
-const Commands = lazy(() => import("./Commands"));
-const Help = lazy(() => import("./Help"));
-const ListForm = lazy(() => import("./ListForm"));
+const Corner = later(() => import("./Corner"), { Meanwhile: () => <span className="corner" /> });
+const Toasts = later(() => import("./ToastList"));
+const SignIn = later(() => import("./SignIn"), { Meanwhile: Shell, isSoon: false });
+const Detail = later(() => import("./Detail"));
+const Waiting = later(() => import("./Waiting"));
+const Commands = later(() => import("./Commands"));
+const Help = later(() => import("./Help"));
+const ListForm = later(() => import("./ListForm"));
 
 export function App() {
   const { person, isKnown } = useSession();
@@ -31,9 +32,7 @@ export function App() {
       <Frame />
     </DeviceProvider>
   ) : (
-    <Suspense fallback={<Shell />}>
-      <SignIn />
-    </Suspense>
+    <SignIn />
   );
 }
 
@@ -54,7 +53,7 @@ function Frame() {
   const close = () => setAbove(null);
 
   useEffect(listenToKeys, []);
-  useDrag();
+  useParts();
   useCommand("inbox", () => go({ name: "inbox" }));
   useCommand("today", () => go({ name: "today" }));
   useCommand("upcoming", () => go({ name: "upcoming" }));
@@ -101,33 +100,25 @@ function Frame() {
               <Icon name="menu" />
             </button>
             <Search view={view} />
-            <Suspense fallback={<span className="corner" />}>
-              <Corner />
-            </Suspense>
+            <Corner />
           </header>
           <Page view={view} things={things} lists={lists} counts={counts} />
         </div>
-        <Suspense fallback={null}>
-          {task && <Detail key={task} id={task} now={now} onClose={closeTask} onOpen={openTask} />}
-        </Suspense>
+        {task && <Detail key={task} id={task} now={now} onClose={closeTask} onOpen={openTask} />}
       </div>
-      <Suspense fallback={null}>
-        {above === "waiting" && <Waiting onClose={close} />}
-        {above === "commands" && <Commands onClose={close} />}
-        {above === "help" && <Help onClose={close} />}
-        {above === "new-list" && (
-          <ListForm
-            onClose={close}
-            onMade={(id) => {
-              close();
-              go({ name: "list", id });
-            }}
-          />
-        )}
-      </Suspense>
-      <Suspense fallback={null}>
-        <Toasts />
-      </Suspense>
+      {above === "waiting" && <Waiting onClose={close} />}
+      {above === "commands" && <Commands onClose={close} />}
+      {above === "help" && <Help onClose={close} />}
+      {above === "new-list" && (
+        <ListForm
+          onClose={close}
+          onMade={(id) => {
+            close();
+            go({ name: "list", id });
+          }}
+        />
+      )}
+      <Toasts />
     </>
   );
 }

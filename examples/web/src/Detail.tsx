@@ -92,7 +92,7 @@ function Content({ task, onClose, onOpen, now }: ContentProps) {
   return (
     // Keys are heard here for all fields inside.
     <div className="detail-content" onKeyDown={onKeyDown}>
-      <header className="detail-head">
+      <div className="detail-head">
         {parent ? (
           <button type="button" className="quiet parent" onClick={() => onOpen(parent.id)}>
             <span aria-hidden="true">↰ </span>
@@ -119,7 +119,7 @@ function Content({ task, onClose, onOpen, now }: ContentProps) {
             <path d="m4 4 8 8m0-8-8 8" />
           </svg>
         </button>
-      </header>
+      </div>
 
       {conflicts.map((refused) => (
         <Conflict key={refused.seq} refused={refused} now={now} />

@@ -1,14 +1,15 @@
 import type { Task, TaskList, TaskPriority } from "@todo-api/client/things";
 import { labels as labelsOf, lists as listsOf } from "@todo-api/client/views";
-import { lazy, Suspense, useId, useState, type ReactNode } from "react";
+import { useId, useState, type ReactNode } from "react";
 import { moveToList, quoted, setPriority } from "./actions";
 import { act } from "./acts";
 import { useDevice, useThings } from "./device";
 import type { Draft } from "./draft";
 import { inFull, inWords, isLate, plusDays } from "./due";
 import { ruleInput, ruleInWords, type Rule } from "./recurrence";
+import { later } from "./later";
 
-const RecurrenceEditor = lazy(() => import("./RecurrenceEditor"));
+const RecurrenceEditor = later(() => import("./RecurrenceEditor"));
 
 const PRIORITIES: Record<TaskPriority, string> = {
   NONE: "None",
@@ -255,14 +256,12 @@ function Repeats({ task, draft, today }: RepeatsProps) {
         )}
       </Property>
       {isOpen && (
-        <Suspense>
-          <RecurrenceEditor
-            rule={recurrence}
-            day={dueOn ?? today}
-            onSave={save}
-            onClose={() => setOpen(false)}
-          />
-        </Suspense>
+        <RecurrenceEditor
+          rule={recurrence}
+          day={dueOn ?? today}
+          onSave={save}
+          onClose={() => setOpen(false)}
+        />
       )}
     </>
   );

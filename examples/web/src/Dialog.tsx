@@ -45,7 +45,7 @@ type HeadProps = { title: string; onClose: () => void; children?: ReactNode };
 
 export function DialogHead({ title, onClose, children }: HeadProps) {
   return (
-    <header className="dialog-head">
+    <div className="dialog-head">
       <h2>{title}</h2>
       {children}
       <button type="button" className="quiet icon" aria-label="Close" onClick={onClose}>
@@ -53,6 +53,6 @@ export function DialogHead({ title, onClose, children }: HeadProps) {
           <path d="m4 4 8 8m0-8-8 8" />
         </svg>
       </button>
-    </header>
+    </div>
   );
 }

@@ -1,6 +1,7 @@
 import type { Entry, Refused } from "@todo-api/client/outbox";
+import { lists as listsOf } from "@todo-api/client/views";
 import type { FormEvent, KeyboardEvent } from "react";
-import { useDevice } from "./device";
+import { useDevice, useThings } from "./device";
 import { Field } from "./Field";
 import { fieldInWords } from "./phrases";
 
@@ -20,14 +21,17 @@ type EditAndSendProps = { refused: Refused; onClose: () => void };
 /** A change that could not be done, to be mended and sent once more. */
 export function EditAndSend({ refused: { seq, entry, issues }, onClose }: EditAndSendProps) {
   const { outbox } = useDevice();
+  const lists = listsOf(useThings());
   const names = textsOf(entry);
+  const hasList = typeof entry.input.listId === "string";
 
   function send(event: FormEvent<HTMLFormElement>) {
     event.preventDefault();
     const form = new FormData(event.currentTarget);
     const mended = Object.fromEntries(names.map((name) => [name, String(form.get(name)) || null]));
     const { expectedVersion: _, ...input } = entry.input;
-    void outbox.again(seq, { ...input, ...mended });
+    const list = hasList && { listId: String(form.get("list")) || null };
+    void outbox.again(seq, { ...input, ...mended, ...list });
   }
 
   function onKeyDown(event: KeyboardEvent<HTMLFormElement>) {
@@ -55,6 +59,14 @@ export function EditAndSend({ refused: { seq, entry, issues }, onClose }: EditAn
           error={issues?.find(({ path }) => path[0] === name)?.message}
         />
       ))}
+      {hasList && (
+        <Field
+          label="List"
+          name="list"
+          defaultValue={lists.some(({ id }) => id === entry.input.listId) ? String(entry.input.listId) : ""}
+          options={{ "": "Inbox", ...Object.fromEntries(lists.map(({ id, name }) => [id, name])) }}
+        />
+      )}
       <div className="buttons">
         <button className="main">Send</button>
         <button type="button" className="quiet" onClick={onClose}>

@@ -1,13 +1,14 @@
 import type { TaskList } from "@todo-api/client/things";
-import { lazy, Suspense, useId, useRef, useState } from "react";
+import { useId, useRef, useState } from "react";
 import { quoted } from "./actions";
 import { act } from "./acts";
 import { useDevice } from "./device";
 import { Icon } from "./icons";
 import { go } from "./route";
 import { announce } from "./toasts";
+import { later } from "./later";
 
-const ListForm = lazy(() => import("./ListForm"));
+const ListForm = later(() => import("./ListForm"));
 
 type ListMenuProps = { list: TaskList; lists: readonly TaskList[] };
 
@@ -62,9 +63,7 @@ export default function ListMenu({ list, lists }: ListMenuProps) {
         {item("Move to the trash", () => void remove())}
       </div>
       {isNaming && (
-        <Suspense>
-          <ListForm list={list} onClose={() => setNaming(false)} />
-        </Suspense>
+        <ListForm list={list} onClose={() => setNaming(false)} />
       )}
     </>
   );

@@ -1,6 +1,6 @@
 // The tasks of a view, and all that can be done with them by pointer and by key.
 import type { Task, Things } from "@todo-api/client/things";
-import { lazy, Suspense, useEffect, useMemo, useRef, useState, type RefObject } from "react";
+import { useEffect, useMemo, useRef, useState, type RefObject } from "react";
 import * as actions from "./actions";
 import { useCommand } from "./commands";
 import { useDevice } from "./device";
@@ -13,9 +13,10 @@ import type { Counts, Section } from "./shown";
 import { announce } from "./toasts";
 import { useRows } from "./useRows";
 import { Window } from "./Window";
+import { later } from "./later";
 
-const Selection = lazy(() => import("./Selection"));
-const Picker = lazy(() => import("./pickers"));
+const Selection = later(() => import("./Selection"));
+const Picker = later(() => import("./pickers"));
 
 type PickerKind = "date" | "labels" | "list" | "priority";
 
@@ -191,28 +192,24 @@ export function ListView({ view, name, sections, things, counts, home }: ListVie
         );
       })}
       {rows.selected.size > 0 && (
-        <Suspense fallback={null}>
-          <Selection
-            tasks={tasksOf(rows.selected)}
-            onComplete={() => void complete(targets(), true)}
-            onRemove={() => void remove(targets())}
-            onPick={pick}
-            onNone={rows.selectNone}
-          />
-        </Suspense>
+        <Selection
+          tasks={tasksOf(rows.selected)}
+          onComplete={() => void complete(targets(), true)}
+          onRemove={() => void remove(targets())}
+          onPick={pick}
+          onNone={rows.selectNone}
+        />
       )}
       {picker && (
-        <Suspense fallback={null}>
-          <Picker
-            kind={picker.kind}
-            ids={picker.ids}
-            anchor={list.current?.querySelector<HTMLElement>(`[data-task-id="${picker.ids[0]}"]`) ?? null}
-            onClose={() => {
-              setPicker(null);
-              if (rows.current) rows.focus(rows.current);
-            }}
-          />
-        </Suspense>
+        <Picker
+          kind={picker.kind}
+          ids={picker.ids}
+          anchor={list.current?.querySelector<HTMLElement>(`[data-task-id="${picker.ids[0]}"]`) ?? null}
+          onClose={() => {
+            setPicker(null);
+            if (rows.current) rows.focus(rows.current);
+          }}
+        />
       )}
     </div>
   );

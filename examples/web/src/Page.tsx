@@ -1,6 +1,6 @@
 // A view under its heading.
 import type { Things } from "@todo-api/client/things";
-import { lazy, Suspense, useDeferredValue, useEffect, useMemo, useRef } from "react";
+import { useDeferredValue, useEffect, useMemo, useRef } from "react";
 import { AddField } from "./AddField";
 import { useReplica } from "./device";
 import { inFull, useNow, useToday } from "./due";
@@ -9,11 +9,12 @@ import { useLingering } from "./linger";
 import { ListView } from "./ListView";
 import { hrefOf, openTask, type View } from "./route";
 import { sectionsOf, type Counts } from "./shown";
+import { later } from "./later";
 import type { TaskList } from "@todo-api/client/things";
 
-const ListMenu = lazy(() => import("./ListMenu"));
-const Trash = lazy(() => import("./Trash"));
-const Completed = lazy(() => import("./Completed"));
+const ListMenu = later(() => import("./ListMenu"));
+const Trash = later(() => import("./Trash"));
+const Completed = later(() => import("./Completed"));
 
 type PageProps = { view: View; things: Things; lists: readonly TaskList[]; counts: Counts };
 
@@ -56,20 +57,18 @@ export function Page({ view, things, lists, counts }: PageProps) {
         <h1 ref={heading} tabIndex={-1}>
           {name} {view.name === "today" && <small>{inFull(today)}</small>}
         </h1>
-        <Suspense fallback={null}>{isHere && list && <ListMenu list={list} lists={lists} />}</Suspense>
+        {isHere && list && <ListMenu list={list} lists={lists} />}
       </div>
       {hasField && <AddField key={place} view={view} lists={lists} counts={counts} />}
-      <Suspense fallback={null}>
-        {view.name === "trash" ? (
-          <Trash now={now} />
-        ) : view.name === "completed" ? (
-          <Completed onOpen={openTask} />
-        ) : isEmpty && view.name !== "upcoming" ? (
-          <Empty view={shownView} isFilled={isFilled} isHere={Boolean(isHere)} />
-        ) : (
-          <ListView key={place} view={shownView} name={name} sections={sections} things={things} counts={counts} home={heading} />
-        )}
-      </Suspense>
+      {view.name === "trash" ? (
+        <Trash now={now} />
+      ) : view.name === "completed" ? (
+        <Completed onOpen={openTask} />
+      ) : isEmpty && view.name !== "upcoming" ? (
+        <Empty view={shownView} isFilled={isFilled} isHere={Boolean(isHere)} />
+      ) : (
+        <ListView key={`tasks ${place}`} view={shownView} name={name} sections={sections} things={things} counts={counts} home={heading} />
+      )}
     </main>
   );
 }

@@ -1,9 +1,10 @@
-import { lazy, Suspense, useState } from "react";
+import { useState } from "react";
 import { useOutbox } from "./device";
 import { useSession } from "./session";
+import { later } from "./later";
 import "./signed-out.css";
 
-const SignInAgain = lazy(() => import("./SignInAgain"));
+const SignInAgain = later(() => import("./SignInAgain"), { isSoon: false });
 
 /** Says above the list that the session is over. What is on the device stays, and can be worked with. */
 export function SignedOutNote() {
@@ -19,9 +20,7 @@ export function SignedOutNote() {
         Sign in again
       </button>
       {isOpen && (
-        <Suspense>
-          <SignInAgain onClose={() => setOpen(false)} />
-        </Suspense>
+        <SignInAgain onClose={() => setOpen(false)} />
       )}
     </div>
   );

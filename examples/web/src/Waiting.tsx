@@ -145,7 +145,7 @@ function NotDone({ refused, onLeave }: { refused: Refused; onLeave: () => void }
           <button
             type="button"
             className="quiet"
-            aria-label={`Dismiss: ${words}`}
+            aria-label={`${isDeletion ? "Keep it" : "Dismiss"}: ${words}`}
             onClick={() => void outbox.dismiss(seq)}
           >
             {isDeletion ? "Keep it" : "Dismiss"}

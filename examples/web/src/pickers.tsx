@@ -4,7 +4,7 @@ import { useEffect, useId, useLayoutEffect, useRef, useState, type FormEvent } f
 import { moveToList, named, setDue, setPriority } from "./actions";
 import { act } from "./acts";
 import { useDevice, useThings } from "./device";
-import { inFull, inWords, plusDays, today as dayHere } from "./due";
+import { inFull, plusDays, today as dayHere } from "./due";
 import { Options } from "./Options";
 import "./pickers.css";
 import { parseDay } from "./words";
@@ -78,7 +78,6 @@ function DatePicker({ tasks, onClose }: ContentProps) {
   const [text, setText] = useState("");
   const id = useId();
   const today = dayHere();
-  const now = `${today} 00:00`;
   const meant = parseDay(text, today);
   const first = tasks[0]?.dueOn;
 
@@ -110,7 +109,7 @@ function DatePicker({ tasks, onClose }: ContentProps) {
       />
       <p id={id} className="meant" aria-live="polite">
         {meant
-          ? `${inWords(meant.dueOn, meant.dueTime, now)}, ${inFull(meant.dueOn)}`
+          ? [inFull(meant.dueOn), meant.dueTime].filter(Boolean).join(", ")
           : text
             ? "No day yet"
             : "Write a day, or choose one"}

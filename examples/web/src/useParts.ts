@@ -1,18 +1,20 @@
 import { useEffect } from "react";
 import { useDevice } from "./device";
+import { loadParts } from "./later";
 
 /** Milliseconds after which the list is up, and what is less urgent may be loaded. */
 const LATER = 800;
 
-/** Have tasks and lists be dragged. */
-export function useDrag(): void {
+/** Load the parts that the list itself does not need, and then have tasks and lists be dragged. */
+export function useParts(): void {
   const device = useDevice();
   useEffect(() => {
     let isOver = false;
     let stop = () => {};
     const timer = setTimeout(async () => {
-      const { startDrag } = await import("./drag");
-      if (!isOver) stop = startDrag(device);
+      await loadParts();
+      const drag = await import("./drag").catch(() => undefined);
+      if (drag && !isOver) stop = drag.startDrag(device);
     }, LATER);
     return () => {
       isOver = true;
