@@ -43,7 +43,7 @@ function inWords(state: OutboxState, isSignedOut: boolean): [Tone, string, strin
   if (isSignedOut && waiting) return ["wrong", `Sign in to send ${changes}`, `${waiting} waiting`];
   if (refused) return ["wrong", `${refused} could not be done`, `${refused} not done`];
   if (parked) return ["wrong", `${parked} held back`, `${parked} held back`];
-  if (!isOnline) return ["away", waiting ? `Offline, ${waiting} waiting` : "Offline", "Offline"];
+  if (!isOnline) return ["away", waiting ? `Offline, ${waiting} waiting` : "Offline", waiting ? `${waiting} waiting` : "Offline"];
   if (isSending || waiting) return ["busy", `Sending ${Math.max(waiting, 1)} …`, "Sending"];
   if (!isKept) return ["away", "Saved, but not on this device", "Not kept here"];
   return ["calm", "All saved", "Saved"];

@@ -103,10 +103,12 @@ export function startDrag(device: Device): () => void {
     // One target for all: what is under the pointer is looked up.
     dropTargetForElements({ element: document.body }),
     monitorForElements({
+      onDragStart: ({ source }) => source.element.setAttribute("data-dragged", ""),
       onDrag: ({ location, source }) =>
         show(targetAt(location.current.input, source.data as Dragged)),
       onDrop: ({ location, source }) => {
         show(undefined);
+        source.element.removeAttribute("data-dragged");
         const isDropped = location.current.dropTargets.length > 0;
         const dragged = source.data as Dragged;
         if (isDropped) drop(targetAt(location.current.input, dragged), dragged);

@@ -16,7 +16,7 @@ const FIELDS: Record<string, string> = {
   priority: "priority",
   labels: "labels",
   listId: "list",
-  recurrence: "rule by which it repeats",
+  recurrence: "repeat rule",
   completed: "mark",
   name: "name",
 };
@@ -42,7 +42,7 @@ export function inPhrase({ operation, input, seen }: Entry, { tasks: all, lists 
     case "createTasks":
       return `Add ${tasks(those(input, "tasks").length)}`;
     case "updateTask":
-      return updateInPhrase(input, of(input.id), place);
+      return updateInPhrase(input, seen?.title ? quoted(seen.title) : of(input.id), place);
     case "updateTasks":
       return updateInPhrase(input, these, place);
     case "moveTask":
@@ -92,13 +92,14 @@ function updateInPhrase(input: Input, which: string, place: (id: unknown) => str
   return `Change ${fieldsInWords(names)} of ${which}`;
 }
 
+const PLURAL = new Set(["description", "labels"]);
+
 /** Why a change could not be done, for people. */
 export function reasonOf({ code, message, issues, entry, fields }: Refused): string {
   if (code === "VersionConflict" || code === "ListVersionConflict") {
-    const [what, was] = fields?.length
-      ? [`Its ${fieldsInWords(fields)}`, fields.length > 1 || fields[0] === "labels" ? "were" : "was"]
-      : ["It", "was"];
-    return `${what} ${was} changed elsewhere in the meantime.`;
+    const isMany = fields && (fields.length > 1 || PLURAL.has(fields[0]!));
+    const what = fields?.length ? `Its ${fieldsInWords(fields)}` : "It";
+    return `${what} ${isMany ? "were" : "was"} changed elsewhere in the meantime.`;
   }
   if (code === "TaskNotFound") return "The task was deleted elsewhere.";
   if (code === "ListNotFound") return "The list was deleted elsewhere.";
