@@ -46,7 +46,13 @@ export interface Device {
   forget(): Promise<void>;
 }
 
-type Message = { kind: "things"; news: News } | { kind: "forget" } | { kind: "outbox" };
+type Message =
+  | { kind: "things"; news: News }
+  /** A window that was opened asks the one that leads how things go. */
+  | { kind: "ask" }
+  | { kind: "forget" }
+  /** The queue's own. */
+  | { kind: "outbox" };
 
 /** Open what a person has on this device. It shows what is kept at once, without the network. */
 export async function openDevice(options: DeviceOptions): Promise<Device> {
@@ -56,6 +62,7 @@ export async function openDevice(options: DeviceOptions): Promise<Device> {
   const ids = createIds();
   const client = createTodoClient({ url, token, user, fetch, onDate: ids.correct });
 
+  let follower: Follower | undefined;
   const replica = new KeptReplica({
     store,
     entries: () => outbox.entries(),
@@ -66,25 +73,30 @@ export async function openDevice(options: DeviceOptions): Promise<Device> {
     client,
     ids,
     channel,
-    onThings: (put, gone, entry, version) => replica.answered(put, gone, entry, version),
+    onThings(put, gone, entry, version) {
+      replica.answered(put, gone, entry, version);
+      // The server is there again, and what followed is told by the feed alone.
+      if (!replica.state().isLive) follower?.nudge();
+    },
   });
   outbox.subscribe(replica.changed);
   const loaded = replica.load();
   channel?.addEventListener("message", (message) => void loaded.then(() => hear(message)));
   await loaded;
+  channel?.postMessage({ kind: "ask" } satisfies Message);
 
   const leading = lead(store.isKept ? name : undefined, async () => {
     // The last words of the one that led before may have been missed.
     await Promise.all([replica.load(), outbox.reload()]);
     outbox.start();
     let isOver = false;
-    let follower: Follower | undefined;
     void loadFollow(() => isOver).then((begin) => {
       if (begin && !isOver) follower = startFollowing(begin);
     });
     return async () => {
       isOver = true;
       follower?.stop();
+      follower = undefined;
       await outbox.stop();
     };
   });
@@ -104,11 +116,11 @@ export async function openDevice(options: DeviceOptions): Promise<Device> {
   }
 
   function hear({ data }: MessageEvent<Message>): void {
-    if (data.kind === "things") {
-      replica.take(data.news);
-      if (data.news.state?.isOnline !== undefined) outbox.setOnline(data.news.state.isOnline);
-    } else if (data.kind === "forget") void close();
+    if (data.kind === "things") replica.take(data.news);
+    else if (data.kind === "forget") void close();
+    else if (data.kind === "ask" && follower) replica.publish({ state: replica.state() });
   }
+
   async function fetchTrash(): Promise<void> {
     const found = [];
     let after = {};

@@ -81,8 +81,12 @@ class Following {
   #cursor: string | null;
   #failures = 0;
   #isStopped = false;
-  /** What a nudge does just now. */
-  #nudged = () => {};
+  #isUrgent = false;
+  #remember = () => {
+    this.#isUrgent = true;
+  };
+  /** What a nudge does just now: while a request is under way, it is remembered. */
+  #nudged = this.#remember;
   #closeSocket = () => {};
 
   constructor(options: FollowOptions) {
@@ -188,7 +192,7 @@ class Following {
       );
     });
     clearTimeout(overdue);
-    this.#nudged = () => {};
+    this.#nudged = this.#remember;
     client.terminate();
     await gathered.done;
     return reason;
@@ -200,13 +204,16 @@ class Following {
     const wait = Math.min(250 * 2 ** this.#failures++, longest) * (0.5 + Math.random());
     const isTokenOver = reason?.code === 4403;
     if (isTokenOver) this.#options.client.renew();
-    const isAtOnce = isFirst && (isTokenOver || isExpired(reason));
+    const isAtOnce = this.#isUrgent || (isFirst && (isTokenOver || isExpired(reason)));
+    this.#isUrgent = false;
     return new Promise((resolve) => {
-      const timer = setTimeout(resolve, isAtOnce ? 0 : wait);
-      this.#nudged = () => {
+      const goOn = () => {
         clearTimeout(timer);
+        this.#nudged = this.#remember;
         resolve();
       };
+      const timer = setTimeout(goOn, isAtOnce ? 0 : wait);
+      this.#nudged = goOn;
     });
   }
 
@@ -217,9 +224,11 @@ class Following {
 
 /** Changes of the same moment, which are kept together: a parent and its subtasks, for one. */
 class Gathering {
+  /** Resolves when all is kept that can be. */
   done: Promise<void> = Promise.resolve();
   onFailure: (error: unknown) => void = () => {};
   #edges: { cursor: string; node: Change }[] = [];
+  #kept: Promise<void> = Promise.resolve();
   #keep: (page: Page) => Promise<void>;
 
   constructor(keep: (page: Page) => Promise<void>) {
@@ -228,7 +237,9 @@ class Gathering {
 
   add(edge: { cursor: string; node: Change }): void {
     if (this.#edges.push(edge) > 1) return;
-    this.done = this.done.then(() => this.#keepAll()).catch((error) => this.onFailure(error));
+    // Where one could not be kept, no later one is: its cursor would pass that over.
+    this.#kept = this.#kept.then(() => this.#keepAll());
+    this.done = this.#kept.catch((error) => this.onFailure(error));
   }
 
   async #keepAll(): Promise<void> {

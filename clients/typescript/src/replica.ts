@@ -8,8 +8,11 @@
 import type { Change, Page } from "./follow.js";
 import type { Entry } from "./outbox.js";
 import { overlay, type Layer } from "./overlay.js";
-import type { Store, Transaction } from "./store.js";
+import type { Store } from "./store.js";
 import { NOTHING, type Task, type TaskList, type Thing, thingOf, type Things } from "./things.js";
+
+/** Milliseconds within which the feed tells all that followed from an act. */
+const RIGHT_BEHIND = 1_000;
 
 export interface ReplicaState {
   /** Whether all that the person has is here. */
@@ -110,9 +113,20 @@ export class KeptReplica implements Replica {
     if (isWhole) this.#answered = [];
     if (answered) this.#answered.push(answered);
     this.#version = isWhole ? version : Math.max(this.#version, version);
-    this.#answered = this.#answered.filter(({ reach }) => reach > this.#version);
+    if (this.#answered.some(({ reach }) => reach <= this.#version)) this.#letGo();
     if (state) this.#state = { ...this.#state, ...state };
     this.changed();
+  }
+
+  /** Show no longer what the feed has told by now: what followed from it comes right behind it. */
+  #letGo(): void {
+    const told = this.#version;
+    setTimeout(() => {
+      const left = this.#answered.filter(({ reach }) => reach > told);
+      if (left.length === this.#answered.length) return;
+      this.#answered = left;
+      this.changed();
+    }, RIGHT_BEHIND);
   }
 
   /** Take in, and tell the other windows. */
@@ -135,8 +149,8 @@ export class KeptReplica implements Replica {
     const state = { cursor, isFilled: this.#state.isFilled || isLast };
     const { store } = this.#options;
     const put = await store.change(["things", "values"], async (transaction) => {
-      const news = await Promise.all(changes.map((change) => this.#newest(transaction, change)));
-      const put = news.filter((thing) => thing !== undefined);
+      const kept = await Promise.all(changes.map(({ id }) => transaction.get("things", id)));
+      const put = this.#newest(changes, kept);
       await Promise.all(put.map((thing) => transaction.put("things", thing)));
       await transaction.put("values", { name: "cursor", value: state });
       return put;
@@ -194,22 +208,36 @@ export class KeptReplica implements Replica {
     this.publish({ put, isWhole: true, version: versionOf(put), state });
   }
 
-  /** What is to be kept of a thing after a change; undefined where it is known here, or nowhere. */
-  async #newest(transaction: Transaction, { id, version, node }: Change): Promise<Thing | undefined> {
-    const here = this.#kept.tasks.get(id) ?? this.#kept.lists.get(id);
-    if (here && here.version >= version) return undefined;
-    const kept = await transaction.get("things", id);
-    // Another window was first.
-    if (kept && kept.version >= version) return kept;
-    if (node) return thingOf(node);
-    // In the trash, or gone: it can be shown there until the server is asked.
-    return kept && { ...kept, version, deletedAt: this.#deletedAt(kept) };
+  /** What changes make of things: those of them that are not known here, or in the table. */
+  #newest(changes: Change[], kept: (Thing | undefined)[]): Thing[] {
+    const news = new Map<string, Thing>();
+    for (const [place, { id, version, node }] of changes.entries()) {
+      const [here, before] = [this.#find(id), kept[place]];
+      if (here && here.version >= version) continue;
+      // Where the table has it, another window was first. What is in the trash, or gone, can be
+      // shown there until the server is asked.
+      const gone = before && { ...before, version, deletedAt: this.#deletedAt(before, version, news) };
+      const thing = before && before.version >= version ? before : node ? thingOf(node) : gone;
+      if (thing) news.set(id, thing);
+    }
+    return [...news.values()];
   }
 
-  #deletedAt({ id, deletedAt }: Thing): string {
+  #find(id: string | null): Thing | undefined {
+    return id === null ? undefined : (this.#kept.tasks.get(id) ?? this.#kept.lists.get(id));
+  }
+
+  /** When a thing went into the trash, which the feed does not tell. */
+  #deletedAt(thing: Thing, version: number, news: Map<string, Thing>): string {
+    const above = thing.kind === "LIST" ? [] : [thing.parentId, thing.listId];
+    for (const id of above) {
+      const one = news.get(id ?? "") ?? this.#find(id);
+      // It was deleted after what it is in: so it went along, and comes back along.
+      if (one?.deletedAt && one.version < version) return one.deletedAt;
+    }
     const { tasks, lists } = this.#seen?.things ?? NOTHING;
-    const seen = tasks.get(id) ?? lists.get(id);
-    return deletedAt ?? seen?.deletedAt ?? `${new Date().toISOString().slice(0, -1)}000Z`;
+    const seen = tasks.get(thing.id) ?? lists.get(thing.id);
+    return thing.deletedAt ?? seen?.deletedAt ?? `${new Date().toISOString().slice(0, -1)}000Z`;
   }
 }
 

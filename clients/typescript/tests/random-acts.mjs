@@ -75,7 +75,7 @@ async function takeBack(outbox, key) {
 
 for (const { wire } of devices) wire.isFaulty = true;
 const keys = [[], []];
-for (let n = 0; n < acts; n++) {
+for (let n = 0; n < acts; ) {
   const which = random.below(2);
   const device = devices[which];
   const luck = random.next();
@@ -88,6 +88,7 @@ for (let n = 0; n < acts; n++) {
     const act = anyAct(device);
     if (!act) continue;
     const { key } = await device.outbox.act(...act);
+    n++;
     keys[which].push(key);
     counts[act[0]] = (counts[act[0]] ?? 0) + 1;
     for (const { id } of act[1].tasks ?? [act[1]]) if (act[0].startsWith("create")) created.set(id, act[0]);
@@ -124,7 +125,9 @@ const isLike = async () => {
   );
   return left.length === 0;
 };
-if (!(await inTheEnd(isLike, 30))) failures.push(...left.slice(0, 8));
+if (!(await inTheEnd(isLike, 30))) {
+  failures.push(...left.slice(0, 8), ...devices.map(({ replica, outbox }) => JSON.stringify([replica.state(), outbox.state()])));
+}
 
 // The trash as each is told it, and as it is.
 for (const device of devices) await device.fetchTrash();
