@@ -15,11 +15,17 @@ type AddFieldProps = { view: View; lists: readonly { id: string; name: string }[
 
 const NOTHING: ReadonlySet<string> = new Set();
 
+/** Milliseconds after which what could not be loaded is tried again. */
+const AGAIN = 2_000;
+
 /** What reads the words comes a moment after the field: until then a line is a title. */
 function useWords() {
   const [words, setWords] = useState<typeof import("./words")>();
   useEffect(() => {
-    import("./words").then(setWords, () => undefined);
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const load = () => void import("./words").then(setWords, () => (timer = setTimeout(load, AGAIN)));
+    load();
+    return () => clearTimeout(timer);
   }, []);
   return words;
 }

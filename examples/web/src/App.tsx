@@ -64,7 +64,7 @@ function Frame() {
   useCommand("help", () => setAbove("help"));
   useCommand("commands", () => setAbove(above === "commands" ? null : "commands"));
   useCommand("undo", () => void undoLast(device));
-  useCommand("select-none", task !== null && closeTask);
+  useCommand("select-none", isDrawerOpen ? closeDrawer : task !== null && closeTask);
 
   function closeDrawer() {
     if (!isDrawerOpen) return;

@@ -1,10 +1,13 @@
+import { search as searchFor } from "@todo-api/client/views";
 import { useRef } from "react";
 import { useCommand } from "./commands";
+import { useDevice } from "./device";
 import { Icon } from "./icons";
 import { go, type View } from "./route";
 
 /** Searches as one types; emptied, it leads back to where one was. */
 export function Search({ view }: { view: View }) {
+  const device = useDevice();
   const field = useRef<HTMLInputElement>(null);
   const before = useRef<View>({ name: "inbox" });
   if (view.name !== "search") before.current = view;
@@ -31,6 +34,8 @@ export function Search({ view }: { view: View }) {
         autoComplete="off"
         enterKeyHint="search"
         value={view.name === "search" ? view.words : ""}
+        // The first search makes the words of all tasks: that is done by the time there is something to be found.
+        onFocus={() => searchFor(device.replica.things(), "a")}
         onChange={({ target }) => search(target.value)}
         onKeyDown={(event) => {
           if (event.key !== "Escape") return;

@@ -17,7 +17,9 @@ type SidebarProps = {
 export function Sidebar({ view, lists, counts, isOpen, onClose, onNewList }: SidebarProps) {
   const nav = useRef<HTMLElement>(null);
   useEffect(() => {
-    if (isOpen) nav.current!.querySelector<HTMLElement>("a[aria-current]")?.focus();
+    if (!isOpen) return;
+    const places = nav.current!;
+    (places.querySelector<HTMLElement>("a[aria-current]") ?? places.querySelector("a"))?.focus();
   }, [isOpen]);
 
   const link = (to: View, icon: Parameters<typeof Icon>[0]["name"], name: string, count?: number, listId?: string) => (
@@ -35,7 +37,6 @@ export function Sidebar({ view, lists, counts, isOpen, onClose, onNewList }: Sid
         className={isOpen ? "sidebar open" : "sidebar"}
         aria-label="Places"
         onClick={({ target }) => (target as Element).closest("a") && onClose()}
-        onKeyDown={({ key }) => key === "Escape" && onClose()}
       >
         <p className="brand">
           <img src="/icon.svg" alt="" /> Tasks

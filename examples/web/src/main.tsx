@@ -6,10 +6,10 @@ import { startSession } from "./session";
 import "./style.css";
 import "./frame.css";
 import "./list.css";
-import { showTheme } from "./settings";
+import { showSettings } from "./settings";
 import { startWorker } from "./worker";
 
-showTheme();
+showSettings();
 startSession();
 addEventListener("load", startWorker);
 createRoot(document.getElementById("root")!).render(

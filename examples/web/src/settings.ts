@@ -30,7 +30,7 @@ export function set<Name extends keyof Settings>(name: Name, value: Settings[Nam
   } catch {
     // It holds for as long as the page is open.
   }
-  showTheme();
+  showSettings();
   for (const listener of listeners) listener();
 }
 
@@ -45,6 +45,7 @@ function subscribe(listener: () => void) {
   return () => listeners.delete(listener);
 }
 
-export function showTheme() {
-  document.documentElement.dataset.theme = settings.theme;
+/** What the style knows of it. */
+export function showSettings() {
+  Object.assign(document.documentElement.dataset, settings);
 }
