@@ -12,7 +12,7 @@ const WORDS: Record<View["name"], [string, string]> = {
   trash: ["The trash is empty", ""],
 };
 
-export function Empty({ view, isFilled, isHere }: { view: View; isFilled: boolean; isHere: boolean }) {
+export default function Empty({ view, isFilled, isHere }: { view: View; isFilled: boolean; isHere: boolean }) {
   if (!isFilled) return <Words title="Fetching your tasks …" text="" />;
   if (!isHere) return <Words title="This list is not here" text="It may be in the trash, from where it can be restored." />;
   if (view.name === "search" && !view.words.trim()) return <Words title="Search all your tasks" text={WORDS.search[1]} />;

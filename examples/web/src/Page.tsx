@@ -1,18 +1,17 @@
 // A view under its heading.
-import type { Things } from "@todo-api/client/things";
+import type { TaskList, Things } from "@todo-api/client/things";
 import { useDeferredValue, useEffect, useMemo, useRef } from "react";
 import { AddField } from "./AddField";
 import { useReplica } from "./device";
 import { inFull, useNow, useToday } from "./due";
-import { Empty } from "./Empty";
+import { later } from "./later";
 import { useLingering } from "./linger";
 import { ListView } from "./ListView";
 import { hrefOf, openTask, type View } from "./route";
 import { sectionsOf, type Counts } from "./shown";
-import { later } from "./later";
-import type { TaskList } from "@todo-api/client/things";
 
 const ListMenu = later(() => import("./ListMenu"));
+const Empty = later(() => import("./Empty"));
 const Trash = later(() => import("./Trash"));
 const Completed = later(() => import("./Completed"));
 
