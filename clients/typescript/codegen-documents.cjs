@@ -1,33 +1,31 @@
 // A plugin for graphql-codegen: each operation as text, with the fragments that it uses, so that no parser or printer is
 // bundled. `documentMode: "string"` of its own would have our types import a package that nobody needs otherwise.
-const { print, visit, stripIgnoredCharacters } = require("graphql");
+const { print, stripIgnoredCharacters, visit } = require("graphql");
 
-/** The fragments that a definition spreads, those of fragments included. */
+const text = (definition) => JSON.stringify(stripIgnoredCharacters(print(definition)));
+
+/** The names of the fragments that a definition spreads, those of fragments included. */
 function fragmentsOf(definition, all, found = new Set()) {
   visit(definition, {
-    FragmentSpread({ name }) {
-      const fragment = all.get(name.value);
-      if (found.has(fragment)) return;
-      found.add(fragment);
-      fragmentsOf(fragment, all, found);
+    FragmentSpread({ name: { value } }) {
+      if (found.has(value)) return;
+      found.add(value);
+      fragmentsOf(all.get(value), all, found);
     },
   });
-  return found;
+  return [...found];
 }
 
 exports.plugin = (_schema, documents) => {
   const definitions = documents.flatMap(({ document }) => document.definitions);
-  const fragments = new Map(
-    definitions
-      .filter(({ kind }) => kind === "FragmentDefinition")
-      .map((fragment) => [fragment.name.value, fragment]),
-  );
-  return definitions
-    .filter(({ kind }) => kind === "OperationDefinition")
-    .map((operation) => {
-      const parts = [operation, ...fragmentsOf(operation, fragments)];
-      const text = stripIgnoredCharacters(parts.map(print).join("\n"));
-      return `export const ${operation.name.value} = ${JSON.stringify(text)};\n`;
-    })
-    .join("");
+  const isFragment = ({ kind }) => kind === "FragmentDefinition";
+  const fragments = new Map(definitions.filter(isFragment).map((fragment) => [fragment.name.value, fragment]));
+  const operations = definitions.filter((definition) => !isFragment(definition));
+  return [
+    ...[...fragments].map(([name, fragment]) => `const ${name} = ${text(fragment)};`),
+    ...operations.map((operation) => {
+      const parts = [text(operation), ...fragmentsOf(operation, fragments)];
+      return `export const ${operation.name.value} = ${parts.join(" + ")};`;
+    }),
+  ].join("\n");
 };

@@ -112,22 +112,24 @@ export interface Issue {
 
 type Named = { __typename?: string };
 type NameOf<O extends Named> = NonNullable<O["__typename"]> & string;
-/** One function for each outcome; with `otherwise`, not all of them are needed. */
-export type Cases<O extends Named, R> =
-  | { [T in NameOf<O>]: (outcome: Extract<O, { __typename?: T }>) => R }
-  | ({ [T in NameOf<O>]?: (outcome: Extract<O, { __typename?: T }>) => R } & {
-      otherwise: (outcome: O) => R;
-    });
+/** One function for each outcome. */
+export type Cases<O extends Named, R> = {
+  [T in NameOf<O>]: (outcome: Extract<O, { __typename?: T }>) => R;
+};
 
 /**
- * Do what is to be done for an outcome, by its `__typename`.
+ * Do what is to be done for an outcome, by its `__typename`. With a case `otherwise`, not all others are needed.
  *
  * @throws TypeError There is no function for it, as for an outcome that the schema had not yet.
  */
-export function match<O extends Named, R>(outcome: O, cases: Cases<O, R>): R {
-  const functions = cases as Record<string, ((outcome: O) => R) | undefined>;
+export function match<O extends Named, R>(outcome: O, cases: Cases<O, R>): R;
+export function match<O extends Named, R>(
+  outcome: O,
+  cases: Partial<Cases<O, R>> & { otherwise: (outcome: O) => R },
+): R;
+export function match(outcome: Named, cases: Record<string, ((outcome: any) => unknown) | undefined>) {
   const name = outcome.__typename ?? "";
-  const chosen = (Object.hasOwn(functions, name) && functions[name]) || functions.otherwise;
+  const chosen = (Object.hasOwn(cases, name) && cases[name]) || cases.otherwise;
   if (!chosen) throw new TypeError(`No case for the outcome "${name}".`);
   return chosen(outcome);
 }
