@@ -15,22 +15,14 @@ export class Draft {
   #members: Map<string, Set<string>> | undefined;
   #looks = 0;
   #before: [id: string, thing: Thing | undefined][] = [];
-  #base: Things;
-  #reach = Infinity;
 
   constructor(base: Things) {
-    this.#base = base;
     this.tasks = new Map(base.tasks);
     this.lists = new Map(base.lists);
   }
 
-  /**
-   * Do an act as a whole, or not at all.
-   *
-   * @param reach Things that are kept in this version or a later one have it in them already.
-   */
-  act(reach: number, act: () => void): void {
-    this.#reach = reach;
+  /** Do an act as a whole, or not at all. */
+  act(act: () => void): void {
     this.#before = [];
     try {
       act();
@@ -77,8 +69,6 @@ export class Draft {
   }
 
   #change(id: string, thing: Thing | undefined): void {
-    const kept = this.#base.tasks.get(id) ?? this.#base.lists.get(id);
-    if (kept && kept.version >= this.#reach) return;
     this.#before.push([id, this.tasks.get(id) ?? this.lists.get(id)]);
     this.#write(id, thing);
   }

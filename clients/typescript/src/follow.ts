@@ -145,11 +145,13 @@ class Following {
   /** Follow by one socket until it ends; return why it did. */
   async #listen(): Promise<unknown> {
     const { url, client: http, webSocketImpl, silence = 10_000 } = this.#options;
-    const gathered = new Gathering((page) => this.#keep(page));
+    let end!: (reason?: unknown) => void;
+    const ended = new Promise<unknown>((resolve) => (end = resolve));
+    const gathered = new Gathering((page) => this.#keep(page), end);
     let overdue: ReturnType<typeof setTimeout> | undefined;
     const expectWord = () => {
       clearTimeout(overdue);
-      overdue = setTimeout(() => client.terminate(), silence);
+      overdue = setTimeout(end, silence);
     };
     const client = createClient({
       url: url.replace(/^http/, "ws"),
@@ -173,24 +175,22 @@ class Following {
         },
       },
     });
-    this.#closeSocket = () => client.terminate();
-    // A proxy may take the socket and never say a word.
+    this.#closeSocket = end;
+    // A proxy may take the socket and never say a word, and a browser refuse to open one.
     expectWord();
-    const reason = await new Promise<unknown>((end) => {
-      gathered.onFailure = end;
-      client.subscribe(
-        { query: subscription, variables: { after: this.#cursor } },
-        {
-          next: ({ data, errors }: any) => {
-            if (!data) return end(errors);
-            this.#failures = 0;
-            gathered.add(data.changes);
-          },
-          error: end,
-          complete: () => end(undefined),
+    client.subscribe(
+      { query: subscription, variables: { after: this.#cursor } },
+      {
+        next: ({ data, errors }: any) => {
+          if (!data) return end(errors);
+          this.#failures = 0;
+          gathered.add(data.changes);
         },
-      );
-    });
+        error: end,
+        complete: end,
+      },
+    );
+    const reason = await ended;
     clearTimeout(overdue);
     this.#nudged = this.#remember;
     client.terminate();
@@ -201,7 +201,7 @@ class Following {
   /** Wait for longer each time, and not all clients in the same moment. */
   #pause(reason: any, longest: number): Promise<void> {
     const isFirst = this.#failures === 0;
-    const wait = Math.min(250 * 2 ** this.#failures++, longest) * (0.5 + Math.random());
+    const wait = Math.min(250 * 2 ** this.#failures++, longest) * (1 - Math.random() / 2);
     const isTokenOver = reason?.code === 4403;
     if (isTokenOver) this.#options.client.renew();
     const isAtOnce = this.#isUrgent || (isFirst && (isTokenOver || isExpired(reason)));
@@ -226,20 +226,21 @@ class Following {
 class Gathering {
   /** Resolves when all is kept that can be. */
   done: Promise<void> = Promise.resolve();
-  onFailure: (error: unknown) => void = () => {};
   #edges: { cursor: string; node: Change }[] = [];
   #kept: Promise<void> = Promise.resolve();
   #keep: (page: Page) => Promise<void>;
+  #onFailure: (error: unknown) => void;
 
-  constructor(keep: (page: Page) => Promise<void>) {
+  constructor(keep: (page: Page) => Promise<void>, onFailure: (error: unknown) => void) {
     this.#keep = keep;
+    this.#onFailure = onFailure;
   }
 
   add(edge: { cursor: string; node: Change }): void {
     if (this.#edges.push(edge) > 1) return;
     // Where one could not be kept, no later one is: its cursor would pass that over.
     this.#kept = this.#kept.then(() => this.#keepAll());
-    this.done = this.#kept.catch((error) => this.onFailure(error));
+    this.done = this.#kept.catch((error) => this.#onFailure(error));
   }
 
   async #keepAll(): Promise<void> {

@@ -12,8 +12,8 @@ import { between, positionOf } from "./positions.js";
 import type { Recurrence, Task, TaskList, Thing, Things } from "./things.js";
 import { thingsIn } from "./things.js";
 
-/** An act. One that is answered has a `reach`: things of that version or a later one know it. */
-export type Layer = Pick<Entry, "operation" | "input" | "at" | "seq"> & { reach?: number };
+/** An act. */
+export type Layer = Pick<Entry, "operation" | "input" | "at" | "seq">;
 
 /** Apply acts to things; a list of acts can as well be applied in parts, one after the other. */
 export function overlay(things: Things, layers: readonly Layer[]): Things {
@@ -21,7 +21,7 @@ export function overlay(things: Things, layers: readonly Layer[]): Things {
   const draft = new Draft(things);
   for (const layer of layers) {
     const act = new Act(draft, layer);
-    draft.act(layer.reach ?? Infinity, () => ACTS[layer.operation]?.(act, layer.input));
+    draft.act(() => ACTS[layer.operation]?.(act, layer.input));
   }
   return { tasks: draft.tasks, lists: draft.lists };
 }
@@ -49,7 +49,7 @@ export function settled(entry: Layer, outcome: any, kept?: Thing): Settled {
 }
 
 /** Unlike that of any other act, as on the server: what happened together comes back together. */
-function instantOf({ at, seq }: Layer): string {
+export function instantOf({ at, seq }: Layer): string {
   return `${new Date(at).toISOString().slice(0, -1)}${String(seq % 1000).padStart(3, "0")}Z`;
 }
 

@@ -7,7 +7,7 @@
 
 import type { Change, Page } from "./follow.js";
 import type { Entry } from "./outbox.js";
-import { overlay, type Layer } from "./overlay.js";
+import { instantOf, overlay, type Layer } from "./overlay.js";
 import type { Store } from "./store.js";
 import { NOTHING, type Task, type TaskList, type Thing, thingOf, type Things } from "./things.js";
 
@@ -38,8 +38,10 @@ export interface News {
   isWhole?: boolean;
   /** The greatest version that the feed has told of. */
   version?: number;
-  /** An act that is answered, and the version of its answer. */
-  answered?: Layer & { reach: number };
+  /** What followed from an act that is answered, as it is seen until the feed tells of it. */
+  followed?: Thing[];
+  /** The version of that answer. */
+  reach?: number | undefined;
   state?: Partial<ReplicaState>;
 }
 
@@ -58,9 +60,10 @@ export class KeptReplica implements Replica {
   #state: ReplicaState = { isFilled: false, isLive: false, isOnline: false, cursor: null };
   /** The greatest version that the feed has told of. */
   #version = 0;
-  /** Acts that are answered, while the feed has not told yet of all that followed from them. */
-  #answered: (Layer & { reach: number })[] = [];
-  #seen: { kept: Things; layers: readonly Layer[]; things: Things } | undefined;
+  /** What is kept, and over it what followed from acts that are answered: subtasks are in no answer. */
+  #base: Things = NOTHING;
+  #followed = new Map<string, { thing: Thing; reach: number }>();
+  #seen: { base: Things; layers: readonly Layer[]; things: Things } | undefined;
   /** The whole set, while it is read anew. */
   #incoming: Map<string, Thing> | undefined;
   #listeners = new Set<() => void>();
@@ -70,17 +73,15 @@ export class KeptReplica implements Replica {
   }
 
   things(): Things {
-    const waiting = this.#options.entries();
-    const answered = new Set(this.#answered.map(({ seq }) => seq));
-    const layers = [...this.#answered, ...waiting.filter(({ seq }) => !answered.has(seq))];
-    const seen = this.#seen?.kept === this.#kept ? this.#seen : undefined;
+    const layers = this.#options.entries();
+    const seen = this.#seen?.base === this.#base ? this.#seen : undefined;
     const isMore = seen?.layers.every((layer, n) => isSame(layer, layers[n])) ?? false;
     if (isMore && layers.length === seen!.layers.length) return seen!.things;
     // A further act is shown on what was seen: with thousands of tasks that counts.
     const things = isMore
       ? overlay(seen!.things, layers.slice(seen!.layers.length))
-      : overlay(this.#kept, layers);
-    this.#seen = { kept: this.#kept, layers, things };
+      : overlay(this.#base, layers);
+    this.#seen = { base: this.#base, layers, things };
     return things;
   }
 
@@ -108,24 +109,33 @@ export class KeptReplica implements Replica {
   }
 
   /** Take in what has changed: what another window tells, or what was kept just now. */
-  take({ put = [], gone = [], isWhole, version = 0, answered, state }: News): void {
+  take({ put = [], gone = [], isWhole, version = 0, followed = [], reach, state }: News): void {
     if (put.length || gone.length || isWhole) this.#kept = merged(this.#kept, put, gone, isWhole);
-    if (isWhole) this.#answered = [];
-    if (answered) this.#answered.push(answered);
     this.#version = isWhole ? version : Math.max(this.#version, version);
-    if (this.#answered.some(({ reach }) => reach <= this.#version)) this.#letGo();
+    const until = reach ?? this.#version + 1;
+    for (const thing of followed) this.#followed.set(thing.id, { thing, reach: until });
+    for (const [id, { thing }] of this.#followed) {
+      // The feed has told of it, one way or the other.
+      if (this.#find(id)?.version !== thing.version) this.#followed.delete(id);
+    }
+    if ([...this.#followed.values()].some((one) => one.reach <= this.#version)) this.#letGo();
     if (state) this.#state = { ...this.#state, ...state };
+    this.#rebase();
+  }
+
+  #rebase(): void {
+    const followed = [...this.#followed.values()].map(({ thing }) => thing);
+    this.#base = followed.length ? merged(this.#kept, followed, []) : this.#kept;
     this.changed();
   }
 
-  /** Show no longer what the feed has told by now: what followed from it comes right behind it. */
+  /** See what was guessed no longer: what follows from an act, the feed tells right behind that. */
   #letGo(): void {
     const told = this.#version;
     setTimeout(() => {
-      const left = this.#answered.filter(({ reach }) => reach > told);
-      if (left.length === this.#answered.length) return;
-      this.#answered = left;
-      this.changed();
+      const before = this.#followed.size;
+      for (const [id, { reach }] of this.#followed) if (reach <= told) this.#followed.delete(id);
+      if (this.#followed.size !== before) this.#rebase();
     }, RIGHT_BEHIND);
   }
 
@@ -135,10 +145,14 @@ export class KeptReplica implements Replica {
     this.#options.tell(news);
   }
 
-  /** What the outbox has kept of an answer. The act is seen until the feed is past it. */
-  answered(put: Thing[], gone: string[], entry?: Entry, version = this.#version + 1): void {
-    const layer = entry && { ...layerOf(entry), reach: version };
-    this.publish({ put, gone, ...(layer && { answered: layer }) });
+  /** Take in what the outbox has kept of an answer, and see what follows until the feed tells of it. */
+  answered(put: Thing[], gone: string[], entry?: Entry, version?: number): void {
+    const after = entry ? overlay(this.#base, [entry]) : this.#base;
+    const told = new Set([...put.map(({ id }) => id), ...gone]);
+    const followed = differing(this.#base, after)
+      .filter(({ id }) => !told.has(id))
+      .map((thing) => dated(thing, put, entry!));
+    this.publish({ put, gone, followed, reach: version });
     if (entry?.operation === "emptyTrash") void this.#emptyTrash();
   }
 
@@ -262,11 +276,21 @@ function versionOf(some: { version: number }[]): number {
   return some.reduce((greatest, { version }) => Math.max(greatest, version), 0);
 }
 
-function layerOf({ operation, input, at, seq }: Entry): Layer {
-  return { operation, input, at, seq };
+/** The things that have become others. */
+function differing(before: Things, after: Things): Thing[] {
+  const tasks = [...after.tasks.values()].filter((task) => before.tasks.get(task.id) !== task);
+  const lists = [...after.lists.values()].filter((list) => before.lists.get(list.id) !== list);
+  return [...tasks, ...lists];
+}
+
+/** What happened together bears the same instant: that of the answer, where it says one. */
+function dated<T extends Thing>(thing: T, put: Thing[], entry: Entry): T {
+  const [instant, answer]: [string, any] = [instantOf(entry), put[0]];
+  const fields = ["completedAt", "deletedAt"].filter((field) => (thing as any)[field] === instant);
+  return fields.reduce((all, field) => ({ ...all, [field]: answer?.[field] ?? instant }), thing);
 }
 
 /** Whether it is the same act: an entry that was tried again is another object. */
 function isSame(a: Layer, b: Layer | undefined): boolean {
-  return a.seq === b?.seq && a.input === b.input && a.reach === b.reach;
+  return a.seq === b?.seq && a.input === b.input;
 }

@@ -43,6 +43,8 @@ export class Wire {
         super(...given);
         sockets.add(this);
         this.on("close", () => sockets.delete(this));
+        // Closed before it was open, it says so to nobody: browsers' own do not.
+        this.on("error", () => {});
       }
     };
   }
