@@ -1,5 +1,7 @@
 // Who is signed in, without Better Auth's client: that is loaded with the sign-in page alone.
 import { useSyncExternalStore } from "react";
+import { clearToasts } from "./toasts";
+import { clearActs } from "./undo";
 
 export type Person = { id: string; name: string; email: string };
 
@@ -17,8 +19,18 @@ let askedAt = 0;
 const listeners = new Set<() => void>();
 
 function become(next: Partial<Session>) {
+  const before = session.person;
   session = { ...session, ...next };
+  if (before && before.id !== session.person?.id) leaveNothingInSight();
   for (const listener of listeners) listener();
+}
+
+/** What the page itself, and its address, still has of whoever was here before. */
+function leaveNothingInSight() {
+  clearActs();
+  clearToasts();
+  history.replaceState(null, "", "#/");
+  dispatchEvent(new HashChangeEvent("hashchange"));
 }
 
 function remembered(): Person | null {

@@ -30,6 +30,13 @@ export function dismiss(id: number): void {
   changed();
 }
 
+/** Say nothing any more of what has happened. */
+export function clearToasts(): void {
+  toasts = [];
+  announcement = { id: ++count, text: "" };
+  changed();
+}
+
 export function subscribe(listener: () => void) {
   listeners.add(listener);
   return () => listeners.delete(listener);

@@ -18,4 +18,7 @@ export function take(key: string | undefined = acts.at(-1)?.key): Done | undefin
   return done;
 }
 
-export const hasActs = () => acts.length > 0;
+/** Nothing of what was done can be taken back here any more. */
+export function clearActs(): void {
+  acts = [];
+}
