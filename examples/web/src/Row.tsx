@@ -40,7 +40,6 @@ type RowProps = {
 
 /** Milliseconds in which a click may become a double click. */
 const SECOND_CLICK = 220;
-const PANE = "(min-width: 1100px)";
 
 export const Row = memo(function Row(props: RowProps) {
   const { task, isSub, isCurrent, isSelected, isEditing, isSwiped, position, of, acts } = props;
@@ -66,8 +65,8 @@ export const Row = memo(function Row(props: RowProps) {
     event.preventDefault();
     clearTimeout(waiting.current);
     if (event.detail > 1) acts.edit(task.id);
-    // A sheet would be under the second click.
-    else if (matchMedia(PANE).matches || event.detail === 0) acts.open(task.id);
+    // What opens would be under the second click of a mouse, or take the focus from what that begins.
+    else if ((event.nativeEvent as globalThis.PointerEvent).pointerType !== "mouse") acts.open(task.id);
     else waiting.current = setTimeout(acts.open, SECOND_CLICK, task.id);
   }
 
