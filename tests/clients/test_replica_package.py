@@ -59,7 +59,7 @@ def test_the_server_finds_what_the_table_of_searches_says(server: Server) -> Non
 def texts(seed: int, count: int) -> list[str]:
     """Return texts of signs that have a meaning in searches, and of any others."""
     dice = random.Random(seed)
-    usual = "aeiouxyz  ßłéÅ1٣-'.,+#_·🎉→か゛ガ漢한हिมu\u00ad\u200d’C<@"
+    usual = "aeiouxyz  ßłéÅ1٣-'.,+#_·🎉→か゛ガ漢한हिมu\u00ad\u200d\u2019C<@"
     every = [
         chr(code)
         for code in range(1, sys.maxunicode + 1)
@@ -83,7 +83,8 @@ def test_the_device_finds_what_the_server_finds(
         pairs.append((title, dice.choice([within, within.upper(), title, dice.choice(titles)[:3]])))
     with psycopg.connect(database.superuser_url) as connection:
         rows = connection.execute(
-            "SELECT coalesce(array_to_tsvector(words_of('ada', title)) @@ query_for('ada', said), false) "
+            "SELECT coalesce(array_to_tsvector(words_of('ada', title)) "
+            "                @@ query_for('ada', said), false) "
             "FROM unnest(%s::text[], %s::text[]) WITH ORDINALITY AS t (title, said, place) "
             "ORDER BY place",
             [[title for title, _ in pairs], [said for _, said in pairs]],
@@ -120,3 +121,8 @@ def test_two_devices_that_act_at_random_see_what_the_server_has(
         assert done["failures"] == [], done
         assert done["faults"] > 0, done
         count("random acts on two devices", done["acts"])
+
+
+def test_of_several_windows_one_leads_and_all_see_the_same(package: Path, server: Server) -> None:
+    done = run(package, "windows-of-one.mjs", "", device_options(server))
+    assert done["failures"] == []

@@ -97,6 +97,7 @@ export async function openDevice(options: DeviceOptions): Promise<Device> {
       isOver = true;
       follower?.stop();
       follower = undefined;
+      replica.publish({ state: { isLive: false } });
       await outbox.stop();
     };
   });
