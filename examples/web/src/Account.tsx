@@ -7,7 +7,7 @@ import { useSetting } from "./settings";
 import { tell } from "./toasts";
 import { later } from "./later";
 
-const SignOut = later(() => import("./SignOut"));
+const SignOut = later(() => import("./parts/SignOut"));
 
 /** Who is signed in, and what they can do about it. */
 export function Account() {
@@ -21,7 +21,7 @@ export function Account() {
 
   async function download() {
     menu.current!.hidePopover();
-    const { downloadEverything } = await import("./download");
+    const { downloadEverything } = await import("./parts/download");
     tell(`Saved as ${downloadEverything(device.replica.things())}.`);
   }
 

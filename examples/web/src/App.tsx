@@ -18,11 +18,11 @@ import { later } from "./later";
 const Corner = later(() => import("./Corner"), { Meanwhile: () => <span className="corner" /> });
 const Toasts = later(() => import("./ToastList"));
 const SignIn = later(() => import("./SignIn"), { Meanwhile: Shell, isSoon: false });
-const Detail = later(() => import("./Detail"));
-const Waiting = later(() => import("./Waiting"));
-const Commands = later(() => import("./Commands"));
-const Help = later(() => import("./Help"));
-const ListForm = later(() => import("./ListForm"));
+const Detail = later(() => import("./parts/Detail"));
+const Waiting = later(() => import("./parts/Waiting"));
+const Commands = later(() => import("./parts/Commands"));
+const Help = later(() => import("./parts/Help"));
+const ListForm = later(() => import("./parts/ListForm"));
 
 export function App() {
   const { person, isKnown } = useSession();

@@ -16,7 +16,7 @@ import { Window } from "./Window";
 import { later } from "./later";
 
 const Selection = later(() => import("./Selection"));
-const Picker = later(() => import("./pickers"));
+const Picker = later(() => import("./parts/pickers"));
 
 type PickerKind = "date" | "labels" | "list" | "priority";
 

@@ -10,10 +10,10 @@ import { ListView } from "./ListView";
 import { hrefOf, openTask, type View } from "./route";
 import { sectionsOf, type Counts } from "./shown";
 
-const ListMenu = later(() => import("./ListMenu"));
+const ListMenu = later(() => import("./parts/ListMenu"));
 const Empty = later(() => import("./Empty"));
-const Trash = later(() => import("./Trash"));
-const Completed = later(() => import("./Completed"));
+const Trash = later(() => import("./parts/Trash"));
+const Completed = later(() => import("./parts/Completed"));
 
 type PageProps = { view: View; things: Things; lists: readonly TaskList[]; counts: Counts };
 

@@ -1,6 +1,6 @@
 import { useState, type FormEvent } from "react";
 import "./recurrence.css";
-import { ORDINALS, ruleInWords, WEEKDAYS, type Rule } from "./recurrence";
+import { ORDINALS, ruleInWords, WEEKDAYS, type Rule } from "./parts/recurrence";
 
 type EditorProps = {
   rule: Rule | null;

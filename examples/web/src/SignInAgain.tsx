@@ -1,4 +1,4 @@
-import { Dialog, DialogHead } from "./Dialog";
+import { Dialog, DialogHead } from "./parts/Dialog";
 import { useSession } from "./session";
 import { SignInForm } from "./SignIn";
 

@@ -1,10 +1,10 @@
 import type { Entry, Refused } from "@todo-api/client/outbox";
 import type { Task } from "@todo-api/client/things";
 import { useEffect, useState } from "react";
-import { useDevice, useEntries, useOutbox, useRefused, useThings } from "./device";
+import { useDevice, useEntries, useOutbox, useRefused, useThings } from "../device";
 import { Dialog, DialogHead } from "./Dialog";
 import { EditAndSend, isText } from "./EditAndSend";
-import { openTask } from "./route";
+import { openTask } from "../route";
 import "./waiting.css";
 import { inPhrase, reasonOf, since } from "./phrases";
 

@@ -1,9 +1,9 @@
 import type { TaskList } from "@todo-api/client/things";
 import { useState, type FormEvent, type KeyboardEvent } from "react";
-import { act } from "./acts";
-import { useDevice } from "./device";
+import { act } from "../acts";
+import { useDevice } from "../device";
 import { Dialog, DialogHead } from "./Dialog";
-import { Field } from "./Field";
+import { Field } from "../Field";
 
 type ListFormProps = { list?: TaskList; onClose: () => void; onMade?: (id: string) => void };
 

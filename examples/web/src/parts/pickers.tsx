@@ -1,13 +1,13 @@
 import type { Task, TaskPriority } from "@todo-api/client/things";
 import { labels as labelsOf, lists as listsOf } from "@todo-api/client/views";
 import { useEffect, useId, useLayoutEffect, useRef, useState, type FormEvent } from "react";
-import { moveToList, named, setDue, setPriority } from "./actions";
-import { act } from "./acts";
-import { useDevice, useThings } from "./device";
-import { inFull, plusDays, today as dayHere } from "./due";
+import { moveToList, named, setDue, setPriority } from "../actions";
+import { act } from "../acts";
+import { useDevice, useThings } from "../device";
+import { inFull, plusDays, today as dayHere } from "../due";
 import { Options } from "./Options";
 import "./pickers.css";
-import { parseDay } from "./words";
+import { parseDay } from "../words";
 
 type Kind = "date" | "labels" | "list" | "priority";
 

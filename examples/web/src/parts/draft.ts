@@ -1,9 +1,9 @@
 // What is being written about a task, and is not saved yet.
 import type { Task } from "@todo-api/client/things";
 import { useEffect, useEffectEvent, useRef, useState } from "react";
-import { quoted } from "./actions";
-import { act } from "./acts";
-import { useDevice } from "./device";
+import { quoted } from "../actions";
+import { act } from "../acts";
+import { useDevice } from "../device";
 
 type Texts = Pick<Task, "title" | "description" | "dueOn" | "dueTime">;
 type Name = keyof Texts;

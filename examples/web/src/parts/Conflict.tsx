@@ -1,8 +1,8 @@
 import type { Refused } from "@todo-api/client/outbox";
 import type { Recurrence, Task } from "@todo-api/client/things";
 import "./conflict.css";
-import { useDevice, useThings } from "./device";
-import { dayInWords } from "./due";
+import { useDevice, useThings } from "../device";
+import { dayInWords } from "../due";
 import { fieldInWords, fieldsInWords } from "./phrases";
 import { ruleInWords, type Rule } from "./recurrence";
 

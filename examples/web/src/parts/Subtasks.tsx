@@ -1,8 +1,8 @@
 import type { Task } from "@todo-api/client/things";
 import { useRef, useState, type FormEvent, type KeyboardEvent } from "react";
-import { addTask, complete, place } from "./actions";
-import { useDevice } from "./device";
-import { announce } from "./toasts";
+import { addTask, complete, place } from "../actions";
+import { useDevice } from "../device";
+import { announce } from "../toasts";
 
 /** The most subtasks that a task can have. */
 const AT_MOST = 100;

@@ -1,7 +1,7 @@
 import { useEffect, useEffectEvent, useState } from "react";
-import { useDevice, useOutbox } from "./device";
+import { useDevice, useOutbox } from "../device";
 import { Dialog, DialogHead } from "./Dialog";
-import { endSession, forgetPerson } from "./session";
+import { endSession, forgetPerson } from "../session";
 
 /** Signing out leaves nothing on this device, so it asks where changes are not sent yet. */
 export default function SignOut({ onClose }: { onClose: () => void }) {

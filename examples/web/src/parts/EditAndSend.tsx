@@ -1,8 +1,8 @@
 import type { Entry, Refused } from "@todo-api/client/outbox";
 import { lists as listsOf } from "@todo-api/client/views";
 import type { FormEvent, KeyboardEvent } from "react";
-import { useDevice, useThings } from "./device";
-import { Field } from "./Field";
+import { useDevice, useThings } from "../device";
+import { Field } from "../Field";
 import { fieldInWords } from "./phrases";
 
 /** The texts of an input that a person can mend. */

@@ -1,8 +1,8 @@
 import "./commands.css";
 import { Dialog, DialogHead } from "./Dialog";
-import { COMMANDS } from "./keys";
+import { COMMANDS } from "../keys";
 import { Keys } from "./KeyCaps";
-import { useSetting } from "./settings";
+import { useSetting } from "../settings";
 
 const ALSO = [
   { name: "Save, in any form", keys: ["Mod+Enter"] },

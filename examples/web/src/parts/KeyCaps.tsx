@@ -1,4 +1,4 @@
-import { shownKeys } from "./keys";
+import { shownKeys } from "../keys";
 
 /** Keys as they stand on a keyboard. */
 export const Keys = ({ keys }: { keys: string }) => (

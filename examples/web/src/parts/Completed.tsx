@@ -1,9 +1,9 @@
 import type { Task } from "@todo-api/client/things";
 import { completed as completedOf } from "@todo-api/client/views";
 import { useState } from "react";
-import { complete } from "./actions";
-import { useDevice, useThings } from "./device";
-import { dayInWords, inFull, useToday } from "./due";
+import { complete } from "../actions";
+import { useDevice, useThings } from "../device";
+import { dayInWords, inFull, useToday } from "../due";
 import "./trash.css";
 
 /** How many are drawn at once. */

@@ -1,11 +1,11 @@
 import type { Task } from "@todo-api/client/things";
 import { subtasks as subtasksOf } from "@todo-api/client/views";
 import { useEffect, useRef, useSyncExternalStore, type KeyboardEvent } from "react";
-import { complete, quoted, remove } from "./actions";
+import { complete, quoted, remove } from "../actions";
 import { Conflict } from "./Conflict";
 import "./detail.css";
 import { DetailFields } from "./DetailFields";
-import { useDevice, useRefused, useThings } from "./device";
+import { useDevice, useRefused, useThings } from "../device";
 import { Dialog } from "./Dialog";
 import { Subtasks } from "./Subtasks";
 import { useDraft } from "./draft";

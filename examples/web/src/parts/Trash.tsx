@@ -1,10 +1,10 @@
 import type { Task, Thing } from "@todo-api/client/things";
 import { trash as trashOf } from "@todo-api/client/views";
 import { useEffect, useState } from "react";
-import { act } from "./acts";
-import { useDevice, useOutbox, useThings } from "./device";
+import { act } from "../acts";
+import { useDevice, useOutbox, useThings } from "../device";
 import { Dialog, DialogHead } from "./Dialog";
-import { plusDays } from "./due";
+import { plusDays } from "../due";
 import "./trash.css";
 
 /** Days after which the server removes what is in the trash, unless it is configured otherwise. */

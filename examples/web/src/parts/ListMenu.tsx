@@ -1,12 +1,12 @@
 import type { TaskList } from "@todo-api/client/things";
 import { useId, useRef, useState } from "react";
-import { quoted } from "./actions";
-import { act } from "./acts";
-import { useDevice } from "./device";
-import { Icon } from "./icons";
-import { go } from "./route";
-import { announce } from "./toasts";
-import { later } from "./later";
+import { quoted } from "../actions";
+import { act } from "../acts";
+import { useDevice } from "../device";
+import { Icon } from "../icons";
+import { go } from "../route";
+import { announce } from "../toasts";
+import { later } from "../later";
 
 const ListForm = later(() => import("./ListForm"));
 

@@ -1,15 +1,15 @@
 import type { Task, TaskList, TaskPriority } from "@todo-api/client/things";
 import { labels as labelsOf, lists as listsOf } from "@todo-api/client/views";
 import { useId, useState, type ReactNode } from "react";
-import { moveToList, quoted, setPriority } from "./actions";
-import { act } from "./acts";
-import { useDevice, useThings } from "./device";
+import { moveToList, quoted, setPriority } from "../actions";
+import { act } from "../acts";
+import { useDevice, useThings } from "../device";
 import type { Draft } from "./draft";
-import { inFull, inWords, isLate, plusDays } from "./due";
+import { inFull, inWords, isLate, plusDays } from "../due";
 import { ruleInput, ruleInWords, type Rule } from "./recurrence";
-import { later } from "./later";
+import { later } from "../later";
 
-const RecurrenceEditor = later(() => import("./RecurrenceEditor"));
+const RecurrenceEditor = later(() => import("../RecurrenceEditor"));
 
 const PRIORITIES: Record<TaskPriority, string> = {
   NONE: "None",

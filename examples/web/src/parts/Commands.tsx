@@ -1,5 +1,5 @@
 import { useState } from "react";
-import { offered } from "./commands";
+import { offered } from "../commands";
 import "./commands.css";
 import { Dialog } from "./Dialog";
 import { Keys } from "./KeyCaps";
