@@ -174,6 +174,7 @@ test("an edit and a deletion behind acts of my own meet no conflict", async () =
   await sent(at);
   assert.deepEqual(refused(at), []);
   assert.deepEqual(at.server.done.map((done) => done.split(" ")[0]), ["updateTask", "updateTask", "updateTask", "deleteTask"]);
+  assert.equal(at.server.requests.length, 4, "each is sent once");
 });
 
 test("a deletion of what was changed elsewhere asks", async () => {

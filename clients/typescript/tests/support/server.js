@@ -48,7 +48,7 @@ export class FakeServer {
       if (!/^3|^L/.test(input.id)) return invalid(["id"], "INVALID");
       if (task) return invalid(["id"], "TAKEN");
       if (!input.title) return invalid(["title"], "TOO_SHORT");
-      return this.write(operation, { __typename: "Task", description: null, completed: false, ...input });
+      return this.write(operation, { __typename: "Task", description: null, completed: false, position: "a", ...input });
     }
     if (operation === "undo") return this.note(operation, input.actionKey, { __typename: "UndoSuccess", changed: [], changedCount: 1 });
     if (!task || task.deletedAt) return { __typename: "TaskNotFound", message: "There is no such task." };
