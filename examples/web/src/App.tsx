@@ -1,11 +1,12 @@
-import { useEffect, useMemo, useRef, useState } from "react";
+import { lists as listsOf } from "@todo-api/client/views";
+import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "react";
 import { undoLast } from "./acts";
 import { listenToKeys, useCommand } from "./commands";
-import { useNow, useToday } from "./due";
 import { DeviceProvider, useDevice, useThings } from "./device";
+import { useNow, useToday } from "./due";
 import { Icon } from "./icons";
+import { later } from "./later";
 import { Page } from "./Page";
-import { lists as listsOf } from "@todo-api/client/views";
 import { closeTask, go, openTask, useRoute } from "./route";
 import { Search } from "./Search";
 import { useSession } from "./session";
@@ -13,7 +14,6 @@ import { Shell } from "./Shell";
 import { countsOf } from "./shown";
 import { Sidebar } from "./Sidebar";
 import { useParts } from "./useParts";
-import { later } from "./later";
 
 const Corner = later(() => import("./Corner"), { Meanwhile: () => <span className="corner" /> });
 const Toasts = later(() => import("./ToastList"));
@@ -26,6 +26,10 @@ const ListForm = later(() => import("./parts/ListForm"));
 
 export function App() {
   const { person, isKnown } = useSession();
+  // The shell is the one of whoever comes next.
+  useLayoutEffect(() => {
+    document.documentElement.classList.toggle("nobody", person === null);
+  }, [person]);
   if (!isKnown) return <Shell />;
   return person ? (
     <DeviceProvider key={person.id} person={person} fallback={<Shell />}>

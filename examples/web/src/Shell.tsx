@@ -9,5 +9,6 @@ export const Shell = () => (
       <i />
       <i />
     </main>
+    <section>Sign in</section>
   </div>
 );
