@@ -11,8 +11,11 @@ import { instantOf, overlay, type Layer } from "./overlay.js";
 import type { Store } from "./store.js";
 import { NOTHING, type Task, type TaskList, type Thing, thingOf, type Things } from "./things.js";
 
-/** Milliseconds within which the feed tells all that followed from an act. */
+/** Milliseconds within which the feed tells all that followed from an act, once it has told of that. */
 const RIGHT_BEHIND = 1_000;
+
+/** Milliseconds after which a guess of what followed is given up in any case. */
+const AT_LAST = 10_000;
 
 export interface ReplicaState {
   /** Whether all that the person has is here. */
@@ -118,7 +121,11 @@ export class KeptReplica implements Replica {
       // The feed has told of it, one way or the other.
       if (this.#find(id)?.version !== thing.version) this.#followed.delete(id);
     }
-    if ([...this.#followed.values()].some((one) => one.reach <= this.#version)) this.#letGo();
+    if (followed.length) later(AT_LAST, () => this.#letGo(until));
+    if (this.#followed.size) {
+      const told = this.#version;
+      later(RIGHT_BEHIND, () => this.#letGo(told));
+    }
     if (state) this.#state = { ...this.#state, ...state };
     this.#rebase();
   }
@@ -129,14 +136,11 @@ export class KeptReplica implements Replica {
     this.changed();
   }
 
-  /** See what was guessed no longer: what follows from an act, the feed tells right behind that. */
-  #letGo(): void {
-    const told = this.#version;
-    setTimeout(() => {
-      const before = this.#followed.size;
-      for (const [id, { reach }] of this.#followed) if (reach <= told) this.#followed.delete(id);
-      if (this.#followed.size !== before) this.#rebase();
-    }, RIGHT_BEHIND);
+  /** See no longer what was guessed to follow from answers up to a version. */
+  #letGo(version: number): void {
+    const before = this.#followed.size;
+    for (const [id, { reach }] of this.#followed) if (reach <= version) this.#followed.delete(id);
+    if (this.#followed.size !== before) this.#rebase();
   }
 
   /** Take in, and tell the other windows. */
@@ -148,7 +152,7 @@ export class KeptReplica implements Replica {
   /** Take in what the outbox has kept of an answer, and see what follows until the feed tells of it. */
   answered(put: Thing[], gone: string[], entry?: Entry, version?: number): void {
     const after = entry ? overlay(this.#base, [entry]) : this.#base;
-    const told = new Set([...put.map(({ id }) => id), ...gone]);
+    const told = new Set<unknown>([...put.map(({ id }) => id), ...gone, ...(entry ? namedBy(entry) : [])]);
     const followed = differing(this.#base, after)
       .filter(({ id }) => !told.has(id))
       .map((thing) => dated(thing, put, entry!));
@@ -228,30 +232,35 @@ export class KeptReplica implements Replica {
     for (const [place, { id, version, node }] of changes.entries()) {
       const [here, before] = [this.#find(id), kept[place]];
       if (here && here.version >= version) continue;
-      // Where the table has it, another window was first. What is in the trash, or gone, can be
-      // shown there until the server is asked.
-      const gone = before && { ...before, version, deletedAt: this.#deletedAt(before, version, news) };
-      const thing = before && before.version >= version ? before : node ? thingOf(node) : gone;
+      // Where the table has it, another window was first.
+      const isKnown = before && before.version >= version;
+      const thing = isKnown ? before : node ? thingOf(node) : this.#gone(id, version, before, news);
       if (thing) news.set(id, thing);
     }
     return [...news.values()];
+  }
+
+  /** A thing in the trash, or gone: it can be shown there until the server is asked. */
+  #gone(id: string, version: number, kept: Thing | undefined, news: Map<string, Thing>) {
+    // What was made here may be deleted elsewhere before its answer comes, and must not come back.
+    const { tasks, lists } = this.things();
+    const seen = tasks.get(id) ?? lists.get(id);
+    const thing = kept ?? seen;
+    if (!thing) return undefined;
+    const along = this.#wentAlong(thing, version, news);
+    const deletedAt = along ?? thing.deletedAt ?? seen?.deletedAt ?? now();
+    return { ...thing, version, deletedAt };
   }
 
   #find(id: string | null): Thing | undefined {
     return id === null ? undefined : (this.#kept.tasks.get(id) ?? this.#kept.lists.get(id));
   }
 
-  /** When a thing went into the trash, which the feed does not tell. */
-  #deletedAt(thing: Thing, version: number, news: Map<string, Thing>): string {
+  /** When what it is in went into the trash, if that was before: so it went along, and comes back along. */
+  #wentAlong(thing: Thing, version: number, news: Map<string, Thing>): string | undefined {
     const above = thing.kind === "LIST" ? [] : [thing.parentId, thing.listId];
-    for (const id of above) {
-      const one = news.get(id ?? "") ?? this.#find(id);
-      // It was deleted after what it is in: so it went along, and comes back along.
-      if (one?.deletedAt && one.version < version) return one.deletedAt;
-    }
-    const { tasks, lists } = this.#seen?.things ?? NOTHING;
-    const seen = tasks.get(thing.id) ?? lists.get(thing.id);
-    return thing.deletedAt ?? seen?.deletedAt ?? `${new Date().toISOString().slice(0, -1)}000Z`;
+    const found = above.map((id) => news.get(id ?? "") ?? this.#find(id));
+    return found.find((one) => one?.deletedAt && one.version < version)?.deletedAt ?? undefined;
   }
 }
 
@@ -288,6 +297,21 @@ function dated<T extends Thing>(thing: T, put: Thing[], entry: Entry): T {
   const [instant, answer]: [string, any] = [instantOf(entry), put[0]];
   const fields = ["completedAt", "deletedAt"].filter((field) => (thing as any)[field] === instant);
   return fields.reduce((all, field) => ({ ...all, [field]: answer?.[field] ?? instant }), thing);
+}
+
+/** The ids that an act names: whatever became of them, the answer says it. */
+function namedBy({ input }: Entry): unknown[] {
+  return [input.id, ...((input.ids as unknown[]) ?? [])];
+}
+
+/** Do something later, if the program is still there for other reasons. */
+function later(milliseconds: number, work: () => void): void {
+  const timer: any = setTimeout(work, milliseconds);
+  timer.unref?.();
+}
+
+function now(): string {
+  return `${new Date().toISOString().slice(0, -1)}000Z`;
 }
 
 /** Whether it is the same act: an entry that was tried again is another object. */

@@ -123,6 +123,32 @@ test("what is gone is in the trash, and what went along comes back along", async
   assert.deepEqual(titles(made), ["Task 1", "Task 2"]);
 });
 
+test("what was made here, and deleted elsewhere before its answer came, does not come back", async () => {
+  const made = await filled([]);
+  const { replica, entries } = made;
+  const done = entry("createTask", { id: "1", title: "New" });
+  entries.push(done);
+  assert.deepEqual(titles(made), ["New"]);
+  await replica.page(page([gone("1", 5)], "2"));
+  const { put, gone: none, version } = settled(done, node("1", 4));
+  replica.answered(put, none, done, version);
+  entries.pop();
+  assert.deepEqual(titles(made), []);
+  assert.equal((await opened(made.store)).replica.things().tasks.get("1").version, 5);
+});
+
+test("what an answer does not say of those that were named is not guessed", async () => {
+  const made = await filled([change("1", 1), change("2", 2)]);
+  const { replica } = made;
+  await replica.page(page([gone("1", 3), gone("2", 4)], "2"));
+  // Both were removed for good meanwhile.
+  const outcome = { __typename: "RestoreTasksSuccess", tasks: [], missingIds: ["1", "2"] };
+  const done = entry("restoreTasks", { ids: ["1", "2"] });
+  const { put, gone: none, version } = settled(done, outcome);
+  replica.answered(put, none, done, version);
+  assert.deepEqual(titles(made), []);
+});
+
 test("a kind that is not known is left out", async () => {
   const made = await filled([change("1", 1), { kind: "NOTE", id: "N1", version: 2, node: {} }, gone("9", 3)]);
   assert.deepEqual(titles(made), ["Task 1"]);
