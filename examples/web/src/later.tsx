@@ -1,5 +1,6 @@
 // Parts of the page that are loaded when they are wanted, or soon after the list is up.
 import { useEffect, useState, type ComponentType } from "react";
+import { tell } from "./toasts";
 
 /** Milliseconds after which what could not be loaded is tried again. */
 const AGAIN = 2_000;
@@ -34,7 +35,9 @@ export function later<Props extends object>(
         get().then(
           () => isOver || setThere(true),
           () => {
-            if (!isOver) timer = setTimeout(attempt, AGAIN);
+            if (isOver) return;
+            if (!timer) tell("A part of the page could not be loaded. It is tried again.");
+            timer = setTimeout(attempt, AGAIN);
           },
         );
       void attempt();

@@ -19,6 +19,8 @@ let askedAt = 0;
 const listeners = new Set<() => void>();
 
 function become(next: Partial<Session>) {
+  const isOther = (name: keyof Session) => name in next && next[name] !== session[name];
+  if (!isOther("person") && !isOther("isKnown") && !isOther("isSignedOut")) return;
   const before = session.person;
   session = { ...session, ...next };
   if (before && before.id !== session.person?.id) leaveNothingInSight();
@@ -35,7 +37,8 @@ function leaveNothingInSight() {
 
 function remembered(): Person | null {
   try {
-    return JSON.parse(localStorage.getItem(PLACE) ?? "null") as Person | null;
+    const kept = JSON.parse(localStorage.getItem(PLACE) ?? "null") as Person | null;
+    return kept && { id: kept.id, name: kept.name, email: kept.email };
   } catch {
     return null;
   }
@@ -43,7 +46,8 @@ function remembered(): Person | null {
 
 function remember(person: Person | null) {
   try {
-    if (person) localStorage.setItem(PLACE, JSON.stringify(person));
+    // The time tells other windows that somebody has signed in, even if it is the same person.
+    if (person) localStorage.setItem(PLACE, JSON.stringify({ ...person, at: Date.now() }));
     else localStorage.removeItem(PLACE);
   } catch {
     // Where nothing can be kept, it is asked again at the next start.
@@ -80,7 +84,7 @@ export async function askSession(): Promise<void> {
 export function signedIn({ id, name, email }: Person): void {
   const isSame = session.person?.id === id && session.person.name === name;
   const person = isSame ? session.person! : { id, name, email };
-  remember(person);
+  if (!isSame || session.isSignedOut) remember(person);
   become({ person, isKnown: true, isSignedOut: false });
 }
 
@@ -130,5 +134,6 @@ export function startSession(): void {
     if (key !== PLACE) return;
     const person = remembered();
     if (person?.id !== session.person?.id) become({ person, isKnown: true, isSignedOut: false });
+    else if (session.isSignedOut) void askSession();
   });
 }
