@@ -1,5 +1,13 @@
 // One line that is always there: what is to be done, with list, labels, priority and day in words.
-import { useEffect, useMemo, useRef, useState, type ClipboardEvent, type FormEvent, type KeyboardEvent } from "react";
+import {
+  useEffect,
+  useMemo,
+  useRef,
+  useState,
+  type ClipboardEvent,
+  type FormEvent,
+  type KeyboardEvent,
+} from "react";
 import { addTask, addTasks, quoted, type NewTask } from "./actions";
 import { useCommand } from "./commands";
 import { useDevice } from "./device";
@@ -23,7 +31,8 @@ function useWords() {
   const [words, setWords] = useState<typeof import("./words")>();
   useEffect(() => {
     let timer: ReturnType<typeof setTimeout> | undefined;
-    const load = () => void import("./words").then(setWords, () => (timer = setTimeout(load, AGAIN)));
+    const load = () =>
+      void import("./words").then(setWords, () => (timer = setTimeout(load, AGAIN)));
     load();
     return () => clearTimeout(timer);
   }, []);
@@ -58,14 +67,19 @@ export function AddField({ view, lists, counts }: AddFieldProps) {
     event.preventDefault();
     if (!text.trim()) return;
     if (!title) return setWrong("It has no title yet.");
-    if ([...title].length > TITLE_LENGTH) return setWrong(`A title has at most ${TITLE_LENGTH} characters.`);
+    if ([...title].length > TITLE_LENGTH)
+      return setWrong(`A title has at most ${TITLE_LENGTH} characters.`);
     const labels = [...new Set([...(lasting.labels ?? []), ...found.labels])];
     const task = { ...lasting, ...found, title, labels };
     empty();
     announce(`Added ${title}`);
     const isSeen = isIn(view, task, today);
     const list = lists.find(({ id }) => id === task.listId)?.name ?? "Inbox";
-    const id = await addTask(device, task, isSeen ? undefined : `Added ${quoted(title)} to ${list}`);
+    const id = await addTask(
+      device,
+      task,
+      isSeen ? undefined : `Added ${quoted(title)} to ${list}`,
+    );
     if (isSeen) requestAnimationFrame(() => reveal(id));
   }
 
@@ -79,7 +93,10 @@ export function AddField({ view, lists, counts }: AddFieldProps) {
   async function addPasted() {
     setPasted([]);
     field.current?.focus();
-    await addTasks(device, pasted.map((line) => ({ ...lasting, ...shortened(line) })));
+    await addTasks(
+      device,
+      pasted.map((line) => ({ ...lasting, ...shortened(line) })),
+    );
   }
 
   function press({ key, nativeEvent }: KeyboardEvent) {
@@ -137,7 +154,10 @@ export function AddField({ view, lists, counts }: AddFieldProps) {
       {pasted.length > 0 && (
         <div className="pasted" role="group" aria-label="Several lines were pasted">
           <p>
-            Add {pasted.length} tasks? <span className="quiet-line">{pasted[0]}, {pasted[1]} …</span>
+            Add {pasted.length} tasks?{" "}
+            <span className="quiet-line">
+              {pasted[0]}, {pasted[1]} …
+            </span>
           </p>
           <button type="button" className="main" autoFocus onClick={() => void addPasted()}>
             Add {pasted.length} tasks
@@ -152,7 +172,11 @@ export function AddField({ view, lists, counts }: AddFieldProps) {
           >
             As one line
           </button>
-          <button type="button" className="quiet" onClick={() => (setPasted([]), field.current?.focus())}>
+          <button
+            type="button"
+            className="quiet"
+            onClick={() => (setPasted([]), field.current?.focus())}
+          >
             Cancel
           </button>
         </div>
@@ -181,7 +205,10 @@ function isIn(view: View, { listId, dueOn, labels }: NewTask, today: string): bo
 function shortened(line: string) {
   const signs = [...line];
   if (signs.length <= TITLE_LENGTH) return { title: line };
-  return { title: `${signs.slice(0, TITLE_LENGTH - 1).join("")}…`, description: signs.slice(0, 1000).join("") };
+  return {
+    title: `${signs.slice(0, TITLE_LENGTH - 1).join("")}…`,
+    description: signs.slice(0, 1000).join(""),
+  };
 }
 
 /** Bring what was added into sight, which in a long list may not be in the page yet. */

@@ -7,15 +7,33 @@ const WORDS: Record<View["name"], [string, string]> = {
   today: ["Nothing left for today", "What is due today or was due before shows here."],
   upcoming: ["Nothing planned", ""],
   label: ["Nothing with this label", "Write @ and the label when you add a task."],
-  search: ["Nothing found", "Each word is looked for at the beginning of the words of titles, notes and labels."],
+  search: [
+    "Nothing found",
+    "Each word is looked for at the beginning of the words of titles, notes and labels.",
+  ],
   completed: ["Nothing completed yet", ""],
   trash: ["The trash is empty", ""],
 };
 
-export default function Empty({ view, isFilled, isHere }: { view: View; isFilled: boolean; isHere: boolean }) {
+export default function Empty({
+  view,
+  isFilled,
+  isHere,
+}: {
+  view: View;
+  isFilled: boolean;
+  isHere: boolean;
+}) {
   if (!isFilled) return <Words title="Fetching your tasks …" text="" />;
-  if (!isHere) return <Words title="This list is not here" text="It may be in the trash, from where it can be restored." />;
-  if (view.name === "search" && !view.words.trim()) return <Words title="Search all your tasks" text={WORDS.search[1]} />;
+  if (!isHere)
+    return (
+      <Words
+        title="This list is not here"
+        text="It may be in the trash, from where it can be restored."
+      />
+    );
+  if (view.name === "search" && !view.words.trim())
+    return <Words title="Search all your tasks" text={WORDS.search[1]} />;
   const [title, text] = WORDS[view.name];
   return <Words title={title} text={text} />;
 }

@@ -33,7 +33,10 @@ export function ListView({ view, name, sections, things, counts, home }: ListVie
   const device = useDevice();
   const now = useNow();
   const list = useRef<HTMLDivElement>(null);
-  const order = useMemo(() => sections.flatMap(({ lines }) => lines.map(({ task }) => task.id)), [sections]);
+  const order = useMemo(
+    () => sections.flatMap(({ lines }) => lines.map(({ task }) => task.id)),
+    [sections],
+  );
   const rows = useRows(order, list, home);
   const [editing, edit] = useState<string | null>(null);
   const [swiped, swipe] = useState<string | null>(null);
@@ -43,7 +46,12 @@ export function ListView({ view, name, sections, things, counts, home }: ListVie
   const tasksOf = (ids: Iterable<string>) => [...ids].flatMap((id) => things.tasks.get(id) ?? []);
   const current = rows.current ? (things.tasks.get(rows.current) ?? null) : null;
   /** What a command is about: what is selected, else the current task. */
-  const targets = () => (rows.selected.size ? tasksOf(order.filter((id) => rows.selected.has(id))) : current ? [current] : []);
+  const targets = () =>
+    rows.selected.size
+      ? tasksOf(order.filter((id) => rows.selected.has(id)))
+      : current
+        ? [current]
+        : [];
   const isAny = rows.selected.size > 0 || (rows.current !== null && order.length > 0);
 
   async function complete(tasks: readonly Task[], isByKey: boolean) {
@@ -96,7 +104,10 @@ export function ListView({ view, name, sections, things, counts, home }: ListVie
   useCommand("select-next", order.length > 0 && (() => rows.selectStep(1)));
   useCommand("select-previous", order.length > 0 && (() => rows.selectStep(-1)));
   useCommand("select-all", order.length > 0 && rows.selectAll);
-  useCommand("select-none", (rows.selected.size > 0 || swiped !== null) && (() => (rows.selectNone(), swipe(null))));
+  useCommand(
+    "select-none",
+    (rows.selected.size > 0 || swiped !== null) && (() => (rows.selectNone(), swipe(null))),
+  );
   useCommand("complete", isAny && (() => void complete(targets(), true)));
   useCommand("open", current && (() => openTask(current.id)));
   useCommand("edit", current && (() => edit(current.id)));
@@ -119,11 +130,19 @@ export function ListView({ view, name, sections, things, counts, home }: ListVie
   };
   useCommand("up", moving && (() => void move(moveBy(device, lines, moving, -1))));
   useCommand("down", moving && (() => void move(moveBy(device, lines, moving, 1))));
-  useCommand("indent", moving && canIndent(lines, moving, counts) && (() => void move(indent(device, lines, moving))));
+  useCommand(
+    "indent",
+    moving && canIndent(lines, moving, counts) && (() => void move(indent(device, lines, moving))),
+  );
   useCommand("outdent", moving?.parentId ? () => void move(outdent(device, moving)) : null);
 
   const late = sections.find(({ isLate }) => isLate);
-  const toToday = () => actions.setDue(device, late!.lines.map(({ task }) => task), now.slice(0, 10));
+  const toToday = () =>
+    actions.setDue(
+      device,
+      late!.lines.map(({ task }) => task),
+      now.slice(0, 10),
+    );
   useCommand("all-to-today", late ? () => void toToday() : null);
 
   // Whoever closes the open task goes on in the list, where that is.
@@ -149,46 +168,50 @@ export function ListView({ view, name, sections, things, counts, home }: ListVie
         const kept = tabStop ? rows.places.get(tabStop)! - placed : -1;
         placed += lines.length;
         return (
-        <section key={key} className="section">
-          {title && (
-            <div className="section-head">
-              <h2 className={isLate ? "late" : undefined}>
-                {title} {beside && <small>{beside}</small>}
-              </h2>
-              {isLate && (
-                <button type="button" className="quiet" onClick={() => void toToday()}>
-                  Move all to today
-                </button>
-              )}
-            </div>
-          )}
-          {lines.length > 0 ? (
-            <div role="list" className="rows" aria-label={title ?? name}>
-              <Window items={lines} kept={kept}>
-                {({ task, isSub }, index) => (
-                  <Row
-                    key={task.id}
-                    task={task}
-                    isSub={isSub}
-                    isCurrent={task.id === tabStop}
-                    isSelected={rows.selected.has(task.id)}
-                    isEditing={task.id === editing}
-                    isSwiped={task.id === swiped}
-                    listName={view.name === "list" || !task.listId ? undefined : things.lists.get(task.listId)?.name}
-                    subtasks={counts.subtasks.get(task.id)}
-                    now={now}
-                    isDaySaid={Boolean(isDay)}
-                    position={index + 1}
-                    of={lines.length}
-                    acts={acts}
-                  />
+          <section key={key} className="section">
+            {title && (
+              <div className="section-head">
+                <h2 className={isLate ? "late" : undefined}>
+                  {title} {beside && <small>{beside}</small>}
+                </h2>
+                {isLate && (
+                  <button type="button" className="quiet" onClick={() => void toToday()}>
+                    Move all to today
+                  </button>
                 )}
-              </Window>
-            </div>
-          ) : (
-            title && <p className="nothing">Nothing</p>
-          )}
-        </section>
+              </div>
+            )}
+            {lines.length > 0 ? (
+              <div role="list" className="rows" aria-label={title ?? name}>
+                <Window items={lines} kept={kept}>
+                  {({ task, isSub }, index) => (
+                    <Row
+                      key={task.id}
+                      task={task}
+                      isSub={isSub}
+                      isCurrent={task.id === tabStop}
+                      isSelected={rows.selected.has(task.id)}
+                      isEditing={task.id === editing}
+                      isSwiped={task.id === swiped}
+                      listName={
+                        view.name === "list" || !task.listId
+                          ? undefined
+                          : things.lists.get(task.listId)?.name
+                      }
+                      subtasks={counts.subtasks.get(task.id)}
+                      now={now}
+                      isDaySaid={Boolean(isDay)}
+                      position={index + 1}
+                      of={lines.length}
+                      acts={acts}
+                    />
+                  )}
+                </Window>
+              </div>
+            ) : (
+              title && <p className="nothing">Nothing</p>
+            )}
+          </section>
         );
       })}
       {rows.selected.size > 0 && (
@@ -204,7 +227,9 @@ export function ListView({ view, name, sections, things, counts, home }: ListVie
         <Picker
           kind={picker.kind}
           ids={picker.ids}
-          anchor={list.current?.querySelector<HTMLElement>(`[data-task-id="${picker.ids[0]}"]`) ?? null}
+          anchor={
+            list.current?.querySelector<HTMLElement>(`[data-task-id="${picker.ids[0]}"]`) ?? null
+          }
           onClose={() => {
             setPicker(null);
             if (rows.current) rows.focus(rows.current);

@@ -31,7 +31,12 @@ export function Page({ view, things, lists, counts }: PageProps) {
   const heading = useRef<HTMLHeadingElement>(null);
   const list = view.name === "list" ? things.lists.get(view.id) : undefined;
   const isHere = view.name !== "list" || (list && !list.deletedAt);
-  const name = view.name === "list" ? (list?.name ?? "List") : view.name === "label" ? view.label : NAMES[view.name];
+  const name =
+    view.name === "list"
+      ? (list?.name ?? "List")
+      : view.name === "label"
+        ? view.label
+        : NAMES[view.name];
   // Each view begins at its top, and is told by its heading; each letter of a search is no view of its own.
   const place = view.name === "search" ? "search" : hrefOf(view);
   const isFirst = useRef(true);
@@ -48,7 +53,8 @@ export function Page({ view, things, lists, counts }: PageProps) {
     }
   }, [place]);
 
-  const hasField = view.name !== "trash" && view.name !== "completed" && view.name !== "search" && isHere;
+  const hasField =
+    view.name !== "trash" && view.name !== "completed" && view.name !== "search" && isHere;
   const isEmpty = sections.every(({ lines }) => lines.length === 0);
   return (
     <main id="main" className={hasField ? "page with-field" : "page"}>
@@ -66,7 +72,15 @@ export function Page({ view, things, lists, counts }: PageProps) {
       ) : isEmpty && view.name !== "upcoming" ? (
         <Empty view={shownView} isFilled={isFilled} isHere={Boolean(isHere)} />
       ) : (
-        <ListView key={`tasks ${place}`} view={shownView} name={name} sections={sections} things={things} counts={counts} home={heading} />
+        <ListView
+          key={`tasks ${place}`}
+          view={shownView}
+          name={name}
+          sections={sections}
+          things={things}
+          counts={counts}
+          home={heading}
+        />
       )}
     </main>
   );

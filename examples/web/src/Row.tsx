@@ -1,6 +1,13 @@
 // One task of a list.
 import type { Task } from "@todo-api/client/things";
-import { memo, useRef, useState, type KeyboardEvent, type MouseEvent, type PointerEvent } from "react";
+import {
+  memo,
+  useRef,
+  useState,
+  type KeyboardEvent,
+  type MouseEvent,
+  type PointerEvent,
+} from "react";
 import { inFull, inWords, isLate } from "./due";
 import { Icon } from "./icons";
 import { currentRoute, hrefOf } from "./route";
@@ -50,7 +57,9 @@ export const Row = memo(function Row(props: RowProps) {
 
   async function tick({ nativeEvent }: { nativeEvent: Event }) {
     want(!isDone);
-    await acts.tick(task, !isDone, (nativeEvent as globalThis.MouseEvent).detail === 0).finally(() => want(null));
+    await acts
+      .tick(task, !isDone, (nativeEvent as globalThis.MouseEvent).detail === 0)
+      .finally(() => want(null));
   }
 
   function click(event: MouseEvent) {
@@ -66,12 +75,19 @@ export const Row = memo(function Row(props: RowProps) {
     clearTimeout(waiting.current);
     if (event.detail > 1) acts.edit(task.id);
     // What opens would be under the second click of a mouse, or take the focus from what that begins.
-    else if ((event.nativeEvent as globalThis.PointerEvent).pointerType !== "mouse") acts.open(task.id);
+    else if ((event.nativeEvent as globalThis.PointerEvent).pointerType !== "mouse")
+      acts.open(task.id);
     else waiting.current = setTimeout(acts.open, SECOND_CLICK, task.id);
   }
 
   const swipe = useSwipe((isOpen) => acts.swipe(isOpen ? task.id : null));
-  const name = ["row", isSub && "sub", isDone && "done", isSelected && "selected", isSwiped && "swiped"];
+  const name = [
+    "row",
+    isSub && "sub",
+    isDone && "done",
+    isSelected && "selected",
+    isSwiped && "swiped",
+  ];
   return (
     <div
       role="listitem"
@@ -98,17 +114,35 @@ export const Row = memo(function Row(props: RowProps) {
         <EditTitle task={task} acts={acts} />
       ) : (
         <div className="what">
-          <a className="title" href={hrefOf(currentRoute().view, task.id)} tabIndex={-1} draggable={false} onClick={open}>
+          <a
+            className="title"
+            href={hrefOf(currentRoute().view, task.id)}
+            tabIndex={-1}
+            draggable={false}
+            onClick={open}
+          >
             {task.title}
           </a>
           <QuietLine {...props} />
         </div>
       )}
       <div className="acts">
-        <button type="button" className="icon-button" tabIndex={-1} aria-label={`Edit ${task.title}`} onClick={() => acts.edit(task.id)}>
+        <button
+          type="button"
+          className="icon-button"
+          tabIndex={-1}
+          aria-label={`Edit ${task.title}`}
+          onClick={() => acts.edit(task.id)}
+        >
           <Icon name="edit" />
         </button>
-        <button type="button" className="icon-button" tabIndex={-1} aria-label={`Delete ${task.title}`} onClick={() => acts.remove(task)}>
+        <button
+          type="button"
+          className="icon-button"
+          tabIndex={-1}
+          aria-label={`Delete ${task.title}`}
+          onClick={() => acts.remove(task)}
+        >
           <Icon name="trash" />
         </button>
       </div>
@@ -124,11 +158,24 @@ function QuietLine({ task, listName, subtasks, now, isDaySaid }: RowProps) {
   const late = !task.completed && isLate(task, now);
   // Beside the heading of its day there is only the time to be said.
   const due = dueOn && (isDaySaid ? dueTime : inWords(dueOn, dueTime, now));
-  if (!due && !recurrence && !listName && !subtasks && !labels.length && priority === "NONE" && !description) return null;
+  if (
+    !due &&
+    !recurrence &&
+    !listName &&
+    !subtasks &&
+    !labels.length &&
+    priority === "NONE" &&
+    !description
+  )
+    return null;
   return (
     <p className="quiet-line">
       {dueOn && due && (
-        <time className={late ? "late" : undefined} dateTime={dueTime ? `${dueOn} ${dueTime}` : dueOn} title={inFull(dueOn)}>
+        <time
+          className={late ? "late" : undefined}
+          dateTime={dueTime ? `${dueOn} ${dueTime}` : dueOn}
+          title={inFull(dueOn)}
+        >
           {late && "Overdue: "}
           {due}
           <span className="only-told">, {inFull(dueOn)}</span>

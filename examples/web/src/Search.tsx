@@ -14,7 +14,9 @@ export function Search({ view }: { view: View }) {
   useCommand("search", () => field.current?.select());
 
   const search = (words: string) =>
-    go(words ? { name: "search", words } : before.current, { replace: view.name === "search" && words !== "" });
+    go(words ? { name: "search", words } : before.current, {
+      replace: view.name === "search" && words !== "",
+    });
 
   return (
     <form

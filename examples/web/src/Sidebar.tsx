@@ -22,7 +22,13 @@ export function Sidebar({ view, lists, counts, isOpen, onClose, onNewList }: Sid
     (places.querySelector<HTMLElement>("a[aria-current]") ?? places.querySelector("a"))?.focus();
   }, [isOpen]);
 
-  const link = (to: View, icon: Parameters<typeof Icon>[0]["name"], name: string, count?: number, listId?: string) => (
+  const link = (
+    to: View,
+    icon: Parameters<typeof Icon>[0]["name"],
+    name: string,
+    count?: number,
+    listId?: string,
+  ) => (
     <Place key={hrefOf(to)} to={to} isHere={isSameView(to, view)} count={count} listId={listId}>
       <Icon name={icon} />
       <span className="name">{name}</span>
@@ -40,7 +46,12 @@ export function Sidebar({ view, lists, counts, isOpen, onClose, onNewList }: Sid
       >
         <p className="brand">
           <img src="/icon.svg" alt="" /> Tasks
-          <button type="button" className="icon-button only-drawer" aria-label="Close the places" onClick={onClose}>
+          <button
+            type="button"
+            className="icon-button only-drawer"
+            aria-label="Close the places"
+            onClick={onClose}
+          >
             <Icon name="close" />
           </button>
         </p>
@@ -51,12 +62,20 @@ export function Sidebar({ view, lists, counts, isOpen, onClose, onNewList }: Sid
         </ul>
         <div className="places-head">
           <h2 id="lists">Lists</h2>
-          <button type="button" className="icon-button" aria-label="New list" title="New list" onClick={onNewList}>
+          <button
+            type="button"
+            className="icon-button"
+            aria-label="New list"
+            title="New list"
+            onClick={onNewList}
+          >
             <Icon name="plus" />
           </button>
         </div>
         <ul aria-labelledby="lists">
-          {lists.map(({ id, name }) => link({ name: "list", id }, "list", name, counts.lists.get(id), id))}
+          {lists.map(({ id, name }) =>
+            link({ name: "list", id }, "list", name, counts.lists.get(id), id),
+          )}
         </ul>
         {lists.length === 0 && <p className="nothing">None yet</p>}
         {counts.labels.length > 0 && (
@@ -65,7 +84,9 @@ export function Sidebar({ view, lists, counts, isOpen, onClose, onNewList }: Sid
               <h2 id="labels">Labels</h2>
             </div>
             <ul aria-labelledby="labels">
-              {counts.labels.map(({ name, count }) => link({ name: "label", label: name }, "label", name, count))}
+              {counts.labels.map(({ name, count }) =>
+                link({ name: "label", label: name }, "label", name, count),
+              )}
             </ul>
           </>
         )}
@@ -78,12 +99,23 @@ export function Sidebar({ view, lists, counts, isOpen, onClose, onNewList }: Sid
   );
 }
 
-type PlaceProps = { to: View; isHere: boolean; count?: number; listId?: string; children: ReactNode };
+type PlaceProps = {
+  to: View;
+  isHere: boolean;
+  count?: number;
+  listId?: string;
+  children: ReactNode;
+};
 
 function Place({ to, isHere, count, listId, children }: PlaceProps) {
   return (
     <li>
-      <a href={hrefOf(to)} aria-current={isHere ? "page" : undefined} data-list-id={listId} draggable={false}>
+      <a
+        href={hrefOf(to)}
+        aria-current={isHere ? "page" : undefined}
+        data-list-id={listId}
+        draggable={false}
+      >
         {children}
         {Boolean(count) && (
           <span className="count">

@@ -19,7 +19,13 @@ export function Window<T>({ items, kept, children }: WindowProps<T>) {
     const end = Math.min(start + BLOCK, items.length);
     const draw = () => items.slice(start, end).map((item, index) => children(item, start + index));
     blocks.push(
-      <Block key={start} count={end - start} isFirst={start === 0} isKept={kept >= start && kept < end} draw={draw} />,
+      <Block
+        key={start}
+        count={end - start}
+        isFirst={start === 0}
+        isKept={kept >= start && kept < end}
+        draw={draw}
+      />,
     );
   }
   return blocks;

@@ -7,24 +7,35 @@ import { dayInWords, today } from "./due";
 /** The most things that one act may be about. */
 const AT_ONCE = 100;
 
-export const quoted = (title: string) => `“${title.length > 60 ? `${title.slice(0, 60)}…` : title}”`;
+export const quoted = (title: string) =>
+  `“${title.length > 60 ? `${title.slice(0, 60)}…` : title}”`;
 
 /** One task by its title, several by their number. */
 export const named = (tasks: readonly Task[]) =>
   tasks.length === 1 ? quoted(tasks[0]!.title) : `${tasks.length} tasks`;
 
 export type NewTask = Partial<
-  Pick<Task, "title" | "description" | "listId" | "parentId" | "dueOn" | "dueTime" | "priority" | "labels">
+  Pick<
+    Task,
+    "title" | "description" | "listId" | "parentId" | "dueOn" | "dueTime" | "priority" | "labels"
+  >
 >;
 
 /** Add one task; its id is known at once. */
-export async function addTask(device: Device, fields: NewTask & { title: string }, says?: string): Promise<string> {
+export async function addTask(
+  device: Device,
+  fields: NewTask & { title: string },
+  says?: string,
+): Promise<string> {
   const id = device.ids.task();
   await act(device, "createTask", { id, ...fields }, { says });
   return id;
 }
 
-export async function addTasks(device: Device, tasks: (NewTask & { title: string })[]): Promise<void> {
+export async function addTasks(
+  device: Device,
+  tasks: (NewTask & { title: string })[],
+): Promise<void> {
   for (const some of inBatches(tasks)) {
     const withIds = some.map((task) => ({ id: device.ids.task(), ...task }));
     await act(device, "createTasks", { tasks: withIds }, { says: `Added ${some.length} tasks` });
@@ -32,14 +43,29 @@ export async function addTasks(device: Device, tasks: (NewTask & { title: string
 }
 
 /** Complete tasks, or open them again. */
-export async function complete(device: Device, tasks: readonly Task[], completed: boolean): Promise<void> {
+export async function complete(
+  device: Device,
+  tasks: readonly Task[],
+  completed: boolean,
+): Promise<void> {
   const others = tasks.filter((task) => task.completed !== completed);
-  await change(device, others, { completed, today: today() }, `${completed ? "Completed" : "Opened again:"} ${named(others)}`);
+  await change(
+    device,
+    others,
+    { completed, today: today() },
+    `${completed ? "Completed" : "Opened again:"} ${named(others)}`,
+  );
 }
 
 /** Change the title or the notes of one task, as it was seen. */
-export async function edit(device: Device, task: Task, fields: { title?: string; description?: string | null }): Promise<void> {
-  const seen = Object.fromEntries(Object.keys(fields).map((name) => [name, task[name as keyof Task]]));
+export async function edit(
+  device: Device,
+  task: Task,
+  fields: { title?: string; description?: string | null },
+): Promise<void> {
+  const seen = Object.fromEntries(
+    Object.keys(fields).map((name) => [name, task[name as keyof Task]]),
+  );
   await act(
     device,
     "updateTask",
@@ -48,25 +74,50 @@ export async function edit(device: Device, task: Task, fields: { title?: string;
   );
 }
 
-export async function setDue(device: Device, tasks: readonly Task[], dueOn: string | null, dueTime?: string | null): Promise<void> {
-  const says = dueOn ? `${named(tasks)}: ${dayInWords(dueOn, today()).toLowerCase()}` : `${named(tasks)}: no date`;
+export async function setDue(
+  device: Device,
+  tasks: readonly Task[],
+  dueOn: string | null,
+  dueTime?: string | null,
+): Promise<void> {
+  const says = dueOn
+    ? `${named(tasks)}: ${dayInWords(dueOn, today()).toLowerCase()}`
+    : `${named(tasks)}: no date`;
   await change(device, tasks, { dueOn, ...(dueTime !== undefined && { dueTime }) }, says);
 }
 
-export async function setPriority(device: Device, tasks: readonly Task[], priority: TaskPriority): Promise<void> {
+export async function setPriority(
+  device: Device,
+  tasks: readonly Task[],
+  priority: TaskPriority,
+): Promise<void> {
   const others = tasks.filter((task) => task.priority !== priority);
   const word = priority === "NONE" ? "no" : priority.toLowerCase();
   await change(device, others, { priority }, `${named(others)}: ${word} priority`);
 }
 
 /** Put tasks into a list, or with null into the inbox. Subtasks go with their parents, so they are passed over. */
-export async function moveToList(device: Device, tasks: readonly Task[], list: TaskList | null): Promise<void> {
+export async function moveToList(
+  device: Device,
+  tasks: readonly Task[],
+  list: TaskList | null,
+): Promise<void> {
   const others = tasks.filter(({ listId, parentId }) => listId !== (list?.id ?? null) && !parentId);
-  await change(device, others, { listId: list?.id ?? null }, `Moved ${named(others)} to ${list ? quoted(list.name) : "Inbox"}`);
+  await change(
+    device,
+    others,
+    { listId: list?.id ?? null },
+    `Moved ${named(others)} to ${list ? quoted(list.name) : "Inbox"}`,
+  );
 }
 
 /** Change many alike, which one act can do for a hundred. */
-async function change(device: Device, tasks: readonly Task[], fields: object, says: string): Promise<void> {
+async function change(
+  device: Device,
+  tasks: readonly Task[],
+  fields: object,
+  says: string,
+): Promise<void> {
   if (tasks.length === 1) {
     await act(device, "updateTask", { id: tasks[0]!.id, ...fields }, { says });
   } else {
@@ -80,7 +131,10 @@ async function change(device: Device, tasks: readonly Task[], fields: object, sa
 export async function place(
   device: Device,
   task: Task,
-  where: { parentId?: string | null; place?: { before: string } | { after: string } | { first: true } | { last: true } },
+  where: {
+    parentId?: string | null;
+    place?: { before: string } | { after: string } | { first: true } | { last: true };
+  },
 ): Promise<void> {
   await act(device, "moveTask", { id: task.id, ...where });
 }
@@ -90,7 +144,12 @@ export async function remove(device: Device, tasks: readonly Task[]): Promise<vo
   const says = `Deleted ${named(tasks)}`;
   if (tasks.length === 1) {
     const { id, version, title } = tasks[0]!;
-    await act(device, "deleteTask", { id, expectedVersion: version || undefined }, { says, seen: { title } });
+    await act(
+      device,
+      "deleteTask",
+      { id, expectedVersion: version || undefined },
+      { says, seen: { title } },
+    );
   } else {
     for (const some of inBatches(tasks)) {
       await act(device, "deleteTasks", { ids: some.map(({ id }) => id) }, { says });
@@ -99,5 +158,6 @@ export async function remove(device: Device, tasks: readonly Task[]): Promise<vo
 }
 
 function* inBatches<T>(things: readonly T[]) {
-  for (let start = 0; start < things.length; start += AT_ONCE) yield things.slice(start, start + AT_ONCE);
+  for (let start = 0; start < things.length; start += AT_ONCE)
+    yield things.slice(start, start + AT_ONCE);
 }

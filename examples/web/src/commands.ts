@@ -13,7 +13,11 @@ export function useCommand(id: CommandId, handler: (() => void) | null | false) 
     if (!isOffered) return;
     const offer = () => handle();
     offers.set(id, [...(offers.get(id) ?? []), offer]);
-    return () => void offers.set(id, offers.get(id)!.filter((other) => other !== offer));
+    return () =>
+      void offers.set(
+        id,
+        offers.get(id)!.filter((other) => other !== offer),
+      );
   }, [id, isOffered]);
 }
 
@@ -35,19 +39,23 @@ export function offered(): (Command & { run: () => void })[] {
 const BY_KEY = new Map<string, CommandId>(
   COMMANDS.flatMap(({ id, keys }) => keys.map((key) => [key, id] as const)),
 );
-const FIRST_OF_TWO = new Set([...BY_KEY.keys()].filter((key) => key.includes(" ")).map((key) => key.split(" ")[0]!));
+const FIRST_OF_TWO = new Set(
+  [...BY_KEY.keys()].filter((key) => key.includes(" ")).map((key) => key.split(" ")[0]!),
+);
 
 /** Milliseconds in which the second of two keys is to be pressed. */
 const PATIENCE = 1_500;
 
-const TEXT = "input:not([type=checkbox], [type=radio], [type=button]), textarea, select, [contenteditable]";
+const TEXT =
+  "input:not([type=checkbox], [type=radio], [type=button]), textarea, select, [contenteditable]";
 /** What acts by itself on Enter and Space. */
 const ACTING = "button, a, summary, [role=button], [role=menuitem], [role=option]";
 
 let first = { key: "", at: 0 };
 
 function press(event: KeyboardEvent) {
-  if (event.defaultPrevented || event.isComposing || /^(Shift|Control|Alt|Meta)$/.test(event.key)) return;
+  if (event.defaultPrevented || event.isComposing || /^(Shift|Control|Alt|Meta)$/.test(event.key))
+    return;
   const target = event.target as Element;
   const name = nameOf(event);
   const both = performance.now() - first.at < PATIENCE ? `${first.key} ${name}` : name;
@@ -65,7 +73,11 @@ function press(event: KeyboardEvent) {
   }
   if ((name === "Enter" || name === "Space") && target.matches(ACTING)) return;
   if (name === "Space" && target.matches("input")) return;
-  if (/^(Shift\+)?Arrow/.test(name) && target.matches("[role=menuitem], [role=option], [role=tab], input[type=radio]")) return;
+  if (
+    /^(Shift\+)?Arrow/.test(name) &&
+    target.matches("[role=menuitem], [role=option], [role=tab], input[type=radio]")
+  )
+    return;
   if (id && run(id)) event.preventDefault();
 }
 

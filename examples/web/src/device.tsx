@@ -1,6 +1,14 @@
 // What is on this device of whoever is signed in: for all components.
 import { openDevice, type Device } from "@todo-api/client/device";
-import { createContext, use, useCallback, useEffect, useState, useSyncExternalStore, type ReactNode } from "react";
+import {
+  createContext,
+  use,
+  useCallback,
+  useEffect,
+  useState,
+  useSyncExternalStore,
+  type ReactNode,
+} from "react";
 import { getToken, type Person } from "./session";
 
 /** Whoever serves the page writes into it where the API is. */

@@ -72,7 +72,12 @@ export function inWords(dueOn: string, dueTime: string | null, now: string): str
 }
 
 /** A day with all that belongs to it: `Friday 29 December 2028`. */
-export const inFull = formatted({ weekday: "long", day: "numeric", month: "long", year: "numeric" });
+export const inFull = formatted({
+  weekday: "long",
+  day: "numeric",
+  month: "long",
+  year: "numeric",
+});
 
 /** What `dayInWords` leaves out: `Tuesday 1 December`, after a weekday `2 December`, after a date the weekday. */
 export function besideDay(day: string, today: string): string {

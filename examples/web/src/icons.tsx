@@ -20,7 +20,11 @@ const PATHS = {
 
 export function Icon({ name, label }: { name: keyof typeof PATHS; label?: string }) {
   return (
-    <svg className="icon" viewBox="0 0 16 16" {...(label ? { role: "img", "aria-label": label } : { "aria-hidden": true })}>
+    <svg
+      className="icon"
+      viewBox="0 0 16 16"
+      {...(label ? { role: "img", "aria-label": label } : { "aria-hidden": true })}
+    >
       <path d={PATHS[name]} />
     </svg>
   );

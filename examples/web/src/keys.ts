@@ -29,8 +29,18 @@ export const COMMANDS = [
   { id: "indent", name: "Make it a subtask", keys: ["Alt+ArrowRight"], group: "Tasks" },
   { id: "outdent", name: "End being a subtask", keys: ["Alt+ArrowLeft"], group: "Tasks" },
   { id: "delete", name: "Move to the trash", keys: ["Delete", "Backspace"], group: "Tasks" },
-  { id: "select-next", name: "Select down", keys: ["Shift+J", "Shift+ArrowDown"], group: "Selection" },
-  { id: "select-previous", name: "Select up", keys: ["Shift+K", "Shift+ArrowUp"], group: "Selection" },
+  {
+    id: "select-next",
+    name: "Select down",
+    keys: ["Shift+J", "Shift+ArrowDown"],
+    group: "Selection",
+  },
+  {
+    id: "select-previous",
+    name: "Select up",
+    keys: ["Shift+K", "Shift+ArrowUp"],
+    group: "Selection",
+  },
   { id: "select-all", name: "Select all", keys: ["Mod+A"], group: "Selection" },
   { id: "select-none", name: "Close, select nothing", keys: ["Escape"], group: "Selection" },
   { id: "all-to-today", name: "Move all that is overdue to today", keys: [], group: "Tasks" },
@@ -59,7 +69,8 @@ export function nameOf({ key, altKey, ctrlKey, metaKey, shiftKey }: KeyboardEven
 }
 
 /** Whether it is one sign that may as well be text: those can be turned off. */
-export const isSign = (name: string) => !/Mod|Alt/.test(name) && /^(Shift\+)?.$|^Space$/u.test(name);
+export const isSign = (name: string) =>
+  !/Mod|Alt/.test(name) && /^(Shift\+)?.$|^Space$/u.test(name);
 
 const SHOWN: Record<string, string> = {
   ArrowUp: "↑",
@@ -74,5 +85,4 @@ const SHOWN: Record<string, string> = {
 };
 
 /** The keys of a command one by one, as they stand on a keyboard: `["Ctrl", "K"]`. */
-export const shownKeys = (keys: string) =>
-  keys.split(/[+ ]/).map((key) => SHOWN[key] ?? key);
+export const shownKeys = (keys: string) => keys.split(/[+ ]/).map((key) => SHOWN[key] ?? key);

@@ -6,6 +6,7 @@ import { startSession } from "./session";
 import "./style.css";
 import "./frame.css";
 import "./list.css";
+import "./add.css";
 import { showSettings } from "./settings";
 import { startWorker } from "./worker";
 

@@ -4,10 +4,16 @@ import type { Task } from "@todo-api/client/things";
 import { place } from "./actions";
 import type { Counts, Line } from "./shown";
 
-const isBeside = (task: Task) => (line: Line) => (line.isSub ? line.task.parentId : null) === (task.parentId ?? null);
+const isBeside = (task: Task) => (line: Line) =>
+  (line.isSub ? line.task.parentId : null) === (task.parentId ?? null);
 
 /** One place up or down among the siblings that are shown. */
-export async function moveBy(device: Device, lines: readonly Line[], task: Task, by: -1 | 1): Promise<string | null> {
+export async function moveBy(
+  device: Device,
+  lines: readonly Line[],
+  task: Task,
+  by: -1 | 1,
+): Promise<string | null> {
   const siblings = lines.filter(isBeside(task)).map((line) => line.task);
   const to = siblings.findIndex(({ id }) => id === task.id) + by;
   const other = siblings[to];
@@ -24,9 +30,16 @@ function parentFor(lines: readonly Line[], task: Task): Task | undefined {
 
 /** Subtasks have none themselves, and do not recur. */
 export const canIndent = (lines: readonly Line[], task: Task, counts: Counts) =>
-  !task.parentId && !task.recurrence && !counts.subtasks.has(task.id) && parentFor(lines, task) !== undefined;
+  !task.parentId &&
+  !task.recurrence &&
+  !counts.subtasks.has(task.id) &&
+  parentFor(lines, task) !== undefined;
 
-export async function indent(device: Device, lines: readonly Line[], task: Task): Promise<string | null> {
+export async function indent(
+  device: Device,
+  lines: readonly Line[],
+  task: Task,
+): Promise<string | null> {
   const parent = parentFor(lines, task);
   if (!parent) return null;
   await place(device, task, { parentId: parent.id, place: { last: true } });

@@ -19,10 +19,16 @@ export type Section = {
 };
 
 /** The sections of a view. What `lingers` was completed a moment ago, and is shown for a while yet. */
-export function sectionsOf(view: View, things: Things, today: string, lingers: ReadonlySet<string>): Section[] {
+export function sectionsOf(
+  view: View,
+  things: Things,
+  today: string,
+  lingers: ReadonlySet<string>,
+): Section[] {
   const seen = asPending(things, lingers);
   const real = lingers.size === 0 ? (task: Task) => task : ({ id }: Task) => things.tasks.get(id)!;
-  const flat = (tasks: readonly Task[]): Line[] => tasks.map((task) => ({ task: real(task), isSub: false }));
+  const flat = (tasks: readonly Task[]): Line[] =>
+    tasks.map((task) => ({ task: real(task), isSub: false }));
   const tree = (listId: string) => linesOf(seen, listId, real);
   switch (view.name) {
     case "inbox":
@@ -36,7 +42,8 @@ export function sectionsOf(view: View, things: Things, today: string, lingers: R
       const pending = found.filter(({ completed }) => !completed);
       const completed = found.filter((task) => task.completed);
       const sections: Section[] = [{ key: "all", lines: flat(pending) }];
-      if (completed.length) sections.push({ key: "completed", title: "Completed", lines: flat(completed) });
+      if (completed.length)
+        sections.push({ key: "completed", title: "Completed", lines: flat(completed) });
       return pending.length ? sections : sections.slice(1);
     }
     case "today": {
@@ -88,7 +95,8 @@ function linesOf(things: Things, listId: string, real: (task: Task) => Task): Li
   // Subtasks that were opened again below a parent that is completed.
   const here = new Set(lines.map(({ task }) => task.id));
   for (const task of things.tasks.values()) {
-    const isLost = !task.completed && !task.deletedAt && (task.listId ?? "") === listId && !here.has(task.id);
+    const isLost =
+      !task.completed && !task.deletedAt && (task.listId ?? "") === listId && !here.has(task.id);
     if (isLost) add(task, false);
   }
   return lines;

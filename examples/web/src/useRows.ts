@@ -24,7 +24,11 @@ export type Rows = {
 const NONE: ReadonlySet<string> = new Set();
 
 /** `order` has the ids of all rows from top to bottom. `home` has the focus where no row is left. */
-export function useRows(order: readonly string[], list: RefObject<HTMLElement | null>, home: RefObject<HTMLElement | null>): Rows {
+export function useRows(
+  order: readonly string[],
+  list: RefObject<HTMLElement | null>,
+  home: RefObject<HTMLElement | null>,
+): Rows {
   const [wanted, setCurrent] = useState<string | null>(null);
   const [selected, setSelected] = useState(NONE);
   const anchor = useRef<string | null>(null);
@@ -53,7 +57,8 @@ export function useRows(order: readonly string[], list: RefObject<HTMLElement | 
 
   useLayoutEffect(() => {
     const look = () => {
-      if (document.activeElement !== document.body) hadFocus.current = list.current?.contains(document.activeElement) ?? false;
+      if (document.activeElement !== document.body)
+        hadFocus.current = list.current?.contains(document.activeElement) ?? false;
     };
     const leave = ({ target }: Event) => {
       if (!list.current?.contains(target as Node)) hadFocus.current = false;
@@ -133,11 +138,17 @@ export function useRows(order: readonly string[], list: RefObject<HTMLElement | 
 }
 
 /** The first id after a place that stays, or the last one before it. */
-function neighbour(order: readonly string[], place: number, stays: (id: string) => boolean): string | null {
+function neighbour(
+  order: readonly string[],
+  place: number,
+  stays: (id: string) => boolean,
+): string | null {
   for (let at = place; at < order.length; at++) if (stays(order[at]!)) return order[at]!;
-  for (let at = Math.min(place, order.length) - 1; at >= 0; at--) if (stays(order[at]!)) return order[at]!;
+  for (let at = Math.min(place, order.length) - 1; at >= 0; at--)
+    if (stays(order[at]!)) return order[at]!;
   return null;
 }
 
 const rowOf = (list: HTMLElement | null, id: string) =>
-  list?.querySelector<HTMLElement>(`[data-task-id="${CSS.escape(id)}"] input[type=checkbox]`) ?? null;
+  list?.querySelector<HTMLElement>(`[data-task-id="${CSS.escape(id)}"] input[type=checkbox]`) ??
+  null;

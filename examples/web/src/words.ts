@@ -18,9 +18,18 @@ const WAYS: [string, (parts: string[], today: string) => string | null][] = [
   ["tomorrow|tmrw?", (_, today) => plusDays(today, 1)],
   ["next week", (_, today) => nextWeekday("mon", today)],
   [`(?:next |on )?(${WEEKDAY})`, ([, name], today) => nextWeekday(name!, today)],
-  [`(?:on )?(\\d{1,2})(?:st|nd|rd|th)? (${MONTH})(?: (\\d{4}))?`, ([, d, m, y], today) => dated(d!, m!, y, today)],
-  [`(?:on )?(${MONTH}) (\\d{1,2})(?:st|nd|rd|th)?(?:,? (\\d{4}))?`, ([, m, d, y], today) => dated(d!, m!, y, today)],
-  ["in (\\d{1,3}|an?|one|two|three) (day|week|fortnight)s?", ([, n, unit], today) => plusDays(today, numberOf(n!) * UNITS[unit!]!)],
+  [
+    `(?:on )?(\\d{1,2})(?:st|nd|rd|th)? (${MONTH})(?: (\\d{4}))?`,
+    ([, d, m, y], today) => dated(d!, m!, y, today),
+  ],
+  [
+    `(?:on )?(${MONTH}) (\\d{1,2})(?:st|nd|rd|th)?(?:,? (\\d{4}))?`,
+    ([, m, d, y], today) => dated(d!, m!, y, today),
+  ],
+  [
+    "in (\\d{1,3}|an?|one|two|three) (day|week|fortnight)s?",
+    ([, n, unit], today) => plusDays(today, numberOf(n!) * UNITS[unit!]!),
+  ],
   ["in (\\d{1,2}|an?|one|two|three) months?", ([, n], today) => plusMonths(today, numberOf(n!))],
   ["in (\\d|an?|one|two|three) years?", ([, n], today) => plusMonths(today, 12 * numberOf(n!))],
 ];
@@ -28,7 +37,11 @@ const WAYS: [string, (parts: string[], today: string) => string | null][] = [
 const TIME = "(?: (?:at )?(?:(\\d{1,2}):(\\d{2})|(\\d{1,2}) ?(am|pm))| at (\\d{1,2}))?";
 
 const PATTERNS = WAYS.map(
-  ([way, meaning]) => [new RegExp(`(?<![\\p{L}\\p{N}-])(?:${way})(?<time>${TIME})(?![\\p{L}\\p{N}'’:-])`, "giu"), meaning] as const,
+  ([way, meaning]) =>
+    [
+      new RegExp(`(?<![\\p{L}\\p{N}-])(?:${way})(?<time>${TIME})(?![\\p{L}\\p{N}'’:-])`, "giu"),
+      meaning,
+    ] as const,
 );
 
 type Day = { dueOn: string; dueTime: string | null; start: number; end: number };
@@ -41,7 +54,10 @@ function findDay(text: string, today: string, isOff: (words: string) => boolean)
       const [start, end] = [match.index, match.index + match[0].length];
       if (isOff(match[0])) continue;
       if (found && (start > found.start || (start === found.start && end <= found.end))) break;
-      const dueOn = meaning(match.map((part) => part?.toLowerCase() ?? ""), today);
+      const dueOn = meaning(
+        match.map((part) => part?.toLowerCase() ?? ""),
+        today,
+      );
       if (!dueOn) continue;
       found = { dueOn, dueTime: timeOf(match.groups?.time ?? ""), start, end };
       break;
@@ -51,7 +67,10 @@ function findDay(text: string, today: string, isOff: (words: string) => boolean)
 }
 
 /** The day that words name, and nothing else: `tomorrow`, `fri`, `12 dec`, `in 3 days`; null if they name none. */
-export function parseDay(words: string, today: string): { dueOn: string; dueTime: string | null } | null {
+export function parseDay(
+  words: string,
+  today: string,
+): { dueOn: string; dueTime: string | null } | null {
   const text = words.trim();
   const day = findDay(text, today, () => false);
   return day && day.start === 0 && day.end === text.length
@@ -66,7 +85,9 @@ function timeOf(text: string): string | null {
   if (!match || !text) return null;
   const [, hours, minutes, twelve, half, bare] = match;
   const hour =
-    twelve !== undefined ? (+twelve % 12) + (half!.toLowerCase() === "pm" ? 12 : 0) : +(hours ?? bare)!;
+    twelve !== undefined
+      ? (+twelve % 12) + (half!.toLowerCase() === "pm" ? 12 : 0)
+      : +(hours ?? bare)!;
   const minute = +(minutes ?? 0);
   if (hour > 23 || minute > 59 || (twelve !== undefined && +twelve > 12)) return null;
   return `${String(hour).padStart(2, "0")}:${String(minute).padStart(2, "0")}`;
@@ -103,7 +124,9 @@ function nextWeekday(name: string, today: string): string {
 function plusMonths(today: string, months: number): string {
   const [year, month, day] = today.split("-").map(Number) as [number, number, number];
   const last = new Date(Date.UTC(year, month + months, 0)).getUTCDate();
-  return new Date(Date.UTC(year, month - 1 + months, Math.min(day, last))).toISOString().slice(0, 10);
+  return new Date(Date.UTC(year, month - 1 + months, Math.min(day, last)))
+    .toISOString()
+    .slice(0, 10);
 }
 
 const PRIORITIES: Record<string, TaskPriority> = { "1": "HIGH", "2": "MEDIUM", "3": "LOW" };
@@ -146,7 +169,11 @@ export function parse(text: string, { lists, labels, today, off }: Known): Parse
       const priority = PRIORITIES[word];
       if (!priority || parsed.priority || off.has(`!${word}`)) continue;
       parsed.priority = priority;
-      take(index, index + 2, { kind: "priority", text: `!${word}`, says: `${priority[0]}${priority.slice(1).toLowerCase()} priority` });
+      take(index, index + 2, {
+        kind: "priority",
+        text: `!${word}`,
+        says: `${priority[0]}${priority.slice(1).toLowerCase()} priority`,
+      });
     } else if (sign === "#") {
       const found = parsed.listId ? undefined : named(after, word, lists);
       const written = found && text.slice(index, index + 1 + found.length);
@@ -154,7 +181,10 @@ export function parse(text: string, { lists, labels, today, off }: Known): Parse
       parsed.listId = found.of.id;
       take(index, index + 1 + found.length, { kind: "list", text: written!, says: found.of.name });
     } else {
-      const known = longest(after, labels.map((name) => ({ name })));
+      const known = longest(
+        after,
+        labels.map((name) => ({ name })),
+      );
       const length = known?.length ?? word.length;
       const written = text.slice(index, index + 1 + length);
       const label = known?.of.name ?? word;
@@ -167,7 +197,11 @@ export function parse(text: string, { lists, labels, today, off }: Known): Parse
   if (day) {
     Object.assign(parsed, { dueOn: day.dueOn, dueTime: day.dueTime });
     const says = dayInWords(day.dueOn, today);
-    take(day.start, day.end, { kind: "due", text: text.slice(day.start, day.end), says: day.dueTime ? `${says} ${day.dueTime}` : says });
+    take(day.start, day.end, {
+      kind: "due",
+      text: text.slice(day.start, day.end),
+      says: day.dueTime ? `${says} ${day.dueTime}` : says,
+    });
   }
   parsed.title = rest.replaceAll("\0", "").replace(/\s+/gu, " ").trim();
   return parsed;
@@ -180,13 +214,20 @@ type Named<T> = { of: T; length: number } | undefined;
 /** The longest name that a text begins with, up to the end of a word. */
 function longest<T extends { name: string }>(text: string, things: readonly T[]): Named<T> {
   const of = things
-    .filter(({ name }) => isAlike(text.slice(0, name.length), name) && /^(\s|$)/u.test(text.slice(name.length)))
+    .filter(
+      ({ name }) =>
+        isAlike(text.slice(0, name.length), name) && /^(\s|$)/u.test(text.slice(name.length)),
+    )
     .sort((one, other) => other.name.length - one.name.length)[0];
   return of && { of, length: of.name.length };
 }
 
 /** A list by its whole name, or by a word with which one list alone begins. */
-function named<T extends { name: string }>(text: string, word: string, lists: readonly T[]): Named<T> {
+function named<T extends { name: string }>(
+  text: string,
+  word: string,
+  lists: readonly T[],
+): Named<T> {
   const whole = longest(text, lists);
   if (whole) return whole;
   const begin = lists.filter(({ name }) => isAlike(name.slice(0, word.length), word));
@@ -197,6 +238,8 @@ function named<T extends { name: string }>(text: string, word: string, lists: re
 export function linesOf(text: string): string[] {
   return text
     .split(/\r\n|\r|\n/u)
-    .map((line) => line.replace(/^\s*(?:[-*+•·]\s+)?(?:\[[ xX]?\]\s+)?(?:\d{1,3}[.)]\s+)?/u, "").trim())
+    .map((line) =>
+      line.replace(/^\s*(?:[-*+•·]\s+)?(?:\[[ xX]?\]\s+)?(?:\d{1,3}[.)]\s+)?/u, "").trim(),
+    )
     .filter(Boolean);
 }

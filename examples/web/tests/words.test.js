@@ -67,7 +67,10 @@ for (const [text, expected] of [
   ["Flour", { title: "Flour" }],
   ["Flour tomorrow", { title: "Flour", dueOn: "2026-12-01" }],
   ["Tomorrow flour", { title: "flour", dueOn: "2026-12-01" }],
-  ["Flour #home @shopping !1 fri", { title: "Flour", listId: "L1", labels: ["shopping"], priority: "HIGH", dueOn: "2026-12-04" }],
+  [
+    "Flour #home @shopping !1 fri",
+    { title: "Flour", listId: "L1", labels: ["shopping"], priority: "HIGH", dueOn: "2026-12-04" },
+  ],
   ["Sand it #kitchen table", { title: "Sand it", listId: "L2" }],
   ["Sweep #kitchen", { title: "Sweep", listId: "L3" }],
   ["Sweep #kitchen well", { title: "Sweep well", listId: "L3" }],
@@ -82,7 +85,10 @@ for (const [text, expected] of [
   ["Wow!1", { title: "Wow!1" }],
   ["Both !1 !2", { title: "Both !2", priority: "HIGH" }],
   ["Today and tomorrow", { title: "and tomorrow", dueOn: "2026-11-30" }],
-  ["Meet in 3 days at 14:30 in town", { title: "Meet in town", dueOn: "2026-12-03", dueTime: "14:30" }],
+  [
+    "Meet in 3 days at 14:30 in town",
+    { title: "Meet in town", dueOn: "2026-12-03", dueTime: "14:30" },
+  ],
   ["Read Sunday's paper", { title: "Read Sunday's paper" }],
   ["Marching band", { title: "Marching band" }],
   ["Maybe monday-ish", { title: "Maybe monday-ish" }],
