@@ -17,7 +17,6 @@ const APART = String.raw`(?![+#])[\p{P}\p{Z}\p{Cc}\p{Co}\p{Sk}$<=>|~]`;
 /** What may stand within a word: `wi-fi`, `o'brien`, `1,000`. */
 const WITHIN = "['.,\u00b7-]";
 const SEPARATORS = new RegExp(`(?:(?!${WITHIN})${APART})+`, "u");
-const ASCII_SEPARATORS = /[^a-z0-9'.,\-+#]+/;
 const JOINERS = new RegExp(WITHIN);
 /** + and # belong to the word before them, and are nothing where none is. */
 const LOOSE_SIGNS = new RegExp(`(^|${APART})[+#]+`, "gu");
@@ -38,9 +37,23 @@ function digit(sign: string): string | undefined {
   return String((code & 15) - (isFirst ? 0 : 6));
 }
 
-/** The words of a folded text, each behind a space, so that a beginning is found by `includes`. */
-export function wordsOf(text: string): string {
-  const runs = spaced(text).split(ASCII.test(text) ? ASCII_SEPARATORS : SEPARATORS);
+/** What is between spaces, and its words: people use few, again and again. */
+const known = new Map<string, string>();
+
+/** The words of a text, each behind a space, so that a beginning is found by `includes`. */
+export function wordsIn(text: string): string {
+  if (known.size > 100_000) known.clear();
+  let words = "";
+  for (const run of text.split(" ")) {
+    let found = known.get(run);
+    if (found === undefined) known.set(run, (found = wordsOf(folded(run))));
+    words += found;
+  }
+  return words;
+}
+
+function wordsOf(text: string): string {
+  const runs = spaced(text).split(SEPARATORS);
   // A word with joiners counts as its parts, and as one.
   const words = runs.map((run) =>
     JOINERS.test(run) ? [...run.split(JOINERS), run.split(JOINERS).join("")].join(" ") : run,
@@ -59,7 +72,7 @@ export function queryFor(said: string): Query {
     .map((parts) => ({ parts: parts.map((part) => ` ${part}`), joined: ` ${parts.join("")}` }));
 }
 
-/** Whether words as `wordsOf` has them are what a query asks for. */
+/** Whether words as `wordsIn` has them are what a query asks for. */
 export function isFound(words: string, query: Query): boolean {
   return query.every(
     ({ parts, joined }) => parts.every((part) => words.includes(part)) || words.includes(joined),

@@ -5,7 +5,7 @@
  * parents, and in searches.
  */
 
-import { isFound, folded, queryFor, wordsOf } from "./search.js";
+import { isFound, queryFor, wordsIn } from "./search.js";
 import { labelKey } from "./texts.js";
 import { byPosition, compareIds, type Task, type TaskList, type Thing, type Things } from "./things.js";
 
@@ -137,13 +137,13 @@ const byParent = once((things) => {
 export function search(things: Things, said: string): Task[] {
   const query = queryFor(said);
   if (query.length === 0) return [];
-  const found = live(things).filter((task) => isFound(wordsIn(task), query));
+  const found = live(things).filter((task) => isFound(wordsOf(task), query));
   return found.sort((a, b) => Number(a.completed) - Number(b.completed) || compareIds(b.id, a.id));
 }
 
 /** A task's words, made once: a change of it makes another task. */
-const wordsIn = once(({ title, description, labels }: Task): string =>
-  wordsOf(folded([title, description ?? "", labels.join(" ")].join(" "))),
+const wordsOf = once(({ title, description, labels }: Task): string =>
+  wordsIn([title, description ?? "", ...labels].join(" ")),
 );
 
 const live = once((things) =>
