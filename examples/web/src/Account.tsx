@@ -21,6 +21,8 @@ export function Account() {
 
   async function download() {
     menu.current!.hidePopover();
+    // What is in the trash is on the device only once it was asked for.
+    await device.fetchTrash().catch(() => undefined);
     const { downloadEverything } = await import("./parts/download");
     tell(`Saved as ${downloadEverything(device.replica.things())}.`);
   }

@@ -16,6 +16,7 @@ export function SyncState({ onOpen }: { onOpen: () => void }) {
   const [tone, text, short] = inWords(outbox, isSignedOut || outbox.isSignedOut);
   const shown = useSettled(tone === "busy", { tone, text, short });
   const told = useTold(shown.text);
+  useQuestion(!outbox.isKept && outbox.waiting > 0);
   return (
     <>
       <button
@@ -26,7 +27,9 @@ export function SyncState({ onOpen }: { onOpen: () => void }) {
       >
         <Sign tone={shown.tone} />
         <span className="long">{shown.text}</span>
-        <span className="short">{shown.short}</span>
+        <span className="short" aria-hidden="true">
+          {shown.short}
+        </span>
         <span className="only-told">. Waiting</span>
       </button>
       <span role="status" className="only-told">
@@ -74,6 +77,16 @@ function useTold(text: string): string {
     return () => clearTimeout(timer);
   }, [text]);
   return told;
+}
+
+/** Have the browser ask before the window is closed: where nothing is kept, what waits would be lost. */
+function useQuestion(isAsked: boolean) {
+  useEffect(() => {
+    if (!isAsked) return;
+    const ask = (event: BeforeUnloadEvent) => event.preventDefault();
+    addEventListener("beforeunload", ask);
+    return () => removeEventListener("beforeunload", ask);
+  }, [isAsked]);
 }
 
 const SIGNS: Record<Tone, string> = {

@@ -18,7 +18,10 @@ export async function act(
   input: object,
   { seen, says }: ActOptions = {},
 ): Promise<Entry> {
-  const entry = await device.outbox.act(operation, input, seen);
+  const entry = await device.outbox.act(operation, input, seen).catch((error: unknown) => {
+    tell("This could not be kept on the device, so it is not done. Is there room on it?");
+    throw error;
+  });
   const { key } = entry;
   const toast = says ? tell(says, { undo: () => void undo(device, key) }) : undefined;
   remember({ key, says: says ?? "", toast });

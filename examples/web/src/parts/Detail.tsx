@@ -2,10 +2,11 @@ import type { Task } from "@todo-api/client/things";
 import { subtasks as subtasksOf } from "@todo-api/client/views";
 import { useEffect, useRef, useSyncExternalStore, type KeyboardEvent } from "react";
 import { complete, quoted, remove } from "../actions";
+import { act } from "../acts";
 import { Conflict } from "./Conflict";
 import "./detail.css";
 import { DetailFields } from "./DetailFields";
-import { useDevice, useRefused, useThings } from "../device";
+import { useDevice, useRefused, useReplica, useThings } from "../device";
 import { Dialog } from "./Dialog";
 import { Subtasks } from "./Subtasks";
 import { useDraft } from "./draft";
@@ -32,13 +33,15 @@ const useWide = () =>
 /** All of a task: beside the list where there is room, else over it. */
 export default function Detail({ id, onClose, onOpen, now }: DetailProps) {
   const task = useThings().tasks.get(id);
+  const { isFilled } = useReplica();
   const isWide = useWide();
   const pane = useRef<HTMLElement>(null);
 
   useEffect(() => pane.current?.focus({ preventScroll: true }), [id]);
 
   if (!task) {
-    return isWide ? (
+    // Until all is there it may be yet to come.
+    return isWide && isFilled ? (
       <aside className="detail" aria-label="Task">
         <p className="gone">There is no such task any more.</p>
         <button type="button" onClick={onClose}>
@@ -83,6 +86,9 @@ function Content({ task, onClose, onOpen, now }: ContentProps) {
     }
   }
 
+  const restore = () =>
+    void act(device, "restoreTask", { id: task.id }, { says: `Restored ${quoted(task.title)}` });
+
   async function throwAway() {
     draft.drop();
     onClose();
@@ -125,53 +131,63 @@ function Content({ task, onClose, onOpen, now }: ContentProps) {
         <Conflict key={refused.seq} refused={refused} now={now} />
       ))}
 
-      <div className={`title-line${task.completed ? " done" : ""}`} data-priority={task.priority}>
-        <label className="tick">
-          <input
-            type="checkbox"
-            aria-label={`${quoted(task.title)} is done`}
-            checked={task.completed}
-            disabled={task.deletedAt !== null}
-            onChange={({ target }) => void complete(device, [task], target.checked)}
+      {task.deletedAt && (
+        <div className="in-trash">
+          <p>It is in the trash.</p>
+          <button type="button" onClick={restore}>
+            Restore
+          </button>
+        </div>
+      )}
+      {/* What is in the trash cannot be changed. */}
+      <fieldset className="detail-content" disabled={task.deletedAt !== null}>
+        <div className={`title-line${task.completed ? " done" : ""}`} data-priority={task.priority}>
+          <label className="tick">
+            <input
+              type="checkbox"
+              aria-label={`${quoted(task.title)} is done`}
+              checked={task.completed}
+              onChange={({ target }) => void complete(device, [task], target.checked)}
+            />
+          </label>
+          <textarea
+            className="title"
+            aria-label="Title"
+            rows={1}
+            maxLength={200}
+            value={draft.value("title") ?? ""}
+            aria-invalid={draft.error !== undefined}
+            aria-describedby={draft.error && "title-error"}
+            onChange={({ target }) => draft.write("title", target.value.replace(/\n/g, " "))}
+            onBlur={draft.save}
+            onKeyDown={(event) => {
+              if (event.key !== "Enter" || event.nativeEvent.isComposing) return;
+              event.preventDefault();
+              draft.save();
+            }}
+          />
+        </div>
+        {draft.error && (
+          <p id="title-error" role="alert" className="error">
+            {draft.error}
+          </p>
+        )}
+
+        <label className="notes">
+          <span>Notes</span>
+          <textarea
+            rows={3}
+            maxLength={1000}
+            placeholder="Anything that belongs to it"
+            value={draft.value("description") ?? ""}
+            onChange={({ target }) => draft.write("description", target.value)}
+            onBlur={draft.save}
           />
         </label>
-        <textarea
-          className="title"
-          aria-label="Title"
-          rows={1}
-          maxLength={200}
-          value={draft.value("title") ?? ""}
-          aria-invalid={draft.error !== undefined}
-          aria-describedby={draft.error && "title-error"}
-          onChange={({ target }) => draft.write("title", target.value.replace(/\n/g, " "))}
-          onBlur={draft.save}
-          onKeyDown={(event) => {
-            if (event.key !== "Enter" || event.nativeEvent.isComposing) return;
-            event.preventDefault();
-            draft.save();
-          }}
-        />
-      </div>
-      {draft.error && (
-        <p id="title-error" role="alert" className="error">
-          {draft.error}
-        </p>
-      )}
 
-      <label className="notes">
-        <span>Notes</span>
-        <textarea
-          rows={3}
-          maxLength={1000}
-          placeholder="Anything that belongs to it"
-          value={draft.value("description") ?? ""}
-          onChange={({ target }) => draft.write("description", target.value)}
-          onBlur={draft.save}
-        />
-      </label>
-
-      <DetailFields task={task} draft={draft} now={now} />
-      {!task.parentId && <Subtasks task={task} tasks={subtasksOf(things, task.id)} onOpen={onOpen} />}
+        <DetailFields task={task} draft={draft} now={now} />
+        {!task.parentId && <Subtasks task={task} tasks={subtasksOf(things, task.id)} onOpen={onOpen} />}
+      </fieldset>
       <Dates task={task} />
     </div>
   );
