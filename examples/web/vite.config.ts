@@ -9,8 +9,8 @@ export default defineConfig({
   build: {
     // Those that know `light-dark()`.
     target: ["chrome123", "edge123", "firefox120", "safari17.5"],
-    // Every browser that this page is for knows `modulepreload`.
-    modulePreload: { polyfill: false },
+    // `shellFirst` does it for the first script, and parts need nothing besides that.
+    modulePreload: false,
     // One file: whoever loads a part again that failed does not do so for its style.
     cssCodeSplit: false,
     rolldownOptions: {

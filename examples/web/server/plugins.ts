@@ -45,17 +45,26 @@ export function apiAddress(): Plugin {
   };
 }
 
-/** Style and script come after the shell that index.html has, so that it shows before they are there. */
+/**
+ * Style and script come after the shell that index.html has, so that it shows before they are there; what the script
+ * needs is asked for along with it.
+ */
 export function shellFirst(): Plugin {
   return {
     name: "shell-first",
     apply: "build",
     transformIndexHtml: {
       order: "post",
-      handler(html) {
+      handler(html, { chunk }) {
         const isLate = /^\s*<(link rel="stylesheet"|script type="module")[^>]*>(<\/script>)?\n/gm;
-        const late = [...html.matchAll(isLate)].map(([tag]) => tag);
-        return html.replace(isLate, "").replace("</body>", `${late.reverse().join("")}  </body>`);
+        const late = [...html.matchAll(isLate)].map(([tag]) => tag.trim());
+        const preloads = (chunk?.imports ?? []).map(
+          (file) => `<link rel="modulepreload" crossorigin href="/${file}">`,
+        );
+        return html
+          .replace(isLate, "")
+          .replace("</head>", `  ${preloads.join("\n    ")}\n  </head>`)
+          .replace("</body>", `  ${late.reverse().join("\n    ")}\n  </body>`);
       },
     },
   };

@@ -13,11 +13,14 @@ import { useCommand } from "./commands";
 import { useDevice } from "./device";
 import { useToday } from "./due";
 import { Icon } from "./icons";
+import { later } from "./later";
 import type { View } from "./route";
 import { TITLE_LENGTH } from "./Row";
 import type { Counts } from "./shown";
 import { announce } from "./toasts";
 import type { Parsed } from "./words";
+
+const Pasted = later(() => import("./parts/Pasted"));
 
 type AddFieldProps = { view: View; lists: readonly { id: string; name: string }[]; counts: Counts };
 
@@ -90,9 +93,13 @@ export function AddField({ view, lists, counts }: AddFieldProps) {
     setPasted(lines);
   }
 
-  async function addPasted() {
+  function endPaste() {
     setPasted([]);
     field.current?.focus();
+  }
+
+  async function addPasted() {
+    endPaste();
     await addTasks(
       device,
       pasted.map((line) => ({ ...lasting, ...shortened(line) })),
@@ -101,7 +108,7 @@ export function AddField({ view, lists, counts }: AddFieldProps) {
 
   function press({ key, nativeEvent }: KeyboardEvent) {
     if (key !== "Escape" || nativeEvent.isComposing) return;
-    if (pasted.length) setPasted([]);
+    if (pasted.length) endPaste();
     else if (text) empty();
     else field.current?.blur();
   }
@@ -152,34 +159,15 @@ export function AddField({ view, lists, counts }: AddFieldProps) {
         </ul>
       )}
       {pasted.length > 0 && (
-        <div className="pasted" role="group" aria-label="Several lines were pasted">
-          <p>
-            Add {pasted.length} tasks?{" "}
-            <span className="quiet-line">
-              {pasted[0]}, {pasted[1]} …
-            </span>
-          </p>
-          <button type="button" className="main" autoFocus onClick={() => void addPasted()}>
-            Add {pasted.length} tasks
-          </button>
-          <button
-            type="button"
-            onClick={() => {
-              setText(`${text} ${pasted.join(" ")}`.trim());
-              setPasted([]);
-              field.current?.focus();
-            }}
-          >
-            As one line
-          </button>
-          <button
-            type="button"
-            className="quiet"
-            onClick={() => (setPasted([]), field.current?.focus())}
-          >
-            Cancel
-          </button>
-        </div>
+        <Pasted
+          lines={pasted}
+          onAdd={() => void addPasted()}
+          onOneLine={() => {
+            setText(`${text} ${pasted.join(" ")}`.trim());
+            endPaste();
+          }}
+          onCancel={endPaste}
+        />
       )}
     </form>
   );
