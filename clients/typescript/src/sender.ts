@@ -10,7 +10,7 @@ import * as documents from "./schema/operations.js";
 import type { Transaction } from "./store.js";
 import { thingOf, type Thing } from "./things.js";
 
-const [HOUR, DAY] = [3_600_000, 86_400_000];
+const [MINUTE, HOUR, DAY] = [60_000, 3_600_000, 86_400_000];
 
 /** Failures by a fault of the server, after which a change is set aside if others are well. */
 const FAULTS = 5;
@@ -41,9 +41,13 @@ export class Sender {
     this.#queue.isSender = true;
     this.#retryParked();
     this.#running = this.#run();
+    globalThis.addEventListener?.("online", this.sendNow);
+    globalThis.document?.addEventListener("visibilitychange", this.#look);
   };
 
   stop = async (): Promise<void> => {
+    globalThis.removeEventListener?.("online", this.sendNow);
+    globalThis.document?.removeEventListener("visibilitychange", this.#look);
     this.#stopping.abort();
     this.#goOn();
     await this.#running;
@@ -69,6 +73,10 @@ export class Sender {
     if (isOnline && this.#queue.isSender) this.sendNow();
   };
 
+  #look = (): void => {
+    if (document.visibilityState === "visible") this.sendNow();
+  };
+
   #retryParked() {
     this.#retried = new Set(this.#queue.entries.flatMap(({ seq, parked }) => (parked ? seq : [])));
   }
@@ -83,6 +91,13 @@ export class Sender {
         this.#isIdle = true;
         await this.#rest();
         this.#isIdle = false;
+        continue;
+      }
+      if (globalThis.navigator?.onLine === false && !this.#isUrgent) {
+        // What was never tried can be taken back, and put together. Browsers err at times, so it is tried in the end.
+        this.#queue.become({ isSending: false, isOnline: false });
+        await this.#rest(MINUTE);
+        this.#isUrgent = true;
         continue;
       }
       this.#isUrgent = false;

@@ -81,6 +81,30 @@ test("a network that is back while a request hangs has it sent again without a w
   assert.equal(at.server.done.length, 1);
 });
 
+test("nothing is tried while the browser knows of no network, but for once a minute", async () => {
+  const at = await sending();
+  const events = new EventTarget();
+  globalThis.addEventListener = events.addEventListener.bind(events);
+  globalThis.removeEventListener = events.removeEventListener.bind(events);
+  Object.defineProperty(globalThis, "navigator", { value: { onLine: false }, configurable: true });
+  at.server.always = () => Promise.reject(new TypeError("Failed to fetch"));
+  await at.outbox.act("updateTask", { id: at.id, title: "Rye" });
+  at.outbox.start();
+  await pass(59_000);
+  assert.equal(at.server.requests.length, 0);
+  assert.equal(at.outbox.state().isOnline, false);
+  await pass(2000);
+  assert.equal(at.server.requests.length, 1);
+  at.server.always = undefined;
+  navigator.onLine = true;
+  events.dispatchEvent(new Event("online"));
+  await settle();
+  assert.equal(at.server.done.length, 1);
+  await at.outbox.stop();
+  delete globalThis.addEventListener;
+  delete globalThis.removeEventListener;
+});
+
 test("a token that is over is renewed once, and the act is sent again", async () => {
   const tokens = ["old", "new"];
   const server = new FakeServer();
