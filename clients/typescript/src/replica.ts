@@ -162,7 +162,8 @@ export class KeptReplica implements Replica {
 
   /** Keep a page of the feed, with its cursor. */
   async page({ changes, cursor, isReset, isLast }: Page): Promise<void> {
-    if (isReset && this.#state.cursor !== null) this.#incoming = new Map();
+    // What answers have told before the first page may be gone again: no page would tell of that.
+    if (isReset && !this.#isEmpty()) this.#incoming = new Map();
     if (this.#incoming) return this.#reset(this.#incoming, changes, cursor, isLast);
     const state = { cursor, isFilled: this.#state.isFilled || isLast };
     const { store } = this.#options;
@@ -250,6 +251,10 @@ export class KeptReplica implements Replica {
     const along = this.#wentAlong(thing, version, news);
     const deletedAt = along ?? thing.deletedAt ?? seen?.deletedAt ?? now();
     return { ...thing, version, deletedAt };
+  }
+
+  #isEmpty(): boolean {
+    return this.#state.cursor === null && this.#kept.tasks.size + this.#kept.lists.size === 0;
   }
 
   #find(id: string | null): Thing | undefined {

@@ -137,6 +137,16 @@ test("what was made here, and deleted elsewhere before its answer came, does not
   assert.equal((await opened(made.store)).replica.things().tasks.get("1").version, 5);
 });
 
+test("what was answered before the first page, and is gone by then, does not stay", async () => {
+  const made = await opened(await openStore(`replica-${++names}`));
+  const done = entry("createTask", { id: "1", title: "New" });
+  const { put, gone: none, version } = settled(done, node("1", 1));
+  made.replica.answered(put, none, done, version);
+  assert.deepEqual(titles(made), ["Task 1"]);
+  await made.replica.page(page([change("2", 9)], "9", { isReset: true }));
+  assert.deepEqual(titles(made), ["Task 2"]);
+});
+
 test("what an answer does not say of those that were named is not guessed", async () => {
   const made = await filled([change("1", 1), change("2", 2)]);
   const { replica } = made;
