@@ -4,11 +4,13 @@ import json
 import re
 import subprocess
 import tarfile
+import tomllib
 from pathlib import Path
 
 import pytest
 
-from tests.clients.client_package import needs_package, package
+from tests.clients.client_package import PACKAGE, needs_package, package
+from tests.repository import ROOT
 
 __all__ = ["package"]
 
@@ -28,6 +30,11 @@ def run(*command: str, cwd: Path) -> None:
         timeout=300,
     )
     assert done.returncode == 0, done.stdout[-5000:]
+
+
+def test_version_is_that_of_the_server() -> None:
+    server = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    assert json.loads((ROOT / PACKAGE / "package.json").read_text())["version"] == server
 
 
 @needs_package

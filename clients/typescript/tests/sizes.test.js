@@ -23,7 +23,7 @@ function sizeOf(...names) {
 for (const [most, ...names] of [
   [2048, "client", "outcomes"],
   [7168, "outbox"],
-  [12_800, "outbox", "replica", "follow"],
+  [13_312, "outbox", "replica", "follow"],
 ]) {
   test(`${names.join(", ")}: at most ${most} bytes`, (t) => {
     const size = sizeOf(...names);
