@@ -115,8 +115,10 @@ test("the first fill shows each page as it comes, and goes on where it was", asy
 test("what is gone is in the trash, and what went along comes back along", async () => {
   const made = await filled([change("1", 1), change("2", 2, { parent: { id: "1" } }), change("3", 3, { parent: { id: "1" } })]);
   await made.replica.page(page([gone("3", 4)], "2"));
-  await new Promise((resolve) => setTimeout(resolve, 3));
+  const aWhile = () => new Promise((resolve) => setTimeout(resolve, 3));
+  await aWhile();
   await made.replica.page(page([gone("1", 5)], "3"));
+  await aWhile();
   await made.replica.page(page([gone("2", 6)], "4"));
   assert.deepEqual(titles(made), []);
   made.entries.push(entry("restoreTask", { id: "1" }));
