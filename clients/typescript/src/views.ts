@@ -5,7 +5,6 @@
  * parents, and in searches.
  */
 
-import { isFound, queryFor, wordsIn } from "./search.js";
 import { labelKey } from "./texts.js";
 import { byPosition, compareIds, type Task, type TaskList, type Thing, type Things } from "./things.js";
 
@@ -133,20 +132,8 @@ const byParent = once((things) => {
   return grouped(below, ({ parentId }) => parentId!, byPosition);
 });
 
-/** Tasks with all these words: pending ones first, then the newest. Of nothing said, none. */
-export function search(things: Things, said: string): Task[] {
-  const query = queryFor(said);
-  if (query.length === 0) return [];
-  const found = live(things).filter((task) => isFound(wordsOf(task), query));
-  return found.sort((a, b) => Number(a.completed) - Number(b.completed) || compareIds(b.id, a.id));
-}
-
-/** A task's words, made once: a change of it makes another task. */
-const wordsOf = once(({ title, description, labels }: Task): string =>
-  wordsIn([title, description ?? "", ...labels].join(" ")),
-);
-
-const live = once((things) =>
+/** All that is not in the trash. */
+export const live = once((things) =>
   [...things.tasks.values()].filter(({ deletedAt }) => deletedAt === null),
 );
 
@@ -155,7 +142,7 @@ function pending(things: Things): Task[] {
 }
 
 /** Remember what was made of an object for as long as that lives. */
-function once<Result, From extends object = Things>(make: (from: From) => Result) {
+export function once<Result, From extends object = Things>(make: (from: From) => Result) {
   const made = new WeakMap<From, { result: Result }>();
   return (from: From): Result => {
     const known = made.get(from) ?? { result: make(from) };

@@ -8,6 +8,7 @@ import { later } from "./later";
 import { useLingering } from "./linger";
 import { ListView } from "./ListView";
 import { hrefOf, openTask, type View } from "./route";
+import { useSearching } from "./searching";
 import { sectionsOf, type Counts } from "./shown";
 
 const ListMenu = later(() => import("./parts/ListMenu"));
@@ -24,9 +25,10 @@ export function Page({ view, things, lists, counts }: PageProps) {
   const { isFilled } = useReplica();
   // The field of the search is never kept waiting by what is found.
   const shownView = useDeferredValue(view);
+  const search = useSearching(view.name === "search");
   const sections = useMemo(
-    () => sectionsOf(shownView, things, today, lingers),
-    [shownView, things, today, lingers],
+    () => sectionsOf(shownView, things, today, lingers, search),
+    [shownView, things, today, lingers, search],
   );
   const heading = useRef<HTMLHeadingElement>(null);
   const list = view.name === "list" ? things.lists.get(view.id) : undefined;
@@ -70,7 +72,11 @@ export function Page({ view, things, lists, counts }: PageProps) {
       ) : view.name === "completed" ? (
         <Completed onOpen={openTask} />
       ) : isEmpty && view.name !== "upcoming" ? (
-        <Empty view={shownView} isFilled={isFilled} isHere={Boolean(isHere)} />
+        <Empty
+          view={shownView}
+          isFilled={isFilled && (view.name !== "search" || search !== undefined)}
+          isHere={Boolean(isHere)}
+        />
       ) : (
         <ListView
           key={`tasks ${place}`}

@@ -1,9 +1,9 @@
-import { search as searchFor } from "@todo-api/client/views";
 import { useRef } from "react";
 import { useCommand } from "./commands";
 import { useDevice } from "./device";
 import { Icon } from "./icons";
 import { go, type View } from "./route";
+import { loadSearching } from "./searching";
 
 /** Searches as one types; emptied, it leads back to where one was. */
 export function Search({ view }: { view: View }) {
@@ -12,6 +12,12 @@ export function Search({ view }: { view: View }) {
   const before = useRef<View>({ name: "inbox" });
   if (view.name !== "search") before.current = view;
   useCommand("search", () => field.current?.select());
+
+  const warmUp = () =>
+    loadSearching().then(
+      ({ search }) => void search(device.replica.things(), "a"),
+      () => undefined,
+    );
 
   const search = (words: string) =>
     go(words ? { name: "search", words } : before.current, {
@@ -37,7 +43,7 @@ export function Search({ view }: { view: View }) {
         enterKeyHint="search"
         value={view.name === "search" ? view.words : ""}
         // The first search makes the words of all tasks: that is done by the time there is something to be found.
-        onFocus={() => searchFor(device.replica.things(), "a")}
+        onFocus={warmUp}
         onChange={({ target }) => search(target.value)}
         onKeyDown={(event) => {
           if (event.key !== "Escape") return;

@@ -44,9 +44,15 @@ export function currentRoute(): Route {
   return shown.route;
 }
 
+const listeners = new Set<() => void>();
+
+const tell = () => listeners.forEach((listener) => listener());
+
+addEventListener("hashchange", tell);
+
 function subscribe(listener: () => void) {
-  addEventListener("hashchange", listener);
-  return () => removeEventListener("hashchange", listener);
+  listeners.add(listener);
+  return () => listeners.delete(listener);
 }
 
 export const useRoute = () => useSyncExternalStore(subscribe, currentRoute);
@@ -66,9 +72,8 @@ export function closeTask() {
 
 function show(href: string, replace: boolean) {
   if (href === location.hash) return;
-  if (!replace) location.hash = href;
-  else {
-    history.replaceState(null, "", href);
-    dispatchEvent(new HashChangeEvent("hashchange"));
-  }
+  if (replace) history.replaceState(null, "", href);
+  else location.hash = href;
+  // The browser's own event comes later: a letter that is typed meanwhile would be lost.
+  tell();
 }

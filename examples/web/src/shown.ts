@@ -1,4 +1,5 @@
 // What a view shows, in sections and in its order; which tasks these are, the package knows.
+import type { search } from "@todo-api/client/searching";
 import type { Task, Things } from "@todo-api/client/things";
 import * as views from "@todo-api/client/views";
 import { besideDay, dayInWords } from "./due";
@@ -24,6 +25,7 @@ export function sectionsOf(
   things: Things,
   today: string,
   lingers: ReadonlySet<string>,
+  find: typeof search | undefined,
 ): Section[] {
   const seen = asPending(things, lingers);
   const real = lingers.size === 0 ? (task: Task) => task : ({ id }: Task) => things.tasks.get(id)!;
@@ -38,7 +40,7 @@ export function sectionsOf(
     case "label":
       return [{ key: "all", lines: flat(views.tasksWithLabel(seen, view.label)) }];
     case "search": {
-      const found = views.search(seen, view.words);
+      const found = find?.(seen, view.words) ?? [];
       const pending = found.filter(({ completed }) => !completed);
       const completed = found.filter((task) => task.completed);
       const sections: Section[] = [{ key: "all", lines: flat(pending) }];

@@ -1,6 +1,7 @@
 import { useEffect } from "react";
 import { useDevice } from "./device";
 import { loadParts } from "./later";
+import { loadSearching } from "./searching";
 
 /** Milliseconds after which the list is up, and what is less urgent may be loaded. */
 const LATER = 800;
@@ -13,6 +14,7 @@ export function useParts(): void {
     let stop = () => {};
     const timer = setTimeout(async () => {
       await loadParts();
+      await loadSearching().catch(() => undefined);
       const drag = await import("./drag").catch(() => undefined);
       if (drag && !isOver) stop = drag.startDrag(device);
     }, LATER);
