@@ -1,5 +1,6 @@
 """What the example frontend is tried and measured by, with the helpers of its tests."""
 
+import logging
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,7 +16,8 @@ NAME = "web"
 
 @contextmanager
 def site() -> Iterator[Site]:
-    """Build the app, and serve it on a database of its own."""
+    """Build the app, and serve it on a database of its own; the log would hide the figures."""
+    logging.disable(logging.INFO)
     with (
         tempfile.TemporaryDirectory(prefix="todo-web-") as folder,
         folder_for_postgres() as data,

@@ -180,6 +180,28 @@ def test_signing_out_asks_while_changes_wait(
     assert "Flour" in ada.state()
 
 
+def test_a_phone_says_it_in_few_words(browser: Browser, site: Site) -> None:
+    context = browser.new_context(viewport={"width": 360, "height": 640}, has_touch=True)
+    long = "Book a room for the workshop in March, for twelve people and a projector"
+    site.person(context, "Ada", long)
+    window = Window(context, site.url)
+    window.box(long).wait_for()
+    context.set_offline(True)
+    window.add("Flour")
+    window.says("1 waiting")
+    boxes = {
+        name: locator.bounding_box() or {"width": 0, "height": 0}
+        for name, locator in {
+            "bar": window.page.get_by_role("banner"),
+            "title": window.page.get_by_role("link", name=long),
+        }.items()
+    }
+    assert boxes["bar"]["height"] <= 72
+    assert boxes["title"]["width"] >= 260
+    assert window.page.evaluate("document.documentElement.scrollWidth") == 360
+    context.close()
+
+
 def test_titles_are_entered_faster_than_the_server_answers(
     context: BrowserContext, site: Site, ada: Person
 ) -> None:
