@@ -22,7 +22,7 @@ export default defineConfig({
             // React changes seldom, so that it is fetched anew seldom.
             { name: "react", test: /node_modules.(react|react-dom|scheduler)./ },
             // Together they are a third smaller than one by one.
-            { name: "parts", test: /src.(parts.|Selection)/ },
+            { name: "parts", test: /src.(parts.|Selection|words)/ },
             { name: "corner", test: /src.(Corner|Account|SyncState|SignedOutNote|ToastList)\.tsx/ },
           ],
         },
