@@ -11,8 +11,17 @@ export type ActOptions = {
   says?: string;
 };
 
+/** Done when all acts so far are written. */
+let written: Promise<unknown> = Promise.resolve();
+
 /** Write an act on the device. It can be taken back by Ctrl/Cmd Z, and by its toast. */
-export async function act(
+export function act(...given: Parameters<typeof write>): Promise<Entry> {
+  const entry = write(...given);
+  written = Promise.allSettled([written, entry]);
+  return entry;
+}
+
+async function write(
   device: Device,
   operation: Operation,
   input: object,
@@ -28,8 +37,11 @@ export async function act(
   return entry;
 }
 
-/** Take back the newest act of this window; false where there is none. */
-export const undoLast = (device: Device): Promise<boolean> => undo(device);
+/** Take back the newest act of this window, be it written or not yet; false where there is none. */
+export async function undoLast(device: Device): Promise<boolean> {
+  await written;
+  return undo(device);
+}
 
 async function undo(device: Device, key?: string): Promise<boolean> {
   const done = take(key);

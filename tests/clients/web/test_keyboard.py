@@ -77,3 +77,27 @@ def test_a_day_without_a_pointer(browser: Browser, site: Site) -> None:
     assert grace["dueOn"] is not None
     assert window.complaints == []
     context.close()
+
+
+def test_what_was_done_a_moment_ago_is_taken_back(browser: Browser, site: Site) -> None:
+    """Also while it is being written on the device, which takes some milliseconds."""
+    context = browser.new_context(viewport={"width": 1200, "height": 800})
+    ada = site.person(context, "Ada", "Milk", "Bread")
+    window = Window(context, site.url)
+    window.has("Milk", "Bread")
+    window.press("Bread", "1")
+    window.sees("High")
+    window.box("Milk").focus()
+    window.page.evaluate("""() => {
+        const key = (key, ctrlKey = false) => document.activeElement.dispatchEvent(
+            new KeyboardEvent("keydown", { key, ctrlKey, bubbles: true, cancelable: true }));
+        key("Delete");
+        key("z", true);
+    }""")
+    window.sees("Taken back: Deleted “Milk”")
+    window.has("Milk", "Bread")
+    window.is_saved()
+    ada.wait_for(lambda: ada.tasks()["Bread"]["priority"] == "HIGH", window.page)
+    assert ada.tasks()["Bread"]["priority"] == "HIGH"
+    assert "Milk" in ada.tasks()
+    context.close()
