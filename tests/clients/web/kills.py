@@ -54,6 +54,7 @@ class Victim:
         context = launched(self.playwright, profile)
         # The newest cookies are lost with the process.
         context.add_cookies(self.cookies)  # type: ignore[arg-type]
+        self.person.caller = self.site.caller(context)
         return context, Window(context, self.site.url)
 
     def die(self, name: str, moment: float) -> Death:

@@ -81,11 +81,15 @@ class Site:
         email = f"{name}-{uuid4().hex}@example.com".lower()
         account = {"name": name, "email": email, "password": PASSWORD}
         self._post(context, "sign-up/email", account)
-        token = context.request.get(f"{self.url}/api/auth/token").json()["token"]
-        person = Person(name, email, self.server.bearer(token))
+        person = Person(name, email, self.caller(context))
         for title in titles:
             person.caller.create(title)
         return person
+
+    def caller(self, context: BrowserContext) -> Caller:
+        """Whoever is signed in in this context, past the page; for as long as a token lives."""
+        token = context.request.get(f"{self.url}/api/auth/token").json()["token"]
+        return self.server.bearer(token)
 
     def sign_in(self, context: BrowserContext, person: Person) -> None:
         self._post(context, "sign-in/email", {"email": person.email, "password": PASSWORD})
