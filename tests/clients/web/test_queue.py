@@ -72,7 +72,7 @@ def test_a_page_closed_while_it_sends(
 ) -> None:
     window = opened(context, site)
     changes = Changes(context, way, hang)
-    away(context, lambda: change_three(window))
+    away(window)
     while not changes.tries:
         window.page.wait_for_timeout(10)
     window.close()
@@ -119,6 +119,7 @@ def test_what_is_new_can_be_ticked_edited_and_deleted(
     window.delete("Salt")
     window.edit("Milk", "Oat milk")
     window.has("Oat milk", "Bread", "Eggs", "Dry yeast")
+    window.says("waiting")
     window.page.reload()
     window.has("Oat milk", "Bread", "Eggs", "Dry yeast")
     window.close()

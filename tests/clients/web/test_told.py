@@ -5,7 +5,7 @@ from playwright.sync_api import BrowserContext, Route, expect
 
 from tests.clients.web.faults import Changes, reset, status
 from tests.clients.web.site import Person, Site
-from tests.clients.web.three import DONE, THREE, away, change_three, opened
+from tests.clients.web.three import DONE, THREE, away, opened
 from tests.clients.web.window import Window
 
 pytestmark = pytest.mark.timeout(120)
@@ -18,6 +18,7 @@ def test_what_could_not_be_done_is_told_until_it_is_dismissed(
     context.set_offline(True)
     window.tick("Bread")
     window.delete("Eggs")
+    window.says("Offline, 2 waiting")
     window.close()
     tasks = ada.tasks()
     ada.caller.delete(id=tasks["Bread"]["id"])
@@ -58,7 +59,7 @@ def test_a_browser_that_keeps_nothing(context: BrowserContext, site: Site, ada: 
     window.has(*THREE)
     window.says("Saved, but not on this device")
     changes = Changes(context, reset, status(503))
-    away(context, lambda: change_three(window))
+    away(window)
     ada.has(DONE, window.page)
     assert len(changes.tries) == 5
 

@@ -1,7 +1,5 @@
 """Three tasks, and three changes to them that wait to be sent."""
 
-from collections.abc import Callable
-
 from playwright.sync_api import BrowserContext
 
 from tests.clients.web.site import Site
@@ -25,8 +23,9 @@ def change_three(window: Window) -> None:
     window.delete("Eggs")
 
 
-def away(context: BrowserContext, act: Callable[[], None]) -> None:
-    """Do something without a network."""
-    context.set_offline(True)
-    act()
-    context.set_offline(False)
+def away(window: Window) -> None:
+    """Change three without a network, and have them written on the device before it is back."""
+    window.page.context.set_offline(True)
+    change_three(window)
+    window.says("Offline, 3 waiting")
+    window.page.context.set_offline(False)
