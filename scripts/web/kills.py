@@ -36,7 +36,7 @@ def main() -> int:
             moment = chosen.uniform(0, given.longest)
             death = victim.die(f"k{number}", moment)
             sent.append(death.sent)
-            print(f"{number}: {moment:.2f} s, {death.sent} sent by then", flush=True)
+            print(f"{number}: {moment:.2f} s, {death.sent} sent by then {death.wrong}", flush=True)
             if death.wrong:
                 wrong.append(f"{number}, after {moment:.2f} s: {death.wrong}")
     print(f"{given.kills} kills; sent by then: {min(sent)} to {max(sent)}; wrong: {len(wrong)}")

@@ -1,53 +1,17 @@
 """What people wrote without a network, or while things fail: on the server once, in order."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Route, expect
 
-from tests.clients.web.faults import WAYS, Changes, hang, lose_the_answer, reset, status
+from tests.api import nonempty
+from tests.clients.web.faults import WAYS, Changes, hang, lose_the_answer
 from tests.clients.web.site import Person, Site
-from tests.clients.web.window import HURRY, Window
+from tests.clients.web.three import DONE, THREE, away, change_three, opened
+from tests.clients.web.window import Window
 
 pytestmark = pytest.mark.timeout(120)
-
-THREE = ("Milk", "Bread", "Eggs")
-DONE = {"Milk": False, "Bread": True, "Flour": False}
-"""What is there when `change_three` has come to the server."""
-
-
-@pytest.fixture
-def context(browser: Browser) -> Iterator[BrowserContext]:
-    context = browser.new_context(viewport={"width": 1200, "height": 700})
-    context.add_init_script(HURRY)
-    yield context
-    context.close()
-
-
-@pytest.fixture
-def ada(context: BrowserContext, site: Site) -> Person:
-    return site.person(context, "Ada", *THREE)
-
-
-def opened(context: BrowserContext, site: Site, *titles: str) -> Window:
-    window = Window(context, site.url)
-    window.has(*(titles or THREE))
-    window.is_saved()
-    return window
-
-
-def change_three(window: Window) -> None:
-    window.add("Flour")
-    window.tick("Bread")
-    window.delete("Eggs")
-
-
-def away(context: BrowserContext, act: Callable[[], None]) -> None:
-    """Do something without a network."""
-    context.set_offline(True)
-    act()
-    context.set_offline(False)
-
 
 ORDER = ["createTask", "updateTask", "deleteTask"]
 
@@ -67,7 +31,7 @@ def test_changes_whose_first_tries_fail(
     window = opened(context, site)
     state = dict.fromkeys(THREE, False)
     changes = Changes(context)
-    for name, way in list(WAYS.items())[half::2]:
+    for name, way in nonempty(list(WAYS.items())[half::2]):
         gone, ticked, added = (f"{word} by {name}" for word in ("Gone", "Ticked", "Added"))
         for title in (gone, ticked):
             ada.caller.create(title)
@@ -108,7 +72,7 @@ def test_a_page_closed_while_it_sends(
 ) -> None:
     window = opened(context, site)
     changes = Changes(context, way, hang)
-    away(context, lambda: change_three(window))
+    away(window)
     while not changes.tries:
         window.page.wait_for_timeout(10)
     window.close()
@@ -155,6 +119,7 @@ def test_what_is_new_can_be_ticked_edited_and_deleted(
     window.delete("Salt")
     window.edit("Milk", "Oat milk")
     window.has("Oat milk", "Bread", "Eggs", "Dry yeast")
+    window.says("waiting")
     window.page.reload()
     window.has("Oat milk", "Bread", "Eggs", "Dry yeast")
     window.close()
@@ -248,77 +213,3 @@ def test_an_auth_server_that_is_away_signs_nobody_out(
     window.add("Flour")
     context.unroute("**/api/auth/**")
     ada.has(dict.fromkeys((*THREE, "Flour"), False), window.page)
-
-
-def test_what_could_not_be_done_is_told_until_it_is_dismissed(
-    context: BrowserContext, site: Site, ada: Person
-) -> None:
-    window = opened(context, site)
-    context.set_offline(True)
-    window.tick("Bread")
-    window.delete("Eggs")
-    window.close()
-    tasks = ada.tasks()
-    ada.caller.delete(id=tasks["Bread"]["id"])
-    ada.caller.update(id=tasks["Eggs"]["id"], title="Brown eggs")
-    context.set_offline(False)
-    window = Window(context, site.url)
-    window.says("2 could not be done")
-    window.page.reload()
-    window.page.get_by_role("button", name="2 could not be done").click()
-    told = window.page.get_by_role("region", name="Could not be done")
-    expect(told.get_by_role("listitem")).to_have_count(2)
-    expect(told).to_contain_text("Changed elsewhere to “Brown eggs”. Delete it all the same?")
-    told.get_by_role("button", name="Delete it").click()
-    told.get_by_role("button", name="Dismiss").click()
-    window.is_saved()
-    assert ada.state() == {"Milk": False}
-
-
-def test_a_token_that_is_over_is_renewed(context: BrowserContext, site: Site, ada: Person) -> None:
-    window = opened(context, site)
-
-    def expire(route: Route) -> None:
-        route.continue_(headers={**route.request.headers, "authorization": "Bearer expired"})
-
-    Changes(context, expire)
-    window.add("Flour")
-    ada.has(dict.fromkeys((*THREE, "Flour"), False), window.page)
-    assert len(window.complaints) == 1
-    assert "401" in window.complaints[0]
-
-
-REFUSED = "indexedDB.open = () => { throw new DOMException('Refused.', 'SecurityError'); };"
-
-
-def test_a_browser_that_keeps_nothing(context: BrowserContext, site: Site, ada: Person) -> None:
-    context.add_init_script(REFUSED)
-    window = Window(context, site.url)
-    window.has(*THREE)
-    window.says("Saved, but not on this device")
-    changes = Changes(context, reset, status(503))
-    away(context, lambda: change_three(window))
-    ada.has(DONE, window.page)
-    assert len(changes.tries) == 5
-
-
-def test_different_fields_are_merged_and_the_same_one_is_asked_for(
-    context: BrowserContext, site: Site, ada: Person
-) -> None:
-    window = opened(context, site)
-    tasks = ada.tasks()
-    context.set_offline(True)
-    window.edit("Milk", "Oat milk")
-    window.edit("Bread", "Rye bread")
-    ada.caller.update(id=tasks["Milk"]["id"], description="Two litres")
-    ada.caller.update(id=tasks["Bread"]["id"], title="Spelt bread")
-    context.set_offline(False)
-    window.says("1 could not be done")
-    milk = ada.tasks()["Oat milk"]
-    assert milk["description"] == "Two litres"
-    window.page.get_by_role("button", name="1 could not be done").click()
-    window.page.get_by_role("button", name="Compare").click()
-    window.page.get_by_role("button", name="Keep mine").click()
-    window.is_saved()
-    assert set(ada.state()) == {"Oat milk", "Rye bread", "Eggs"}
-    assert window.complaints == []

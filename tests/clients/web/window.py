@@ -67,6 +67,7 @@ class Window:
 
     def edit(self, title: str, text: str) -> None:
         self.press(title, "e")
+        expect(self.page.get_by_role("textbox", name="Title", exact=True)).to_be_focused()
         self.page.keyboard.press("ControlOrMeta+a")
         self.page.keyboard.type(text)
         self.page.keyboard.press("Enter")
