@@ -41,7 +41,7 @@ MAY_BE_SKIPPED = {
 }
 """The tests that `.ci/run` may skip: what they say, and why no installation helps."""
 
-settings.register_profile("usual", max_examples=150, deadline=None, derandomize=True)
+settings.register_profile("usual", max_examples=100, deadline=None, derandomize=True)
 settings.register_profile("long", max_examples=3000, deadline=None, print_blob=True)
 
 
