@@ -246,7 +246,8 @@ export class KeptReplica implements Replica {
     // What was made here may be deleted elsewhere before its answer comes, and must not come back.
     const { tasks, lists } = this.things();
     const seen = tasks.get(id) ?? lists.get(id);
-    const thing = kept ?? seen;
+    // The same page may have told that it is there.
+    const thing = news.get(id) ?? kept ?? seen;
     if (!thing) return undefined;
     const along = this.#wentAlong(thing, version, news);
     const deletedAt = along ?? thing.deletedAt ?? seen?.deletedAt ?? now();

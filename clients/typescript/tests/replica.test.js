@@ -125,6 +125,17 @@ test("what is gone is in the trash, and what went along comes back along", async
   assert.deepEqual(titles(made), ["Task 1", "Task 2"]);
 });
 
+test("what is made elsewhere and deleted at once, both told together, is in the trash", async () => {
+  const made = await filled([change("1", 1)]);
+  const titled = { title: "New" };
+  await made.replica.page(page([change("2", 2), change("1", 3, titled), gone("2", 4), gone("1", 5)], "5"));
+  for (const each of [made, await opened(made.store)]) {
+    assert.deepEqual(titles(each), []);
+    const { tasks } = each.replica.things();
+    assert.deepEqual(["1", "2"].map((id) => [tasks.get(id).title, tasks.get(id).version]), [["New", 5], ["Task 2", 4]]);
+  }
+});
+
 test("what was made here, and deleted elsewhere before its answer came, does not come back", async () => {
   const made = await filled([]);
   const { replica, entries } = made;
