@@ -33,6 +33,9 @@ export interface Replica {
   subscribe(listener: () => void): () => void;
 }
 
+/** How far the feed has told of changes, as it is kept: up to this version, and all before it. */
+type Progress = Pick<ReplicaState, "cursor" | "isFilled"> & { version: number };
+
 /** What has changed of what is kept, as windows tell each other. */
 export interface News {
   put?: Thing[];
@@ -107,8 +110,8 @@ export class KeptReplica implements Replica {
     const [things, row] = await this.#options.store.read(["things", "values"], (transaction) =>
       Promise.all([transaction.all("things"), transaction.get("values", "cursor")]),
     );
-    const state = (row?.value as Partial<ReplicaState>) ?? {};
-    this.take({ put: things, isWhole: true, version: versionOf(things), state });
+    const { version = versionOf(things), ...state } = (row?.value as Partial<Progress>) ?? {};
+    this.take({ put: things, isWhole: true, version, state });
   }
 
   /** Take in what has changed: what another window tells, or what was kept just now. */
@@ -166,15 +169,16 @@ export class KeptReplica implements Replica {
     if (isReset && !this.#isEmpty()) this.#incoming = new Map();
     if (this.#incoming) return this.#reset(this.#incoming, changes, cursor, isLast);
     const state = { cursor, isFilled: this.#state.isFilled || isLast };
+    const version = Math.max(this.#version, versionOf(changes));
     const { store } = this.#options;
     const put = await store.change(["things", "values"], async (transaction) => {
       const kept = await Promise.all(changes.map(({ id }) => transaction.get("things", id)));
       const put = this.#newest(changes, kept);
       await Promise.all(put.map((thing) => transaction.put("things", thing)));
-      await transaction.put("values", { name: "cursor", value: state });
+      await transaction.put("values", { name: "cursor", value: { ...state, version } });
       return put;
     });
-    this.publish({ put, version: versionOf(changes), state });
+    this.publish({ put, version, state });
   }
 
   /** Replace what is kept of the trash by what the server has there. */
@@ -218,13 +222,14 @@ export class KeptReplica implements Replica {
     }
     if (!isLast) return;
     const [put, state] = [[...incoming.values()], { cursor, isFilled: true }];
+    const version = versionOf([...put, ...changes]);
     await this.#options.store.change(["things", "values"], async (transaction) => {
       await transaction.clear("things");
       await Promise.all(put.map((thing) => transaction.put("things", thing)));
-      await transaction.put("values", { name: "cursor", value: state });
+      await transaction.put("values", { name: "cursor", value: { ...state, version } });
     });
     this.#incoming = undefined;
-    this.publish({ put, isWhole: true, version: versionOf(put), state });
+    this.publish({ put, isWhole: true, version, state });
   }
 
   /** What changes make of things: those of them that are not known here, or in the table. */
@@ -246,7 +251,8 @@ export class KeptReplica implements Replica {
     // What was made here may be deleted elsewhere before its answer comes, and must not come back.
     const { tasks, lists } = this.things();
     const seen = tasks.get(id) ?? lists.get(id);
-    const thing = kept ?? seen;
+    // The same page may have told that it is there.
+    const thing = news.get(id) ?? kept ?? seen;
     if (!thing) return undefined;
     const along = this.#wentAlong(thing, version, news);
     const deletedAt = along ?? thing.deletedAt ?? seen?.deletedAt ?? now();

@@ -214,8 +214,7 @@ export class Sender {
         else if (!(await this.#renameIds(transaction, entry, outcome))) {
           await transaction.put("refused", refusal(entry, answer, outcome, current));
         }
-        const put = current ? [current] : [];
-        await keep(transaction, put);
+        const put = await keep(transaction, current ? [current] : []);
         return { put, gone: [] as string[] };
       },
       ({ put, gone, version, done }: Finished) => this.#queue.options.onThings?.(put, gone, done, version),
@@ -225,8 +224,8 @@ export class Sender {
   async #done(transaction: Transaction, entry: Entry, outcome: any): Promise<Finished> {
     const deleted = outcome?.deletedTaskId ?? outcome?.deletedListId;
     const kept = deleted && (await transaction.get("things", deleted));
-    const { put, gone, version } = settled(entry, outcome, kept);
-    await keep(transaction, put);
+    const { put: told, gone, version } = settled(entry, outcome, kept);
+    const put = await keep(transaction, told);
     for (const id of gone) await transaction.delete("things", id);
     // More is in the trash than goes at once.
     if (outcome?.hasMore) await transaction.put("entries", renewed(entry));
@@ -285,12 +284,18 @@ async function upToDate(transaction: Transaction, entry: Entry): Promise<Entry> 
   return known && known.version > expectedVersion && isAsSeen(entry, known) ? upon(known, entry) : entry;
 }
 
-/** Keep things, unless newer ones are kept. */
-async function keep(transaction: Transaction, things: readonly Thing[]) {
+/** Keep things, unless newer ones are kept; returns those that are not gone by now. */
+async function keep(transaction: Transaction, things: readonly Thing[]): Promise<Thing[]> {
+  const feed = (await transaction.get("values", "cursor"))?.value as { version?: number } | undefined;
+  const there: Thing[] = [];
   for (const thing of things) {
     const known = await transaction.get("things", thing.id);
+    // What the feed has passed, and is not here, it has told to be gone.
+    if (!known && !thing.deletedAt && thing.version <= (feed?.version ?? 0)) continue;
     if (!known || known.version < thing.version) await transaction.put("things", thing);
+    there.push(thing);
   }
+  return there;
 }
 
 function refusal(entry: Entry, answer: Answer, outcome: any, current?: Thing): Refused {

@@ -134,6 +134,11 @@ const isLike = async () => {
   return left.length === 0;
 };
 if (!(await inTheEnd(isLike, 30))) {
+  const ids = new Set(left.flatMap((each) => /^device \d: (L?\d+):/.exec(each)?.[1] ?? []));
+  const all = [await serverThings(options), ...devices.map(({ replica }) => replica.things())];
+  const told = ({ version, deletedAt } = {}) => [version, deletedAt];
+  const versions = [...ids].map((id) => [id, ...all.map(({ tasks, lists }) => told(tasks.get(id) ?? lists.get(id)))]);
+  failures.push(`server, devices: ${JSON.stringify(versions.slice(0, 8))}`);
   failures.push(...left.slice(0, 8), ...devices.map(({ replica, outbox }) => JSON.stringify([replica.state(), outbox.state()])));
 }
 

@@ -3,6 +3,8 @@ import "fake-indexeddb/auto";
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
+import { createIds } from "../dist/ids.js";
+import { createOutbox } from "../dist/outbox.js";
 import { overlay, settled } from "../dist/overlay.js";
 import { positionOf } from "../dist/positions.js";
 import { KeptReplica } from "../dist/replica.js";
@@ -34,6 +36,16 @@ async function filled(changes, options) {
   const made = await opened(await openStore(`replica-${++names}`), options);
   await made.replica.page(page(changes, "1", { isReset: true }));
   return made;
+}
+
+/** The queue sends an act, and this is the answer. */
+async function answered({ replica, store }, operation, input, outcome) {
+  const client = { ask: async () => ({ status: 200, body: { data: { outcome } } }) };
+  const outbox = await createOutbox({ store, client, ids: createIds(), onThings: (...given) => replica.answered(...given) });
+  await outbox.act(operation, input);
+  outbox.start();
+  while (outbox.entries().length) await new Promise((resolve) => setTimeout(resolve));
+  await outbox.stop();
 }
 
 const titles = ({ replica }) => [...replica.things().tasks.values()].filter(({ deletedAt }) => !deletedAt).map(({ title }) => title).sort();
@@ -125,6 +137,17 @@ test("what is gone is in the trash, and what went along comes back along", async
   assert.deepEqual(titles(made), ["Task 1", "Task 2"]);
 });
 
+test("what is made elsewhere and deleted at once, both told together, is in the trash", async () => {
+  const made = await filled([change("1", 1)]);
+  const titled = { title: "New" };
+  await made.replica.page(page([change("2", 2), change("1", 3, titled), gone("2", 4), gone("1", 5)], "5"));
+  for (const each of [made, await opened(made.store)]) {
+    assert.deepEqual(titles(each), []);
+    const { tasks } = each.replica.things();
+    assert.deepEqual(["1", "2"].map((id) => [tasks.get(id).title, tasks.get(id).version]), [["New", 5], ["Task 2", 4]]);
+  }
+});
+
 test("what was made here, and deleted elsewhere before its answer came, does not come back", async () => {
   const made = await filled([]);
   const { replica, entries } = made;
@@ -137,6 +160,37 @@ test("what was made here, and deleted elsewhere before its answer came, does not
   entries.pop();
   assert.deepEqual(titles(made), []);
   assert.equal((await opened(made.store)).replica.things().tasks.get("1").version, 5);
+});
+
+for (const isOpenedAgain of [false, true]) {
+  const when = isOpenedAgain ? ", also when it is opened again meanwhile" : "";
+  test(`what is gone before it is known here does not come by a late answer${when}`, async () => {
+    const columns = { name: "List", position: "a", createdAt: "", updatedAt: "", deletedAt: null };
+    const list = { __typename: "TaskList", id: "L1", version: 3, ...columns };
+    let made = await filled([{ kind: "LIST", id: "L1", version: 3, node: list }]);
+    const input = { id: "1", title: "Task 1", listId: "L1" };
+    made.entries.push(entry("createTask", input));
+    assert.deepEqual(titles(made), ["Task 1"]);
+    // Its list is gone, so that it is not seen any more; and it went along.
+    await made.replica.page(page([{ kind: "LIST", id: "L1", version: 5, node: null }], "2"));
+    assert.deepEqual(titles(made), []);
+    await made.replica.page(page([gone("1", 6)], "3"));
+    if (isOpenedAgain) made = await opened(made.store);
+    const outcome = { __typename: "CreateTaskSuccess", task: node("1", 4, { list: { id: "L1" } }) };
+    await answered(made, "createTask", input, outcome);
+    made.entries.pop();
+    assert.deepEqual([titles(made), titles(await opened(made.store))], [[], []]);
+  });
+}
+
+test("what was answered and is gone before the first page is read does not come", async () => {
+  const made = await opened(await openStore(`replica-${++names}`));
+  await made.replica.page(page([change("2", 9), gone("1", 10)], "10", { isReset: true }));
+  await answered(made, "createTask", { id: "1", title: "Task 1" }, { __typename: "CreateTaskSuccess", task: node("1", 8) });
+  assert.deepEqual(titles(made), ["Task 2"]);
+  // What the feed has not told yet is seen by its answer.
+  await answered(made, "createTask", { id: "3", title: "Task 3" }, { __typename: "CreateTaskSuccess", task: node("3", 11) });
+  assert.deepEqual(titles(made), ["Task 2", "Task 3"]);
 });
 
 test("what was answered before the first page, and is gone by then, does not stay", async () => {
