@@ -14,6 +14,21 @@ HURRY = """(() => {
 })()"""
 """Has a page wait for an eighth of the time, where it waits for longer than a server may take."""
 
+NOTHING_WAITS = """async () => {
+  for (const { name } of await indexedDB.databases()) {
+    const opened = indexedDB.open(name);
+    const database = await new Promise((done) => (opened.onsuccess = () => done(opened.result)));
+    const isQueue = database.objectStoreNames.contains("entries");
+    const counted = isQueue && database.transaction("entries").objectStore("entries").count();
+    const waiting =
+      counted && (await new Promise((done) => (counted.onsuccess = () => done(counted.result))));
+    database.close();
+    if (waiting) return false;
+  }
+  return true;
+}"""
+"""Whether no change waits on the device to be sent, or to be answered."""
+
 
 class Window:
     def __init__(self, context: BrowserContext, url: str, *, path: str = "") -> None:
@@ -92,6 +107,8 @@ class Window:
         expect(button).to_be_visible(timeout=PATIENCE)
 
     def is_saved(self) -> None:
+        # What is sent for a moment only is not told.
+        self.page.wait_for_function(NOTHING_WAITS, timeout=PATIENCE)
         self.says("All saved")
 
     def close(self) -> None:
