@@ -1,6 +1,7 @@
-/** What entries of the queue have to do with each other, and with what others have changed: pure functions. */
+/** What entries of the queue have to do with each other, and with what others have changed: functions without a state. */
 
-import type { Entry, Operation } from "./outbox.js";
+import type { Entry, Operation } from "./acts.js";
+import type { Transaction } from "./store.js";
 import type { Thing } from "./things.js";
 
 type Fields = Record<string, unknown>;
@@ -179,4 +180,16 @@ export function isAsSeen({ operation, input, seen }: Entry, current: Thing): boo
 
 function isSame(one: unknown, other: unknown): boolean {
   return JSON.stringify(one ?? null) === JSON.stringify(other ?? null);
+}
+
+/** The next place in the queue: never one that something had before. */
+export async function nextSeq(transaction: Transaction): Promise<number> {
+  const seq = ((await transaction.get("values", "seq"))?.value as number | undefined ?? 0) + 1;
+  await transaction.put("values", { name: "seq", value: seq });
+  return seq;
+}
+
+/** An entry as another change, under a key of its own. */
+export function renewed({ parked: _, ...entry }: Entry): Entry {
+  return { ...entry, key: crypto.randomUUID(), tries: 0, firstTriedAt: null };
 }

@@ -5,82 +5,14 @@
  * each other is in `entries.ts`, and what an answer means in `outcomes.ts`.
  */
 
-import type { TodoClient } from "./client.js";
-import { createdBy, forerunnerOf, FORMAT, merged, upon, without } from "./entries.js";
-import type { Ids } from "./ids.js";
-import { Queue } from "./queue.js";
+import type { Entry, Operation, Refused } from "./acts.js";
+import { createdBy, forerunnerOf, FORMAT, merged, nextSeq, renewed, upon, without } from "./entries.js";
+import { Queue, type OutboxOptions, type OutboxState } from "./queue.js";
 import { Sender } from "./sender.js";
-import type { Store, Transaction } from "./store.js";
-import type { Thing } from "./things.js";
+import type { Transaction } from "./store.js";
 
-export type Operation =
-  | "createTask"
-  | "createTasks"
-  | "updateTask"
-  | "updateTasks"
-  | "moveTask"
-  | "deleteTask"
-  | "deleteTasks"
-  | "restoreTask"
-  | "restoreTasks"
-  | "purgeTasks"
-  | "emptyTrash"
-  | "createList"
-  | "updateList"
-  | "moveList"
-  | "deleteList"
-  | "restoreList"
-  | "renameLabel"
-  | "undo";
-
-/** A change that waits. */
-export interface Entry {
-  /** Its place in the queue. */
-  seq: number;
-  format: number;
-  operation: Operation;
-  /** The GraphQL input, without `idempotencyKey`. */
-  input: Record<string, unknown>;
-  key: string;
-  /** When the person acted, in milliseconds. */
-  at: number;
-  /** The fields as they were seen when the person acted, to merge by. */
-  seen?: Record<string, unknown>;
-  /** The window in which it was done. */
-  window: string;
-  tries: number;
-  firstTriedAt: number | null;
-  /** Why it is set aside, with all later ones of the same thing. */
-  parked?: string;
-  /** Whether its ids were made anew once, since the clock they were made by was wrong. */
-  isRenamed?: boolean;
-}
-
-/** A change that the server has refused for good, until the person has dealt with it. */
-export interface Refused {
-  seq: number;
-  entry: Entry;
-  at: number;
-  /** `__typename` of the outcome, or `extensions.code` of the error. */
-  code: string;
-  message: string;
-  issues?: { path: string[]; message: string }[];
-  /** Of a conflict: the thing as it is now. */
-  current?: Thing | null;
-  /** Of a conflict: the fields that both have changed. */
-  fields?: string[];
-}
-
-export interface OutboxState {
-  /** Whether entries outlive the page. */
-  isKept: boolean;
-  isOnline: boolean;
-  isSignedOut: boolean;
-  isSending: boolean;
-  waiting: number;
-  parked: number;
-  refused: number;
-}
+export type { Entry, Operation, Refused } from "./acts.js";
+export type { OutboxOptions, OutboxState } from "./queue.js";
 
 export interface Outbox {
   /** Write an act into the queue; resolves once it is kept on the device. */
@@ -110,25 +42,6 @@ export interface OpenOutbox extends Outbox {
   setOnline(isOnline: boolean): void;
   /** Read anew what other windows have written. */
   reload(): Promise<void>;
-}
-
-export interface OutboxOptions {
-  store: Store;
-  client: Pick<TodoClient, "ask">;
-  ids: Ids;
-  /** How windows hear of each other's acts. Only messages of the kind `outbox` are read. */
-  channel?: BroadcastChannel | undefined;
-  /** A name of this window. */
-  window?: string;
-  /** Milliseconds for which the server keeps keys (`IDEMPOTENCY_RETENTION_DAYS`). */
-  keyLife?: number;
-  /**
-   * Told what an answer says, once that is kept, and before its entry leaves the snapshot.
-   *
-   * @param gone The ids of what was removed for good.
-   * @param entry The entry that was done; undefined if it was refused.
-   */
-  onThings?: (put: Thing[], gone: string[], entry?: Entry, version?: number) => void;
 }
 
 /** What an act was put together with, and whether the two have cancelled out. */
@@ -249,18 +162,6 @@ export async function createOutbox(options: OutboxOptions): Promise<OpenOutbox> 
   const { start, stop, sendNow, setOnline } = sender;
   const snapshots = { entries: () => queue.entries, refused: () => queue.refused, state: () => queue.state };
   return { act, ...snapshots, takeBack, throwAway, dismiss, again, sendNow, subscribe, start, stop, setOnline, reload };
-}
-
-/** The next place in the queue: never one that something had before. */
-export async function nextSeq(transaction: Transaction): Promise<number> {
-  const seq = ((await transaction.get("values", "seq"))?.value as number | undefined ?? 0) + 1;
-  await transaction.put("values", { name: "seq", value: seq });
-  return seq;
-}
-
-/** An entry as another change, under a key of its own. */
-export function renewed({ parked: _, ...entry }: Entry): Entry {
-  return { ...entry, key: crypto.randomUUID(), tries: 0, firstTriedAt: null };
 }
 
 /** Take out an act that was never done, and with what it was to make all that is about that alone. */

@@ -7,7 +7,7 @@
 
 import { containerOf, Draft, neighbours, type Place, Refusal } from "./draft.js";
 import { labelKey, oneLabel, oneLine } from "./texts.js";
-import type { Entry, Operation } from "./outbox.js";
+import type { Entry, Operation } from "./acts.js";
 import { between, positionOf } from "./positions.js";
 import type { Recurrence, Task, TaskList, Thing, Things } from "./things.js";
 import { thingsIn } from "./things.js";

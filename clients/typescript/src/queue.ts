@@ -1,8 +1,41 @@
 /** The queue of one person as it is kept on the device, one for all windows: each has snapshots of it. */
 
+import type { Entry, Refused } from "./acts.js";
+import type { TodoClient } from "./client.js";
 import { createdBy, stuckAmong } from "./entries.js";
-import type { Entry, OutboxOptions, OutboxState, Refused } from "./outbox.js";
-import type { Transaction } from "./store.js";
+import type { Ids } from "./ids.js";
+import type { Store, Transaction } from "./store.js";
+import type { Thing } from "./things.js";
+
+export interface OutboxState {
+  /** Whether entries outlive the page. */
+  isKept: boolean;
+  isOnline: boolean;
+  isSignedOut: boolean;
+  isSending: boolean;
+  waiting: number;
+  parked: number;
+  refused: number;
+}
+
+export interface OutboxOptions {
+  store: Store;
+  client: Pick<TodoClient, "ask">;
+  ids: Ids;
+  /** How windows hear of each other's acts. Only messages of the kind `outbox` are read. */
+  channel?: BroadcastChannel | undefined;
+  /** A name of this window. */
+  window?: string;
+  /** Milliseconds for which the server keeps keys (`IDEMPOTENCY_RETENTION_DAYS`). */
+  keyLife?: number;
+  /**
+   * Told what an answer says, once that is kept, and before its entry leaves the snapshot.
+   *
+   * @param gone The ids of what was removed for good.
+   * @param entry The entry that was done; undefined if it was refused.
+   */
+  onThings?: (put: Thing[], gone: string[], entry?: Entry, version?: number) => void;
+}
 
 /** How sending goes, as the window that sends tells the others. */
 export type SendingState = Pick<OutboxState, "isOnline" | "isSignedOut" | "isSending">;

@@ -6,7 +6,7 @@
  */
 
 import type { Change, Page } from "./follow.js";
-import type { Entry } from "./outbox.js";
+import type { Entry } from "./acts.js";
 import { instantOf, overlay, type Layer } from "./overlay.js";
 import type { Store } from "./store.js";
 import { NOTHING, type Task, type TaskList, type Thing, thingOf, type Things } from "./things.js";

@@ -1,8 +1,8 @@
 /** Sends the queue: strictly in order, one change under way, each until its answer is final. */
 
-import { createdBy, FORMAT, isAsSeen, reconciled, renamed, upon } from "./entries.js";
+import type { Entry, Refused } from "./acts.js";
+import { createdBy, FORMAT, isAsSeen, nextSeq, reconciled, renamed, renewed, upon } from "./entries.js";
 import { codesOf, fateOf, type Answer, type Issue } from "./outcomes.js";
-import { nextSeq, renewed, type Entry, type Refused } from "./outbox.js";
 import { settled } from "./overlay.js";
 import type { Queue } from "./queue.js";
 import { grownWait } from "./repeating.js";

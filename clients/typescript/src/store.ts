@@ -2,7 +2,7 @@
 
 import { deleteDB, openDB, type IDBPDatabase, type IDBPTransaction } from "idb";
 
-import type { Entry, Refused } from "./outbox.js";
+import type { Entry, Refused } from "./acts.js";
 import type { Thing } from "./things.js";
 
 /** The tables, and what is in them. */
