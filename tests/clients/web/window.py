@@ -1,5 +1,6 @@
 """A window of the app: what somebody does in it, and what it shows."""
 
+import time
 from collections.abc import Sequence
 
 from playwright.sync_api import BrowserContext, ConsoleMessage, Locator, Page, expect
@@ -108,7 +109,10 @@ class Window:
 
     def is_saved(self) -> None:
         # What is sent for a moment only is not told.
-        self.page.wait_for_function(NOTHING_WAITS, timeout=PATIENCE)
+        until = time.monotonic() + PATIENCE / 1000
+        while not self.page.evaluate(NOTHING_WAITS):
+            assert time.monotonic() < until, "something waits to be sent"
+            self.page.wait_for_timeout(20)
         self.says("All saved")
 
     def close(self) -> None:
