@@ -71,7 +71,7 @@ def test_one_command_starts_all_of_it(browser: Browser, data_folder: Path, tmp_p
         enter(window.page, name="Ada", email="ada@example.com")
         window.add("Milk", "Salt")
         window.has("Milk", "Salt")
-        window.is_saved()
+        window.has_sent_all()
         token = context.request.get(f"{url}/api/auth/token").json()["token"]
         begin_anew_after_a_restore(window, data_folder, f"http://127.0.0.1:{api_port}", token)
         assert window.complaints == []

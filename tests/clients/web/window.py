@@ -107,12 +107,15 @@ class Window:
         button = self.page.get_by_role("button", name=state)
         expect(button).to_be_visible(timeout=PATIENCE)
 
-    def is_saved(self) -> None:
+    def has_sent_all(self) -> None:
+        """Nothing waits on the device, of whomever."""
         # What is sent for a moment only is not told.
         until = time.monotonic() + PATIENCE / 1000
         while not self.page.evaluate(NOTHING_WAITS):
             assert time.monotonic() < until, "something waits to be sent"
             self.page.wait_for_timeout(20)
+
+    def is_saved(self) -> None:
         self.says("All saved")
 
     def close(self) -> None:
