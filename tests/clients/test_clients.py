@@ -4,13 +4,13 @@ import os
 import re
 import shutil
 import subprocess
-import time
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from tests.api import Server, running_server, settings_for
+from tests.clients.building import build_copy, once
 from tests.databases import Database
 from tests.repository import ROOT
 
@@ -31,39 +31,12 @@ needs_node = pytest.mark.skipif(
 
 @pytest.fixture(scope="session")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The compiled project: made once a run, by the first worker that needs it."""
-    shared = tmp_path_factory.getbasetemp()
-    if "PYTEST_XDIST_WORKER" in os.environ:
-        shared = shared.parent
-    root, outcome = shared / "clients", shared / "clients-outcome"
-    try:
-        root.mkdir()
-    except FileExistsError:
-        while not outcome.exists():
-            time.sleep(0.1)
-    else:
-        unfinished = shared / "clients-unfinished"
-        unfinished.write_text(build(root))
-        unfinished.rename(outcome)
-    assert outcome.read_text() == ""
-    return root / CLIENTS
+    """The compiled project."""
 
+    def build(root: Path) -> str:
+        return build_copy(root, str(CLIENTS), "build", "gql", "__generated__")
 
-def build(root: Path) -> str:
-    """Build a copy of the project in the folder; return what went wrong, if anything did."""
-    made = shutil.ignore_patterns("node_modules", "build", "gql", "__generated__")
-    shutil.copytree(ROOT / CLIENTS, root / CLIENTS, ignore=made)
-    (root / CLIENTS / "node_modules").symlink_to(ROOT / CLIENTS / "node_modules")
-    shutil.copy(ROOT / "schema.graphql", root)
-    done = subprocess.run(
-        ["npm", "run", "build"],
-        cwd=root / CLIENTS,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=300,
-    )
-    return done.stdout if done.returncode else ""
+    return once(tmp_path_factory, "clients", build) / CLIENTS
 
 
 def run(project: Path, file: str, name: str, server: Server) -> None:

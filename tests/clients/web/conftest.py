@@ -1,12 +1,12 @@
 """The built app, served for all tests of a worker."""
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext
 
+from tests.clients.building import once
 from tests.clients.web.site import Person, Site, build, missing, served
 from tests.clients.web.three import THREE
 from tests.clients.web.window import HURRY
@@ -15,14 +15,10 @@ from tests.databases import Database
 
 @pytest.fixture(scope="session")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The built app: made once a run."""
+    """The built app."""
     if missing():
         pytest.skip("needs Node: npm ci --prefix examples/web")
-    shared = tmp_path_factory.getbasetemp()
-    if "PYTEST_XDIST_WORKER" in os.environ:
-        shared = shared.parent
-    build(shared / "web")
-    return shared / "web"
+    return once(tmp_path_factory, "web", build)
 
 
 @pytest.fixture(scope="session")

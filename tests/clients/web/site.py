@@ -16,6 +16,7 @@ import psutil
 from playwright.sync_api import BrowserContext, Page
 
 from tests.api import SECRET, Caller, Server, running_server, settings_for
+from tests.clients.building import npm_build
 from tests.clients.web.window import PATIENCE
 from tests.databases import Database
 from tests.http.test_serving import free_port
@@ -111,27 +112,9 @@ def enter(page: Page, *, name: str | None = None, email: str) -> None:
     page.keyboard.press("Enter")
 
 
-def build(target: Path) -> None:
-    """Build the app into the folder: once a run, by the first worker that needs it."""
-    outcome, unfinished = target.with_suffix(".outcome"), target.with_suffix(".unfinished")
-    try:
-        target.mkdir()
-    except FileExistsError:
-        while not outcome.exists():
-            time.sleep(0.1)
-    else:
-        done = subprocess.run(
-            ["npm", "run", "build", "--", "--outDir", str(target), "--emptyOutDir"],
-            cwd=FOLDER,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            check=False,
-        )
-        unfinished.write_text("" if done.returncode == 0 else done.stdout)
-        unfinished.rename(outcome)
-    said = outcome.read_text()
-    assert said == "", said
+def build(target: Path) -> str:
+    """Build the app into the folder; return what went wrong, if anything did."""
+    return npm_build(FOLDER, "--", "--outDir", str(target), "--emptyOutDir")
 
 
 @contextmanager
