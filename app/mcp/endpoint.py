@@ -4,7 +4,6 @@ The same tokens as elsewhere, the same limit of a body, and origins are looked a
 demands (Model Context Protocol 2025-11-25, Transports, Security Warning).
 """
 
-import logging
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
@@ -15,7 +14,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import Message, Receive, Scope, Send
 
 from app.http.deadlines import Deadlines
-from app.http.endpoint import RETRY_AFTER, STATUS
+from app.http.endpoint import STATUS, body_too_slow, headers_of, unverifiable
 from app.http.middleware import record_of
 from app.http.origins import Origins
 from app.http.request import REQUEST_MAX_BYTES, RequestRefused, head_of, read_body
@@ -29,8 +28,6 @@ from auth.context import ContextGetter
 from auth.keys import KeysUnavailable
 from auth.refusals import InsufficientScope, Unauthenticated
 from graphql_schema.errors import CodedError, ErrorCode
-
-logger = logging.getLogger(__name__)
 
 Headers = Sequence[tuple[bytes, bytes]]
 
@@ -65,14 +62,11 @@ class AssistantsEndpoint:
             record.user = digest(context.user_id)
             body = await self._deadlines.keep(read_body(receive))
         except TimeoutError:
-            message = "The request's body took too long to arrive."
-            refusal: CodedError = RequestRefused(ErrorCode.REQUEST_TIMEOUT, message)
+            refusal: CodedError = body_too_slow()
         except CodedError as error:
             refusal = error
         except KeysUnavailable as error:
-            logger.warning("%s: %s", ErrorCode.SERVICE_UNAVAILABLE, error)
-            message = "Tokens cannot be verified right now; try again."
-            refusal = CodedError(ErrorCode.SERVICE_UNAVAILABLE, message)
+            refusal = unverifiable(error)
         except ClientDisconnect:
             return
         else:
@@ -103,16 +97,9 @@ class AssistantsEndpoint:
         return self._metadata.challenge(refusal)
 
     def _refused(self, refusal: CodedError) -> Response:
-        headers = {}
+        headers = headers_of(refusal, allow="POST")
         if isinstance(refusal, Unauthenticated):
             headers["www-authenticate"] = self._challenge(refusal)
-        elif refusal.code is ErrorCode.METHOD_NOT_ALLOWED:
-            headers["allow"] = "POST"
-        elif refusal.code is ErrorCode.SERVICE_UNAVAILABLE:
-            headers["retry-after"] = str(RETRY_AFTER)
-        elif refusal.code in (ErrorCode.REQUEST_TIMEOUT, ErrorCode.PAYLOAD_TOO_LARGE):
-            # The rest of the body is not read.
-            headers["connection"] = "close"
         error = {"code": REFUSED, "message": refusal.message, "data": refusal.extensions}
         content: dict[str, Any] = {"jsonrpc": "2.0", "id": None, "error": error}
         return JSONResponse(content, STATUS.get(refusal.code, 400), headers)
