@@ -6,8 +6,9 @@ import hashlib
 import json
 import logging
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
+from functools import cache
 from html import escape
 from importlib import resources
 from string import Template
@@ -161,8 +162,8 @@ class GraphiQL:
         if name not in OWN_FILES:
             raise HTTPException(404)
         content = self._own_files[name]
-        packed = {"gzip": gzip.compress(content, mtime=0)}
-        return content_answer(request.headers, content, packed, OWN_FILES[name], self._edition)
+        media_type = OWN_FILES[name]
+        return content_answer(request.headers, content, _packed(content), media_type, self._edition)
 
     async def _local_file(self, request: Request) -> Response:
         path = request.path_params["path"]
@@ -176,6 +177,12 @@ class GraphiQL:
         if not file.exists():
             raise HTTPException(404)
         return file_answer(request.headers, file, media_type)
+
+
+@cache
+def _packed(content: bytes) -> Mapping[str, bytes]:
+    """Return a content by its codings: made when it is first asked for."""
+    return {"gzip": gzip.compress(content, mtime=0)}
 
 
 def _json_in_html(value: object) -> str:
