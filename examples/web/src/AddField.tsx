@@ -14,6 +14,7 @@ import { useDevice } from "./device";
 import { useToday } from "./due";
 import { Icon } from "./icons";
 import { later } from "./later";
+import { untilLoaded } from "./loading";
 import type { View } from "./route";
 import { TITLE_LENGTH } from "./Row";
 import type { Counts } from "./shown";
@@ -26,19 +27,10 @@ type AddFieldProps = { view: View; lists: readonly { id: string; name: string }[
 
 const NOTHING: ReadonlySet<string> = new Set();
 
-/** Milliseconds after which what could not be loaded is tried again. */
-const AGAIN = 2_000;
-
 /** What reads the words comes a moment after the field: until then a line is a title. */
 function useWords() {
   const [words, setWords] = useState<typeof import("./words")>();
-  useEffect(() => {
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    const load = () =>
-      void import("./words").then(setWords, () => (timer = setTimeout(load, AGAIN)));
-    load();
-    return () => clearTimeout(timer);
-  }, []);
+  useEffect(() => untilLoaded(() => import("./words"), setWords), []);
   return words;
 }
 

@@ -1,9 +1,7 @@
 // Parts of the page that are loaded when they are wanted, or soon after the list is up.
 import { useEffect, useState, type ComponentType } from "react";
+import { untilLoaded } from "./loading";
 import { tell } from "./toasts";
-
-/** Milliseconds after which what could not be loaded is tried again. */
-const AGAIN = 2_000;
 
 type Part<Props> = () => Promise<{ default: ComponentType<Props> }>;
 
@@ -29,22 +27,15 @@ export function later<Props extends object>(
     const [isThere, setThere] = useState(Loaded !== undefined);
     useEffect(() => {
       if (isThere) return;
-      let timer: ReturnType<typeof setTimeout> | undefined;
-      let isOver = false;
-      const attempt = () =>
-        get().then(
-          () => isOver || setThere(true),
-          () => {
-            if (isOver) return;
-            if (!timer) tell("A part of the page could not be loaded. It is tried again.");
-            timer = setTimeout(attempt, AGAIN);
-          },
-        );
-      void attempt();
-      return () => {
-        isOver = true;
-        clearTimeout(timer);
-      };
+      let isTold = false;
+      return untilLoaded(
+        get,
+        () => setThere(true),
+        () => {
+          if (!isTold) tell("A part of the page could not be loaded. It is tried again.");
+          isTold = true;
+        },
+      );
     }, [isThere]);
     return Loaded ? <Loaded {...props} /> : Meanwhile ? <Meanwhile /> : null;
   };

@@ -1,10 +1,8 @@
 // What searches is loaded when somebody is about to search, and soon after the list is up.
 import { useEffect, useState } from "react";
+import { untilLoaded } from "./loading";
 
 type Searching = typeof import("@todo-api/client/searching");
-
-/** Milliseconds after which what could not be loaded is tried again. */
-const AGAIN = 2_000;
 
 let loaded: Searching | undefined;
 
@@ -17,11 +15,7 @@ export function useSearching(isWanted: boolean): Searching["search"] | undefined
   const [searching, setSearching] = useState(loaded);
   useEffect(() => {
     if (!isWanted || searching) return;
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    const load = () =>
-      void loadSearching().then(setSearching, () => (timer = setTimeout(load, AGAIN)));
-    load();
-    return () => clearTimeout(timer);
+    return untilLoaded(loadSearching, setSearching);
   }, [isWanted, searching]);
   return (searching ?? loaded)?.search;
 }
