@@ -64,14 +64,15 @@ export function ListView({ view, name, sections, things, counts, home }: ListVie
     await done;
   }
 
-  async function leave(tasks: readonly Task[], how: (tasks: readonly Task[]) => Promise<void>) {
+  async function remove(tasks: readonly Task[]) {
     const next = rows.after(tasks.map(({ id }) => id));
-    await how(tasks);
+    const done = actions.remove(device, tasks);
     rows.selectNone();
+    // Before it is written: whoever went on meanwhile keeps the focus.
     rows.focus(next);
+    await done;
   }
 
-  const remove = (tasks: readonly Task[]) => leave(tasks, (some) => actions.remove(device, some));
   const pick = (kind: PickerKind) => setPicker({ kind, ids: targets().map(({ id }) => id) });
 
   // Rows keep what they were given, so that only those that changed are drawn anew.
@@ -126,7 +127,7 @@ export function ListView({ view, name, sections, things, counts, home }: ListVie
   const move = async (how: Promise<string | null>) => {
     const said = await how;
     if (said) announce(said);
-    if (current) rows.focus(current.id);
+    if (current) rows.refocus(current.id);
   };
   useCommand("up", moving && (() => void move(moveBy(device, lines, moving, -1))));
   useCommand("down", moving && (() => void move(moveBy(device, lines, moving, 1))));

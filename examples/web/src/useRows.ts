@@ -1,6 +1,7 @@
 // Which row of a list is the current one, which are selected, and where the focus goes when a row leaves.
 import { useCallback, useLayoutEffect, useMemo, useRef, useState, type RefObject } from "react";
 import { flushSync } from "react-dom";
+import { isFocusStillIn } from "./focus";
 
 export type Rows = {
   current: string | null;
@@ -10,6 +11,8 @@ export type Rows = {
   setCurrent(id: string): void;
   /** Bring a row into sight, and give it the focus. */
   focus(id: string | null): void;
+  /** The same for a row that was moved, unless the focus went elsewhere meanwhile. */
+  refocus(id: string): void;
   /** Focus the row so many places further on; the first one where there is none. */
   step(by: number): void;
   /** The same, with all rows on the way selected. */
@@ -83,6 +86,10 @@ export function useRows(
     [list, home],
   );
 
+  function refocus(id: string) {
+    if (isFocusStillIn(rowOf(list.current, id)?.closest("[data-task-id]"))) focus(id);
+  }
+
   const target = (by: number) => {
     const at = current ? (places.get(current) ?? -1) : -1;
     const isIn = at >= 0 && list.current?.contains(document.activeElement);
@@ -102,6 +109,7 @@ export function useRows(
     selected,
     setCurrent,
     focus,
+    refocus,
     step: (by) => {
       anchor.current = null;
       const to = target(by);

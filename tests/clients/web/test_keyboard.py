@@ -101,3 +101,35 @@ def test_what_was_done_a_moment_ago_is_taken_back(browser: Browser, site: Site) 
     assert ada.tasks()["Bread"]["priority"] == "HIGH"
     assert "Milk" in ada.tasks()
     context.close()
+
+
+HOLD_THE_QUEUE = """async () => {
+  for (const { name } of await indexedDB.databases()) {
+    const opened = indexedDB.open(name);
+    const database = await new Promise((done) => (opened.onsuccess = () => done(opened.result)));
+    if (!database.objectStoreNames.contains("entries")) continue;
+    const entries = database.transaction("entries", "readwrite").objectStore("entries");
+    // A transaction lasts while it is asked something.
+    const ask = () => window.isLetGo || (entries.count().onsuccess = ask);
+    ask();
+  }
+}"""
+"""Has what is done now wait to be written on the device, until the window says `isLetGo`."""
+
+
+def test_who_goes_on_before_a_deletion_is_written_keeps_the_focus(
+    browser: Browser, site: Site
+) -> None:
+    context = browser.new_context(viewport={"width": 1200, "height": 800})
+    ada = site.person(context, "Ada", "Milk", "Bread", "Eggs")
+    window = Window(context, site.url)
+    window.has("Milk", "Bread", "Eggs")
+    window.page.evaluate(HOLD_THE_QUEUE)
+    window.delete("Eggs")
+    window.box("Milk").focus()
+    window.page.evaluate("window.isLetGo = true")
+    window.has("Milk", "Bread")
+    expect(window.box("Milk")).to_be_focused()
+    window.is_saved()
+    assert set(ada.tasks()) == {"Milk", "Bread"}
+    context.close()

@@ -2,6 +2,7 @@ import type { Task } from "@todo-api/client/things";
 import { useRef, useState, type FormEvent, type KeyboardEvent } from "react";
 import { addTask, complete, place } from "../actions";
 import { useDevice } from "../device";
+import { isFocusStillIn } from "../focus";
 import { announce } from "../toasts";
 
 /** The most subtasks that a task can have. */
@@ -33,9 +34,10 @@ export function Subtasks({ task, tasks, onOpen }: SubtasksProps) {
     if (!other) return;
     await place(device, moved, { place: by < 0 ? { before: other.id } : { after: other.id } });
     announce(`${moved.title}, ${index + by + 1} of ${tasks.length}`);
-    requestAnimationFrame(() =>
-      list.current?.querySelector<HTMLElement>(`[data-task-id="${moved.id}"] .name`)?.focus(),
-    );
+    requestAnimationFrame(() => {
+      const row = list.current?.querySelector(`[data-task-id="${moved.id}"]`);
+      if (isFocusStillIn(row)) row?.querySelector<HTMLElement>(".name")?.focus();
+    });
   }
 
   return (
