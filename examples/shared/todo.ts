@@ -5,6 +5,7 @@ import { fetchToken, url } from "./token";
 
 let token: Promise<string> | undefined;
 let renewAt = Infinity;
+let owner: string | undefined;
 
 /** Drops the token, so that the next one is fetched. */
 export function renewToken() {
@@ -18,7 +19,11 @@ export function getToken(): Promise<string> {
   if (!token) {
     token = fetchToken().then((fetched) => {
       const claims = fetched.split(".")[1].replaceAll("-", "+").replaceAll("_", "/");
-      renewAt = (JSON.parse(atob(claims)).exp - 60) * 1000;
+      const { exp, sub } = JSON.parse(atob(claims));
+      owner ??= sub;
+      // What is shown here, and what was typed, is not theirs.
+      if (sub !== owner) throw new Error("Somebody else has signed in. Load the page again.");
+      renewAt = (exp - 60) * 1000;
       return fetched;
     });
     // Requests that are sent at once share it. A failure is not kept.
