@@ -205,7 +205,9 @@ def expect_a_list(tab: Tab, user: Caller) -> None:
     tab.has("Salt", "Tea", "Bread")
 
     tab.add(" ")
-    expect(tab.page.get_by_role("alert")).not_to_be_empty(timeout=PATIENCE)
+    expect(tab.page.get_by_role("alert")).to_have_text(
+        "The title must not be blank.", timeout=PATIENCE
+    )
     tab.has("Salt", "Tea", "Bread")
 
 

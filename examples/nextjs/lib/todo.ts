@@ -97,11 +97,13 @@ function sleep(milliseconds: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, milliseconds));
 }
 
+type Outcome = { __typename: string; message?: string; issues?: readonly { message: string }[] };
+
 /** The sentence of the first outcome that the user can mend; undefined where all went well. */
-export function refusal(
-  ...outcomes: ({ __typename: string; message?: string } | null | undefined)[]
-): string | undefined {
-  return outcomes.find((outcome) => outcome?.message)?.message;
+export function refusal(...outcomes: (Outcome | null | undefined)[]): string | undefined {
+  const refused = outcomes.find((outcome) => outcome?.message);
+  // What is wrong with the input stands in its issues.
+  return refused?.issues?.[0]?.message ?? refused?.message;
 }
 
 let socket: Client | undefined;
