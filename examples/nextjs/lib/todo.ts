@@ -48,8 +48,10 @@ export async function todoFetch(input: RequestInfo | URL, init: RequestInit = {}
       await sleep(asked || 1000 * 2 ** (tries - 1) * (0.5 + Math.random()));
     } else if (response) {
       return response;
-    } else {
+    } else if (init.signal?.aborted) {
       throw error;
+    } else {
+      throw new Error("The server cannot be reached. Try again later.", { cause: error });
     }
   }
 }
