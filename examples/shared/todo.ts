@@ -5,6 +5,7 @@ import { fetchToken, url } from "./token";
 
 let token: Promise<string> | undefined;
 let renewAt = Infinity;
+let owner: string | undefined;
 
 /** Drops the token, so that the next one is fetched. */
 export function renewToken() {
@@ -18,7 +19,11 @@ export function getToken(): Promise<string> {
   if (!token) {
     token = fetchToken().then((fetched) => {
       const claims = fetched.split(".")[1].replaceAll("-", "+").replaceAll("_", "/");
-      renewAt = (JSON.parse(atob(claims)).exp - 60) * 1000;
+      const { exp, sub } = JSON.parse(atob(claims));
+      owner ??= sub;
+      // What is shown here, and what was typed, is not theirs.
+      if (sub !== owner) throw new Error("Somebody else has signed in. Load the page again.");
+      renewAt = (exp - 60) * 1000;
       return fetched;
     });
     // Requests that are sent at once share it. A failure is not kept.
@@ -43,8 +48,10 @@ export async function todoFetch(input: RequestInfo | URL, init: RequestInit = {}
       await sleep(asked || 1000 * 2 ** (tries - 1) * (0.5 + Math.random()));
     } else if (response) {
       return response;
-    } else {
+    } else if (init.signal?.aborted) {
       throw error;
+    } else {
+      throw new Error("The server cannot be reached. Try again later.", { cause: error });
     }
   }
 }
@@ -92,11 +99,13 @@ function sleep(milliseconds: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, milliseconds));
 }
 
+type Outcome = { __typename: string; message?: string; issues?: readonly { message: string }[] };
+
 /** The sentence of the first outcome that the user can mend; undefined where all went well. */
-export function refusal(
-  ...outcomes: ({ __typename: string; message?: string } | null | undefined)[]
-): string | undefined {
-  return outcomes.find((outcome) => outcome?.message)?.message;
+export function refusal(...outcomes: (Outcome | null | undefined)[]): string | undefined {
+  const refused = outcomes.find((outcome) => outcome?.message);
+  // What is wrong with the input stands in its issues.
+  return refused?.issues?.[0]?.message ?? refused?.message;
 }
 
 let socket: Client | undefined;

@@ -205,7 +205,9 @@ def expect_a_list(tab: Tab, user: Caller) -> None:
     tab.has("Salt", "Tea", "Bread")
 
     tab.add(" ")
-    expect(tab.page.get_by_role("alert")).not_to_be_empty(timeout=PATIENCE)
+    expect(tab.page.get_by_role("alert")).to_have_text(
+        "The title must not be blank.", timeout=PATIENCE
+    )
     tab.has("Salt", "Tea", "Bread")
 
 
@@ -287,7 +289,7 @@ def test_scripts_add_a_task_and_list_what_is_pending(
 
 
 MAIN = """
-import { todoFetch } from "./todo";
+import { renewToken, todoFetch } from "./todo";
 import { url } from "./token";
 
 const query = "mutation ($input: CreateTaskInput!) { createTask(input: $input) { __typename } }";
@@ -297,29 +299,38 @@ Object.assign(window, {
     const headers = { "Content-Type": "application/json" };
     return (await todoFetch(url, { method: "POST", headers, body })).status;
   },
+  renewToken,
 });
 """
+
+
+@contextmanager
+def page_that_adds(folder: Path, browser: Browser, server: Server, *users: Caller) -> Iterator[Tab]:
+    """Open a page with `todo.ts` and nothing else; whenever it asks, the next user is signed in."""
+    tokens = [str(user.token) for user in users]
+    (folder / "node_modules").symlink_to(MODULES)
+    shutil.copy(ROOT / "examples" / "shared" / "todo.ts", folder)
+    (folder / "token.ts").write_text(
+        f"const tokens = {json.dumps(tokens)};\n"
+        f'export const url = "{server.url}/graphql";\n'
+        "export const fetchToken = async () => tokens.shift()!;\n"
+    )
+    (folder / "main.ts").write_text(MAIN)
+    run(folder, "npx", "rolldown", "main.ts", "--format", "esm", "--file", "main.js")
+    (folder / "index.html").write_text('<script type="module" src="main.js"></script>')
+    with served(folder) as address:
+        tab = Tab(browser.new_page(), server)
+        tab.page.goto(address)
+        tab.page.wait_for_function("() => 'add' in window")
+        yield tab
 
 
 def test_a_change_is_sent_again_with_a_key_alone(
     tmp_path: Path, browser: Browser, development_server: Server
 ) -> None:
     user = development_server.user()
-    (tmp_path / "node_modules").symlink_to(MODULES)
-    shutil.copy(ROOT / "examples" / "shared" / "todo.ts", tmp_path)
-    (tmp_path / "token.ts").write_text(
-        f'export const url = "{development_server.url}/graphql";\n'
-        f'export const fetchToken = async () => "{user.token}";\n'
-    )
-    (tmp_path / "main.ts").write_text(MAIN)
-    run(tmp_path, "npx", "rolldown", "main.ts", "--format", "esm", "--file", "main.js")
-    (tmp_path / "index.html").write_text('<script type="module" src="main.js"></script>')
     failure = (503, refusal("SERVICE_UNAVAILABLE"))
-    with served(tmp_path) as address:
-        tab = Tab(browser.new_page(), development_server)
-        tab.page.goto(address)
-        tab.page.wait_for_function("() => 'add' in window")
-
+    with page_that_adds(tmp_path, browser, development_server, user) as tab:
         tab.failures = [failure, failure]
         assert tab.page.evaluate("add({ title: 'Milk' })") == 503
         assert tab.failures == [failure]
@@ -327,3 +338,17 @@ def test_a_change_is_sent_again_with_a_key_alone(
         tab.failures = [failure, failure]
         assert tab.page.evaluate("add({ title: 'Milk', idempotencyKey: 'one' })") == 200
         assert (tab.failures, user.titles()) == ([], ["Milk"])
+
+
+def test_a_page_sends_nothing_by_the_token_of_somebody_else(
+    tmp_path: Path, browser: Browser, development_server: Server
+) -> None:
+    ada, grace = development_server.user(), development_server.user()
+    with page_that_adds(tmp_path, browser, development_server, ada, ada, grace) as tab:
+        assert tab.page.evaluate("add({ title: 'Milk' })") == 200
+        tab.page.evaluate("renewToken()")
+        assert tab.page.evaluate("add({ title: 'Tea' })") == 200
+        tab.page.evaluate("renewToken()")
+        said = tab.page.evaluate("add({ title: 'Secret' }).catch(({ message }) => message)")
+        assert said == "Somebody else has signed in. Load the page again."
+    assert (ada.titles(), grace.titles()) == (["Tea", "Milk"], [])

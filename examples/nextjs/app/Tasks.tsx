@@ -16,7 +16,7 @@ function List({ initial }: { initial?: TaskListQuery["tasks"] }) {
   const [addTask, added] = useMutation(AddTask, { refetchQueries: [TaskList] });
   const [tickTask, ticked] = useMutation(TickTask);
   const after = start.data?.changes.pageInfo.endCursor;
-  useSubscription(Follow, {
+  const followed = useSubscription(Follow, {
     variables: { after },
     skip: !start.data,
     // A changed task shows by itself. Which lists it is in, and where, only the server knows.
@@ -39,7 +39,7 @@ function List({ initial }: { initial?: TaskListQuery["tasks"] }) {
 
   // What the user can mend is data; all else is an error.
   const refused = refusal(added.data?.createTask, ticked.data?.updateTask);
-  const failed = start.error ?? list.error ?? added.error ?? ticked.error;
+  const failed = start.error ?? list.error ?? added.error ?? ticked.error ?? followed.error;
   const { nodes = [], pageInfo } = (list.data ?? list.previousData)?.tasks ?? initial ?? {};
   return (
     <>

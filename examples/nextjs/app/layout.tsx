@@ -1,4 +1,4 @@
-import type { ReactNode } from "react";
+import { Suspense, type ReactNode } from "react";
 
 import "./style.css";
 
@@ -7,7 +7,10 @@ export const metadata = { title: "Tasks" };
 export default function Layout({ children }: { children: ReactNode }) {
   return (
     <html lang="en">
-      <body>{children}</body>
+      <body>
+        {/* With `cacheComponents` Next.js builds no page that waits for who asks, unless it is in one of these. */}
+        <Suspense>{children}</Suspense>
+      </body>
     </html>
   );
 }

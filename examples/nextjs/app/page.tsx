@@ -17,7 +17,7 @@ export default async function Page() {
   const { token } = await auth.api.getToken(given);
   return (
     <main>
-      <Account name={session.user.name} />
+      <Account id={session.user.id} name={session.user.name} />
       <Tasks initial={await firstPage(token)} />
     </main>
   );

@@ -42,6 +42,11 @@ export const AddTask = graphql(`
       ... on UserError {
         message
       }
+      ... on InvalidInput {
+        issues {
+          message
+        }
+      }
     }
   }
 `);
@@ -54,6 +59,11 @@ export const TickTask = graphql(`
       ...TaskParts
       ... on UserError {
         message
+      }
+      ... on InvalidInput {
+        issues {
+          message
+        }
       }
     }
   }
