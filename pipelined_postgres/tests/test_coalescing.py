@@ -28,7 +28,7 @@ async def test_what_is_written_in_one_turn_is_sent_once() -> None:
 
 
 def test_libpq_can_end_a_transaction_without_sending_it() -> None:
-    assert connection.SEND_SYNC is not None
+    assert connection.find_send_sync() is not None
 
 
 async def transactions(url: str, count: int) -> Sequence[str]:
@@ -45,5 +45,5 @@ async def test_calls_that_leave_together_are_transactions_of_their_own(url: str)
 async def test_a_libpq_that_cannot_hold_back_sends_each_call(
     url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(connection, "SEND_SYNC", None)
+    monkeypatch.setattr(connection, "find_send_sync", lambda: None)
     assert len(set(await transactions(url, 20))) == 20
