@@ -22,11 +22,12 @@ from benchmarks.data import filled_database
 from benchmarks.endurance import Moment, endurance, endurance_table, starts
 from benchmarks.figures import median, tables
 from benchmarks.flatness import Point, flatness, flatness_table
+from benchmarks.latency import Latency, latencies, latency_table
 from benchmarks.load import CONNECTIONS, has_wrk
 from benchmarks.measuring import Figure, measure
 from benchmarks.plot import bars
 from benchmarks.profiling import hot_functions
-from benchmarks.servers import our_server, peer
+from benchmarks.servers import Subject, our_server, peer
 from benchmarks.sockets import allow_files, arrival, idle
 from benchmarks.workload import ASKING, NAMES, OPERATIONS, TASKS_EACH, Operation, asked
 
@@ -62,15 +63,8 @@ def run(
     results: Results = RESULTS,
 ) -> None:
     """Measure all operations, of all servers by turns; write tables and a plot."""
-    settings = dict([(OURS, {}), *map(_variant, variants or [])])
     figures: list[Figure] = []
-    with ExitStack() as stack:
-        home = stack.enter_context(_home(folder))
-        url = stack.enter_context(filled_database(home, users))
-        subjects = [
-            *(stack.enter_context(our_server(name, url, settings[name])) for name in settings),
-            *map(peer, peers or []),
-        ]
+    with _subjects(folder, users, variants, peers) as subjects:
         for number in range(rounds):
             for operation in OPERATIONS:
                 for subject in subjects[:: -1 if number % 2 else 1]:
@@ -170,6 +164,28 @@ def live(
 
 
 @cli.command()
+def latency(
+    operation: Annotated[str, typer.Option(help="Its name, as in the table.")] = "one task",
+    users: Users = 2_000,
+    rounds: Annotated[int, typer.Option(min=1, help="Rounds, in which servers take turns.")] = 3,
+    seconds: Seconds = 4,
+    variants: Variants = None,
+    peers: Peers = None,
+    folder: Folder = None,
+    results: Results = RESULTS,
+) -> None:
+    """Measure latencies at fixed rates: at parts of what each server can do."""
+    asked_for, measured = _operation(operation), list[Latency]()
+    with _subjects(folder, users, variants, peers) as subjects:
+        found = latencies(subjects, asked_for, users=users, rounds=rounds, seconds=seconds)
+        for each in found:
+            typer.echo(str(each), err=True)
+            measured.append(each)
+    about = _conditions(f"{operation}; {rounds} rounds of {seconds:g} s")
+    _write(results, "latency", measured, f"{latency_table(measured)}\n{about}")
+
+
+@cli.command()
 def compare(
     variant: Annotated[str, typer.Argument(help="Other settings: NAME:SETTING=VALUE,…")],
     operation: Annotated[str, typer.Option(help="Its name, as in the table.")] = "one task",
@@ -217,6 +233,19 @@ def _home(folder: Path | None) -> Iterator[Path]:
         return
     with tempfile.TemporaryDirectory(prefix="benchmarks-") as made:
         yield Path(made)
+
+
+@contextmanager
+def _subjects(
+    folder: Path | None, users: int, variants: list[str] | None, peers: list[str] | None
+) -> Iterator[list[Subject]]:
+    """Start this server as it is and with other settings, and find the others."""
+    settings = dict([(OURS, {}), *map(_variant, variants or [])])
+    with _home(folder) as home, filled_database(home, users) as url, ExitStack() as stack:
+        yield [
+            *(stack.enter_context(our_server(name, url, settings[name])) for name in settings),
+            *map(peer, peers or []),
+        ]
 
 
 def _variant(given: str) -> tuple[str, dict[str, str]]:

@@ -6,14 +6,17 @@ results into rows; neither is promised to stay as it is. Nothing else here uses 
 """
 
 import asyncio
+import ctypes
 import logging
+import sys
 from collections.abc import Callable, Coroutine, Sequence
+from functools import cache
 from typing import Any, cast
 
 import psycopg
 from psycopg import AsyncConnection
 from psycopg.adapt import PyFormat, Transformer
-from psycopg.pq import ConnStatus, DiagnosticField, ExecStatus
+from psycopg.pq import ConnStatus, DiagnosticField, ExecStatus, PGconn
 from psycopg.pq.abc import PGresult
 
 from pipelined_postgres.calls import Call, Statement
@@ -30,6 +33,24 @@ FATAL_ERROR, PIPELINE_SYNC = ExecStatus.FATAL_ERROR, ExecStatus.PIPELINE_SYNC
 
 CAN_CLOSE = psycopg.capabilities.has_send_close_prepared()
 """Since PostgreSQL 17, libpq can drop a prepared statement by a message of the protocol."""
+
+
+@cache
+def find_send_sync() -> Callable[[int], int] | None:
+    """Return libpq's `PQsendPipelineSync`, which psycopg has no name for; None: it is not there.
+
+    It ends a transaction as `pipeline_sync` does, but sends nothing, so that several leave by one
+    system call. That is a quarter to a third of the CPU time of a request for one task, by a Unix
+    socket. libpq has it since version 17.
+    """
+    try:
+        # It is found through psycopg's own library, which is linked with libpq.
+        library = ctypes.PyDLL(sys.modules[PGconn.__module__].__file__)
+        function = library.PQsendPipelineSync
+    except (AttributeError, OSError):
+        return None
+    function.argtypes = [ctypes.c_void_p]
+    return function
 
 
 class Connection:
@@ -58,7 +79,8 @@ class Connection:
         self._results: list[PGresult] = []
         """What has come of the first call so far."""
         self._socket = self._pgconn.socket
-        self.coalescing = Coalescing(self._loop, self._socket)
+        self.coalescing = Coalescing(self._loop, self._flush)
+        self._send_sync = find_send_sync()
         self.pipeline = Pipeline(
             owner,
             self,
@@ -85,17 +107,26 @@ class Connection:
                     pgconn.send_prepare(statement.name, statement.text)
                 for statement, parameters in call.queries:
                     pgconn.send_query_prepared(statement.name, parameters)
-            self.coalescing.hold()
-            # What stands between two of these is one implicit transaction.
-            pgconn.pipeline_sync()
-            if pgconn.flush():
-                self._loop.add_writer(self._socket, self._write)
+            self._end_transaction()
         except psycopg.OperationalError as error:
             self._lost(error)
         except BaseException:
             # A call without its sync would be answered by the sync of the next one.
             self._lost(psycopg.OperationalError("a call could not be sent"))
             raise
+
+    def _end_transaction(self) -> None:
+        """Have what was written since the last time be one implicit transaction."""
+        pgconn = self._pgconn
+        # It has none once it is closed.
+        pointer: int | None = getattr(pgconn, "pgconn_ptr", None)
+        if self._send_sync is None or pointer is None:
+            pgconn.pipeline_sync()
+            self._flush()
+        elif self._send_sync(pointer):
+            self.coalescing.hold()
+        else:
+            raise psycopg.OperationalError(pgconn.get_error_message())
 
     def _drop(self, name: bytes) -> None:
         if CAN_CLOSE:
@@ -119,7 +150,6 @@ class Connection:
             self._loop.remove_reader(self._socket)
             self._loop.remove_writer(self._socket)
             self._socket = -1
-            self.coalescing.close()
             self._pgconn.finish()
 
     async def _cancel(self) -> None:
@@ -129,6 +159,16 @@ class Connection:
             logger.warning("A statement could not be cancelled: %s", error)
         finally:
             self._cancelling = None
+
+    def _flush(self) -> None:
+        """Send what is written, as far as the socket takes it now, and the rest later."""
+        if self._socket < 0:
+            return
+        try:
+            if self._pgconn.flush():
+                self._loop.add_writer(self._socket, self._write)
+        except psycopg.OperationalError as error:
+            self._lost(error)
 
     def _write(self) -> None:
         try:

@@ -1,39 +1,49 @@
 """What is written in one turn of the event loop leaves at once, and nothing stays behind."""
 
 import asyncio
-import socket
-import sys
+from collections.abc import Sequence
 
 import pytest
 
+from pipelined_postgres import connection
+from pipelined_postgres.client import Client
 from pipelined_postgres.coalescing import Coalescing
+from pipelined_postgres.options import Options
+
+TRANSACTION = "SELECT pg_current_xact_id()::text"
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has TCP_CORK")
-async def test_what_is_written_in_one_turn_arrives_in_one_piece() -> None:
-    loop = asyncio.get_running_loop()
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        sender = socket.create_connection(listening.getsockname())
-        receiver, _ = listening.accept()
-    with sender, receiver:
-        receiver.setblocking(False)
-        coalescing = Coalescing(loop, sender.fileno())
-        for piece in (b"a", b"b", b"c"):
-            coalescing.hold()
-            sender.sendall(piece)
-        assert coalescing.holds
-        with pytest.raises(BlockingIOError):
-            receiver.recv(10)
-        assert await loop.sock_recv(receiver, 10) == b"abc"
-        assert not coalescing.holds
-        coalescing.close()
-        sender.sendall(b"d")
-        assert await loop.sock_recv(receiver, 10) == b"d"
-
-
-async def test_a_unix_socket_holds_nothing() -> None:
-    sender, receiver = socket.socketpair()
-    with sender, receiver:
-        coalescing = Coalescing(asyncio.get_running_loop(), sender.fileno())
+async def test_what_is_written_in_one_turn_is_sent_once() -> None:
+    sent: list[str] = []
+    coalescing = Coalescing(asyncio.get_running_loop(), lambda: sent.append("now"))
+    for _ in range(3):
         coalescing.hold()
-        assert not coalescing.holds
+    assert coalescing.holds
+    assert sent == []
+    await asyncio.sleep(0)
+    assert not coalescing.holds
+    coalescing.hold()
+    await asyncio.sleep(0)
+    assert sent == ["now", "now"]
+
+
+def test_libpq_can_end_a_transaction_without_sending_it() -> None:
+    assert connection.find_send_sync() is not None
+
+
+async def transactions(url: str, count: int) -> Sequence[str]:
+    """Return the transactions that so many calls had, which came in one turn on one connection."""
+    async with Client(url, Options(connections_max=1, wait_timeout=30)) as client:
+        calls = [client.fetch(TRANSACTION) for _ in range(count)]
+        return [rows[0][0] for rows in await asyncio.gather(*calls)]
+
+
+async def test_calls_that_leave_together_are_transactions_of_their_own(url: str) -> None:
+    assert len(set(await transactions(url, 20))) == 20
+
+
+async def test_a_libpq_that_cannot_hold_back_sends_each_call(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connection, "find_send_sync", lambda: None)
+    assert len(set(await transactions(url, 20))) == 20

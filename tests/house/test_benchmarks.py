@@ -3,8 +3,11 @@
 import json
 import os
 import shutil
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from socketserver import StreamRequestHandler, ThreadingTCPServer
 from subprocess import CalledProcessError
 from urllib.parse import urlsplit
 
@@ -18,6 +21,7 @@ from benchmarks import endurance
 from benchmarks.__main__ import OURS, cli
 from benchmarks.data import filled_database
 from benchmarks.flatness import ASKED
+from benchmarks.latency import PARTS, paced
 from benchmarks.load import Request, WrongAnswer, load
 from benchmarks.measuring import measure
 from benchmarks.profiling import hot_functions
@@ -71,6 +75,11 @@ def test_everything_is_measured(
         assert (results / "speed.md").read_text() in told
         assert ">plain</text>" in (results / "speed.svg").read_text()
 
+        told_by("latency", *quick, "--rounds", "1", *places)
+        latencies = json.loads((results / "latency.json").read_text())
+        assert [each["part"] for each in latencies] == list(PARTS)
+        assert all(0 < each["p50"] <= each["p99"] <= each["p999"] for each in latencies)
+
         few = ["--sockets", "20", "--followers", "10", "--rate", "20", *quick]
         assert "sockets that wait" in told_by("live", *few, *places[:2])
         if not long:
@@ -123,6 +132,31 @@ def test_an_answer_that_lacks_something_is_not_measured(server: Server) -> None:
     assert load(port_of(server), [request], 0.1, smallest=size).requests > 0
     with pytest.raises(WrongAnswer, match="__typename"):
         load(port_of(server), [request], 0.1, smallest=size + 1)
+
+
+def test_what_is_refused_has_no_latency(server: Server) -> None:
+    with pytest.raises(WrongAnswer):
+        paced(port_of(server), [Request(TYPENAME, "no token")], 100, 0.01)
+
+
+def test_a_request_that_waits_for_its_turn_is_counted_from_when_it_was_due(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Slow(StreamRequestHandler):
+        def handle(self) -> None:
+            while self.rfile.read(len(request.on_the_wire())):
+                time.sleep(0.02)
+                self.wfile.write(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}")
+
+    request = Request(b"{}", "token")
+    monkeypatch.setattr("benchmarks.latency.CONNECTIONS_MAX", 1)
+    with ThreadingTCPServer(("127.0.0.1", 0), Slow) as serving:
+        threading.Thread(target=serving.serve_forever, daemon=True).start()
+        took = paced(serving.server_address[1], [request], 1000, 0.01)
+        serving.shutdown()
+    assert len(took) == 10
+    # The last was due 9 ms after the first, and is answered after 200.
+    assert took[-1] > 0.19
 
 
 @pytest.fixture(scope="module")
