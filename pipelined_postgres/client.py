@@ -173,15 +173,27 @@ class Client:
         *,
         repeatable: bool,
         echo: bytes | None = None,
+        is_explicit: bool = False,
     ) -> asyncio.Future[list[Row]]:
         """Run queries in one transaction; return the rows of the last. It fails as `fetch` does.
 
         `echo`: the first value that the first query returns, as text, where that is known before.
         An answer that begins otherwise is another call's; the connection is then given up.
+
+        `is_explicit`: the transaction has BEGIN and COMMIT, in the same round trip. What passes
+        settings on to other nodes, as Citus does, does it in such a one alone.
         """
         answer: asyncio.Future[list[Row]] = self._loop.create_future()
         now = self._loop.time()
-        call = Call(queries, make_row, answer, now, repeatable=repeatable, echo=echo)
+        call = Call(
+            queries,
+            make_row,
+            answer,
+            now,
+            repeatable=repeatable,
+            echo=echo,
+            is_explicit=is_explicit,
+        )
         self._balance.submit(call, now)
         return answer
 

@@ -57,6 +57,8 @@ class Connection:
         self._cancelling: asyncio.Task[None] | None = None
         self._results: list[PGresult] = []
         """What has come of the first call so far."""
+        self._is_ending = False
+        """Of the first call, all but what COMMIT is answered has come."""
         self._socket = self._pgconn.socket
         self.coalescing = Coalescing(self._loop, self._socket)
         self.pipeline = Pipeline(
@@ -75,19 +77,24 @@ class Connection:
     def send(self, call: Call, unparsed: Sequence[Statement] | None) -> None:
         pgconn = self._pgconn
         try:
-            if unparsed is None:
-                for statement, parameters in call.queries:
+            for name in call.dropped:
+                self._drop(name)
+            for statement in unparsed or ():
+                pgconn.send_prepare(statement.name, statement.text)
+            if call.is_explicit:
+                pgconn.send_query_params(b"BEGIN", None)
+            for statement, parameters in call.queries:
+                if unparsed is None:
                     pgconn.send_query_params(statement.text, parameters)
-            else:
-                for name in call.dropped:
-                    self._drop(name)
-                for statement in unparsed:
-                    pgconn.send_prepare(statement.name, statement.text)
-                for statement, parameters in call.queries:
+                else:
                     pgconn.send_query_prepared(statement.name, parameters)
             self.coalescing.hold()
-            # What stands between two of these is one implicit transaction.
+            # What stands between two of these is one implicit transaction. After an error all is
+            # skipped up to the next one, so that COMMIT comes behind it: it then undoes.
             pgconn.pipeline_sync()
+            if call.is_explicit:
+                pgconn.send_query_params(b"COMMIT", None)
+                pgconn.pipeline_sync()
             if pgconn.flush():
                 self._loop.add_writer(self._socket, self._write)
         except psycopg.OperationalError as error:
@@ -149,16 +156,22 @@ class Connection:
                     continue
                 status = result.status
                 if status == PIPELINE_SYNC:
+                    call = pipeline.calls[0]
+                    if call.is_explicit and not self._is_ending:
+                        # Its COMMIT is answered behind this.
+                        self._is_ending = True
+                        continue
+                    self._is_ending = False
                     # Only now it is committed.
-                    if not _is_answer_of(pipeline.calls[0], results):
+                    if not _is_answer_of(call, results):
                         pipeline.mismatched()
                         return
-                    last = results[-1]
-                    if last.status in (TUPLES_OK, COMMAND_OK):
+                    if _is_committed(call, results):
+                        last = results[-2 if call.is_explicit else -1]
                         results.clear()
                         pipeline.answered(last, now)
                     else:
-                        failure = _failure_of(results, len(pipeline.calls[0].dropped))
+                        failure = _failure_of(results, len(call.dropped))
                         results.clear()
                         pipeline.failed(failure, now)
                 else:
@@ -178,13 +191,25 @@ class Connection:
 
 def _is_answer_of(call: Call, results: Sequence[PGresult]) -> bool:
     """Return whether these are the results of what was sent for a call, as far as that shows."""
-    before = len(call.dropped) + len(call.unparsed)
+    before = len(call.dropped) + len(call.unparsed) + call.is_explicit
     more = len(results) - before - len(call.queries)
+    if call.is_explicit:
+        if more != 1:
+            return False
     # An error may come with the commit, after all of its queries.
-    if more and not (more == 1 and _is_error(results[-1])):
+    elif more and not (more == 1 and _is_error(results[-1])):
         return False
     first = results[before]
     return call.echo is None or first.status != TUPLES_OK or first.get_value(0, 0) == call.echo
+
+
+def _is_committed(call: Call, results: Sequence[PGresult]) -> bool:
+    """Return whether the transaction of these results has not been undone."""
+    last = results[-1]
+    if call.is_explicit:
+        # Of one that has failed, COMMIT says ROLLBACK.
+        return last.command_status == b"COMMIT" and not any(map(_is_error, results))
+    return last.status in (TUPLES_OK, COMMAND_OK)
 
 
 def _is_error(result: PGresult) -> bool:
