@@ -145,7 +145,7 @@ class Connection:
             self._lost(error)
 
     def _read(self) -> None:
-        pgconn, pipeline, results = self._pgconn, self.pipeline, self._results
+        pgconn, pipeline = self._pgconn, self.pipeline
         try:
             pgconn.consume_input()
             now = self._loop.time()
@@ -156,26 +156,9 @@ class Connection:
                     continue
                 status = result.status
                 if status == PIPELINE_SYNC:
-                    call = pipeline.calls[0]
-                    if call.is_explicit and not self._is_ending:
-                        # Its COMMIT is answered behind this.
-                        self._is_ending = True
-                        continue
-                    self._is_ending = False
-                    # Only now it is committed.
-                    if not _is_answer_of(call, results):
-                        pipeline.mismatched()
-                        return
-                    if _is_committed(call, results):
-                        last = results[-2 if call.is_explicit else -1]
-                        results.clear()
-                        pipeline.answered(last, now)
-                    else:
-                        failure = _failure_of(results, len(call.dropped))
-                        results.clear()
-                        pipeline.failed(failure, now)
+                    self._has_synced(pipeline.calls[0], now)
                 else:
-                    results.append(result)
+                    self._results.append(result)
                     if status == FATAL_ERROR:
                         if _ends_session(result):
                             raise _error_of(result)
@@ -183,6 +166,21 @@ class Connection:
                             raise psycopg.OperationalError("the connection broke")
         except psycopg.Error as error:
             self._lost(error)
+
+    def _has_synced(self, call: Call, now: float) -> None:
+        if call.is_explicit and not self._is_ending:
+            # Its COMMIT is answered behind this.
+            self._is_ending = True
+            return
+        self._is_ending = False
+        results, self._results = self._results, []
+        # Only now it is committed.
+        if not _is_answer_of(call, results):
+            self.pipeline.mismatched()
+        elif _is_committed(call, results):
+            self.pipeline.answered(results[-2 if call.is_explicit else -1], now)
+        else:
+            self.pipeline.failed(_failure_of(results, len(call.dropped)), now)
 
     def _lost(self, error: psycopg.Error) -> None:
         first = next(filter(_is_error, self._results), None)
