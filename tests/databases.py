@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit, urlunsplit
 from uuid import uuid4
 
 import psycopg
@@ -30,11 +31,30 @@ AS_THE_SERVER = "-c DateStyle=ISO -c TimeZone=UTC"
 """The `options` of a test's own session that is to be as the server prepares its own."""
 
 
+GIVEN = os.environ.get("TEST_DATABASE_URL")
+"""A migrated database to run the tests on that need none of their own, as its owner's URL: such as
+that of a cluster, which is not made by copying."""
+
+
+@dataclass(frozen=True)
+class Given:
+    """The server of the database that `TEST_DATABASE_URL` names."""
+
+    url_of_owner: str
+
+    def superuser_url(self, _name: str) -> str:
+        return self.url_of_owner
+
+    def url(self, role: str, _name: str) -> str:
+        parts = urlsplit(self.url_of_owner)
+        return urlunsplit(parts._replace(netloc=f"{role}@{parts.netloc.rpartition('@')[2]}"))
+
+
 @dataclass(frozen=True)
 class Database:
     """A database, and the URLs of those who come to it."""
 
-    postgres: EmbeddedPostgres
+    postgres: EmbeddedPostgres | Given
     name: str
 
     @property
@@ -52,6 +72,8 @@ class Database:
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[EmbeddedPostgres]:
     """The server that all workers of this run share; the last one to end stops it."""
+    if GIVEN is not None:
+        pytest.skip("needs a database of its own")
     run = os.environ.get("PYTEST_XDIST_TESTRUNUID") or uuid4().hex
     folder = Path(os.environ.get("TEST_DATABASES", tempfile.gettempdir())) / f"todo-api-{run[:12]}"
     folder.mkdir(exist_ok=True)
@@ -113,9 +135,11 @@ def copy_of(postgres: EmbeddedPostgres, template: str) -> Database:
 
 
 @pytest.fixture(scope="session")
-def database(postgres: EmbeddedPostgres, template: str) -> Database:
+def database(request: pytest.FixtureRequest) -> Database:
     """A migrated database that the tests of one worker share: each test makes its own users."""
-    return copy_of(postgres, template)
+    if GIVEN is not None:
+        return Database(Given(GIVEN), "")
+    return copy_of(request.getfixturevalue("postgres"), request.getfixturevalue("template"))
 
 
 @pytest.fixture

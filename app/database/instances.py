@@ -56,6 +56,11 @@ class Connected:
         return f"{self.count} {told} (application_name '{self.name}')"
 
 
+def connected_code(connection: psycopg.Connection[Any], role: str) -> list[Connected]:
+    """Return the connections of servers, and of commands."""
+    return [Connected(*row) for row in connection.execute(CONNECTED, {"role": role}).fetchall()]
+
+
 def older_than(
     connection: psycopg.Connection[Any], serves: str, role: str, *, trust_unknown: bool = False
 ) -> list[Connected]:
@@ -63,10 +68,9 @@ def older_than(
 
     `trust_unknown`: those whose version is not told are none of them.
     """
-    rows = connection.execute(CONNECTED, {"role": role}).fetchall()
     return [
         each
-        for each in (Connected(*row) for row in rows)
+        for each in connected_code(connection, role)
         if (
             not trust_unknown
             if each.version is None

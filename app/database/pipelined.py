@@ -12,6 +12,7 @@ import psycopg
 from psycopg import AsyncConnection
 from psycopg.conninfo import conninfo_to_dict
 
+from app.database import cluster
 from app.database.instances import application_name
 from app.database.retry import Attempts
 from app.database.session import (
@@ -67,6 +68,8 @@ class PipelinedDatabase:
         self._namespace = str(conninfo_to_dict(libpq_url(url)).get("dbname") or "")
         self._repeated = Repeated(logger)
         self.answered_at = -math.inf
+        self._is_distributed = False
+        """Whether the tables lie on several nodes, as the newest connection found."""
         self._timeout = b"%d" % (settings.database_statement_timeout * 1000)
         self.client = Client(
             libpq_url(url),
@@ -116,17 +119,23 @@ class PipelinedDatabase:
         """
         sql, text = statement.sql, self.client.text
         values = {**statement.values, "owner": statement.owner}
-        more = [text(each) for setting in statement.settings.items() for each in setting]
+        more = [each for setting in statement.settings.items() for each in setting]
         owner = text(statement.owner)
-        queries = (
-            (
-                locals_for(len(statement.settings), statement.waits_for_turn),
-                (owner, self._timeout, *more),
-            ),
-            *conditions,
-            (statement_of(sql.text), [text(values[name]) for name in sql.parameters]),
+        asked = (statement_of(sql.text), [text(values[name]) for name in sql.parameters])
+        if self._is_distributed:
+            act_as = (statement_of(cluster.ACT_AS), (owner, self._timeout, text(more)))
+            turn = (statement_of(cluster.WAIT_FOR_TURN), (owner,))
+            queries = (act_as, *((turn,) * statement.waits_for_turn), *conditions, asked)
+        else:
+            local = locals_for(len(statement.settings), statement.waits_for_turn)
+            queries = ((local, (owner, self._timeout, *map(text, more))), *conditions, asked)
+        return self.client.run(
+            queries,
+            sql.make_row,
+            repeatable=not sql.writes,
+            echo=owner,
+            is_explicit=self._is_distributed,
         )
-        return self.client.run(queries, sql.make_row, repeatable=not sql.writes, echo=owner)
 
     async def ask(self, text: str, *values: object) -> tuple[Any, ...]:
         """Run SQL that belongs to no user, and return its one record.
@@ -180,7 +189,7 @@ class PipelinedDatabase:
         return records[0] if records else (None, False, "")
 
     async def _prepare(self, connection: AsyncConnection[Any]) -> None:
-        await prepare_session(connection, self._settings)
+        self._is_distributed = await prepare_session(connection, self._settings)
 
 
 def _name_of(failure: BaseException) -> str:

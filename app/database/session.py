@@ -3,6 +3,7 @@
 from psycopg import AsyncConnection
 from psycopg.types.string import TextLoader
 
+from app.database import cluster
 from app.database.protection import objections
 from app.settings import Settings
 from pipelined_postgres.client import UnusableConnection
@@ -30,8 +31,10 @@ GRACE = 1.0
 
 async def prepare_session(
     connection: AsyncConnection[tuple[object, ...]], settings: Settings
-) -> None:
+) -> bool:
     """Make a new connection fit to serve: a safe role; times as text, in UTC, and days too.
+
+    Returns whether the tables are distributed over several nodes.
 
     Raises:
         UnsafeRole: its role could see other people's rows, or lacks a right that it needs.
@@ -45,3 +48,8 @@ async def prepare_session(
     await connection.execute("SET DateStyle TO 'ISO'")
     for name in ("timestamptz", "date", "time"):
         connection.adapters.register_loader(name, TextLoader)
+    is_distributed = await cluster.is_cluster(connection)
+    if is_distributed:
+        for name, value in cluster.SETTINGS.items():
+            await connection.execute(f"SET citus.{name} TO {value}")
+    return is_distributed

@@ -136,6 +136,8 @@ def _once(sql: Sql[Outcome]) -> Sql[Outcome]:
             ["user_id", "key", "request", "outcome"],
             select(OWNER, _IDEMPOTENCY_KEY, _REQUEST, of_all).select_from(outcome),
         )
+        # Where tables are distributed, row security forbids what is not to return anything.
+        .returning(col(IdempotencyKey.key))
         .cte("recorded")
     )
     statement = select(*outcome.c).add_cte(recorded)

@@ -19,13 +19,8 @@ from resolvers.statements.kind import OWNER
 
 _USER = [col(getattr(User, name)) for name in UserRow._fields]
 
-_OUR_TABLES = ", ".join(f"'{name}'::regclass" for name in OWNED_TABLES)
 # Whatever Better Auth's tables are called, they refer to its users: then a token changes nothing.
-_TOKENS_COUNT = literal_column(
-    "NOT EXISTS (SELECT FROM pg_constraint WHERE contype = 'f' AND confrelid = 'users'::regclass "
-    f"AND conrelid NOT IN ({_OUR_TABLES})) AND current_setting('transaction_read_only') = 'off'",
-    Boolean,
-)
+_TOKENS_COUNT = literal_column(f"tokens_count('{{{','.join(OWNED_TABLES)}}}')", Boolean)
 _CLAIMS_AT = func.to_timestamp(bindparam("claims_at", type_=Number))
 # The cheap comparison first: the constraints are read only where a token is newer.
 _IS_BEHIND = case(
