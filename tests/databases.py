@@ -45,6 +45,9 @@ class Given:
     def superuser_url(self, _name: str) -> str:
         return self.url_of_owner
 
+    def create_database(self, _name: str, *, template: str | None = None) -> None:
+        pytest.skip(f"needs a database of its own, made of {template}")
+
     def url(self, role: str, _name: str) -> str:
         parts = urlsplit(self.url_of_owner)
         return urlunsplit(parts._replace(netloc=f"{role}@{parts.netloc.rpartition('@')[2]}"))

@@ -35,7 +35,8 @@ SELECT concat_ws(' ', relrowsecurity, relforcerowsecurity,
              pg_get_expr(polqual, polrelid), pg_get_expr(polwithcheck, polrelid)),
          '; ' ORDER BY polname)
      FROM pg_policy WHERE polrelid = c.oid),
-    (SELECT string_agg(regexp_replace(tgname, '_[0-9]+$', '') || tgenabled::text, ', ' ORDER BY tgname)
+    (SELECT string_agg(regexp_replace(tgname, '_[0-9]+$', '') || tgenabled::text, ', '
+                       ORDER BY tgname)
      FROM pg_trigger WHERE tgrelid = c.oid AND NOT tgisinternal))
 FROM pg_class AS c WHERE oid = '%s'::regclass
 """

@@ -229,7 +229,7 @@ EXPECTED: dict[Key, str] = {
     ("", "function overwritten_of_list"): "callable 90a1554e8706f0288865dd24b4b5661b",
     ("", "function note_step"): "callable 99559c5ed0b4b867d1ae05961106e5d8",
     ("", "function remove_steps"): (
-        f"{_AS_OWNER} set {_SEARCH_PATH} d53ee67b11d0995b46754532db5baa30"
+        f"{_AS_OWNER} set {_SEARCH_PATH} b8e2a4325ed24735da6b2cf1be7f3f61"
     ),
     ("", "function what_was"): "callable 2d16f86af027a26a5db96194d24e668f",
     ("", "function undo_action"): "callable ec27af258e1bcd5d061e3c0ee8be9942",
@@ -251,18 +251,18 @@ EXPECTED: dict[Key, str] = {
     ("", "function note_changed_list"): "callable 05506239c100def519d683625f2595cc",
     ("", "function take_members_along"): "callable 41bafc9a4f3648538a5f65efb7a91d9b",
     ("", "function note_what_lists_are_gone"): (
-        f"{_AS_OWNER} set {_SEARCH_PATH} 85cbd8dace58fb51d0274219f19ecc8e"
+        f"{_AS_OWNER} set {_SEARCH_PATH} d58db8b1965249b4d47e863fde1aae7d"
     ),
     ("", "function note_new_calendar_link"): "callable 2a161adbba6a8793df2ea3556100288d",
     ("", "function add_labels"): "callable 3c0e4994f48aab4ffeeae4b39494539f",
     ("", "function note_what_is_gone"): (
-        f"{_AS_OWNER} set {_SEARCH_PATH} 3eaeee5a3edbf0aa9def6ac67e1eb319"
+        f"{_AS_OWNER} set {_SEARCH_PATH} 03acdd3f8e957c0cb5c43607f21f5294"
     ),
     ("", "function purge_idempotency_keys"): (
-        f"{_AS_OWNER} callable set {_SEARCH_PATH} 57ecc255767b331b381d071b85c6cd07"
+        f"{_AS_OWNER} callable set {_SEARCH_PATH} 5e305859b764e3d5a4a4365a60285fd1"
     ),
     ("", "function purge_trash"): (
-        f"{_AS_OWNER} callable set {_SEARCH_PATH} 27799856e4e0107f631234f790efdb33"
+        f"{_AS_OWNER} callable set {_SEARCH_PATH} 4e4f4246bacec36581245afaa0db8f6a"
     ),
     ("", "function is_deleted"): "callable 9c65aba4b4cecc916ef62f0c623a3827",
     ("", "function refuse_deleted_user"): "callable c2e0909564957975eb257a3bd6dfb509",

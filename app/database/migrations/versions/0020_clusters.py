@@ -37,7 +37,7 @@ $$
 
 def upgrade() -> None:
     fold = import_module("app.database.migrations.versions.0009_fold")
-    op.execute(fold.in_this_schema(FUNCTIONS.read_text()))
+    op.execute(fold.in_this_schema(FUNCTIONS.read_text(encoding="utf-8")))
 
 
 def downgrade() -> None:
@@ -47,6 +47,10 @@ def downgrade() -> None:
         op.execute(statement)
     fold = import_module("app.database.migrations.versions.0009_fold")
     op.execute(fold.in_this_schema(SEARCH_BEFORE))
+    # It makes both functions; that of the keys is another since.
+    op.execute(import_module("app.database.migrations.versions.0006_beginnings").PURGE)
+    retention = import_module("app.database.migrations.versions.0019_retention_of_keys")
+    op.execute(fold.in_this_schema(retention.PURGE))
     op.execute("DROP FUNCTION tokens_count(text[])")
     op.execute("DROP FUNCTION act_as(text, text, text[])")
     op.execute("DROP FUNCTION is_distributed()")

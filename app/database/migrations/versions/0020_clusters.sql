@@ -99,3 +99,156 @@ BEGIN
         SELECT f.user_id, f.id FROM found AS f WHERE f.user_id = whose LIMIT at_most;
     END IF;
 END $$;
+
+-- As in 0011, owner by owner: one statement for several would ask other nodes.
+CREATE OR REPLACE FUNCTION note_what_is_gone() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, SCHEMA, pg_temp AS $$
+DECLARE
+    owners record;
+BEGIN
+    -- Who saw a task in the trash knows; a task that never was there leaves no trace, so its going
+    -- takes a number of its own.
+    FOR owners IN
+        SELECT user_id, max(version) AS version, bool_or(deleted_at IS NULL) AS unseen,
+               count(*) AS tasks, sum(length_of(title, description, labels)) AS bytes
+        FROM gone GROUP BY user_id ORDER BY user_id
+    LOOP
+        UPDATE task_counters c
+        SET version = CASE WHEN owners.unseen THEN c.version + 1 ELSE c.version END,
+            purged_version = CASE WHEN owners.unseen THEN c.version + 1
+                             ELSE greatest(c.purged_version, owners.version) END,
+            tasks = c.tasks - owners.tasks,
+            bytes = c.bytes - owners.bytes
+        WHERE c.user_id = owners.user_id;
+    END LOOP;
+    RETURN NULL;
+END $$;
+
+CREATE OR REPLACE FUNCTION remove_steps() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, SCHEMA, pg_temp AS $$
+DECLARE
+    owners record;
+BEGIN
+    FOR owners IN SELECT user_id, array_agg(key) AS keys FROM gone GROUP BY user_id LOOP
+        DELETE FROM action_steps a
+        WHERE a.user_id = owners.user_id AND a.key = ANY (owners.keys);
+    END LOOP;
+    RETURN NULL;
+END $$;
+
+CREATE OR REPLACE FUNCTION note_what_lists_are_gone() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, SCHEMA, pg_temp AS $$
+DECLARE
+    owners record;
+BEGIN
+    FOR owners IN
+        SELECT user_id, max(version) AS version, bool_or(deleted_at IS NULL) AS unseen,
+               count(*) AS lists, sum(octet_length(name)) AS bytes
+        FROM gone GROUP BY user_id ORDER BY user_id
+    LOOP
+        UPDATE task_counters c
+        SET version = CASE WHEN owners.unseen THEN c.version + 1 ELSE c.version END,
+            purged_version = CASE WHEN owners.unseen THEN c.version + 1
+                             ELSE greatest(c.purged_version, owners.version) END,
+            tasks = c.tasks - owners.lists,
+            bytes = c.bytes - owners.bytes
+        WHERE c.user_id = owners.user_id;
+    END LOOP;
+    RETURN NULL;
+END $$;
+
+-- As in 0006 and 0019 where the tables are on one node. Elsewhere the oldest rows are looked for on
+-- all nodes, and deleted owner by owner.
+CREATE OR REPLACE FUNCTION purge_trash(days integer, at_most integer) RETURNS integer
+LANGUAGE plpgsql STRICT SECURITY DEFINER SET search_path = pg_catalog, SCHEMA, pg_temp AS $$
+DECLARE
+    until timestamptz := now() - make_interval(
+        days => greatest(days, (SELECT trash_retention_days FROM installation), 1));
+    owners record;
+    count integer;
+    purged integer := 0;
+BEGIN
+    IF is_distributed() THEN
+        PERFORM set_config('citus.multi_task_query_log_level', 'off', true);
+        FOR owners IN
+            SELECT old.user_id, array_agg(old.id) AS ids FROM (
+                SELECT t.user_id, t.id FROM tasks t WHERE t.deleted_at < until
+                ORDER BY t.deleted_at LIMIT least(at_most, 1000)) AS old
+            GROUP BY old.user_id
+        LOOP
+            DELETE FROM tasks t
+            WHERE t.user_id = owners.user_id AND t.id = ANY (owners.ids) AND t.deleted_at < until;
+            GET DIAGNOSTICS count = ROW_COUNT;
+            purged := purged + count;
+        END LOOP;
+        IF purged < least(at_most, 1000) THEN
+            FOR owners IN
+                SELECT old.user_id, array_agg(old.id) AS ids FROM (
+                    SELECT l.user_id, l.id FROM task_lists l WHERE l.deleted_at < until
+                    ORDER BY l.deleted_at LIMIT 1000) AS old
+                GROUP BY old.user_id
+            LOOP
+                DELETE FROM task_lists l
+                WHERE l.user_id = owners.user_id AND l.id = ANY (owners.ids)
+                  AND l.deleted_at < until
+                  AND NOT EXISTS (SELECT 1 FROM tasks t
+                                  WHERE t.user_id = owners.user_id AND t.list_id = l.id);
+            END LOOP;
+        END IF;
+        RETURN purged;
+    END IF;
+    -- Whoever calls this can keep the trash for longer, and no shorter. An owner's turn is taken
+    -- before a row; owners who are changing something are passed over.
+    DELETE FROM tasks WHERE (user_id, id) IN (
+        SELECT t.user_id, t.id FROM tasks t JOIN task_counters c USING (user_id)
+        WHERE t.deleted_at < until
+          AND pg_try_advisory_xact_lock(hashtextextended(t.user_id, 0))
+        ORDER BY t.deleted_at LIMIT least(at_most, 1000)
+        FOR NO KEY UPDATE OF c SKIP LOCKED FOR UPDATE OF t SKIP LOCKED);
+    GET DIAGNOSTICS purged = ROW_COUNT;
+    IF purged < least(at_most, 1000) THEN
+        -- The tasks of a list are as old as it is in the trash, or older.
+        DELETE FROM task_lists WHERE (user_id, id) IN (
+            SELECT l.user_id, l.id FROM task_lists l JOIN task_counters c USING (user_id)
+            WHERE l.deleted_at < until
+              AND NOT EXISTS (SELECT FROM tasks t
+                              WHERE t.user_id = l.user_id AND t.list_id = l.id)
+              AND pg_try_advisory_xact_lock(hashtextextended(l.user_id, 0))
+            ORDER BY l.deleted_at LIMIT 1000
+            FOR NO KEY UPDATE OF c SKIP LOCKED FOR UPDATE OF l SKIP LOCKED);
+    END IF;
+    RETURN purged;
+END $$;
+
+CREATE OR REPLACE FUNCTION purge_idempotency_keys(at_most integer) RETURNS integer
+LANGUAGE plpgsql STRICT SECURITY DEFINER SET search_path = pg_catalog, SCHEMA, pg_temp AS $$
+DECLARE
+    until timestamptz := now() - make_interval(
+        days => greatest((SELECT idempotency_retention_days FROM installation), 1));
+    owners record;
+    count integer;
+    purged integer := 0;
+BEGIN
+    IF is_distributed() THEN
+        PERFORM set_config('citus.multi_task_query_log_level', 'off', true);
+        FOR owners IN
+            SELECT old.user_id, array_agg(old.key) AS keys FROM (
+                SELECT k.user_id, k.key FROM idempotency_keys k WHERE k.created_at < until
+                ORDER BY k.created_at LIMIT least(at_most, 1000)) AS old
+            GROUP BY old.user_id
+        LOOP
+            DELETE FROM idempotency_keys k
+            WHERE k.user_id = owners.user_id AND k.key = ANY (owners.keys)
+              AND k.created_at < until;
+            GET DIAGNOSTICS count = ROW_COUNT;
+            purged := purged + count;
+        END LOOP;
+        RETURN purged;
+    END IF;
+    -- Whoever calls this deletes what the installation lets go, whatever the server is told.
+    DELETE FROM idempotency_keys WHERE (user_id, key) IN (
+        SELECT user_id, key FROM idempotency_keys WHERE created_at < until
+        ORDER BY created_at LIMIT least(at_most, 1000) FOR UPDATE SKIP LOCKED);
+    GET DIAGNOSTICS purged = ROW_COUNT;
+    RETURN purged;
+END $$;

@@ -1,0 +1,109 @@
+"""On a cluster of several nodes users are kept apart, or the server does not start."""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+import psycopg
+import pytest
+
+from app.database import cluster
+from app.database.distribution import distributed_tables, obstacles
+from app.database.protection import objections
+from models.metadata import OWNED_TABLES
+from tests.api import Server
+from tests.databases import GIVEN, Database
+
+
+def _names_a_cluster() -> bool:
+    if GIVEN is None:
+        return False
+    with psycopg.connect(GIVEN) as connection:
+        return "users" in distributed_tables(connection)
+
+
+pytestmark = pytest.mark.skipif(
+    not _names_a_cluster(), reason="needs a cluster of Citus, named by TEST_DATABASE_URL"
+)
+
+
+def objections_to(url: str) -> list[str]:
+    async def look() -> list[str]:
+        async with await psycopg.AsyncConnection.connect(url, autocommit=True) as connection:
+            return await objections(connection)
+
+    return asyncio.run(look())
+
+
+@contextmanager
+def on_a_shard(database: Database) -> Iterator[tuple[psycopg.Connection[Any], str, str]]:
+    """Connect to a node with a shard of `tasks`; yield that, the shard, and the node's name."""
+    place = """
+        SELECT nodename, nodeport, 'tasks_' || shardid FROM pg_dist_shard
+        JOIN pg_dist_placement USING (shardid) JOIN pg_dist_node USING (groupid)
+        WHERE logicalrelid = 'tasks'::regclass LIMIT 1
+    """
+    with psycopg.connect(database.superuser_url) as connection:
+        ((host, port, shard),) = connection.execute(place).fetchall()
+    parts = urlsplit(database.superuser_url)
+    user = parts.netloc.rpartition("@")[0]
+    url = urlunsplit(parts._replace(netloc=f"{user}@{host}:{port}"))
+    with psycopg.connect(url, autocommit=True) as node:
+        node.execute("SET citus.enable_manual_changes_to_shards TO on")
+        yield node, shard, f"{host}:{port}"
+
+
+def test_it_is_as_it_must_be(database: Database) -> None:
+    assert objections_to(database.server_url) == []
+    with psycopg.connect(database.superuser_url) as connection:
+        assert distributed_tables(connection) >= set(OWNED_TABLES)
+        assert not [
+            sentence
+            for sentence in obstacles(connection, database.superuser_url)
+            if "Servers are connected" not in sentence
+        ]
+
+
+def test_a_policy_that_differs_on_one_shard_is_found(database: Database) -> None:
+    with on_a_shard(database) as (node, shard, name):
+        policy = f"ALTER POLICY tasks_owner ON {shard} USING"
+        node.execute(f"{policy} (true)")
+        try:
+            (sentence,) = objections_to(database.server_url)
+        finally:
+            node.execute(f"{policy} (user_id = current_setting('app.user_id', true))")
+        assert name in sentence
+        assert "tasks is not as on the coordinator" in sentence
+    assert objections_to(database.server_url) == []
+
+
+def test_a_policy_that_only_restricts_is_refused(database: Database) -> None:
+    with psycopg.connect(database.superuser_url, autocommit=True) as connection:
+        connection.execute(
+            "CREATE POLICY narrower ON tasks AS RESTRICTIVE TO todo_api USING (user_id <> 'eve')"
+        )
+        try:
+            # Its shards have it as one that permits.
+            assert objections_to(database.server_url)
+        finally:
+            connection.execute("DROP POLICY narrower ON tasks")
+    assert objections_to(database.server_url) == []
+
+
+def test_a_statement_without_an_owner_is_an_error(database: Database) -> None:
+    with psycopg.connect(database.server_url) as connection:
+        for name, value in cluster.SETTINGS.items():
+            connection.execute(f"SET citus.{name} TO {value}".encode())
+        with pytest.raises(psycopg.errors.InternalError_, match="multi-task"):
+            connection.execute("SELECT title FROM tasks")
+
+
+def test_nobody_sees_anothers(database: Database, server: Server) -> None:
+    users = [server.user() for _ in range(12)]
+    made = {user.user_id: user.create(f"of {n}")["id"] for n, user in enumerate(users)}
+    for n, user in enumerate(users):
+        assert user.titles() == [f"of {n}"]
+        for id in made.values():
+            assert (user.get(id) is not None) == (id == made[user.user_id])
