@@ -93,7 +93,7 @@ def development(settings: Settings) -> Iterator[Development]:
                 "rate_limit": settings.points_per_minute,
             }
         )
-        token = demo_token(complete)
+        token = token_of(complete)
         if is_new:
             asyncio.run(_add_demo_tasks(complete, token))
         yield Development(complete, token)
@@ -116,16 +116,17 @@ async def completed(settings: Settings) -> AsyncIterator[Settings]:
         await asyncio.to_thread(embedded.__exit__, None, None, None)
 
 
-def demo_token(settings: Settings) -> str:
-    """Return a token of the demonstration user, signed with the settings' secret."""
+def token_of(settings: Settings, user: str = DEMO_USER) -> str:
+    """Return a token of a user for development, signed with the settings' secret."""
+    is_demo = user == DEMO_USER
     return make_token(
         secret_of(settings),
-        user_id=DEMO_USER,
+        user_id=user,
         lifetime=timedelta(minutes=settings.jwt_expiration_minutes),
         issuer=settings.issuer,
         audience=settings.audience,
-        email="demo@example.com",
-        name="Demo",
+        email="demo@example.com" if is_demo else None,
+        name="Demo" if is_demo else user,
     )
 
 

@@ -17,9 +17,10 @@ from starlette.responses import RedirectResponse
 from starlette.routing import Route, WebSocketRoute
 from strawberry.printer import print_schema
 
+from app.assistants import STATE, Assistants
 from app.database.listener import USUAL_INTERVALS, Intervals
 from app.database.session import UnsafeRole
-from app.development import completed, demo_token
+from app.development import DEMO_USER, completed, token_of
 from app.failure import Failure
 from app.graphiql.page import GraphiQL
 from app.http.calendar import CalendarFeed
@@ -49,6 +50,7 @@ from app.telemetry.log import configure_logging
 from app.telemetry.metrics import Metrics, OperationNames
 from app.telemetry.request_log import RequestLog
 from app.telemetry.traces import Traces, exporter_to
+from auth.signing import is_user_id
 from graphql_schema.schema import build_schema
 from models.calendar_link import CALENDAR_PATH
 from resolvers.calendars import Calendars
@@ -74,6 +76,7 @@ class Unstarted:
     persisted: PersistedQueries
     origins: Origins
     graphiql: GraphiQL | None
+    assistants: Assistants | None
     draining: Draining
 
 
@@ -114,6 +117,8 @@ def create_app(
         app.router.routes.append(Route(f"{GRAPHQL_PATH}/schema.graphql", file.answer))
     if parts.graphiql is not None:
         app.router.routes += parts.graphiql.routes
+    if parts.assistants is not None:
+        app.router.routes += parts.assistants.routes
     if parts.metrics is not None and parts.settings.metrics == "path":
         figures = partial(gathered, parts.metrics, parts.gathering)
         page = MetricsPage(str(parts.settings.metrics_token), figures)
@@ -160,18 +165,20 @@ def make_unstarted(
         persisted,
         origins,
         graphiql,
+        Assistants(settings, documents) if settings.mcp else None,
         draining=Draining(),
     )
 
 
 def make_graphiql(settings: Settings) -> GraphiQL:
-    """Make the page; on an embedded database it has a token of the demonstration user."""
+    """Make the page; on an embedded database it has a token, of the user that `?as=` names."""
 
     def token_for(request: Request) -> str | None:
         # A request with an origin comes from a script, which may be another page's.
         is_page = "origin" not in request.headers
         is_open = settings.is_embedded and is_page and is_of_this_machine(request.scope)
-        return demo_token(settings) if is_open else None
+        user = request.query_params.get("as", DEMO_USER)
+        return token_of(settings, user) if is_open and is_user_id(user) else None
 
     return GraphiQL(GRAPHQL_PATH, token_for)
 
@@ -234,7 +241,7 @@ async def _lifespan(parts: Unstarted, _app: FastAPI) -> AsyncIterator[dict[str, 
         gc.enable()
         # Requests leave next to no cycles: to look for some every 700 objects is a waste.
         gc.set_threshold(GARBAGE_THRESHOLD)
-        yield {
+        state = {
             "running": running,
             "endpoint": endpoint,
             "socket": socket,
@@ -242,6 +249,10 @@ async def _lifespan(parts: Unstarted, _app: FastAPI) -> AsyncIterator[dict[str, 
             "connections": connections,
             "draining": parts.draining,
         }
+        if parts.assistants is not None:
+            serving = parts.assistants.serving(running, executor, parts.origins)
+            state[STATE] = await stack.enter_async_context(serving)
+        yield state
 
 
 def _add_middleware(app: Application, parts: Unstarted) -> None:

@@ -123,6 +123,7 @@ def make_verifier(settings: Settings, keys: Jwks | None) -> TokenVerifier:
         issuer=settings.issuer,
         audience=settings.audience,
         algorithms=settings.algorithms,
+        resource=settings.mcp_url if settings.mcp else None,
     )
 
 

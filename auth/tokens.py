@@ -63,16 +63,20 @@ class TokenVerifier:
         issuer: str | None,
         audience: str | None,
         algorithms: frozenset[str],
+        resource: str | None = None,
     ) -> None:
-        """Take the issuer and audience to require, if any, and the only algorithms to accept."""
+        """Take the issuer and audience to require, if any, and the only algorithms to accept.
+
+        `resource`: what OAuth's clients call this server (RFC 8707, 2): an audience, too.
+        """
         self._secret = None if secret is None else VerificationKey(secret, "HS256", {})
         self._previous = (
             None if previous_secret is None else VerificationKey(previous_secret, "HS256", {})
         )
         self._previous_told_at = -math.inf
         self._jwks = jwks
-        self._issuer = issuer
-        self._audience = audience
+        self._issuers = None if issuer is None else _with_and_without_slash(issuer)
+        self._audiences = None if audience is None else _with_and_without_slash(audience, resource)
         self._algorithms = algorithms
         self._proofs: OrderedDict[str, tuple[Identity, VerificationKey]] = OrderedDict()
 
@@ -177,11 +181,11 @@ class TokenVerifier:
             options={
                 "require": ["exp", "sub"],
                 "enforce_minimum_key_length": True,
-                "verify_aud": self._audience is not None,
+                "verify_aud": self._audiences is not None,
                 "verify_jti": False,  # nothing reads it
             },
-            issuer=_with_and_without_slash(self._issuer),
-            audience=_with_and_without_slash(self._audience),
+            issuer=self._issuers,
+            audience=self._audiences,
             leeway=CLOCK_LEEWAY,
         )
         # PyJWT takes more for JSON than JSON is.
@@ -245,9 +249,9 @@ def _is_type_of_token(header: dict[str, Any]) -> bool:
     return isinstance(kind, str) and kind.lower().removeprefix("application/") in TOKEN_TYPES
 
 
-def _with_and_without_slash(value: str | None) -> list[str] | None:
+def _with_and_without_slash(*values: str | None) -> list[str]:
     # Better Auth writes its base URL there as it was configured, with its slash at the end or not.
-    return None if value is None else [value.rstrip("/"), value.rstrip("/") + "/"]
+    return [value.rstrip("/") + end for value in values if value is not None for end in ("", "/")]
 
 
 def _identity(claims: dict[str, Any]) -> Identity:

@@ -26,6 +26,7 @@ ROOMS_OF_APP = {
     "exchange",
     "operations",
     "http",
+    "mcp",
     "graphiql",
     "processes",
     "commands",

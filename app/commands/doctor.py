@@ -14,7 +14,7 @@ from app.database.findings import Finding
 from app.database.urls import can_be_read, said_of
 from app.development import development
 from app.secret import is_development_secret
-from app.settings import Settings, misspelt_settings, settings_or_exit
+from app.settings import MCP_PATH, Settings, misspelt_settings, settings_or_exit
 from auth.keys import Jwks, KeysUnavailable
 
 PATIENCE = 60.0
@@ -115,6 +115,9 @@ async def _configuration(settings: Settings) -> AsyncIterator[Finding]:
     yield Finding(True, f"Pages of {origins} may call.", open=everybody)
     shown = settings.shows_graphiql
     yield Finding(True, f"GraphiQL is {'on' if shown else 'off'}.", open=shown)
+    if settings.mcp:
+        also = f"; tokens for {settings.mcp_url} are accepted too" if settings.mcp_url else ""
+        yield Finding(True, f"Assistants are served at {MCP_PATH}{also}.", open=True)
     introspection = settings.allows_introspection
     yield Finding(
         True,

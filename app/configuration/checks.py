@@ -22,6 +22,8 @@ def missing_to_serve(settings: Settings) -> list[str]:
         )
     if settings.is_measured and find_spec("prometheus_client") is None:
         sentences.append("METRICS needs a library: install `todo-api[metrics]`.")
+    if settings.mcp and find_spec("mcp") is None:
+        sentences.append("MCP needs a library: install `todo-api[mcp]`.")
     if settings.otel_exporter_otlp_endpoint and find_spec("opentelemetry.sdk") is None:
         sentences.append("OTEL_EXPORTER_OTLP_ENDPOINT needs libraries: install `todo-api[otel]`.")
     return sentences

@@ -9,6 +9,9 @@ from pydantic_settings import BaseSettings
 from app.configuration.types import CommaList, PublicUrl, origin
 from graphql_schema.maximums import Limits
 
+MCP_PATH = "/mcp"
+"""Where assistants are served."""
+
 RATE_LIMIT_IN_PRODUCTION = 60_000
 """Points a minute: a page of fifty tasks some twenty times a second."""
 
@@ -37,6 +40,11 @@ class RequestSettings(BaseSettings):
         default=["http://localhost:3000"],
         description="The origins whose pages may call: a JSON list, or separated by commas. On the "
         "embedded database, pages of this machine may call as well.",
+    )
+    mcp: bool = Field(
+        default=False,
+        description="Whether assistants are served at `/mcp`, by the Model Context Protocol. It "
+        "needs the extra `mcp`.",
     )
     graphiql: bool | None = Field(
         default=None,
@@ -116,6 +124,11 @@ class RequestSettings(BaseSettings):
         description="How many documents to remember, 4 MiB in all, so that clients may ask for "
         "them by their hashes (automatic persisted queries). 0 turns it off.",
     )
+
+    @property
+    def mcp_url(self) -> str | None:
+        """Where assistants reach this server; None: that is not known."""
+        return None if self.public_url is None else self.public_url.rstrip("/") + MCP_PATH
 
     @property
     def limits(self) -> Limits:

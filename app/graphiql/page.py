@@ -6,9 +6,9 @@ import hashlib
 import json
 import logging
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import asdict
+from functools import cache
 from html import escape
 from importlib import resources
 from string import Template
@@ -19,8 +19,8 @@ from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
 from app.graphiql import files as graphiql_files
+from app.graphiql import menu
 from app.graphiql.answers import content_answer, file_answer
-from app.graphiql.examples import EXAMPLES
 from app.graphiql.files import (
     EDITION,
     FILES,
@@ -42,12 +42,26 @@ CDN = f"https://unpkg.com/{PACKAGE}@{VERSION}/"
 PATIENCE = 10.0
 """Seconds that the page waits for files that are being fetched."""
 
+PROGRAMS = (
+    "accessible.js",
+    "editors.js",
+    "examples.js",
+    "graphiql.js",
+    "history-panel.js",
+    "history.js",
+    "panels.js",
+    "requests.js",
+    "sentences.js",
+    "snippets.js",
+    "storage.js",
+    "token.js",
+)
 OWN_FILES = {
-    "graphiql.js": "text/javascript",
-    "sentences.js": "text/javascript",
-    "token.js": "text/javascript",
+    **dict.fromkeys(PROGRAMS, "text/javascript"),
     "graphiql.svg": "image/svg+xml",
+    "examples.json": "application/json",
 }
+"""The page's own files, and their media types. `examples.json` is made of the examples."""
 
 PART = re.compile(rf"dist/([0-9a-f]{{16}}\.({'|'.join(PARTS)}))")
 """Where a font or a picture of the style is."""
@@ -76,7 +90,11 @@ class GraphiQL:
         # The page has its own style in it, and so is seen before anything else has come.
         self._template = Template((static / "graphiql.html").read_text())
         self._shell = (static / "graphiql.css").read_text()
-        self._own_files = {name: (static / name).read_bytes() for name in OWN_FILES}
+        self._accessible = (static / "accessible.css").read_text()
+        self._own_files = {
+            name: (static / name).read_bytes() for name in OWN_FILES if name != "examples.json"
+        }
+        self._own_files["examples.json"] = menu.as_json()
         # A browser keeps a file for as long as it has the same address.
         self._edition = hashlib.sha256(b"".join(self._own_files.values())).hexdigest()[:12]
         self._own_base = f"{endpoint}/assets/{self._edition}/"
@@ -115,7 +133,8 @@ class GraphiQL:
         content = self._template.substitute(
             own=self._own_base,
             shell=self._shell,
-            preview=escape(EXAMPLES[0].query),
+            accessible=self._accessible,
+            preview=escape(menu.at_first()[0].query),
             script=base + SCRIPT.path,
             script_integrity=SCRIPT.integrity,
             configuration=_json_in_html(self._configuration(base, style, token)),
@@ -129,13 +148,13 @@ class GraphiQL:
         return {
             "endpoint": self._endpoint,
             "token": token,
-            "logo": f"{self._own_base}graphiql.svg",
+            "examples": f"{self._own_base}examples.json",
             "style": {"url": base + style.path, "integrity": style.integrity},
             "workers": {
                 label: {"url": base + file.path, "integrity": file.integrity}
                 for label, file in WORKERS.items()
             },
-            "examples": [asdict(example) for example in EXAMPLES],
+            "first": [example.tab for example in menu.at_first()],
         }
 
     async def _own_file(self, request: Request) -> Response:
@@ -143,8 +162,8 @@ class GraphiQL:
         if name not in OWN_FILES:
             raise HTTPException(404)
         content = self._own_files[name]
-        packed = {"gzip": gzip.compress(content, mtime=0)}
-        return content_answer(request.headers, content, packed, OWN_FILES[name], self._edition)
+        media_type = OWN_FILES[name]
+        return content_answer(request.headers, content, _packed(content), media_type, self._edition)
 
     async def _local_file(self, request: Request) -> Response:
         path = request.path_params["path"]
@@ -158,6 +177,12 @@ class GraphiQL:
         if not file.exists():
             raise HTTPException(404)
         return file_answer(request.headers, file, media_type)
+
+
+@cache
+def _packed(content: bytes) -> Mapping[str, bytes]:
+    """Return a content by its codings: made when it is first asked for."""
+    return {"gzip": gzip.compress(content, mtime=0)}
 
 
 def _json_in_html(value: object) -> str:

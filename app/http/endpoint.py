@@ -143,11 +143,7 @@ class GraphQLEndpoint:
         except RequestFailed as failed:
             return _failure(record, failed.errors, media_type, allow="POST")
         except KeysUnavailable as error:
-            logger.warning("%s: %s", ErrorCode.SERVICE_UNAVAILABLE, error)
-            message = "Tokens cannot be verified right now; try again."
-            return _failure(
-                record, [CodedError(ErrorCode.SERVICE_UNAVAILABLE, message)], media_type
-            )
+            return _failure(record, [unverifiable(error)], media_type)
         except ClientDisconnect:
             raise
         except Exception as error:  # noqa: BLE001 -- the last resort: nothing internal gets out
@@ -171,10 +167,44 @@ class GraphQLEndpoint:
 
     def _too_slow(self, record: RequestRecord) -> CodedError:
         if record.document is None:
-            message = "The request's body took too long to arrive."
-            return RequestRefused(ErrorCode.REQUEST_TIMEOUT, message)
+            return body_too_slow()
         message = f"The request took longer than {self._deadlines.seconds:g} seconds."
         return CodedError(ErrorCode.TIMEOUT, message)
+
+
+def unverifiable(error: KeysUnavailable) -> CodedError:
+    """Log why tokens cannot be verified, and return what is told of it."""
+    logger.warning("%s: %s", ErrorCode.SERVICE_UNAVAILABLE, error)
+    message = "Tokens cannot be verified right now; try again."
+    return CodedError(ErrorCode.SERVICE_UNAVAILABLE, message)
+
+
+def body_too_slow() -> RequestRefused:
+    """Return what is told of a body that did not arrive in time."""
+    message = "The request's body took too long to arrive."
+    return RequestRefused(ErrorCode.REQUEST_TIMEOUT, message)
+
+
+def headers_of(error: GraphQLError, allow: str) -> dict[str, str]:
+    """Return the headers of the answer to a request that was refused.
+
+    `allow`: the methods by which it could have been sent.
+    """
+    code = ErrorCode((error.extensions or {})["code"])
+    if isinstance(error, Unauthenticated | InsufficientScope):
+        return {"www-authenticate": error.challenge}
+    if isinstance(error, RateLimited):
+        return {"retry-after": str(error.retry_after)}
+    if isinstance(error, EncodingRefused):
+        return {"accept-encoding": IDENTITY}
+    if code is ErrorCode.METHOD_NOT_ALLOWED:
+        return {"allow": allow}
+    if code is ErrorCode.SERVICE_UNAVAILABLE:
+        return {"retry-after": str(RETRY_AFTER)}
+    if code in (ErrorCode.REQUEST_TIMEOUT, ErrorCode.PAYLOAD_TOO_LARGE):
+        # The rest of the body is not read.
+        return {"connection": "close"}
+    return {}
 
 
 def _success(record: RequestRecord, result: ExecutionResult, media_type: str) -> Answer:
@@ -209,20 +239,7 @@ def _failure(
     code = ErrorCode((errors[0].extensions or {})["code"])
     record.code = code.value
     status = STATUS.get(code, 400)
-    headers = {}
-    if isinstance(errors[0], Unauthenticated | InsufficientScope):
-        headers["www-authenticate"] = errors[0].challenge
-    elif code is ErrorCode.METHOD_NOT_ALLOWED:
-        headers["allow"] = allow
-    elif code is ErrorCode.SERVICE_UNAVAILABLE:
-        headers["retry-after"] = str(RETRY_AFTER)
-    elif isinstance(errors[0], RateLimited):
-        headers["retry-after"] = str(errors[0].retry_after)
-    elif isinstance(errors[0], EncodingRefused):
-        headers["accept-encoding"] = IDENTITY
-    elif code in (ErrorCode.REQUEST_TIMEOUT, ErrorCode.PAYLOAD_TOO_LARGE):
-        # The rest of the body is not read.
-        headers["connection"] = "close"
+    headers = headers_of(errors[0], allow)
     body = {"errors": [error.formatted for error in errors]}
     if media_type == PLAIN_JSON and (status == 200 or code in OK_AS_PLAIN_JSON):
         return _json(200, body, PLAIN_JSON, headers)

@@ -91,7 +91,7 @@ async def read_request(
             raise EncodingRefused(
                 ErrorCode.UNSUPPORTED_MEDIA_TYPE, "Send the request's body without compression."
             )
-        parameters = _parse_json(await _read_body(receive), "The body")
+        parameters = _parse_json(await read_body(receive), "The body")
     return _graphql_request(parameters, user, persisted)
 
 
@@ -149,7 +149,13 @@ def _weights(accept: str) -> dict[str, float]:
     return weights
 
 
-async def _read_body(receive: Receive) -> bytes:
+async def read_body(receive: Receive) -> bytes:
+    """Return the body of a request.
+
+    Raises:
+        RequestRefused: it is too large.
+        ClientDisconnect: there is nobody to answer.
+    """
     body, more = b"", True
     while more:
         message = await receive()

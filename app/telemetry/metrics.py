@@ -35,6 +35,7 @@ ROUTES = frozenset(
         "/graphql/",
         "/graphql/schema.graphql",
         "/health",
+        "/mcp",
         "/metrics",
         "/openapi.json",
         "/ready",

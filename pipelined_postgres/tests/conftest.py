@@ -29,5 +29,7 @@ def url() -> Iterator[str]:
         package = importlib.import_module(PACKAGE)
     with package.get_server(folder) as server:
         yield server.get_uri()
-    if not (folder / "postmaster.pid").exists():
-        shutil.rmtree(folder, ignore_errors=True)
+    # Under the lock that a worker starts it by, for one may come while another goes.
+    with server._lock:
+        if not (folder / "postmaster.pid").exists():
+            shutil.rmtree(folder, ignore_errors=True)

@@ -4,13 +4,13 @@ import os
 import re
 import shutil
 import subprocess
-import time
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from tests.api import Server, running_server, settings_for
+from tests.clients.building import build_copy, once
 from tests.databases import Database
 from tests.repository import ROOT
 
@@ -22,10 +22,6 @@ TESTS = [
     for name in re.findall(r'^test\((?:\s*"(.*?)")?', source.read_text(), re.MULTILINE)
 ]
 TRUSTED = [test for test in TESTS if test.values[0] == "trusted.test.js"]
-PAGE = (ROOT / "docs" / "clients.md").read_text()
-SNIPPETS = re.findall(
-    r"^\*\*\[`(.*?)`\]\(\.\./(.*?)\)\*\*\n+```\w+\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL
-)
 
 needs_node = pytest.mark.skipif(
     shutil.which("node") is None or not (ROOT / CLIENTS / "node_modules").exists(),
@@ -35,39 +31,12 @@ needs_node = pytest.mark.skipif(
 
 @pytest.fixture(scope="session")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The compiled project: made once a run, by the first worker that needs it."""
-    shared = tmp_path_factory.getbasetemp()
-    if "PYTEST_XDIST_WORKER" in os.environ:
-        shared = shared.parent
-    root, outcome = shared / "clients", shared / "clients-outcome"
-    try:
-        root.mkdir()
-    except FileExistsError:
-        while not outcome.exists():
-            time.sleep(0.1)
-    else:
-        unfinished = shared / "clients-unfinished"
-        unfinished.write_text(build(root))
-        unfinished.rename(outcome)
-    assert outcome.read_text() == ""
-    return root / CLIENTS
+    """The compiled project."""
 
+    def build(root: Path) -> str:
+        return build_copy(root, str(CLIENTS), "build", "gql", "__generated__")
 
-def build(root: Path) -> str:
-    """Build a copy of the project in the folder; return what went wrong, if anything did."""
-    made = shutil.ignore_patterns("node_modules", "build", "gql", "__generated__")
-    shutil.copytree(ROOT / CLIENTS, root / CLIENTS, ignore=made)
-    (root / CLIENTS / "node_modules").symlink_to(ROOT / CLIENTS / "node_modules")
-    shutil.copy(ROOT / "schema.graphql", root)
-    done = subprocess.run(
-        ["npm", "run", "build"],
-        cwd=root / CLIENTS,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=300,
-    )
-    return done.stdout if done.returncode else ""
+    return once(tmp_path_factory, "clients", build) / CLIENTS
 
 
 def run(project: Path, file: str, name: str, server: Server) -> None:
@@ -125,10 +94,3 @@ def test_clients_send_texts_where_no_document_is_remembered(
     settings = settings_for(database.server_url, graphql_persisted_queries=0)
     with running_server(settings) as server:
         run(built, f"{client}.test.js", f"{client}: three pages become one list", server)
-
-
-def test_the_page_about_clients_quotes_what_is_tested() -> None:
-    assert len(SNIPPETS) == PAGE.count("\n```") // 2 > 0
-    for name, path, snippet in SNIPPETS:
-        assert path == f"tests/clients/{name}"
-        assert snippet in (ROOT / path).read_text(), f"not in {path}:\n{snippet}"

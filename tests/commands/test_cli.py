@@ -296,6 +296,8 @@ def test_the_doctor_says_what_is_open(
         data_dir=tmp_path,
         cors_origins=["*"],
         graphiql=True,
+        mcp=True,
+        public_url="https://api.example.com/",
         debug=True,
         require_row_security=False,
         better_auth_secret_previous="p" * 32,
@@ -308,6 +310,7 @@ def test_the_doctor_says_what_is_open(
         "Their audience must be anything.",
         "Pages of every origin may call.",
         "GraphiQL is on.",
+        "Assistants are served at /mcp; tokens for https://api.example.com/mcp are accepted too.",
         "Signed-in users may ask for the schema; nobody else may.",
         "DEBUG is on: the log says more, for people.",
     ]

@@ -151,7 +151,8 @@ async def test_where_another_pooler_is_in_between_than_is_said_nobody_gets_anoth
         for _ in range(2):
             try:
                 answer = await shared.fetch(echo(f"user {n}", str(n)))
-            except DatabaseUnavailable:
+            except (DatabaseUnavailable, psycopg.errors.InvalidCursorName):
+                # The other is where messages of two clients came one after the other.
                 counted["unavailable"] += 1
             else:
                 counted["own" if answer == [(f"user {n}", str(n))] else "foreign"] += 1

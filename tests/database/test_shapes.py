@@ -39,7 +39,12 @@ async def test_what_is_kept_of_many_shapes_is_bounded(database: Database) -> Non
         await shared.fetch(usual)
         since = await shared.fetch(Statement(SINCE, owner, {"name": name}))
         for status, trash, field, direction, given, backward in itertools.product(
-            TaskStatus, TaskTrash, TaskOrderField, OrderDirection, range(16), (False, True)
+            TaskStatus,
+            TaskTrash,
+            TaskOrderField,
+            OrderDirection,
+            (0, 1, 3, 6, 9, 15),
+            (False, True),
         ):
             bounds = {bound: "2026-01-01" for n, bound in enumerate(BOUNDS) if given >> n & 1}
             page = Page(Conditions(status, trash, bounds=bounds), field, direction, None, None)
@@ -47,7 +52,7 @@ async def test_what_is_kept_of_many_shapes_is_bounded(database: Database) -> Non
             texts.add(asked.sql.text)
             assert await shared.fetch(asked) == []
             assert await shared.fetch(usual) == []
-        assert len(texts) > 500
+        assert len(texts) > 400
         assert await shared.fetch(Statement(PREPARED, owner, {})) == [(100,)]
         assert await shared.fetch(Statement(SINCE, owner, {"name": name})) == since
         assert shared.client.prepares

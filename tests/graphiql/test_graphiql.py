@@ -4,23 +4,20 @@ import gzip
 import http.client
 import json
 import re
-import time
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import httpx2
+import jwt
 import pytest
 from starlette.requests import Request
 
 from app.factory import make_graphiql
-from app.graphiql.examples import ANY_TASK, EXAMPLES, Example
 from app.graphiql.files import EDITION, FILES, STYLE
 from app.graphiql.page import OWN_FILES, GraphiQL
 from tests.api import NO_CERTIFICATES, Server, nonempty, settings_for
-from tests.database.test_live import eventually, watchers
-from tests.sockets import signed_in
 
 HTML = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
 POLICY = (
@@ -96,8 +93,17 @@ def test_what_the_page_names_is_there_and_is_kept_for_long(
     graphiql_server: Server, graphiql_folder: Path
 ) -> None:
     page = page_of(graphiql_server).text
-    kinds = {"js": "text/javascript", "css": "text/css", "svg": "image/svg+xml"}
+    kinds = {
+        "js": "text/javascript",
+        "css": "text/css",
+        "svg": "image/svg+xml",
+        "json": "application/json",
+    }
     named = set(re.findall(r'"(/graphql/assets/[^"]+)"', page))
+    base = str(configuration_of(page_of(graphiql_server))["examples"]).rpartition("/")[0]
+    # What the page's programs ask for by themselves.
+    later = ("accessible.js", "examples.js", "history-panel.js", "panels.js", "snippets.js")
+    named |= {f"{base}/{name}" for name in later}
     assert len(named) == len(OWN_FILES) + len(FILES)
     for path in named:
         file = graphiql_server.bearer(None).http.get(path)
@@ -116,7 +122,7 @@ def test_what_is_seen_first_is_small_and_waits_for_no_style(graphiql_server: Ser
 
 
 def test_no_other_file_is_served(graphiql_server: Server, graphiql_folder: Path) -> None:
-    own = str(configuration_of(page_of(graphiql_server))["logo"]).rpartition("/")[0]
+    own = str(configuration_of(page_of(graphiql_server))["examples"]).rpartition("/")[0]
     local = f"/graphql/assets/{EDITION}"
     assert status_of(graphiql_server, f"{local}/{STYLE.path}") == 200
     for base in (own, local, "/graphql/assets"):
@@ -162,12 +168,13 @@ def test_a_site_that_points_its_name_at_this_machine_gets_no_token(
     assert configuration_of(page)["token"] is None
 
 
-def request_from(client: str | None, host: str) -> Request:
+def request_from(client: str | None, host: str, query: str = "") -> Request:
     scope = {
         "type": "http",
         "method": "GET",
         "scheme": "http",
         "path": "/graphql",
+        "query_string": query.encode(),
         "headers": [(b"host", host.encode())],
         "client": client and (client, 5000),
     }
@@ -198,6 +205,26 @@ async def test_only_this_machine_is_given_the_token(
     assert (token is not None) is has_token
 
 
+async def token_in(request: Request) -> str | None:
+    response = await make_graphiql(settings_for(None)).page(request)
+    token: str | None = json.loads(Scripts(bytes(response.body).decode()).configuration)["token"]
+    return token
+
+
+async def test_the_page_acts_as_whoever_is_named_on_this_machine_alone() -> None:
+    for query, name in {"as=ada": "ada", "as=Zo%C3%AB+%26+Co": "Zoë & Co", "": "demo"}.items():
+        token = await token_in(request_from("127.0.0.1", "localhost", query))
+        assert token is not None
+        assert jwt.decode(token, options={"verify_signature": False})["sub"] == name
+        assert await token_in(request_from("192.0.2.7", "localhost", query)) is None
+        assert await token_in(request_from("127.0.0.1", "evil.example", query)) is None
+
+
+@pytest.mark.parametrize("name", ["", "%00", "a" * 256])
+async def test_there_is_no_token_for_what_is_no_name(name: str) -> None:
+    assert await token_in(request_from("127.0.0.1", "localhost", f"as={name}")) is None
+
+
 async def test_a_script_of_another_page_gets_no_token() -> None:
     request = request_from("127.0.0.1", "localhost")
     request.scope["headers"].append((b"origin", b"http://localhost:5173"))
@@ -222,50 +249,3 @@ async def test_nothing_that_is_put_into_the_page_ends_its_element() -> None:
     scripts = Scripts(bytes(response.body).decode())
     assert scripts.inline == []
     assert json.loads(scripts.configuration)["token"] == token
-
-
-def filled(example: Example, task: Any) -> dict[str, Any]:
-    variables: dict[str, Any] = json.loads(json.dumps(example.variables))
-    if variables.get("input", {}).get("id") == ANY_TASK:
-        variables["input"]["id"] = task["id"]
-    if variables.get("input", {}).get("ids") == [ANY_TASK]:
-        variables["input"]["ids"] = [task["id"]]
-    return variables
-
-
-def test_every_example_does_what_it_says(server: Server) -> None:
-    user = server.user()
-    task = user.create()
-    types = []
-    for example in nonempty(EXAMPLES):
-        if "subscription" in example.query:
-            with signed_in(server, user.token) as follower:
-                follower.subscribe(example.query)
-                eventually(lambda: watchers(server) > 0, True)
-                time.sleep(0.2)
-                user.create("seen")
-                event = follower.hear()["payload"]["data"]["changes"]
-                assert event["node"]["node"]["title"] == "seen"
-            continue
-        with_type = re.sub(r"(Task\(input: \$input\) \{)", r"\1 __typename", example.query)
-        data = user.data(with_type, **filled(example, task))
-        [result] = data.values()
-        types.append(
-            result.get("__typename", result.get("totalCount", len(result.get("nodes", []))))
-        )
-    assert types == [
-        1,
-        "Task",
-        "Task",
-        "VersionConflict",
-        1,
-        1,
-        0,
-        0,
-        3,
-        "Task",
-        "CreateTasksSuccess",
-        "Task",
-        1,
-        "UpdateTasksSuccess",
-    ]

@@ -4,12 +4,13 @@ import base64
 import json
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, Route, WebSocketRoute, expect
+from playwright.sync_api import Route, WebSocketRoute, expect
 
 from app.development import DEMO_USER
 from app.graphiql import files as graphiql_files
@@ -18,68 +19,13 @@ from app.graphiql.packing import PARTS
 from app.graphiql.page import CDN
 from tests.api import Server
 from tests.database.test_live import eventually, watchers
+from tests.graphiql.visits import TOKEN_NOW, Open
 
-PATIENCE = 30_000
-"""Milliseconds; enough for a busy machine."""
-
-TOKEN_NOW = """
-    monaco.editor.getModels()
-        .find(({ uri }) => uri.path.endsWith("request-headers.json"))
-        .getValue().match(/Bearer ([^"]*)/)[1]
-"""
-"""The token in the Headers pane, in the browser."""
 BEGIN = """() => {
     const socket = new WebSocket(`ws://${location.host}/graphql`);
     socket.onopen = () => socket.send("");
 }"""
 """Open a socket and send something."""
-
-Open = Callable[..., "Visit"]
-
-
-class Visit:
-    """A page that somebody looks at, and all that it has asked for and complained of."""
-
-    def __init__(self, page: Page) -> None:
-        self.page = page
-        self.complaints: list[str] = []
-        self.asked: list[str] = []
-        page.set_default_timeout(PATIENCE)
-        page.on("console", self._hear)
-        page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        page.on("request", lambda request: self.asked.append(request.url))
-        page.on("websocket", lambda socket: self.asked.append(socket.url))
-
-    def _hear(self, message: object) -> None:
-        kind, text = getattr(message, "type", ""), getattr(message, "text", "")
-        if kind in ("error", "warning"):
-            self.complaints.append(text)
-
-    def origins(self) -> set[str]:
-        urls = [url for url in self.asked if not url.startswith(("data:", "blob:"))]
-        return {"/".join(url.replace("ws://", "http://").split("/")[:3]) for url in urls}
-
-    def show(self, tab: str) -> None:
-        self.page.locator(".graphiql-tab-button", has_text=tab).click()
-
-    def run(self) -> None:
-        # GraphiQL reads its editors 100 ms after they change; a page's timers keep their order.
-        self.page.evaluate("new Promise(done => setTimeout(done, 200))")
-        self.page.locator(".graphiql-execute-button").click()
-
-    def write(self, pane: str, text: str) -> None:
-        if pane == "Headers":
-            self.page.get_by_role("button", name="Headers", exact=True).click()
-        section = self.page.get_by_role("region", name=pane)
-        section.locator(".view-lines:visible").click()
-        self.page.keyboard.press("ControlOrMeta+A")
-        self.page.keyboard.insert_text(text)
-        # What the editor has closed of itself.
-        self.page.keyboard.press("ControlOrMeta+Shift+End")
-        self.page.keyboard.press("Delete")
-
-    def sees(self, text: str, *, within: str = ".graphiql-response") -> None:
-        expect(self.page.locator(within)).to_contain_text(text, timeout=PATIENCE)
 
 
 def packaged(folder: Path, file: PackagedFile) -> bytes:
@@ -94,47 +40,32 @@ def packaged(folder: Path, file: PackagedFile) -> bytes:
     return re.sub(rb"url\(([0-9a-f]{16}\.\w+)\)", put_in, content) if file == STYLE else content
 
 
-@pytest.fixture
-def open_graphiql(browser: Browser) -> Iterator[Open]:
-    contexts = []
-
-    def open_page(
-        server: Server, *, width: int = 1400, prepare: Callable[[Page], object] = id
-    ) -> Visit:
-        context = browser.new_context(viewport={"width": width, "height": 1000})
-        contexts.append(context)
-        visit = Visit(context.new_page())
-        prepare(visit.page)
-        visit.page.goto(f"{server.url}/graphql")
-        visit.page.locator(".graphiql-execute-button").wait_for()
-        return visit
-
-    yield open_page
-    for context in contexts:
-        context.close()
-
-
 def test_on_the_embedded_database_everything_is_at_hand(
     open_graphiql: Open, development_server: Server, graphiql_folder: Path
 ) -> None:
     visit = open_graphiql(development_server)
     page = visit.page
 
+    expect(page.locator(".graphiql-tab")).to_have_count(2)
     visit.run()
     visit.sees("Point your frontend at this server")
-    visit.show("CreateTask")
+    visit.show("AddTask")
     visit.run()
     visit.sees('"title": "Water the plants"')
-    visit.show("UpdateTask")
+    page.locator(".graphiql-tab-active .graphiql-tab-close").click()
+    visit.example("Add a task")
+    visit.run()
+    visit.sees('"title": "Water the plants"')
+    visit.example("Edit a task")
     visit.run()
     visit.sees('"description": "Changed in GraphiQL"')
-    visit.show("EditConflict")
+    visit.example("A conflict of two edits")
     visit.run()
     visit.sees('"current": {')
-    visit.show("PendingCount")
+    visit.example("The next page")
     visit.run()
-    visit.sees('"totalCount"')
-    visit.show("FollowChanges")
+    visit.sees('"endCursor": "')
+    visit.example("Follow live")
     visit.run()
     token = development_server.token(DEMO_USER)
     # Nobody's budget is counted there.
@@ -145,7 +76,7 @@ def test_on_the_embedded_database_everything_is_at_hand(
     development_server.bearer(token).create("Seen at once")
     visit.sees('"title": "Seen at once"')
     visit.run()
-    visit.show("PendingCount")
+    visit.show("ListTasks")
 
     page.get_by_label("Show Documentation Explorer").click()
     visit.sees("Mutation", within=".graphiql-plugin")
@@ -170,6 +101,7 @@ def test_on_the_embedded_database_everything_is_at_hand(
     page.wait_for_function("localStorage.getItem('todo-api:graphiql:tabState')?.includes('email')")
     kept = str(page.evaluate("JSON.stringify([localStorage, sessionStorage, document.cookie])"))
     assert "EditConflict" in kept
+    assert "todo-api:history" in kept
     assert token not in kept
     assert "wrong" not in kept
     page.reload()
@@ -184,7 +116,7 @@ def test_with_a_database_one_brings_a_token(
     open_graphiql: Open, graphiql_server: Server, graphiql_folder: Path
 ) -> None:
     visit = open_graphiql(graphiql_server)
-    visit.sees("No token: put one into the Headers pane.", within=".bar")
+    visit.sees("No token yet", within=".bar")
     expect(visit.page.locator("#renew")).to_be_hidden()
     visit.run()
     visit.sees("UNAUTHENTICATED")
@@ -192,10 +124,16 @@ def test_with_a_database_one_brings_a_token(
     visit.complaints.clear()  # Of the answers 401.
     user = graphiql_server.user()
     user.create("Ada's")
-    visit.write("Headers", json.dumps({"Authorization": f"Bearer {user.token}"}))
-    visit.page.get_by_label("Re-fetch GraphQL schema").click()
+    visit.page.locator(".sentence").get_by_role("button", name="Paste a token").click()
+    visit.page.get_by_label("Token", exact=True).fill(str(user.token))
+    visit.page.keyboard.press("Enter")
+    visit.sees(f"{user.user_id}, until ", within=".bar")
     visit.run()
     visit.sees("Ada's")
+    visit.show("AddTask")
+    visit.run()
+    visit.sees("Water the plants")
+    assert str(user.token) not in str(visit.page.evaluate("JSON.stringify({...localStorage})"))
     expect(visit.page.locator(".sentence")).to_have_count(0)
     visit.page.get_by_label("Show Documentation Explorer").click()
     visit.sees("Mutation", within=".graphiql-plugin")
@@ -271,7 +209,7 @@ def test_the_page_is_seen_before_the_editor_has_come(
     )
     [text] = seen
     assert "Loading the editor …" in text
-    assert "query ListTasks($first: Int, $after: String) {" in text
+    assert "query ListTasks($first: Int) {" in text
     visit.run()
     visit.sees("totalCount")
     assert "Loading" not in visit.page.locator("body").inner_text()
@@ -288,6 +226,8 @@ def test_the_bar_says_whose_token_it_is_and_renews_it(
     visit.sees("demo@example.com, until ", within=".bar")
     visit.sees("(in 6 days)", within=".bar")
     first = page.evaluate(TOKEN_NOW)
+    renew.click()
+    page.wait_for_function(f"first => ({TOKEN_NOW.strip()}) !== first", arg=first)
 
     ada = development_server.token("ada", email="ada@example.com")
     visit.write("Headers", json.dumps({"Authorization": f"Bearer {ada}"}))
@@ -295,24 +235,166 @@ def test_the_bar_says_whose_token_it_is_and_renews_it(
     visit.sees("(in 4 minutes)", within=".bar")
     expect(renew).to_be_hidden()
 
+    # It is renewed before a run, by a request and by a socket.
     over = development_server.token("demo", timedelta(hours=-2), email="demo@example.com")
-    visit.write("Headers", json.dumps({"Authorization": f"Bearer {over}"}))
-    visit.sees("demo@example.com: the token expired on ", within=".bar")
-    visit.sees("(2 hours ago)", within=".bar")
-    visit.run()
-    visit.sees("(401). The token expired at ", within=".sentence")
-    visit.sees("Renew it above.", within=".sentence")
-    renew.click()
-    visit.sees("demo@example.com, until ", within=".bar")
-    visit.run()
-    visit.sees('"nodes": [')
+    for example, seen in {"See my tasks": '"nodes": [', "Follow live": '"title": "Told"'}.items():
+        visit.example(example)
+        visit.write("Headers", json.dumps({"Authorization": f"Bearer {over}"}))
+        visit.sees("demo@example.com: the token expired on ", within=".bar")
+        visit.sees("(2 hours ago)", within=".bar")
+        visit.run()
+        visit.sees("demo@example.com, until ", within=".bar")
+        if example == "Follow live":
+            eventually(lambda: watchers(development_server) > 0, True)
+            time.sleep(0.3)
+            development_server.bearer(development_server.token("demo")).create("Told")
+        visit.sees(seen)
     expect(page.locator(".sentence")).to_have_count(0)
-    renewed = page.evaluate(TOKEN_NOW)
-    assert renewed not in {first, over}
+    assert visit.complaints == []
 
     # The other tabs had the token of the page.
-    visit.show("CreateTask")
+    renewed = page.evaluate(TOKEN_NOW)
+    visit.show("AddTask")
     page.wait_for_function(f"renewed => ({TOKEN_NOW.strip()}) === renewed", arg=renewed)
+
+
+def test_one_acts_as_another_and_the_page_keeps_that(
+    open_graphiql: Open, development_server: Server, graphiql_folder: Path
+) -> None:
+    grace, zoe = development_server.user("grace"), development_server.user("Zoë & Co")
+    grace.create("Grace's alone")
+    visit = open_graphiql(development_server)
+    page = visit.page
+    visit.open("Act as …").get_by_role("button", name="grace").click()
+    visit.sees("grace, until ", within=".bar")
+    visit.run()
+    visit.sees("Grace's alone")
+    page.reload()
+    visit.sees("grace, until ", within=".bar")
+    page.locator(".graphiql-execute-button").wait_for()
+    expect(page.locator(".graphiql-tab")).to_have_count(2)
+
+    visit.open("Act as …").get_by_label("Another name").fill(str(zoe.user_id))
+    page.keyboard.press("Enter")
+    visit.sees("Zoë & Co, until ", within=".bar")
+    visit.run()
+    visit.sees('"totalCount": 0')
+    visit.open("Act as …").get_by_label("Another name").fill("x" * 256)
+    page.keyboard.press("Enter")
+    visit.sees("No token is made for this name.", within="#account")
+    assert visit.complaints == []
+
+
+def test_what_was_run_is_found_again_and_as_code(
+    open_graphiql: Open, development_server: Server, graphiql_folder: Path
+) -> None:
+    visit = open_graphiql(development_server)
+    page = visit.page
+    visit.run()
+    visit.sees('"nodes": [')
+    visit.show("AddTask")
+    visit.run()
+    visit.sees('"createTask"')
+    visit.write("Operation Editor", "query Wrong { nothing }")
+    visit.run()
+    visit.sees('"errors"')
+    [complaint] = visit.complaints
+    assert "400" in complaint
+    token = page.evaluate(TOKEN_NOW)
+    for text in ("Authorization", token, token.split(".")[2]):
+        assert text not in page.evaluate("localStorage.getItem('todo-api:history')")
+
+    panel = visit.open("History")
+    runs = panel.get_by_role("listitem")
+    expect(runs).to_contain_text(["Wrong", "AddTask", "ListTasks"])
+    expect(runs.get_by_text("failed")).to_have_count(1)
+    panel.get_by_role("button", name="Star ListTasks").click()
+    panel.get_by_label("Search the history").fill("WATER the")
+    expect(runs).to_contain_text(["AddTask"])
+    panel.get_by_label("Search the history").fill("")
+    panel.get_by_role("button", name="Clear all without a star").click()
+    expect(runs).to_contain_text(["ListTasks"])
+    # More than the last 50 are not kept, but for those with a star.
+    page.evaluate(
+        """() => {
+            const run = { document: "{ me { id } }", at: 1, failed: false, starred: false };
+            const many = Array.from({ length: 60 }, (_, at) => ({ ...run, variables: "{}" + at }));
+            const runs = JSON.parse(localStorage.getItem("todo-api:history"));
+            localStorage.setItem("todo-api:history", JSON.stringify([...many, ...runs]));
+        }"""
+    )
+    panel.get_by_role("button", name=re.compile("^ListTasks")).click()
+    visit.sees("query ListTasks", within=".graphiql-query-editor")
+    visit.run()
+    visit.sees('"nodes": [')
+    kept = page.evaluate("JSON.parse(localStorage.getItem('todo-api:history')).length")
+    assert kept == 51
+
+    panel = visit.open("Snippet")
+    for form, text in {"curl": "curl http://", "Python": "urlopen", "urql": "@urql/core"}.items():
+        panel.get_by_label("This tab as").select_option(form)
+        visit.sees(text, within="#snippet pre")
+        visit.sees("Bearer $TOKEN", within="#snippet pre")
+        visit.sees("query ListTasks", within="#snippet pre")
+    assert token not in panel.inner_text()
+    assert visit.complaints == [complaint]
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """An answer that the server gives seldom."""
+
+    status: int
+    error: Mapping[str, object]
+    headers: Mapping[str, str]
+
+
+def test_a_refusal_says_what_helps(
+    open_graphiql: Open, development_server: Server, graphiql_folder: Path
+) -> None:
+    refusals: list[Refusal] = []
+
+    def refuse(route: Route) -> None:
+        if route.request.method == "POST" and refusals:
+            refusal = refusals.pop()
+            body = {"errors": [{"message": "No.", "extensions": refusal.error}]}
+            route.fulfill(status=refusal.status, json=body, headers=dict(refusal.headers))
+        else:
+            route.fallback()
+
+    visit = open_graphiql(development_server, prepare=lambda page: page.route("**/graphql", refuse))
+    sentence = visit.page.locator(".sentence")
+
+    reader = development_server.token("demo", scope="tasks:read")
+    visit.show("AddTask")
+    visit.write("Headers", json.dumps({"Authorization": f"Bearer {reader}"}))
+    visit.run()
+    visit.sees("(403): its scope lacks tasks:write.", within=".sentence")
+    sentence.get_by_role("button", name="Renew, and run again").click()
+    visit.sees('"createTask"')
+    expect(sentence).to_have_count(0)
+
+    visit.write("Headers", "{ Authorization: ")
+    visit.run()
+    visit.sees("Nothing was sent: the headers are invalid JSON", within=".sentence")
+    sentence.get_by_role("button", name="Reset the headers").click()
+    visit.run()
+    expect(sentence).to_have_count(0)
+    visit.sees('"createTask"')
+
+    refusals.append(Refusal(403, {"code": "OPERATION_NOT_ALLOWED"}, {}))
+    visit.run()
+    visit.sees("no other documents than those", within=".sentence")
+    expect(sentence.get_by_role("button")).to_be_hidden()
+
+    refusals.append(Refusal(429, {"code": "RATE_LIMITED"}, {"retry-after": "2"}))
+    visit.run()
+    visit.sees("(429). Run again in 2 s.", within=".sentence")
+    expect(sentence.get_by_role("button", name="Run again")).to_be_disabled()
+    visit.sees("Run again now.", within=".sentence")
+    sentence.get_by_role("button", name="Run again").click()
+    visit.sees('"createTask"')
+    expect(sentence).to_have_count(0)
 
 
 def test_a_closed_socket_says_why_above_the_answer(
@@ -329,12 +411,13 @@ def test_a_closed_socket_says_why_above_the_answer(
     visit = open_graphiql(
         development_server, prepare=lambda page: page.route_web_socket("**/graphql", close)
     )
-    visit.show("FollowChanges")
+    visit.example("Follow live")
     visit.write("Headers", '{"Authorization": "Bearer wrong"}')
     visit.run()
     visit.sees("The socket was closed (4403, Forbidden).", within=".sentence")
-    visit.sees("Renew it above.", within=".sentence")
-    visit.page.locator("#renew").click()
+    visit.page.get_by_role("button", name="Renew, and run again").click()
+    expect(visit.page.locator(".sentence")).to_have_count(0)
+    visit.run()
 
     for code, words in {
         1006: "The connection broke",

@@ -55,6 +55,7 @@ def test_a_secret_of_before_wants_one_of_now(given: Read) -> None:
     [
         ("METRICS", "127.0.0.1:9464", "metrics"),
         ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:4318", "otel"),
+        ("MCP", "true", "mcp"),
     ],
 )
 def test_what_needs_libraries_says_how_to_install_them(

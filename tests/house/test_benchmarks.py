@@ -50,7 +50,9 @@ def told_by(*arguments: str) -> str:
     return done.output
 
 
-def test_everything_is_measured(data_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_everything_is_measured(
+    data_folder: Path, monkeypatch: pytest.MonkeyPatch, long: bool
+) -> None:
     # wrk asks for whole seconds.
     monkeypatch.setattr("benchmarks.load.has_wrk", lambda: False)
     monkeypatch.setattr(endurance, "EVERY", 0.1)
@@ -69,6 +71,11 @@ def test_everything_is_measured(data_folder: Path, monkeypatch: pytest.MonkeyPat
         assert (results / "speed.md").read_text() in told
         assert ">plain</text>" in (results / "speed.svg").read_text()
 
+        few = ["--sockets", "20", "--followers", "10", "--rate", "20", *quick]
+        assert "sockets that wait" in told_by("live", *few, *places[:2])
+        if not long:
+            return
+
         told_by("flat", "--tasks", "1000", "--seconds", "0.05", *places)
         points = json.loads((results / "flat.json").read_text())
         assert {(point["list_size"], point["asked"]) for point in points} == {
@@ -81,8 +88,6 @@ def test_everything_is_measured(data_folder: Path, monkeypatch: pytest.MonkeyPat
         assert all(moment["memory"] > 10 for moment in moments)
 
         assert "s to the first answer" in told_by("start", "--times", "1", *places[:2])
-        few = ["--sockets", "20", "--followers", "10", "--rate", "20", *quick]
-        assert "sockets that wait" in told_by("live", *few, *places[:2])
 
 
 def test_rows_are_made_as_the_server_would_have_made_them(

@@ -141,12 +141,26 @@ RUNTIME = declared(PYPROJECT["project"]["dependencies"])
 GROUPS = declared(name for group in PYPROJECT["dependency-groups"].values() for name in group)
 
 
+OF_MCP = declared(PYPROJECT["project"]["optional-dependencies"]["mcp"]) | {"mcp-types"}
+"""What the extra `mcp` brings that is imported: the second comes with the first, which it is of."""
+
+
 def test_what_the_server_imports_is_declared() -> None:
-    assert distributions(INSTALLED) - RUNTIME == set()
+    assert distributions(INSTALLED) - RUNTIME == OF_MCP
+
+
+def test_what_an_extra_brings_is_imported_in_its_room_alone() -> None:
+    importing = {
+        str(file.parent)
+        for file in files_of(INSTALLED)
+        for name in imports_of(file)
+        if name.partition(".")[0] in ("mcp", "mcp_types")
+    }
+    assert importing == {"app/mcp"}
 
 
 def test_what_tests_benchmarks_and_scripts_import_is_declared() -> None:
-    assert distributions(DEVELOPMENT) - RUNTIME - GROUPS == set()
+    assert distributions(DEVELOPMENT) - RUNTIME - GROUPS == {"mcp-types"}
 
 
 def test_what_is_declared_is_imported() -> None:

@@ -10,7 +10,7 @@ from tests.api import Caller, Server, nonempty
 from tests.counts import Count
 from tests.resolvers.undoing import Shelf, Snapshot
 
-STEPS, STEPS_LONG, TASKS_MAX = 80, 4_000, 60
+STEPS, STEPS_LONG, TASKS_MAX = 50, 4_000, 60
 
 LABELS = ["Work", "work", "WORK", "Home", "fun"]
 DAYS = ["2026-12-01", "2027-01-31", "2028-02-29"]

@@ -1,28 +1,15 @@
 // Starts GraphiQL with what the page's configuration says.
-import { tellOfAnswers, tellOfSockets } from "./sentences.js";
-import { headersWith, preset, show } from "./token.js";
+import { headersNow, isOf } from "./editors.js";
+import { watchRequests, watchSockets } from "./requests.js";
+import { tellOfHeaders } from "./sentences.js";
+import { storage } from "./storage.js";
+import { followed, newHeaders, preset, renew, renewed, show, tokenIn } from "./token.js";
 
 const configuration = JSON.parse(document.getElementById("configuration").textContent);
 const root = document.getElementById("graphiql");
 
-// Another GraphiQL at the same address, such as a colleague's project on the same port, keeps its
-// tabs under GraphiQL's own names.
-const PREFIX = "todo-api:";
-const storage = {
-  get length() {
-    return this.keys().length;
-  },
-  keys: () => Object.keys(localStorage).filter((key) => key.startsWith(PREFIX)),
-  getItem: (key) => localStorage.getItem(PREFIX + key),
-  setItem: (key, value) => localStorage.setItem(PREFIX + key, value),
-  removeItem: (key) => localStorage.removeItem(PREFIX + key),
-  clear() {
-    this.keys().forEach((key) => localStorage.removeItem(key));
-  },
-};
-
 globalThis.MonacoEnvironment = {
-  globalAPI: true, // By it the Headers pane is read and written.
+  globalAPI: true, // By it the panes are read and written.
   async getWorker(_, label) {
     const { url, integrity } = configuration.workers[label] ?? configuration.workers.editorWorkerService;
     if (url.startsWith("/")) return new Worker(url);
@@ -31,33 +18,6 @@ globalThis.MonacoEnvironment = {
     return new Worker(URL.createObjectURL(await response.blob()));
   },
 };
-
-async function newestTask() {
-  if (!configuration.token) return null;
-  try {
-    const response = await fetch(configuration.endpoint, {
-      method: "POST",
-      headers: { "Content-Type": "application/json", Authorization: `Bearer ${configuration.token}` },
-      body: JSON.stringify({ query: "{ tasks(first: 1) { nodes { id version } } }" }),
-    });
-    return (await response.json()).data.tasks.nodes[0] ?? null;
-  } catch {
-    return null; // The examples then say where to take an id from.
-  }
-}
-
-function tabOf({ query, variables }, task) {
-  // In Sweden a day is written as the API has it.
-  const today = new Date().toLocaleDateString("sv-SE");
-  const fill = (name, value) => {
-    if (name === "today" || name === "dueOn") return today;
-    if (task && name === "id") return task.id;
-    if (task && name === "ids") return [task.id];
-    if (task && name === "expectedVersion") return task.version - 1;
-    return value;
-  };
-  return { query, variables: JSON.stringify(variables, fill, 2) };
-}
 
 function load(style) {
   return new Promise((resolve, reject) => {
@@ -76,47 +36,36 @@ function load(style) {
 function lastSeen() {
   try {
     const { tabs, activeTabIndex } = JSON.parse(storage.getItem("graphiql:tabState"));
-    return tabs[activeTabIndex].query;
+    return tabs[activeTabIndex];
   } catch {
     return null; // Nothing has been seen yet.
   }
 }
 
-function headersModel() {
-  const models = globalThis.monaco?.editor.getModels() ?? [];
-  return models.find((model) => model.uri.path.endsWith("request-headers.json"));
-}
-
-function headersNow() {
-  try {
-    return JSON.parse(headersModel().getValue());
-  } catch {
-    return {};
-  }
-}
-
-// A tab has headers of its own: those that still have a token which was renewed get the new one.
+// A tab has headers of its own: those that still have a token which was replaced get the new one.
 function followHeaders(model) {
-  if (!model.uri.path.endsWith("request-headers.json")) return;
-  const follow = () => {
-    const text = model.getValue();
-    const renewed = headersWith(preset.token, text, preset.superseded);
-    if (renewed === text) show(text);
-    else model.setValue(renewed);
-  };
-  model.onDidChangeContent(follow);
-  follow();
+  const text = model.getValue();
+  const newest = followed(text);
+  if (newest === text) show(text);
+  else model.setValue(newest);
 }
 
-async function renew() {
-  // The page is asked for anew: who may have a token is decided in one place.
-  const response = await fetch(configuration.endpoint, { headers: { Accept: "text/html" } });
-  const page = new DOMParser().parseFromString(await response.text(), "text/html");
-  const { token } = JSON.parse(page.getElementById("configuration").textContent);
-  if (!token) return;
-  preset.renew(token);
-  const model = headersModel();
-  model.setValue(headersWith(token, model.getValue(), null));
+function follow(model) {
+  const seen = isOf(model, "headers")
+    ? () => followHeaders(model)
+    : isOf(model, "answer")
+      ? () => tellOfHeaders(model.getValue())
+      : null;
+  if (!seen) return;
+  model.onDidChangeContent(seen);
+  seen();
+}
+
+/** The headers of the tab, for a socket: with a token that has not expired, where the page may. */
+async function connectionParams() {
+  const headers = JSON.stringify(headersNow());
+  const token = tokenIn(headers);
+  return token ? JSON.parse(headers.replace(token, await renewed(token))) : headersNow();
 }
 
 function fail() {
@@ -124,48 +73,45 @@ function fail() {
     "GraphiQL's files could not be loaded. With internet and npm at hand, run `todo-api graphiql-files`; then reload this page.";
 }
 
-async function start(firstTask, style) {
-  const headers = JSON.stringify({ Authorization: `Bearer ${configuration.token ?? "TOKEN"}` }, null, 2);
+async function start(style) {
   const options = {
     endpoint: configuration.endpoint,
-    title: "Todo API",
-    logo: `<img src="${configuration.logo}" alt="" width="28" height="28" />`,
     storage,
-    headers,
-    initialHeaders: headers,
+    headers: newHeaders(),
+    initialHeaders: newHeaders(),
     // Tokens are not kept: whoever uses this browser later does not find them.
     shouldPersistHeaders: false,
     // The address stays as it is: what is written here goes into no history and no log.
     onEditQuery: () => {},
     defaultEditorToolsVisibility: configuration.token ? "variables" : "headers",
     subscriptionsProtocol: "WS",
-    connectionParams: headersNow,
+    connectionParams,
   };
-  if (firstTask) {
-    const task = await firstTask;
-    options.defaultTabs = configuration.examples.map((example) => tabOf(example, task));
-    options.initialQuery = options.defaultTabs[0].query;
-    options.initialVariables = options.defaultTabs[0].variables;
-  } else {
-    options.initialQuery = null; // What was there last, not a text to welcome people by.
-  }
-  await style;
-  globalThis.monaco.editor.onDidCreateModel(followHeaders);
+  if (!seen) options.defaultTabs = configuration.first;
+  // By these GraphiQL finds the tab that was open last; without, it opens one more.
+  options.initialQuery = (seen ?? configuration.first[0]).query;
+  options.initialVariables = (seen ?? configuration.first[0]).variables;
+  const [{ mend }, { preparePanels }] = await Promise.all([...later, style]);
+  globalThis.monaco.editor.onDidCreateModel(follow);
+  preparePanels(configuration);
+  mend(root);
   YogaGraphiQL.renderYogaGraphiQL(root, options);
 }
 
-const isFirstVisit = storage.getItem("graphiql:tabState") === null;
-root.querySelector(".preview").textContent = lastSeen() ?? configuration.examples[0].query;
-preset.renew(configuration.token);
-show(`"Bearer ${configuration.token ?? ""}"`);
+const seen = lastSeen();
+root.querySelector(".preview").textContent = (seen ?? configuration.first[0]).query;
+preset.mayRenew = configuration.token !== null;
+preset.replace(configuration.token);
+show(newHeaders());
 document.getElementById("renew").addEventListener("click", renew);
-tellOfAnswers(configuration.endpoint);
-tellOfSockets();
+watchRequests(configuration.endpoint);
+watchSockets();
+// Nobody waits for these before the editor is there.
+const later = [import("./accessible.js"), import("./panels.js")];
 const style = load(configuration.style);
-const firstTask = isFirstVisit ? newestTask() : null;
 // GraphiQL's script comes after this one, and before the event.
 document.addEventListener("DOMContentLoaded", () => {
-  if (globalThis.YogaGraphiQL) start(firstTask, style).catch(fail);
+  if (globalThis.YogaGraphiQL) start(style).catch(fail);
   else fail();
 });
 style.catch(fail);

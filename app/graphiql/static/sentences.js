@@ -1,4 +1,6 @@
-// Sentences above the answer: why a request was refused, and why a socket was closed.
+// Sentences above the answer: why a request was refused or a socket was closed, and what helps.
+import { headersNow, run } from "./editors.js";
+import { isPagesOwn, preset, renew, resetHeaders, tokenIn } from "./token.js";
 
 const AGAIN = "It is tried again a few times.";
 const CLOSES = {
@@ -15,49 +17,83 @@ const CLOSES = {
   4409: "A subscription with the same id is running.",
   4429: "The connection was begun twice.",
 };
+
+const box = document.createElement("div");
 const sentence = document.createElement("p");
-sentence.className = "sentence";
-sentence.setAttribute("role", "alert");
+const button = document.createElement("button");
+let act = () => {};
+let ticking;
+box.className = "sentence";
+box.setAttribute("role", "alert");
+button.type = "button";
+button.addEventListener("click", () => act());
+box.append(sentence, button);
 
-function tell(text) {
+/** Show a sentence, with a button that has a label and does something. */
+function tell(text, [label, does] = []) {
+  clearInterval(ticking);
   sentence.textContent = text;
-  document.querySelector(".graphiql-response")?.prepend(sentence);
+  button.hidden = !label;
+  button.disabled = false;
+  button.textContent = label ?? "";
+  act = does;
+  document.querySelector(".graphiql-response")?.prepend(box);
 }
 
-function remedy() {
-  const mayRenew = !document.getElementById("renew").hidden;
-  return mayRenew ? "Renew it above." : "Put a valid token into the Headers pane.";
+export function untell() {
+  clearInterval(ticking);
+  box.remove();
 }
 
-/** Tell of each answer 401 of an endpoint, until another answer comes. */
-export function tellOfAnswers(endpoint) {
-  const send = globalThis.fetch;
-  globalThis.fetch = async (...request) => {
-    const response = await send(...request);
-    const url = new URL(response.url);
-    if (url.origin !== location.origin || url.pathname !== endpoint) return response;
-    if (response.status === 401) {
-      const body = await response.clone().json().catch(() => null);
-      const why = body?.errors?.[0]?.message ?? "";
-      tell(`The server refused the request (401). ${why} ${remedy()}`);
-    } else {
-      sentence.remove();
-    }
-    return response;
+const openAccount = () => document.getElementById("account").showPopover();
+
+function otherToken() {
+  if (!preset.mayRenew) return ["Paste a token", openAccount];
+  return isPagesOwn(tokenIn(JSON.stringify(headersNow())))
+    ? ["Renew, and run again", () => renew().then(run)]
+    : ["Act as …", openAccount];
+}
+
+function tellOfWait(seconds) {
+  let left = seconds;
+  tell("", [`Run again`, run]);
+  const show = () => {
+    const when = left > 0 ? `Run again in ${left} s.` : "Run again now.";
+    sentence.textContent = `You have spent what you may spend for now (429). ${when}`;
+    button.disabled = left > 0;
+    if (left <= 0) clearInterval(ticking);
+    left -= 1;
   };
+  show();
+  ticking = setInterval(show, 1000);
 }
 
-/** Tell why sockets are closed, until one is opened. GraphiQL's script is to be loaded after. */
-export function tellOfSockets() {
-  globalThis.WebSocket = class extends WebSocket {
-    constructor(...words) {
-      super(...words);
-      this.addEventListener("open", () => sentence.remove());
-      this.addEventListener("close", ({ code, reason }) => {
-        const why = CLOSES[code];
-        const named = reason ? `${code}, ${reason}` : code;
-        if (why) tell(`The socket was closed (${named}). ${why} ${code === 4403 ? remedy() : ""}`);
-      });
-    }
-  };
+/** Tell why a request was refused, until another answer comes. */
+export function tellOfAnswer({ status, headers }, error) {
+  const { code, missingScope } = error?.extensions ?? {};
+  if (status === 401) {
+    tell(`The server refused the request (401). ${error?.message ?? ""}`, otherToken());
+  } else if (code === "FORBIDDEN") {
+    tell(`The token may not do this (403): its scope lacks ${missingScope}.`, otherToken());
+  } else if (code === "OPERATION_NOT_ALLOWED") {
+    tell("The server takes no other documents than those that it was started with (403).");
+  } else if (status === 429) {
+    tellOfWait(Number(headers.get("retry-after") ?? 60));
+  } else {
+    untell();
+  }
+}
+
+/** Tell that the headers cannot be sent, where GraphiQL says so in an answer. */
+export function tellOfHeaders(answer) {
+  const why = /"Request headers are ([^"]*)"/.exec(answer)?.[1];
+  if (why) tell(`Nothing was sent: the headers are ${why}`, ["Reset the headers", resetHeaders]);
+}
+
+/** Tell why a socket was closed, until one is opened; return whether that was no usual end. */
+export function tellOfClose({ code, reason }) {
+  const why = CLOSES[code];
+  const named = reason ? `${code}, ${reason}` : code;
+  if (why) tell(`The socket was closed (${named}). ${why}`, code === 4403 ? otherToken() : []);
+  return Boolean(why);
 }

@@ -1,7 +1,7 @@
-// The bar: whose token is sent, and until when it holds.
+// Whose token is sent, until when it holds, and how it is replaced. It is kept in memory alone.
+import { textOf, write } from "./editors.js";
 
-const whose = document.getElementById("whose");
-const button = document.getElementById("renew");
+const PLACEHOLDER = "TOKEN";
 const UNITS = [
   ["day", 86_400],
   ["hour", 3_600],
@@ -9,35 +9,47 @@ const UNITS = [
 ];
 const relative = new Intl.RelativeTimeFormat("en", { numeric: "always" });
 const absolute = new Intl.DateTimeFormat("en-GB", {
-  weekday: "long",
+  weekday: "short",
   day: "numeric",
-  month: "long",
+  month: "short",
   hour: "2-digit",
   minute: "2-digit",
 });
+const whose = document.getElementById("whose");
+const button = document.getElementById("renew");
 let shown = "";
+let renewing = null;
 
-/** The token that the server put into the page; null where it gives none. */
+/** The token of the page: the server's, or one that was pasted; null before there is any. */
 export const preset = {
   token: null,
-  superseded: new Set(),
-  renew(token) {
+  mayRenew: false,
+  superseded: new Set([PLACEHOLDER]),
+  replace(token) {
     if (this.token) this.superseded.add(this.token);
     this.superseded.delete(token);
     this.token = token;
   },
 };
 
-function tokenIn(headers) {
+export function tokenIn(headers) {
   return /"Bearer ([^"]*)"/i.exec(headers)?.[1] ?? "";
 }
 
-/** Return headers with a token: in place of any, or only of those in a set. */
-export function headersWith(token, headers, replaced) {
+/** The headers of a tab that is new. */
+export function newHeaders() {
+  return JSON.stringify({ Authorization: `Bearer ${preset.token ?? PLACEHOLDER}` }, null, 2);
+}
+
+function headersWith(token, headers, replaced) {
   const old = tokenIn(headers);
   if (replaced !== null && !replaced.has(old)) return headers;
-  if (old) return headers.replace(old, () => token);
-  return JSON.stringify({ Authorization: `Bearer ${token}` }, null, 2);
+  return old ? headers.replace(old, () => token) : newHeaders();
+}
+
+/** Return headers with the page's token, if they have one that it took the place of. */
+export function followed(headers) {
+  return preset.token ? headersWith(preset.token, headers, preset.superseded) : headers;
 }
 
 function claimsOf(token) {
@@ -50,13 +62,19 @@ function claimsOf(token) {
   }
 }
 
+/** Whether a token is of the page's user, or of nobody. */
+export function isPagesOwn(token) {
+  const { sub } = claimsOf(token);
+  return sub === undefined || sub === claimsOf(preset.token).sub;
+}
+
 function inWords(seconds) {
   const [unit, size] = UNITS.find(([, size]) => Math.abs(seconds) >= size) ?? ["second", 1];
   return relative.format(Math.trunc(seconds / size), unit);
 }
 
 function sentenceOf(token, { email, name, sub, exp }) {
-  if (!token || token === "TOKEN") return "No token: put one into the Headers pane.";
+  if (!token || token === PLACEHOLDER) return "No token yet";
   if (!sub) return "The token in the Headers pane cannot be read.";
   const who = email ?? name ?? sub;
   if (typeof exp !== "number") return `${who}, with a token that has no end`;
@@ -69,11 +87,46 @@ function sentenceOf(token, { email, name, sub, exp }) {
 export function show(headers) {
   shown = headers;
   const token = tokenIn(headers);
-  const claims = claimsOf(token);
-  whose.textContent = sentenceOf(token, claims);
+  whose.textContent = sentenceOf(token, claimsOf(token));
   // Another user's token is not replaced by a click.
-  const isAnothers = claims.sub !== undefined && claims.sub !== claimsOf(preset.token).sub;
-  button.hidden = !preset.token || isAnothers;
+  button.hidden = !preset.mayRenew || !isPagesOwn(token);
+}
+
+/** Send another token from now on, in this tab and in all that had the last one. */
+export function use(token) {
+  preset.replace(token);
+  write("headers", headersWith(token, textOf("headers"), null));
+}
+
+export function resetHeaders() {
+  write("headers", newHeaders());
+}
+
+async function fetchToken(user) {
+  // The page is asked for anew: who may have a token is decided in one place.
+  const response = await fetch(`?as=${encodeURIComponent(user)}`, { headers: { Accept: "text/html" } });
+  const page = new DOMParser().parseFromString(await response.text(), "text/html");
+  return JSON.parse(page.getElementById("configuration").textContent).token;
+}
+
+/** Send a token of a user that the server makes; return whether it makes one. */
+export async function actAs(user) {
+  const token = await fetchToken(user).catch(() => null);
+  if (token) use(token);
+  return token !== null;
+}
+
+/** Send a new token of the page's user. */
+export function renew() {
+  renewing ??= actAs(claimsOf(preset.token).sub).finally(() => (renewing = null));
+  return renewing;
+}
+
+/** Return a token to send: the one given, or a new one if it has expired and the page may. */
+export async function renewed(token) {
+  const { sub, exp } = claimsOf(token);
+  const isOver = preset.mayRenew && sub && isPagesOwn(token) && exp * 1000 <= Date.now();
+  return isOver && (await renew()) ? preset.token : token;
 }
 
 setInterval(() => show(shown), 10_000);

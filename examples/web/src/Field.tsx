@@ -10,12 +10,13 @@ type FieldProps = {
   "autoComplete" | "autoFocus" | "defaultValue" | "maxLength" | "name" | "required" | "type"
 >;
 
-/** A labelled input, with what is wrong with it said beside it. */
+/** A labelled input, with what is wrong with it said beside it. `autoFocus` holds in a dialog, too. */
 export function Field({ label, error, multiline = false, options, type, ...rest }: FieldProps) {
   const id = useId();
   const control = {
     ...rest,
     id,
+    "data-first": rest.autoFocus,
     "aria-invalid": error !== undefined,
     "aria-describedby": error && `${id}-error`,
   };

@@ -1,9 +1,24 @@
+// Loaded for who is not signed in: Better Auth's client is in no other part of the page.
+import { createAuthClient } from "better-auth/client";
 import { useState, type FormEvent } from "react";
-import { authClient } from "./auth";
-import { UNREACHABLE } from "./failures";
 import { Field } from "./Field";
+import { signedIn } from "./session";
+import "./sign-in.css";
 
-export function SignIn() {
+const auth = createAuthClient();
+
+export default function SignIn() {
+  return (
+    <main className="sign-in">
+      <img src="/icon.svg" alt="" width="48" height="48" />
+      <SignInForm />
+      <p className="promise">Works without a network. What you write stays on this device until it is sent.</p>
+    </main>
+  );
+}
+
+/** `email` is that of who was signed in here before: then there is no heading, and nobody new. */
+export function SignInForm({ email: known }: { email?: string }) {
   const [isNew, setNew] = useState(false);
   const [isBusy, setBusy] = useState(false);
   const [error, setError] = useState<string>();
@@ -15,27 +30,35 @@ export function SignIn() {
     const [email, password] = [text("email"), text("password")];
     setBusy(true);
     setError(undefined);
-    const { error } = await (
+    const { data, error } = await (
       isNew
-        ? authClient.signUp.email({ name: text("name"), email, password })
-        : authClient.signIn.email({ email, password })
-    ).catch(() => ({ error: { message: UNREACHABLE } }));
+        ? auth.signUp.email({ name: text("name"), email, password })
+        : auth.signIn.email({ email, password })
+    ).catch(() => ({ data: null, error: { message: "The server cannot be reached.", status: 0 } }));
     setBusy(false);
-    if (error) setError(error.message ?? "That did not work.");
+    if (data) signedIn(data.user);
+    else setError(error?.message || "The server cannot be reached. Try again in a moment.");
   }
 
   return (
-    <main className="sign-in">
-      <img src="/icon.svg" alt="" />
-      <h1>{isNew ? "Create an account" : "Sign in"}</h1>
+    <>
+      {known === undefined && <h1>{isNew ? "Create an account" : "Sign in"}</h1>}
       <form onSubmit={submit}>
         {isNew && <Field label="Name" name="name" autoComplete="name" required autoFocus />}
-        <Field label="E-mail" name="email" type="email" autoComplete="email" required />
+        <Field
+          label="E-mail"
+          name="email"
+          type="email"
+          autoComplete="email"
+          defaultValue={known}
+          required
+        />
         <Field
           label="Password"
           name="password"
           type="password"
           autoComplete={isNew ? "new-password" : "current-password"}
+          autoFocus={known !== undefined}
           required
         />
         {error && (
@@ -47,9 +70,11 @@ export function SignIn() {
           {isNew ? "Create account" : "Sign in"}
         </button>
       </form>
-      <button className="quiet" onClick={() => setNew(!isNew)}>
-        {isNew ? "I have an account" : "I am new here"}
-      </button>
-    </main>
+      {known === undefined && (
+        <button type="button" className="quiet" onClick={() => setNew(!isNew)}>
+          {isNew ? "I have an account" : "I am new here"}
+        </button>
+      )}
+    </>
   );
 }
