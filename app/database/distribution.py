@@ -3,24 +3,25 @@
 Rows lie by their owner, all of an owner's on one node. See docs/scale.md.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any
 
-import psycopg
 from psycopg import sql
 
-from app.database.expected import DISTRIBUTED, FUNCTIONS
-from app.database.instances import connected_code
-from app.database.migration import ADVISORY_LOCK, pending
+from app.database.cluster import SETTINGS
+from app.database.expected import DISTRIBUTED, EXPECTED, FUNCTIONS
+from app.database.migration import ADVISORY_LOCK
+from app.database.obstacles import (
+    SETTINGS_OF_OWNER,
+    Connection,
+    distributed_tables,
+    obstacles,
+)
 from app.database.owner import connected
 from app.database.protection import OTHER_TABLES
 from app.database.urls import SERVER_ROLE
 from app.failure import MigrationFailed
 from models.metadata import OWNED_TABLES
-
-MAJOR = "14"
-"""The version of Citus that this was tried with."""
 
 SHARDS = 64
 """How many parts a table has. It cannot be changed later, but by copying all."""
@@ -30,18 +31,7 @@ _FIRST = ("users", "task_counters", "task_lists", "tasks")
 
 TABLES = (*_FIRST, *(name for name in OWNED_TABLES if name not in _FIRST))
 
-Connection = psycopg.Connection[tuple[Any, ...]]
-
 _FAILURE = "The tables could not be distributed"
-
-_EXTENSION = "SELECT extversion FROM pg_extension WHERE extname = 'citus'"
-
-_WORKERS = "SELECT count(*) FROM pg_dist_node WHERE groupid <> 0 AND isactive AND shouldhaveshards"
-
-_IS_DISTRIBUTED = """
-SELECT relname::text FROM pg_dist_partition JOIN pg_class ON oid = logicalrelid
-WHERE logicalrelid IN (SELECT to_regclass(name) FROM unnest(%s::text[]) AS name)
-"""
 
 _TRIGGERS = """
 SELECT relname::text, tgname::text, pg_get_triggerdef(t.oid)
@@ -59,60 +49,19 @@ WHERE pronamespace = (SELECT relnamespace FROM pg_class WHERE oid = to_regclass(
 ORDER BY 1
 """
 
-_FOREIGN = """
-SELECT conrelid::regclass::text FROM pg_constraint
-WHERE contype = 'f' AND confrelid = to_regclass('users')
-  AND conrelid NOT IN (SELECT coalesce(to_regclass(name), 0) FROM unnest(%s::text[]) AS name)
-ORDER BY 1
-"""
+_BY_ADDRESS, _ADDRESS_ONCE = "users_by_address", "users_email_key"
+"""The index of addresses on several nodes, and the constraint on one."""
 
-_UNIQUE = """
-SELECT conname::text FROM pg_constraint
-WHERE contype = 'u' AND conrelid = to_regclass('users')
-ORDER BY 1
-"""
-
-_BY_ADDRESS = "users_by_address"
+ALL = (*TABLES, *OTHER_TABLES)
 
 
-def obstacles(connection: Connection, url: str, role: str = SERVER_ROLE) -> list[str]:
-    """Return a sentence for each thing that stands in the way of distributing the tables."""
-    found = connection.execute(_EXTENSION).fetchone()
-    if found is None:
-        return ["The database has no Citus: CREATE EXTENSION citus, on each node."]
-    if pending(url):
-        return ["The database is not up to date: run `todo-api migrate`."]
-    sentences = []
-    ((workers,),) = connection.execute(_WORKERS).fetchall()
-    if not workers:
-        sentences.append(
-            "No node takes rows: add one by SELECT citus_add_node('host', 5432), on the "
-            "coordinator."
-        )
-    for (table,) in connection.execute(_FOREIGN, [list(OWNED_TABLES)]).fetchall():
-        sentences.append(
-            f"{table} refers to users and is none of this server's: on several nodes Better Auth "
-            "needs a database of its own."
-        )
-    sentences += [
-        f"Servers are connected, and would not know: stop them. {each}."
-        for each in connected_code(connection, role)
-    ]
-    return sentences
-
-
-def distributed_tables(connection: Connection) -> set[str]:
-    """Return which of the tables are distributed."""
-    if connection.execute("SELECT to_regclass('pg_dist_partition')").fetchone() == (None,):
-        return set()
-    rows = connection.execute(_IS_DISTRIBUTED, [[*TABLES, *OTHER_TABLES]]).fetchall()
-    return {name for (name,) in rows}
-
-
-def spread(url: str, role: str = SERVER_ROLE, shards: int = SHARDS) -> list[str]:
+def spread(
+    url: str, role: str = SERVER_ROLE, shards: int = SHARDS, logins: Iterable[str] = ()
+) -> list[str]:
     """Distribute the tables that are not yet, in one transaction; return what was done.
 
-    Changes wait meanwhile. Triggers are dropped before and made again, for rows are copied.
+    All who use the tables wait meanwhile. Triggers are dropped before and made again, for rows are
+    copied. `logins`: roles that servers connect as, besides that which has their rights.
 
     Raises:
         MigrationFailed: something stands in the way; nothing was changed.
@@ -120,8 +69,9 @@ def spread(url: str, role: str = SERVER_ROLE, shards: int = SHARDS) -> list[str]
     done: list[str] = []
     with connected(url, _FAILURE) as connection:
         connection.execute("SELECT pg_advisory_xact_lock(%s)", [ADVISORY_LOCK])
-        if sentences := obstacles(connection, url, role):
-            raise MigrationFailed("\n".join(sentences))
+        hindering = [each for each in obstacles(connection, url, role) if each.hinders]
+        if hindering:
+            raise MigrationFailed("\n".join(map(str, hindering)))
         there = distributed_tables(connection)
         left = [name for name in TABLES if name not in there]
         others = [name for name in OTHER_TABLES if name not in there]
@@ -132,20 +82,37 @@ def spread(url: str, role: str = SERVER_ROLE, shards: int = SHARDS) -> list[str]
             _let_addresses_repeat(connection)
             with _without_triggers(connection, [*left, *others]):
                 for name in left:
-                    _distribute_table(connection, name, shards)
+                    _distribute_table(connection, name, shards, role)
                 for name in others:
                     connection.execute("SELECT create_reference_table(%s)", [name])
             done.append(f"Distributed: {', '.join([*left, *others])}.")
         done += _spread_functions(connection)
-        _set_role(connection, role)
+        _set_roles(connection, {role, SERVER_ROLE, *logins})
     if left:
         with connected(url, _FAILURE, autocommit=True) as connection:
-            connection.execute("SELECT truncate_local_data_after_distributing_table('users')")
+            for name in left:
+                connection.execute(
+                    "SELECT truncate_local_data_after_distributing_table(%s)", [name]
+                )
     return done
 
 
-def bring_back(url: str) -> list[str]:
-    """Bring all rows back to the node that is asked; return what was done.
+def spread_rest(url: str, role: str = SERVER_ROLE, logins: Iterable[str] = ()) -> list[str]:
+    """Where the tables are distributed, distribute those that a migration has made since.
+
+    Return what was done.
+
+    Raises:
+        MigrationFailed: as `spread`.
+    """
+    with connected(url, _FAILURE) as connection:
+        there = distributed_tables(connection)
+    return spread(url, role, logins=logins) if "users" in there else []
+
+
+def bring_back(url: str, role: str = SERVER_ROLE, logins: Iterable[str] = ()) -> list[str]:
+    """Bring all rows back to the node that is asked, which needs room for them; return what was
+    done.
 
     Raises:
         MigrationFailed: it could not be done; nothing was changed.
@@ -164,19 +131,22 @@ def bring_back(url: str) -> list[str]:
                 if name in distributed_tables(connection):
                     connection.execute("SELECT undistribute_table(%s)", [name])
         connection.execute(f"DROP INDEX IF EXISTS {_BY_ADDRESS}")
-        connection.execute("ALTER TABLE users ADD CONSTRAINT users_email_key UNIQUE (email)")
+        connection.execute(f"ALTER TABLE users ADD CONSTRAINT {_ADDRESS_ONCE} UNIQUE (email)")
+        for (table, thing), columns in DISTRIBUTED.items():
+            wanted = EXPECTED[table, thing]
+            for act, named in (("REVOKE", columns), ("GRANT", wanted)):
+                _change_right(connection, act, named, table, role)
+        _set_roles(connection, {role, SERVER_ROLE, *logins}, are_set=False)
     return [f"Brought back: {', '.join(sorted(there))}."]
 
 
 def _let_addresses_repeat(connection: Connection) -> None:
     """Drop what is unique over all users, which no node can tell."""
-    for (name,) in connection.execute(_UNIQUE).fetchall():
-        drop = sql.SQL("ALTER TABLE users DROP CONSTRAINT {}").format(sql.Identifier(name))
-        connection.execute(drop)
+    connection.execute(f"ALTER TABLE users DROP CONSTRAINT IF EXISTS {_ADDRESS_ONCE}")
     connection.execute(f"CREATE INDEX IF NOT EXISTS {_BY_ADDRESS} ON users (email)")
 
 
-def _distribute_table(connection: Connection, name: str, shards: int) -> None:
+def _distribute_table(connection: Connection, name: str, shards: int, role: str) -> None:
     if name == "users":
         connection.execute(
             "SELECT create_distributed_table('users', 'id', shard_count => %s)", [shards]
@@ -187,7 +157,16 @@ def _distribute_table(connection: Connection, name: str, shards: int) -> None:
         )
     columns = DISTRIBUTED.get((name, "right to insert"))
     if columns is not None:
-        connection.execute(f"GRANT INSERT ({columns}) ON {name} TO {SERVER_ROLE}")
+        _change_right(connection, "GRANT", columns, name, role)
+
+
+def _change_right(connection: Connection, act: str, columns: str, table: str, role: str) -> None:
+    """`act`: GRANT, or REVOKE."""
+    to = sql.SQL("TO" if act == "GRANT" else "FROM")
+    change = sql.SQL("{} INSERT ({}) ON {} {} {}").format(
+        sql.SQL(act), sql.SQL(columns), sql.Identifier(table), to, sql.Identifier(role)
+    )
+    connection.execute(change)
 
 
 @contextmanager
@@ -212,15 +191,21 @@ def _spread_functions(connection: Connection) -> list[str]:
     return [f"Functions made on all nodes: {', '.join(names)}."] if names else []
 
 
-def _set_role(connection: Connection, role: str) -> None:
-    """Have the server's role pass its identity on, and ask one node at a time."""
-    for setting, value in (
-        ("propagate_set_commands", "local"),
-        ("multi_task_query_log_level", "error"),
-    ):
-        for name in {role, SERVER_ROLE}:
-            connection.execute(
-                sql.SQL("ALTER ROLE {} SET {} TO {}").format(
-                    sql.Identifier(name), sql.Identifier("citus", setting), sql.Literal(value)
-                )
+def _set_roles(connection: Connection, roles: set[str], *, are_set: bool = True) -> None:
+    """Have the roles of servers pass identities on, and ask one node at a time; and the role that
+    migrates make triggers. `are_set`: or no longer."""
+    ((owner, database),) = connection.execute("SELECT current_user, current_database()").fetchall()
+    known = connection.execute(
+        "SELECT rolname::text FROM pg_roles WHERE rolname = ANY (%s)", [[*roles]]
+    ).fetchall()
+    wanted = [(name, setting) for (name,) in known for setting in SETTINGS.items()]
+    wanted += [(owner, setting) for setting in SETTINGS_OF_OWNER.items()]
+    for name, (setting, value) in wanted:
+        change = sql.SQL("SET {} TO {}" if are_set else "RESET {}").format(
+            sql.Identifier("citus", setting), sql.Literal(value)
+        )
+        connection.execute(
+            sql.SQL("ALTER ROLE {} IN DATABASE {} {}").format(
+                sql.Identifier(name), sql.Identifier(database), change
             )
+        )

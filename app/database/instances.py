@@ -18,8 +18,8 @@ CONNECTED = """
 SELECT application_name, count(*) FROM pg_stat_activity
 WHERE datname = current_database() AND pid <> pg_backend_pid()
   AND (application_name LIKE 'todo-api%%'
-       -- A pooler may give connections a name of its own.
-       OR usename <> current_user
+       -- A pooler may give connections a name of its own. Nodes log in at each other, too.
+       OR usename <> current_user AND application_name NOT LIKE 'citus_internal %%'
           AND pg_has_role(usesysid, (SELECT oid FROM pg_roles WHERE rolname = %(role)s), 'USAGE')
           AND NOT (SELECT rolsuper FROM pg_roles WHERE oid = usesysid))
 GROUP BY 1 ORDER BY 1

@@ -16,6 +16,11 @@ class UnsafeRole(UnusableConnection):
     """Row security would not bind the server's role: a sentence for each reason."""
 
 
+NO_REPLICA = (
+    "DATABASE_READ_URL is not for a database that is distributed over several nodes: each of them "
+    "would have a standby of its own. Leave it out."
+)
+
 SET_LOCALS = "SELECT set_config('app.user_id', $1, true), set_config('statement_timeout', $2, true)"
 """Local to the transaction: afterwards a pooler may hand the session to anybody."""
 
@@ -37,7 +42,8 @@ async def prepare_session(
     Returns whether the tables are distributed over several nodes.
 
     Raises:
-        UnsafeRole: its role could see other people's rows, or lacks a right that it needs.
+        UnsafeRole: its role could see other people's rows, or lacks a right that it needs; or a
+            replica is named for tables on several nodes.
     """
     if settings.require_row_security:
         sentences = await objections(connection, settings.database_role)
@@ -50,6 +56,8 @@ async def prepare_session(
         connection.adapters.register_loader(name, TextLoader)
     is_distributed = await cluster.is_cluster(connection)
     if is_distributed:
+        if settings.database_read_url is not None:
+            raise UnsafeRole(NO_REPLICA)
         for name, value in cluster.SETTINGS.items():
             await connection.execute(f"SET citus.{name} TO {value}")
     return is_distributed
