@@ -138,6 +138,10 @@ def _numbers_of_readiness(readiness: Readiness) -> Iterator[Number]:
     yield "todo_api_database_ready", (), state.database
     if state.writes is not None:
         yield "todo_api_database_writable", (), state.writes
+    if state.nodes is not None:
+        answering, away, _ = state.nodes
+        yield "todo_api_database_nodes", ("answering",), answering
+        yield "todo_api_database_nodes", ("away",), away
     if state.migrations is not None:
         yield "todo_api_migration_compatible", (), state.migrations
 

@@ -36,8 +36,9 @@ SELECT concat_ws(E'\n',
              pg_get_expr(polqual, polrelid), pg_get_expr(polwithcheck, polrelid)), E'\n', ' '),
          E'\n' ORDER BY polname)
      FROM pg_policy WHERE polrelid = c.oid),
-    (SELECT string_agg('trigger ' || regexp_replace(tgname, '_[0-9]+$', '') || ' ' || tgenabled::text,
-                       E'\n' ORDER BY tgname)
+    (SELECT string_agg(
+         concat_ws(' ', 'trigger', regexp_replace(tgname, '_[0-9]+$', ''), tgenabled),
+         E'\n' ORDER BY tgname)
      FROM pg_trigger WHERE tgrelid = c.oid AND NOT tgisinternal))
 FROM pg_class AS c WHERE oid = '%s'::regclass
 """

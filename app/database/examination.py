@@ -6,6 +6,7 @@ import psycopg
 from psycopg import AsyncConnection
 from psycopg.conninfo import conninfo_to_dict
 
+from app.database.cluster import is_cluster
 from app.database.expected import NEWEST
 from app.database.findings import (
     Finding,
@@ -19,6 +20,7 @@ from app.database.findings import (
 )
 from app.database.listener import can_listen
 from app.database.migration import objection_to_encoding
+from app.database.nodes import examine_nodes
 from app.database.pipelined import find_pooler
 from app.database.protection import NOT_MIGRATED, objections
 from app.database.roles import REACHES
@@ -87,12 +89,37 @@ async def examine_database(settings: Settings, workers: int | None) -> AsyncIter
                 True,
                 f"Cursors of clients begin with {beginning}; `todo-api restored` draws another.",
             )
-        async for finding in _other_databases(connection):
-            yield finding
+        nodes = _nodes(connection, settings, workers, are_alike=not sentences)
+        for examination in (nodes, _other_databases(connection)):
+            async for finding in examination:
+                yield finding
     pooler = await find_pooler(settings)
     yield pooler_of(settings.database_pooler, pooler)
     yield connections_of(facts, settings.database_pool_max_size, pooler, workers)
     yield await _listening(settings)
+
+
+async def _nodes(
+    connection: AsyncConnection[tuple[object, ...]],
+    settings: Settings,
+    workers: int | None,
+    *,
+    are_alike: bool,
+) -> AsyncIterator[Finding]:
+    """Tell of the nodes of a cluster; nothing where there is one node.
+
+    `are_alike`: what keeps users apart was compared, and found to be the same.
+    """
+    if not await is_cluster(connection):
+        return
+    if are_alike:
+        yield Finding(
+            True,
+            "The identity of users reaches each node that answers, and what keeps users apart "
+            "there is as on the coordinator.",
+        )
+    async for finding in examine_nodes(connection, settings.database_pool_max_size, workers):
+        yield finding
 
 
 def migrations_of(revision: str) -> Finding:

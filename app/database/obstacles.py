@@ -10,12 +10,10 @@ from psycopg import sql
 from app.database.expected import EXPECTED
 from app.database.instances import connected_code
 from app.database.migration import pending
+from app.database.nodes import MAJOR
 from app.database.protection import OTHER_TABLES
 from app.database.urls import SERVER_ROLE
 from models.metadata import OWNED_TABLES
-
-MAJOR = "14"
-"""The version of Citus that this was tried with."""
 
 _EXTENSION = "SELECT extversion FROM pg_extension WHERE extname = 'citus'"
 
@@ -77,7 +75,13 @@ ORDER BY 1, 2
 
 _UNREACHED = """
 SELECT from_nodename || ':' || from_nodeport, to_nodename || ':' || to_nodeport
-FROM citus_check_cluster_node_health() WHERE result IS NOT TRUE ORDER BY 1, 2
+FROM citus_check_cluster_node_health()
+WHERE result IS NOT TRUE
+  -- A node that does not answer is told of already.
+  AND NOT EXISTS (SELECT FROM run_command_on_workers('SELECT 1') AS told
+                  WHERE NOT success AND ((nodename, nodeport) = (from_nodename, from_nodeport)
+                                         OR (nodename, nodeport) = (to_nodename, to_nodeport)))
+ORDER BY 1, 2
 """
 
 _OWNER = """
@@ -149,7 +153,7 @@ def _of_nodes(connection: Connection) -> Iterator[str]:
     ((ours,),) = connection.execute(_OURS).fetchall()
     for node, answers, versions in connection.execute(_VERSIONS).fetchall():
         if not answers:
-            yield f"The node {node} does not answer: {str(versions).strip()}"
+            yield f"The node {node} does not answer: {str(versions).strip()}."
         elif versions != ours:
             theirs = "PostgreSQL {}, Citus {}".format(*str(versions).partition(" ")[::2])
             yield f"The node {node} has other versions than the coordinator: {theirs}."

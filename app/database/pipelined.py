@@ -14,6 +14,7 @@ from psycopg.conninfo import conninfo_to_dict
 
 from app.database import cluster
 from app.database.instances import application_name
+from app.database.nodes import WHO_ANSWERS
 from app.database.retry import Attempts
 from app.database.session import (
     CONNECTION_LIFETIME,
@@ -187,6 +188,20 @@ class PipelinedDatabase:
         except (psycopg.Error, TimeoutError) as error:
             raise DatabaseUnavailable("The database cannot be reached.") from error
         return records[0] if records else (None, False, "")
+
+    async def nodes(self) -> tuple[int, int, str] | None:
+        """Ask which of the nodes answer, as `app.http.readiness` has it; None: it is one node.
+
+        Raises:
+            DatabaseUnavailable: the database cannot be reached.
+        """
+        if not self._is_distributed:
+            return None
+        try:
+            answering, away, names = await self.ask(WHO_ANSWERS)
+        except (psycopg.Error, TimeoutError) as error:
+            raise DatabaseUnavailable("The database cannot be reached.") from error
+        return answering, away, names
 
     async def _prepare(self, connection: AsyncConnection[Any]) -> None:
         self._is_distributed = await prepare_session(connection, self._settings)
