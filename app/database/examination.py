@@ -78,18 +78,10 @@ async def examine_database(settings: Settings, workers: int | None) -> AsyncIter
             return
         else:
             yield migrations_of(str(revision[0]) if revision else "")
-        sentences = await objections(connection, settings.database_role)
-        for sentence in sentences:
-            yield Finding(False, sentence)
-        if not sentences:
-            yield Finding(True, "Row security keeps users apart: all is as the migrations make it.")
-            cursor = await connection.execute("SELECT beginning FROM installation")
-            ((beginning,),) = await cursor.fetchall()
-            yield Finding(
-                True,
-                f"Cursors of clients begin with {beginning}; `todo-api restored` draws another.",
-            )
-        nodes = _nodes(connection, settings, workers, are_alike=not sentences)
+        protection = await _protection(connection, settings)
+        for finding in protection:
+            yield finding
+        nodes = _nodes(connection, settings, workers, are_alike=protection[0].good)
         for examination in (nodes, _other_databases(connection)):
             async for finding in examination:
                 yield finding
@@ -97,6 +89,22 @@ async def examine_database(settings: Settings, workers: int | None) -> AsyncIter
     yield pooler_of(settings.database_pooler, pooler)
     yield connections_of(facts, settings.database_pool_max_size, pooler, workers)
     yield await _listening(settings)
+
+
+async def _protection(
+    connection: AsyncConnection[tuple[object, ...]], settings: Settings
+) -> list[Finding]:
+    sentences = await objections(connection, settings.database_role)
+    if sentences:
+        return [Finding(False, sentence) for sentence in sentences]
+    cursor = await connection.execute("SELECT beginning FROM installation")
+    ((beginning,),) = await cursor.fetchall()
+    return [
+        Finding(True, "Row security keeps users apart: all is as the migrations make it."),
+        Finding(
+            True, f"Cursors of clients begin with {beginning}; `todo-api restored` draws another."
+        ),
+    ]
 
 
 async def _nodes(
