@@ -20,7 +20,7 @@ from app.database.findings import (
 )
 from app.database.listener import can_listen
 from app.database.migration import objection_to_encoding
-from app.database.nodes import examine_nodes
+from app.database.cluster_examination import examine_nodes
 from app.database.pipelined import find_pooler
 from app.database.protection import NOT_MIGRATED, objections
 from app.database.roles import REACHES

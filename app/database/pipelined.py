@@ -14,7 +14,7 @@ from psycopg.conninfo import conninfo_to_dict
 
 from app.database import cluster
 from app.database.instances import application_name
-from app.database.nodes import WHO_ANSWERS
+from app.database.cluster_examination import WHO_ANSWERS
 from app.database.retry import Attempts
 from app.database.session import (
     CONNECTION_LIFETIME,
@@ -189,7 +189,7 @@ class PipelinedDatabase:
             raise DatabaseUnavailable("The database cannot be reached.") from error
         return records[0] if records else (None, False, "")
 
-    async def nodes(self) -> tuple[int, int, str] | None:
+    async def who_answers(self) -> tuple[int, int, str] | None:
         """Ask which of the nodes answer, as `app.http.readiness` has it; None: it is one node.
 
         Raises:

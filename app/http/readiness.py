@@ -44,7 +44,7 @@ class ProbedDatabase(Protocol):
         """
         ...
 
-    async def nodes(self) -> Nodes | None:
+    async def who_answers(self) -> Nodes | None:
         """Ask it which of its nodes answer; None where it is one node.
 
         Raises:
@@ -190,5 +190,5 @@ class Readiness:
         """Return which nodes answer, as far as that is told in time."""
         with suppress(TimeoutError, DatabaseUnavailable):
             async with asyncio.timeout(self._patience):
-                return await self._database.nodes()
+                return await self._database.who_answers()
         return None

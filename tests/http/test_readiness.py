@@ -48,7 +48,7 @@ class Asked:
         assert self.answer is not None
         return self.answer
 
-    async def nodes(self) -> Nodes | None:
+    async def who_answers(self) -> Nodes | None:
         if isinstance(self.these_nodes, Exception):
             raise self.these_nodes
         return self.these_nodes
