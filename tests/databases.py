@@ -172,6 +172,15 @@ def without_triggers(database: Database) -> Iterator[psycopg.Connection[Any]]:
         yield connection
 
 
+def act_as(connection: psycopg.Connection[Any], owner: str | None, **settings: str) -> None:
+    """Have a transaction act as an owner, on whichever node of a cluster the rows lie.
+
+    `settings`: others of its own, by their names without `app.`.
+    """
+    more = [each for name, value in settings.items() for each in (f"app.{name}", value)]
+    connection.execute("SELECT act_as(%s, '0', %s)", [owner, more])
+
+
 def role_of_better_auth(connection: psycopg.Connection[Any]) -> None:
     """Make the role `better_auth`, which owns nothing yet; the server's databases share it."""
     connection.execute(

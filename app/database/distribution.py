@@ -185,9 +185,10 @@ def _distribute_table(connection: Connection, name: str, shards: int) -> None:
         connection.execute(
             "SELECT create_distributed_table(%s, 'user_id', colocate_with => 'users')", [name]
         )
-    columns = DISTRIBUTED.get((name, "right to insert"))
-    if columns is not None:
-        connection.execute(f"GRANT INSERT ({columns}) ON {name} TO {SERVER_ROLE}")
+    for right in ("insert", "update"):
+        columns = DISTRIBUTED.get((name, f"right to {right}"))
+        if columns is not None:
+            connection.execute(f"GRANT {right} ({columns}) ON {name} TO {SERVER_ROLE}")
 
 
 @contextmanager

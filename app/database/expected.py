@@ -232,7 +232,7 @@ EXPECTED: dict[Key, str] = {
         f"{_AS_OWNER} set {_SEARCH_PATH} b8e2a4325ed24735da6b2cf1be7f3f61"
     ),
     ("", "function what_was"): "callable 2d16f86af027a26a5db96194d24e668f",
-    ("", "function undo_action"): "callable ec27af258e1bcd5d061e3c0ee8be9942",
+    ("", "function undo_action"): "callable 4c50b0e855df1c9a9ef8920443f0fc40",
     ("", "function stored_by"): "callable d298e61bbe0f53fda778afb8a7a6df83",
     ("", "function take_next_number"): "callable 30a9baaddae0e5f903f6a9b6201e9aae",
     ("", "function check_id"): "callable 26defe3a89d4f1e982ccc1c1bef1e5c1",
@@ -309,6 +309,8 @@ DISTRIBUTED: dict[Key, str] = {
         "beginning, bytes, last_id, purged_version, tasks, user_id, version"
     ),
     ("idempotency_keys", "right to insert"): "created_at, key, outcome, request, user_id",
+    # A key is written first there, and what its change was beside the change.
+    ("idempotency_keys", "right to update"): "outcome",
     ("calendar_links", "right to insert"): "created_at, name, secret_hash, user_id",
     ("imports", "right to insert"): "created_at, id, key, kind, source, user_id",
 }
