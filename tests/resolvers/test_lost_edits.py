@@ -20,7 +20,7 @@ from models.user import UserId
 from resolvers.statements import tasks
 from resolvers.statements.idempotency_keys import once
 from tests.databases import AS_THE_SERVER, Database, act_as
-from tests.resolvers.test_statements import STATEMENTS
+from tests.shapes import STATEMENTS
 
 Record = tuple[Any, ...]
 Keep = Callable[[UserId, Statement[TaskRow]], Statement[TaskRow]]
