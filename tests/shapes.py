@@ -22,7 +22,7 @@ from models.quota import Quota
 from models.statement import Statement
 from models.user import UserId
 from resolvers import statements
-from resolvers.statements import calendar_links, tasks
+from resolvers.statements import actions, calendar_links, lists, tasks
 from resolvers.statements.lists import ListPage
 from resolvers.statements.task_conditions import Conditions
 from resolvers.statements.task_pages import Page
@@ -148,6 +148,8 @@ def shapes_of(name: str, owner: UserId, places: Places) -> Iterator[Statement[An
             tasks.purge_tasks(owner, places.keys),
             calendar_links.create_link(owner, "stolen", "1" * 64),
             calendar_links.revoke_link(owner, places.key),
+            actions.undo_action(owner, "used", ROOM),
+            lists.empty_trash(owner, 5),
         ],
         "action": ["used"],
         "idempotency_key": ["used" if name.startswith("replay") else "fresh"],

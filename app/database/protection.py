@@ -152,9 +152,15 @@ def parameters(role: str) -> dict[str, object]:
     }
 
 
-def expected_for(role: str, revision: str = REVISION) -> dict[Key, str]:
-    """Return what there must be where the server's role has this name, at this migration."""
-    return {key: for_role(state, role) for key, state in expected_at(revision).items()}
+def expected_for(
+    role: str, revision: str = REVISION, *, is_distributed: bool = False
+) -> dict[Key, str]:
+    """Return what there must be where the server's role has this name, at this migration.
+
+    `is_distributed`: whether the tables lie on several nodes.
+    """
+    expected = expected_at(revision) | (DISTRIBUTED if is_distributed else {})
+    return {key: for_role(state, role) for key, state in expected.items()}
 
 
 def compare(
@@ -174,8 +180,9 @@ def compare(
 def differences(connection: psycopg.Connection[Any], server_role: str) -> list[Difference]:
     """Return each difference in a database whose migrations are current."""
     ((revision,),) = connection.execute(REVISION_OF).fetchall()
+    ((is_distributed,),) = connection.execute("SELECT is_distributed()").fetchall()
     rows = connection.execute(QUERY, parameters(server_role)).fetchall()
-    return compare(rows, expected_for(server_role, revision))
+    return compare(rows, expected_for(server_role, revision, is_distributed=is_distributed))
 
 
 def sentences(found: Iterable[Difference]) -> list[str]:
@@ -213,9 +220,7 @@ async def objections(connection: AsyncConnection[Any], server_role: str = SERVER
         return sentences_of_nodes
     cursor = await connection.execute(QUERY, parameters(role.name))
     rows, revision = await cursor.fetchall(), await _revision(connection)
-    expected = expected_for(server_role, revision)
-    if is_distributed:
-        expected |= {key: for_role(state, server_role) for key, state in DISTRIBUTED.items()}
+    expected = expected_for(server_role, revision, is_distributed=is_distributed)
     if revision > NEWEST:
         cursor = await connection.execute("SELECT serves FROM installation")
         ((serves,),) = await cursor.fetchall()

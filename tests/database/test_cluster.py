@@ -16,7 +16,6 @@ from models.metadata import OWNED_TABLES
 from tests.api import Server
 from tests.databases import CLUSTER_ONLY, Database
 
-
 pytestmark = CLUSTER_ONLY
 
 

@@ -21,7 +21,7 @@ from tests.api import nonempty
 from tests.counts import Count
 from tests.databases import AS_THE_SERVER, Database, copy_of
 from tests.facts import facts_with, values_of
-from tests.shapes import STATEMENTS, Places, places_among, shapes_of
+from tests.shapes import STATEMENTS, Places, parts_of, places_among, shapes_of
 
 FINDS_ROWS = re.compile(rf"\b(?:FROM|JOIN|UPDATE) (?:{'|'.join(metadata.tables)})\b")
 
