@@ -25,6 +25,9 @@ class Sql(Generic[Row]):
     """Whether only the primary may answer it, though it writes nothing: a replica may be late."""
     name: str = "other"
     """What metrics and the log call it."""
+    steps: "tuple[Sql[Row], ...]" = ()
+    """What is run instead where the tables lie on several nodes, if the text could not be run by
+    one of them: one after the other, in one transaction. The rows are those of the last."""
 
 
 class Statement(NamedTuple, Generic[Row]):

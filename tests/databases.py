@@ -15,6 +15,7 @@ from uuid import uuid4
 import psycopg
 import pytest
 
+from app.database.distribution import distributed_tables
 from app.database.embedded import EmbeddedPostgres, embedded_postgres
 from app.database.migration import finish, upgrade
 from app.database.urls import SERVER_ROLE
@@ -36,6 +37,24 @@ GIVEN = os.environ.get("TEST_DATABASE_URL")
 that of a cluster, which is not made by copying."""
 
 
+def _names_a_cluster() -> bool:
+    if GIVEN is None:
+        return False
+    with psycopg.connect(GIVEN) as connection:
+        return "users" in distributed_tables(connection)
+
+
+CLUSTER_ONLY = pytest.mark.skipif(
+    not _names_a_cluster(), reason="needs a cluster of Citus, named by TEST_DATABASE_URL"
+)
+"""What can be seen on a cluster alone."""
+
+
+def one_node(reason: str) -> pytest.MarkDecorator:
+    """Mark what cannot hold on a cluster, and say why."""
+    return pytest.mark.skipif(GIVEN is not None, reason=f"on one node alone: {reason}")
+
+
 @dataclass(frozen=True)
 class Given:
     """The server of the database that `TEST_DATABASE_URL` names."""
@@ -43,7 +62,8 @@ class Given:
     url_of_owner: str
 
     def superuser_url(self, _name: str) -> str:
-        return self.url_of_owner
+        # What a test sets for its transaction is to hold on each node.
+        return f"{self.url_of_owner}?options=-c%20citus.propagate_set_commands%3Dlocal"
 
     def create_database(self, _name: str, *, template: str | None = None) -> None:
         pytest.skip(f"needs a database of its own, made of {template}")
@@ -170,6 +190,15 @@ def without_triggers(database: Database) -> Iterator[psycopg.Connection[Any]]:
     with psycopg.connect(database.superuser_url) as connection:
         connection.execute("SET LOCAL session_replication_role = replica")
         yield connection
+
+
+def act_as(connection: psycopg.Connection[Any], owner: str | None, **settings: str) -> None:
+    """Have a transaction act as an owner, on whichever node of a cluster the rows lie.
+
+    `settings`: others of its own, by their names without `app.`.
+    """
+    more = [each for name, value in settings.items() for each in (f"app.{name}", value)]
+    connection.execute("SELECT act_as(%s, '0', %s)", [owner, more])
 
 
 def role_of_better_auth(connection: psycopg.Connection[Any]) -> None:

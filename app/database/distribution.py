@@ -133,9 +133,10 @@ def bring_back(url: str, role: str = SERVER_ROLE, logins: Iterable[str] = ()) ->
         connection.execute(f"DROP INDEX IF EXISTS {_BY_ADDRESS}")
         connection.execute(f"ALTER TABLE users ADD CONSTRAINT {_ADDRESS_ONCE} UNIQUE (email)")
         for (table, thing), columns in DISTRIBUTED.items():
-            wanted = EXPECTED[table, thing]
-            for act, named in (("REVOKE", columns), ("GRANT", wanted)):
-                _change_right(connection, act, named, table, role)
+            right = thing.removeprefix("right to ")
+            _change_right(connection, "REVOKE", right, columns, table, role)
+            if (table, thing) in EXPECTED:
+                _change_right(connection, "GRANT", right, EXPECTED[table, thing], table, role)
         _set_roles(connection, {role, SERVER_ROLE, *logins}, are_set=False)
     return [f"Brought back: {', '.join(sorted(there))}."]
 
@@ -155,16 +156,24 @@ def _distribute_table(connection: Connection, name: str, shards: int, role: str)
         connection.execute(
             "SELECT create_distributed_table(%s, 'user_id', colocate_with => 'users')", [name]
         )
-    columns = DISTRIBUTED.get((name, "right to insert"))
-    if columns is not None:
-        _change_right(connection, "GRANT", columns, name, role)
+    for right in ("insert", "update"):
+        columns = DISTRIBUTED.get((name, f"right to {right}"))
+        if columns is not None:
+            _change_right(connection, "GRANT", right, columns, name, role)
 
 
-def _change_right(connection: Connection, act: str, columns: str, table: str, role: str) -> None:
+def _change_right(
+    connection: Connection, act: str, right: str, columns: str, table: str, role: str
+) -> None:
     """`act`: GRANT, or REVOKE."""
     to = sql.SQL("TO" if act == "GRANT" else "FROM")
-    change = sql.SQL("{} INSERT ({}) ON {} {} {}").format(
-        sql.SQL(act), sql.SQL(columns), sql.Identifier(table), to, sql.Identifier(role)
+    change = sql.SQL("{} {} ({}) ON {} {} {}").format(
+        sql.SQL(act),
+        sql.SQL(right),
+        sql.SQL(columns),
+        sql.Identifier(table),
+        to,
+        sql.Identifier(role),
     )
     connection.execute(change)
 

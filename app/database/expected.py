@@ -210,7 +210,7 @@ EXPECTED: dict[Key, str] = {
         f"callable set {_SEARCH_PATH} 558c14e9c0911e2e01f6582aa214fded"
     ),
     ("", "function lock_owner"): "callable b6a371f51cab2358755166342d266bdd",
-    ("", "function take_number"): "callable 646f2adbde2a9f6204b8313ca3b12794",
+    ("", "function take_number"): "callable 37aac946fec8fc0811e5385dfe0978db",
     ("", "function length_of"): "callable 03dd5e7a33b369f091b3a098a31cd354",
     ("", "function label_key"): "callable 089f7c34b6ab91119998e4b1d2f8bae3",
     ("", "function spelled"): "callable 4a3c9bd858575b106a88bc34ec3af56b",
@@ -232,9 +232,9 @@ EXPECTED: dict[Key, str] = {
         f"{_AS_OWNER} set {_SEARCH_PATH} b8e2a4325ed24735da6b2cf1be7f3f61"
     ),
     ("", "function what_was"): "callable 2d16f86af027a26a5db96194d24e668f",
-    ("", "function undo_action"): "callable ec27af258e1bcd5d061e3c0ee8be9942",
+    ("", "function undo_action"): "callable 4c50b0e855df1c9a9ef8920443f0fc40",
     ("", "function stored_by"): "callable d298e61bbe0f53fda778afb8a7a6df83",
-    ("", "function take_next_number"): "callable 30a9baaddae0e5f903f6a9b6201e9aae",
+    ("", "function take_next_number"): "callable 5fe2129eacdcafc3f1f557fb47a15107",
     ("", "function check_id"): "callable 26defe3a89d4f1e982ccc1c1bef1e5c1",
     ("", "function key_between"): "callable 331567fbc82e3aa9d5642a6821af4e8e",
     ("", "function key_below"): "callable 0985c41f0fd365605011af5875e3bab3",
@@ -309,6 +309,8 @@ DISTRIBUTED: dict[Key, str] = {
         "beginning, bytes, last_id, purged_version, tasks, user_id, version"
     ),
     ("idempotency_keys", "right to insert"): "created_at, key, outcome, request, user_id",
+    # A key is written first there, and what its change was beside the change.
+    ("idempotency_keys", "right to update"): "outcome",
     ("calendar_links", "right to insert"): "created_at, name, secret_hash, user_id",
     ("imports", "right to insert"): "created_at, id, key, kind, source, user_id",
 }

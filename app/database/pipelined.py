@@ -122,14 +122,20 @@ class PipelinedDatabase:
         values = {**statement.values, "owner": statement.owner}
         more = [each for setting in statement.settings.items() for each in setting]
         owner = text(statement.owner)
-        asked = (statement_of(sql.text), [text(values[name]) for name in sql.parameters])
+        steps = (sql.steps or (sql,)) if self._is_distributed else (sql,)
+        asked = [
+            (statement_of(step.text), [text(values[name]) for name in step.parameters])
+            for step in steps
+        ]
         if self._is_distributed:
             act_as = (statement_of(cluster.ACT_AS), (owner, self._timeout, text(more)))
             turn = (statement_of(cluster.WAIT_FOR_TURN), (owner,))
-            queries = (act_as, *((turn,) * statement.waits_for_turn), *conditions, asked)
+            # Of two with the same key, none is to have the turn while it waits for the other's key.
+            waits = statement.waits_for_turn or bool(sql.steps)
+            queries = (act_as, *((turn,) * waits), *conditions, *asked)
         else:
             local = locals_for(len(statement.settings), statement.waits_for_turn)
-            queries = ((local, (owner, self._timeout, *map(text, more))), *conditions, asked)
+            queries = ((local, (owner, self._timeout, *map(text, more))), *conditions, *asked)
         return self.client.run(
             queries,
             sql.make_row,

@@ -159,7 +159,7 @@ def expected_for(
 ) -> dict[Key, str]:
     """Return what there must be where the server's role has this name, at this migration.
 
-    `is_distributed`: over several nodes.
+    `is_distributed`: whether the tables lie on several nodes.
     """
     expected = expected_at(revision) | (DISTRIBUTED if is_distributed else {})
     return {key: for_role(state, role) for key, state in expected.items()}

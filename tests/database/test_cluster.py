@@ -14,19 +14,9 @@ from app.database.obstacles import distributed_tables, obstacles
 from app.database.protection import objections
 from models.metadata import OWNED_TABLES
 from tests.api import Server
-from tests.databases import GIVEN, Database
+from tests.databases import CLUSTER_ONLY, Database
 
-
-def _names_a_cluster() -> bool:
-    if GIVEN is None:
-        return False
-    with psycopg.connect(GIVEN) as connection:
-        return "users" in distributed_tables(connection)
-
-
-pytestmark = pytest.mark.skipif(
-    not _names_a_cluster(), reason="needs a cluster of Citus, named by TEST_DATABASE_URL"
-)
+pytestmark = CLUSTER_ONLY
 
 
 def objections_to(url: str) -> list[str]:

@@ -19,8 +19,8 @@ from models.task import TaskRow
 from models.user import UserId
 from resolvers.statements import tasks
 from resolvers.statements.idempotency_keys import once
-from tests.databases import AS_THE_SERVER, Database
-from tests.resolvers.test_statements import STATEMENTS
+from tests.databases import AS_THE_SERVER, Database, act_as
+from tests.shapes import STATEMENTS
 
 Record = tuple[Any, ...]
 Keep = Callable[[UserId, Statement[TaskRow]], Statement[TaskRow]]
@@ -93,7 +93,7 @@ def owned(database: Database) -> Owned:
 def transaction_of(database: Database, owner: UserId) -> Iterator[Connection[Any]]:
     """Begin a transaction as the server does; it is undone unless the test commits it."""
     with psycopg.connect(database.server_url, options=AS_THE_SERVER) as connection:
-        connection.execute("SELECT set_config('app.user_id', %s, true)", [owner])
+        act_as(connection, owner)
         yield connection
 
 

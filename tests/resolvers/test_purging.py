@@ -9,7 +9,7 @@ import pytest
 
 from resolvers import batches
 from tests.api import EMPTY, PURGE, Caller, Server, running_server, settings_for
-from tests.databases import Database
+from tests.databases import Database, act_as
 
 TRASH = {"trash": "ONLY"}
 
@@ -171,7 +171,9 @@ def test_the_servers_role_can_remove_nothing_but_trash(server: Server, database:
     user.create("alive")
     in_trash(user, "old")
     with psycopg.connect(database.server_url) as connection:
-        connection.execute("SELECT set_config('app.user_id', %s, true)", [user.user_id])
-        removed = connection.execute("DELETE FROM tasks RETURNING title").fetchall()
+        act_as(connection, user.user_id)
+        removed = connection.execute(
+            "DELETE FROM tasks WHERE user_id = %s RETURNING title", [user.user_id]
+        ).fetchall()
     assert removed == [("old",)]
     assert user.titles() == ["alive"]

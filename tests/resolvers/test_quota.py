@@ -12,7 +12,7 @@ from app.database import installation
 from app.database.installation import Retention, begin_after_restore, complete_migration
 from app.database.migration import downgrade, upgrade
 from tests.api import CREATE, UPDATE, Caller, Server, running_server, settings_for
-from tests.databases import Database
+from tests.databases import Database, act_as
 
 STORAGE = "{ storage { tasks tasksLimit bytes bytesLimit } }"
 LIMITS = "... on QuotaExceeded { message storage { tasks tasksLimit bytes bytesLimit } }"
@@ -194,13 +194,15 @@ def test_a_toggle_writes_the_counter_once(server: Server, database: Database) ->
     user = server.user()
     id = user.create("Milk")["id"]
     with psycopg.connect(database.server_url) as connection:
-        connection.execute("SELECT set_config('app.user_id', %s, true)", [user.user_id])
+        act_as(connection, user.user_id)
 
         def writes(change: str) -> int:
             """Return how many versions of the counter's row a change makes."""
             ask = "SELECT n_tup_upd FROM pg_stat_xact_user_tables WHERE relname = 'task_counters'"
             before = connection.execute(ask).fetchone()
-            connection.execute(f"UPDATE tasks SET {change} WHERE id = %s", [id])
+            connection.execute(
+                f"UPDATE tasks SET {change} WHERE user_id = %s AND id = %s", [user.user_id, id]
+            )
             after = connection.execute(ask).fetchone()
             assert before is not None
             assert after is not None

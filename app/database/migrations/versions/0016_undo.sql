@@ -109,8 +109,10 @@ DECLARE
     is_whole boolean;
     other bigint;
 BEGIN
-    -- Whatever is read after this is as those left it who had their turn before.
-    PERFORM pg_advisory_xact_lock(hashtextextended(owner, 0));
+    -- Whatever is read after this is as those left it who had their turn before. The turn is taken
+    -- on the node that the owner's rows lie on.
+    PERFORM pg_advisory_xact_lock(hashtextextended(c.user_id, 0))
+    FROM SCHEMA.task_counters c WHERE c.user_id = owner;
     SELECT array_agg(s.id ORDER BY s.asked DESC, s.first),
            array_agg(s.last ORDER BY s.asked DESC, s.first),
            array_agg(s.previous ORDER BY s.asked DESC, s.first), sum(s.steps) <= 5000
@@ -160,14 +162,15 @@ BEGIN
     WHERE l.user_id = owner AND l.task_id = ANY (ARRAY(
         SELECT a.id FROM SCHEMA.action_steps a
         WHERE a.user_id = owner AND a.key = action AND a.before ? 'labels'));
-    PERFORM set_config('app.undone', action, true);
+    -- Not set_config: that would not reach the node that the rows lie on.
+    EXECUTE format('SET LOCAL app.undone TO %L', action);
     -- Triggers put the values back. They run for the columns that are named here.
     UPDATE SCHEMA.tasks t
     SET completed = t.completed, deleted_at = t.deleted_at, list_id = t.list_id
     WHERE t.user_id = owner AND t.id = ANY (things);
     UPDATE SCHEMA.task_lists l SET deleted_at = l.deleted_at
     WHERE l.user_id = owner AND l.id = ANY (things);
-    PERFORM set_config('app.undone', '', true);
+    SET LOCAL app.undone TO '';
     SELECT coalesce(t.parent_id, t.list_id) INTO other
     FROM SCHEMA.tasks t
     WHERE t.user_id = owner AND t.id = ANY (things)

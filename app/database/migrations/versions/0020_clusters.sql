@@ -100,6 +100,65 @@ BEGIN
     END IF;
 END $$;
 
+-- As in 0011. Several columns are not set by one sub-select where rows lie on several nodes.
+CREATE OR REPLACE FUNCTION take_number(owner text, length integer, INOUT id bigint,
+                                       INOUT number integer, OUT place bigint)
+LANGUAGE plpgsql AS $$
+DECLARE
+    fresh bigint := coalesce(id, (floor(extract(epoch FROM clock_timestamp()))::bigint << 21)
+                                 + floor(random() * 2097152)::bigint);
+    quota text := current_setting('app.quota', true);
+    given integer := number;
+    step integer := CASE WHEN number IS NULL THEN 1 ELSE 0 END;
+    things bigint;
+    size bigint;
+BEGIN
+    UPDATE SCHEMA.task_counters c
+    SET version = greatest(c.version + step, given),
+        last_id = greatest(c.last_id + 1, fresh), tasks = c.tasks + 1, bytes = c.bytes + length
+    WHERE c.user_id = owner
+    RETURNING c.version, c.last_id, c.tasks, c.bytes INTO number, place, things, size;
+    IF NOT FOUND THEN
+        INSERT INTO SCHEMA.task_counters AS c (user_id, version, last_id, tasks, bytes)
+        VALUES (owner, coalesce(given, 1), greatest(fresh, 3308963600793601), 1, length)
+        ON CONFLICT (user_id) DO UPDATE
+        SET version = greatest(c.version + step, given),
+            last_id = greatest(c.last_id + 1, fresh), tasks = c.tasks + 1, bytes = c.bytes + length
+        RETURNING c.version, c.last_id, c.tasks, c.bytes INTO number, place, things, size;
+    END IF;
+    IF things IS NULL OR size IS NULL THEN
+        -- Nobody has counted what the owner has.
+        SELECT s.things + 1, s.bytes + length INTO things, size FROM SCHEMA.stored_by(owner) AS s;
+        UPDATE SCHEMA.task_counters c SET tasks = things, bytes = size WHERE c.user_id = owner;
+    END IF;
+    IF quota <> '' AND (things > split_part(quota, ' ', 1)::bigint
+                        OR size > split_part(quota, ' ', 2)::bigint) THEN
+        RAISE 'the quota has no room' USING ERRCODE = 'TD005';
+    END IF;
+    id := coalesce(id, place);
+END $$;
+
+CREATE OR REPLACE FUNCTION take_next_number(owner text, growth integer) RETURNS integer
+LANGUAGE plpgsql AS $$
+DECLARE
+    quota text := current_setting('app.quota', true);
+    number integer;
+    things bigint;
+    size bigint;
+BEGIN
+    UPDATE SCHEMA.task_counters c SET version = c.version + 1, bytes = c.bytes + growth
+    WHERE c.user_id = owner RETURNING c.version, c.bytes INTO number, size;
+    IF growth <> 0 AND size IS NULL THEN
+        -- Nobody has counted what the owner has.
+        SELECT s.things, s.bytes + growth INTO things, size FROM SCHEMA.stored_by(owner) AS s;
+        UPDATE SCHEMA.task_counters c SET tasks = things, bytes = size WHERE c.user_id = owner;
+    END IF;
+    IF growth > 0 AND quota <> '' AND size > split_part(quota, ' ', 2)::bigint THEN
+        RAISE 'the quota has no room' USING ERRCODE = 'TD005';
+    END IF;
+    RETURN number;
+END $$;
+
 -- As in 0011, owner by owner: one statement for several would ask other nodes.
 CREATE OR REPLACE FUNCTION note_what_is_gone() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, SCHEMA, pg_temp AS $$
