@@ -7,7 +7,7 @@ import psycopg
 from psycopg import AsyncConnection, sql
 
 from app.database.expected import FUNCTIONS
-from models.metadata import OWNED_TABLES
+from models.metadata import DELETED_USERS, OWNED_TABLES
 
 ACT_AS = "SELECT act_as($1, $2, $3)"
 """Between BEGIN and COMMIT; what `SET_LOCALS` says would not reach other nodes."""
@@ -26,8 +26,8 @@ SELECT relname::text FROM pg_dist_partition JOIN pg_class ON oid = logicalrelid
 WHERE logicalrelid IN (SELECT to_regclass(name) FROM unnest(%s::text[]) AS name)
 """
 
-_GUARDS = """
-SELECT concat_ws(' ', relrowsecurity, relforcerowsecurity,
+_GUARDS = sql.SQL("""
+concat_ws(' ', c.relrowsecurity, c.relforcerowsecurity,
     (SELECT string_agg(
          concat_ws(' ', polname, polcmd, polpermissive,
              (SELECT string_agg(pg_get_userbyid(role), ',' ORDER BY role)
@@ -38,28 +38,39 @@ SELECT concat_ws(' ', relrowsecurity, relforcerowsecurity,
     (SELECT string_agg(regexp_replace(tgname, '_[0-9]+$', '') || tgenabled::text, ', '
                        ORDER BY tgname)
      FROM pg_trigger WHERE tgrelid = c.oid AND NOT tgisinternal))
-FROM pg_class AS c WHERE oid = '%s'::regclass
-"""
+""")
 """What keeps users apart in a table, or in one of its shards: row security, policies, triggers."""
 
-_ON_SHARDS = """
-SELECT DISTINCT nodename || ':' || nodeport
-FROM run_command_on_shards({table}, $${guards}$$) AS told
-JOIN pg_dist_placement USING (shardid) JOIN pg_dist_node USING (groupid)
-WHERE NOT success OR result IS DISTINCT FROM {wanted}
-"""
+_TABLES = sql.SQL("""
+SELECT jsonb_object_agg(relname, {guards})::text
+FROM pg_class AS c WHERE oid IN (SELECT to_regclass(name) FROM unnest(%s::text[]) AS name)
+""")
 
-_FUNCTIONS = """
+# A node looks at all its shards at once: one by one they take seconds.
+_SHARDS = sql.SQL("""
+WITH wanted AS (SELECT {wanted}::jsonb AS tables)
+SELECT string_agg(DISTINCT t.relname, ', ' ORDER BY t.relname)
+FROM wanted, pg_dist_local_group JOIN pg_dist_placement USING (groupid)
+     JOIN pg_dist_shard USING (shardid) JOIN pg_class AS t ON t.oid = logicalrelid
+     LEFT JOIN pg_class AS c
+         ON c.relnamespace = t.relnamespace AND c.relname = t.relname || '_' || shardid
+WHERE tables ? t.relname::text AND tables ->> t.relname::text IS DISTINCT FROM {guards}
+""")
+"""The tables of which a node has a shard where that is otherwise."""
+
+_FUNCTIONS = sql.SQL("""
 SELECT md5(string_agg(proname || md5(prosrc), '' ORDER BY proname)) FROM pg_proc
 WHERE pronamespace = (SELECT relnamespace FROM pg_class WHERE oid = to_regclass('tasks'))
-  AND proname = ANY ('{{{names}}}')
+  AND proname = ANY ({names})
+""")
+
+_ASK_NODES = """
+SELECT nodename || ':' || nodeport, success, result
+FROM run_command_on_all_nodes(%s::text) JOIN pg_dist_node USING (nodeid)
 """
 
-_ON_NODES = """
-SELECT DISTINCT nodename || ':' || nodeport
-FROM run_command_on_workers($${functions}$$) JOIN pg_dist_node USING (nodename, nodeport)
-WHERE NOT success OR result IS DISTINCT FROM {wanted}
-"""
+_IS_DOWN = ("failed to connect", "connection to the remote node")
+"""How what is said of a node begins that cannot be reached."""
 
 _HOW = "`todo-api distribute` does what is missing."
 
@@ -89,35 +100,44 @@ async def objections(connection: AsyncConnection[Any]) -> list[str]:
         ]
     for name, value in SETTINGS.items():
         await connection.execute(f"SET citus.{name} TO {value}")
+    return await _differences(connection) or await _probe(connection)
+
+
+async def _differences(connection: AsyncConnection[Any]) -> list[str]:
+    """Return a sentence for each node that has other functions or guards than the coordinator."""
+    functions = _FUNCTIONS.format(names=sql.Literal(list(FUNCTIONS)))
+    cursor = await connection.execute(functions)
+    ((ours,),) = await cursor.fetchall()
     sentences = [
         f"The node {node} has other functions than the coordinator. {_HOW}"
-        for node in await _nodes_with_other_functions(connection)
+        for node, told in await _told_by_nodes(connection, functions)
+        if told != ours
     ]
-    for table in OWNED_TABLES:
-        sentences += [
-            f"On the node {node}, what keeps users apart in {table} is not as on the coordinator."
-            for node in await _nodes_with_other_guards(connection, table)
-        ]
-    return sentences or await _probe(connection)
-
-
-async def _nodes_with_other_guards(connection: AsyncConnection[Any], table: str) -> list[str]:
-    cursor = await connection.execute(_GUARDS.replace("%s", table))
-    ((wanted,),) = await cursor.fetchall()
-    told = sql.SQL(_ON_SHARDS).format(
-        table=sql.Literal(table), guards=sql.SQL(_GUARDS), wanted=sql.Literal(wanted)
+    cursor = await connection.execute(
+        _TABLES.format(guards=_GUARDS), [[*OWNED_TABLES, DELETED_USERS.name]]
     )
-    cursor = await connection.execute(told)
-    return [str(node) for (node,) in await cursor.fetchall()]
-
-
-async def _nodes_with_other_functions(connection: AsyncConnection[Any]) -> list[str]:
-    functions = _FUNCTIONS.format(names=",".join(FUNCTIONS))
-    cursor = await connection.execute(functions)
     ((wanted,),) = await cursor.fetchall()
-    told = sql.SQL(_ON_NODES).format(functions=sql.SQL(functions), wanted=sql.Literal(wanted))
-    cursor = await connection.execute(told)
-    return [str(node) for (node,) in await cursor.fetchall()]
+    shards = _SHARDS.format(wanted=sql.Literal(wanted), guards=_GUARDS)
+    return sentences + [
+        f"On the node {node}, what keeps users apart in {told} is not as on the coordinator."
+        for node, told in await _told_by_nodes(connection, shards)
+        if told
+    ]
+
+
+async def _told_by_nodes(
+    connection: AsyncConnection[Any], question: sql.Composed
+) -> list[tuple[str, str]]:
+    """Have each node answer; return its name and what it says.
+
+    One that is down is left out: it shows nobody anything, and others go on.
+    """
+    cursor = await connection.execute(_ASK_NODES, [question.as_string(connection)])
+    return [
+        (node, answer)
+        for node, success, answer in await cursor.fetchall()
+        if success or not answer.startswith(_IS_DOWN)
+    ]
 
 
 async def _probe(connection: AsyncConnection[Any]) -> list[str]:
