@@ -21,6 +21,9 @@ WAIT_FOR_TURN = (
 SETTINGS = {"propagate_set_commands": "local", "multi_task_query_log_level": "error"}
 """Citus's settings of each session: identities go along, and nothing asks several nodes."""
 
+PROBES = 8
+"""How many identities are tried, at most, until one belongs to a node that answers."""
+
 _DISTRIBUTED = """
 SELECT relname::text FROM pg_dist_partition JOIN pg_class ON oid = logicalrelid
 WHERE logicalrelid IN (SELECT to_regclass(name) FROM unnest(%s::text[]) AS name)
@@ -85,6 +88,12 @@ async def is_cluster(connection: AsyncConnection[Any]) -> bool:
     return await cursor.fetchone() is not None
 
 
+async def set_settings(connection: AsyncConnection[Any]) -> None:
+    """Set what a session on any node needs."""
+    for name, value in SETTINGS.items():
+        await connection.execute(f"SET citus.{name} TO {value}")
+
+
 async def objections(connection: AsyncConnection[Any]) -> list[str]:
     """Return a sentence for each reason why a cluster would not keep users apart.
 
@@ -98,9 +107,8 @@ async def objections(connection: AsyncConnection[Any]) -> list[str]:
         return [
             f"These tables are not distributed, though others are: {', '.join(missing)}. {_HOW}"
         ]
-    for name, value in SETTINGS.items():
-        await connection.execute(f"SET citus.{name} TO {value}")
-    return await _differences(connection) or await _probe(connection)
+    await set_settings(connection)
+    return await _differences(connection) or await probe(connection)
 
 
 async def _differences(connection: AsyncConnection[Any]) -> list[str]:
@@ -140,18 +148,29 @@ async def _told_by_nodes(
     ]
 
 
-async def _probe(connection: AsyncConnection[Any]) -> list[str]:
-    """Return a sentence where an identity does not reach the node that has its rows."""
-    nobody = f"probe {uuid4().hex}"
-    try:
-        async with connection.transaction(force_rollback=True):
-            await connection.execute("SELECT act_as(%s, '5000', '{}')", [nobody])
-            await connection.execute(
-                "INSERT INTO users (id, name) VALUES (%s, 'probe') RETURNING id", [nobody]
-            )
-    except psycopg.errors.InsufficientPrivilege:
-        return [
-            "The identity of users does not reach the node that has their rows: set "
-            "citus.propagate_set_commands to local."
-        ]
+async def probe(connection: AsyncConnection[Any]) -> list[str]:
+    """Return a sentence where an identity does not reach the node that has its rows.
+
+    Raises:
+        psycopg.Error: it could not be asked; nor could several others, whose rows lie elsewhere.
+    """
+    for left in reversed(range(PROBES)):
+        nobody = f"probe {uuid4().hex}"
+        try:
+            async with connection.transaction(force_rollback=True):
+                await connection.execute("SELECT act_as(%s, '5000', '{}')", [nobody])
+                await connection.execute(
+                    "INSERT INTO users (id, name) VALUES (%s, 'probe') RETURNING id", [nobody]
+                )
+        except psycopg.errors.InsufficientPrivilege:
+            return [
+                "The identity of users does not reach the node that has their rows: set "
+                "citus.propagate_set_commands to local."
+            ]
+        except psycopg.OperationalError:
+            # The node that would have its rows is down, perhaps, and others go on.
+            if connection.closed or not left:
+                raise
+        else:
+            break
     return []

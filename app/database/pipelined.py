@@ -14,6 +14,7 @@ from psycopg.conninfo import conninfo_to_dict
 
 from app.database import cluster
 from app.database.instances import application_name
+from app.database.nodes import Nodes
 from app.database.retry import Attempts
 from app.database.session import (
     CONNECTION_LIFETIME,
@@ -78,6 +79,12 @@ class PipelinedDatabase:
             application_name=application_name(),
             waited=None if metrics is None else partial(metrics.waits.observe, (pool,)),
         )
+        self.nodes = (
+            Nodes(url, settings, options_of(settings), self.client, metrics)
+            if settings.database_nodes
+            else None
+        )
+        """Where the tables lie on several nodes, and statements go straight to them."""
 
     async def open(self) -> None:
         """Check the role and connect. A database that is not up yet is waited for later.
@@ -89,6 +96,8 @@ class PipelinedDatabase:
 
     async def close(self) -> None:
         """Close the connections. Statements under way fail."""
+        if self.nodes is not None:
+            await self.nodes.close()
         await self.client.close()
 
     async def fetch(self, statement: Statement[Row]) -> list[Row]:
@@ -99,6 +108,8 @@ class PipelinedDatabase:
                 try:
                     rows = await self.send(statement)
                 except (psycopg.Error, TimeoutError) as error:
+                    if self.nodes is not None and isinstance(error, psycopg.OperationalError):
+                        self.nodes.note_failure()
                     attempts = attempts or Attempts(statement, self._repeated)
                     pause = attempts.failed(error)
                     if self._metrics is not None:
@@ -122,14 +133,17 @@ class PipelinedDatabase:
         more = [each for setting in statement.settings.items() for each in setting]
         owner = text(statement.owner)
         asked = (statement_of(sql.text), [text(values[name]) for name in sql.parameters])
+        client = self.client
         if self._is_distributed:
+            if self.nodes is not None and not sql.on_coordinator:
+                client = self.nodes.client_for(statement.owner)
             act_as = (statement_of(cluster.ACT_AS), (owner, self._timeout, text(more)))
             turn = (statement_of(cluster.WAIT_FOR_TURN), (owner,))
             queries = (act_as, *((turn,) * statement.waits_for_turn), *conditions, asked)
         else:
             local = locals_for(len(statement.settings), statement.waits_for_turn)
             queries = ((local, (owner, self._timeout, *map(text, more))), *conditions, asked)
-        return self.client.run(
+        return client.run(
             queries,
             sql.make_row,
             repeatable=not sql.writes,
