@@ -23,6 +23,8 @@ class Sql(Generic[Row]):
     """Whether it cannot take effect twice, and so may be sent again if its outcome is unknown."""
     on_primary: bool = False
     """Whether only the primary may answer it, though it writes nothing: a replica may be late."""
+    on_coordinator: bool = False
+    """Whether it means something on one node of a cluster alone, as NOTIFY does."""
     name: str = "other"
     """What metrics and the log call it."""
     steps: "tuple[Sql[Row], ...]" = ()

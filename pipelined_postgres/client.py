@@ -120,6 +120,18 @@ class Client:
             self._balance.connected(pipeline, pooler, self._loop.time())
         self._tick()
 
+    def start(self) -> None:
+        """Begin without a connection: the first one is opened once it is wanted."""
+        self._loop = asyncio.get_running_loop()
+        self._tick()
+
+    def is_connected(self) -> bool:
+        """Return whether there is a connection that takes calls; else have one opened soon."""
+        if self._balance.pipelines:
+            return True
+        self._balance.want_connection(self._loop.time())
+        return False
+
     async def close(self) -> None:
         """Close all connections. Calls under way fail by psycopg.OperationalError."""
         if self._ticker is not None:

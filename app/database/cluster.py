@@ -1,5 +1,6 @@
 """A cluster of several nodes: who asks one acts as an owner there, on whichever node rows lie."""
 
+import json
 from typing import Any
 from uuid import uuid4
 
@@ -7,7 +8,7 @@ import psycopg
 from psycopg import AsyncConnection, sql
 
 from app.database.expected import FUNCTIONS
-from models.metadata import OWNED_TABLES
+from models.metadata import DELETED_USERS, OWNED_TABLES
 
 ACT_AS = "SELECT act_as($1, $2, $3)"
 """Between BEGIN and COMMIT; what `SET_LOCALS` says would not reach other nodes."""
@@ -26,9 +27,9 @@ SELECT relname::text FROM pg_dist_partition JOIN pg_class ON oid = logicalrelid
 WHERE logicalrelid IN (SELECT to_regclass(name) FROM unnest(%s::text[]) AS name)
 """
 
-_GUARDS = r"""
-SELECT concat_ws(E'\n',
-    concat_ws(' ', 'row security', relrowsecurity, relforcerowsecurity),
+_GUARDS = sql.SQL(r"""
+concat_ws(E'\n',
+    concat_ws(' ', 'row security', c.relrowsecurity, c.relforcerowsecurity),
     (SELECT string_agg(
          translate(concat_ws(' ', 'policy', polname, polcmd, polpermissive,
              (SELECT string_agg(pg_get_userbyid(role), ',' ORDER BY role)
@@ -40,35 +41,37 @@ SELECT concat_ws(E'\n',
          concat_ws(' ', 'trigger', regexp_replace(tgname, '_[0-9]+$', ''), tgenabled),
          E'\n' ORDER BY tgname)
      FROM pg_trigger WHERE tgrelid = c.oid AND NOT tgisinternal))
-FROM pg_class AS c WHERE oid = '%s'::regclass
-"""
+""")
 """What keeps users apart in a table, or in one of its shards: row security, policies, triggers; a
 line for each."""
 
-_ON_SHARDS = """
-SELECT DISTINCT nodename || ':' || nodeport, CASE WHEN success THEN result ELSE '' END
-FROM run_command_on_shards({table}, $${guards}$$) AS told
-JOIN pg_dist_placement USING (shardid) JOIN pg_dist_node USING (groupid)
-WHERE noderole = 'primary' AND (NOT success OR result IS DISTINCT FROM {wanted})
-ORDER BY 1
-"""
+_TABLES = sql.SQL("""
+SELECT jsonb_object_agg(relname, {guards})::text
+FROM pg_class AS c WHERE oid IN (SELECT to_regclass(name) FROM unnest(%s::text[]) AS name)
+""")
 
-_FUNCTIONS = """
+# A node looks at all its shards at once: one by one they take seconds.
+_SHARDS = sql.SQL("""
+WITH wanted AS (SELECT {wanted}::jsonb AS tables)
+SELECT jsonb_agg(DISTINCT jsonb_build_array(t.relname, {guards}))
+FROM wanted, pg_dist_local_group JOIN pg_dist_placement USING (groupid)
+     JOIN pg_dist_shard USING (shardid) JOIN pg_class AS t ON t.oid = logicalrelid
+     LEFT JOIN pg_class AS c
+         ON c.relnamespace = t.relnamespace AND c.relname = t.relname || '_' || shardid
+WHERE tables ? t.relname::text AND tables ->> t.relname::text IS DISTINCT FROM {guards}
+""")
+"""The tables of which a node has a shard where that is otherwise, and how."""
+
+_FUNCTIONS = sql.SQL("""
 SELECT md5(string_agg(proname || md5(prosrc), '' ORDER BY proname)) FROM pg_proc
 WHERE pronamespace = (SELECT relnamespace FROM pg_class WHERE oid = to_regclass('tasks'))
-  AND proname = ANY ('{{{names}}}')
-"""
+  AND proname = ANY ({names})
+""")
 
-_ON_NODES = """
-SELECT nodename || ':' || nodeport FROM run_command_on_workers($${functions}$$)
-WHERE NOT success OR result IS DISTINCT FROM {wanted}
-ORDER BY 1
+_ASK_NODES = """
+SELECT nodename || ':' || nodeport, success, result
+FROM run_command_on_all_nodes(%s::text) JOIN pg_dist_node USING (nodeid)
 """
-
-ANSWERING = """
-SELECT nodename || ':' || nodeport, success FROM run_command_on_workers('SELECT 1') ORDER BY 1
-"""
-"""Each node with rows, but the one that is asked, and whether it answers."""
 
 _PASSED_ON = "SELECT reset_val FROM pg_settings WHERE name = 'citus.propagate_set_commands'"
 """What a session begins with: behind a pooler, what is set later may be another's."""
@@ -80,6 +83,9 @@ JOIN pg_dist_placement ON shardid = get_shard_id_for_distribution_column('users'
 JOIN pg_dist_node USING (groupid)
 WHERE noderole = 'primary' ORDER BY 1
 """
+
+_IS_DOWN = ("failed to connect", "connection to the remote node")
+"""How what is said of a node begins that cannot be reached."""
 
 _HOW = "`todo-api distribute` does what is missing."
 
@@ -94,16 +100,14 @@ async def is_cluster(connection: AsyncConnection[Any]) -> bool:
     return await cursor.fetchone() is not None
 
 
-async def away(connection: AsyncConnection[Any]) -> set[str]:
-    """Return the nodes that do not answer the one that is asked."""
-    cursor = await connection.execute(ANSWERING)
-    return {str(node) for node, answers in await cursor.fetchall() if not answers}
+async def set_settings(connection: AsyncConnection[Any]) -> None:
+    """Set what a session on any node needs."""
+    for name, value in SETTINGS.items():
+        await connection.execute(f"SET citus.{name} TO {value}")
 
 
 async def objections(connection: AsyncConnection[Any]) -> list[str]:
     """Return a sentence for each reason why a cluster would not keep users apart.
-
-    A node that does not answer shows nobody anything, and is passed over: others are served.
 
     Raises:
         psycopg.Error: it could not be asked.
@@ -121,37 +125,35 @@ async def objections(connection: AsyncConnection[Any]) -> list[str]:
             f"The role {connection.info.user} does not pass identities on to other nodes: its "
             f"sessions must begin with citus.propagate_set_commands = local. {_HOW}"
         ]
-    for name, value in SETTINGS.items():
-        await connection.execute(f"SET citus.{name} TO {value}")
-    not_there = await away(connection)
+    await set_settings(connection)
+    return await _differences(connection) or await probe(connection)
+
+
+async def _differences(connection: AsyncConnection[Any]) -> list[str]:
+    """Return a sentence for each node that has other functions or guards than the coordinator."""
+    functions = _FUNCTIONS.format(names=sql.Literal(list(FUNCTIONS)))
+    cursor = await connection.execute(functions)
+    ((ours,),) = await cursor.fetchall()
     sentences = [
         f"The node {node} has other functions than the coordinator. {_HOW}"
-        for node in await _nodes_with_other_functions(connection)
-        if node not in not_there
+        for node, told in await _told_by_nodes(connection, functions)
+        if told != ours
     ]
-    for table in OWNED_TABLES:
-        sentences += await _other_guards(connection, table, not_there)
-    return sentences or await _probe(connection, not_there)
-
-
-async def _other_guards(
-    connection: AsyncConnection[Any], table: str, not_there: set[str]
-) -> list[str]:
-    cursor = await connection.execute(_GUARDS.replace("%s", table))
-    ((wanted,),) = await cursor.fetchall()
-    told = sql.SQL(_ON_SHARDS).format(
-        table=sql.Literal(table), guards=sql.SQL(_GUARDS), wanted=sql.Literal(wanted)
+    cursor = await connection.execute(
+        _TABLES.format(guards=_GUARDS), [[*OWNED_TABLES, DELETED_USERS.name]]
     )
-    cursor = await connection.execute(told)
+    ((wanted,),) = await cursor.fetchall()
+    shards = _SHARDS.format(wanted=sql.Literal(wanted), guards=_GUARDS)
+    tables = json.loads(wanted)
     different = {
-        (node, thing)
-        for node, found in await cursor.fetchall()
-        if node not in not_there
-        for thing in _differing(str(found), str(wanted))
+        (node, table, thing)
+        for node, told in await _told_by_nodes(connection, shards)
+        for table, found in json.loads(told or "[]")
+        for thing in _differing(found, tables[table])
     }
-    return [
+    return sentences + [
         f"On the node {node}, the {thing} of {table} is not as on the coordinator."
-        for node, thing in sorted(different)
+        for node, table, thing in sorted(different)
     ]
 
 
@@ -161,22 +163,30 @@ def _differing(found: str, wanted: str) -> set[str]:
     return {" ".join(line.split()[:2]) for line in lines}
 
 
-async def _nodes_with_other_functions(connection: AsyncConnection[Any]) -> list[str]:
-    functions = _FUNCTIONS.format(names=",".join(FUNCTIONS))
-    cursor = await connection.execute(functions)
-    ((wanted,),) = await cursor.fetchall()
-    told = sql.SQL(_ON_NODES).format(functions=sql.SQL(functions), wanted=sql.Literal(wanted))
-    cursor = await connection.execute(told)
-    return [str(node) for (node,) in await cursor.fetchall()]
+async def _told_by_nodes(
+    connection: AsyncConnection[Any], question: sql.Composed
+) -> list[tuple[str, str]]:
+    """Have each node answer; return its name and what it says.
+
+    One that is down is left out: it shows nobody anything, and others go on.
+    """
+    cursor = await connection.execute(_ASK_NODES, [question.as_string(connection)])
+    return [
+        (node, answer)
+        for node, success, answer in await cursor.fetchall()
+        if success or not answer.startswith(_IS_DOWN)
+    ]
 
 
-async def _probe(connection: AsyncConnection[Any], not_there: set[str]) -> list[str]:
-    """Return a sentence for each node that an identity does not reach: it takes no row of it."""
+async def probe(connection: AsyncConnection[Any]) -> list[str]:
+    """Return a sentence for each node that an identity does not reach: it takes no row of it.
+
+    Raises:
+        psycopg.Error: none of the nodes could be asked.
+    """
     cursor = await connection.execute(_SOMEBODY_ON_EACH, [uuid4().hex])
-    sentences = []
+    sentences, answered, error = [], 0, None
     for node, nobody in await cursor.fetchall():
-        if node in not_there:
-            continue
         try:
             async with connection.transaction(force_rollback=True):
                 await connection.execute("SELECT act_as(%s, '5000', '{}')", [nobody])
@@ -188,4 +198,13 @@ async def _probe(connection: AsyncConnection[Any], not_there: set[str]) -> list[
                 f"The identity of users does not reach the node {node}: set "
                 "citus.propagate_set_commands to local."
             )
+        except psycopg.OperationalError as failure:
+            # The node is down, perhaps, and others go on.
+            error = failure
+            if connection.closed:
+                raise
+            continue
+        answered += 1
+    if error is not None and not answered:
+        raise error
     return sentences

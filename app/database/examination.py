@@ -7,6 +7,7 @@ from psycopg import AsyncConnection
 from psycopg.conninfo import conninfo_to_dict
 
 from app.database.cluster import is_cluster
+from app.database.cluster_examination import examine_nodes
 from app.database.expected import NEWEST
 from app.database.findings import (
     Finding,
@@ -20,7 +21,6 @@ from app.database.findings import (
 )
 from app.database.listener import can_listen
 from app.database.migration import objection_to_encoding
-from app.database.cluster_examination import examine_nodes
 from app.database.pipelined import find_pooler
 from app.database.protection import NOT_MIGRATED, objections
 from app.database.roles import REACHES

@@ -7,10 +7,10 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
+from app.database.cluster_examination import MAJOR
 from app.database.expected import EXPECTED
 from app.database.instances import connected_code
 from app.database.migration import pending
-from app.database.cluster_examination import MAJOR
 from app.database.protection import OTHER_TABLES
 from app.database.urls import SERVER_ROLE
 from models.metadata import OWNED_TABLES

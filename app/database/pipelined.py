@@ -13,8 +13,9 @@ from psycopg import AsyncConnection
 from psycopg.conninfo import conninfo_to_dict
 
 from app.database import cluster
-from app.database.instances import application_name
 from app.database.cluster_examination import WHO_ANSWERS
+from app.database.instances import application_name
+from app.database.nodes import Nodes
 from app.database.retry import Attempts
 from app.database.session import (
     CONNECTION_LIFETIME,
@@ -79,6 +80,12 @@ class PipelinedDatabase:
             application_name=application_name(),
             waited=None if metrics is None else partial(metrics.waits.observe, (pool,)),
         )
+        self.nodes = (
+            Nodes(url, settings, options_of(settings), self.client, metrics)
+            if settings.database_nodes
+            else None
+        )
+        """Where the tables lie on several nodes, and statements go straight to them."""
 
     async def open(self) -> None:
         """Check the role and connect. A database that is not up yet is waited for later.
@@ -90,6 +97,8 @@ class PipelinedDatabase:
 
     async def close(self) -> None:
         """Close the connections. Statements under way fail."""
+        if self.nodes is not None:
+            await self.nodes.close()
         await self.client.close()
 
     async def fetch(self, statement: Statement[Row]) -> list[Row]:
@@ -100,6 +109,8 @@ class PipelinedDatabase:
                 try:
                     rows = await self.send(statement)
                 except (psycopg.Error, TimeoutError) as error:
+                    if self.nodes is not None and isinstance(error, psycopg.OperationalError):
+                        self.nodes.note_failure()
                     attempts = attempts or Attempts(statement, self._repeated)
                     pause = attempts.failed(error)
                     if self._metrics is not None:
@@ -127,7 +138,10 @@ class PipelinedDatabase:
             (statement_of(step.text), [text(values[name]) for name in step.parameters])
             for step in steps
         ]
+        client = self.client
         if self._is_distributed:
+            if self.nodes is not None and not sql.on_coordinator:
+                client = self.nodes.client_for(statement.owner)
             act_as = (statement_of(cluster.ACT_AS), (owner, self._timeout, text(more)))
             turn = (statement_of(cluster.WAIT_FOR_TURN), (owner,))
             # Of two with the same key, none is to have the turn while it waits for the other's key.
@@ -136,7 +150,7 @@ class PipelinedDatabase:
         else:
             local = locals_for(len(statement.settings), statement.waits_for_turn)
             queries = ((local, (owner, self._timeout, *map(text, more))), *conditions, *asked)
-        return self.client.run(
+        return client.run(
             queries,
             sql.make_row,
             repeatable=not sql.writes,

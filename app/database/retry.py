@@ -55,6 +55,10 @@ NODE_AWAY_MAX = 1
 NODE_AWAY_PAUSE = 0.2
 """Seconds before that, in which a standby may take over."""
 
+INTERNAL = "XX000"
+LOST_ON_THE_WAY = ("server closed the connection", "could not commit transaction for shard")
+"""How that begins which a node says, without a code of its own, of one that it has just lost."""
+
 READ_ONLY = "25006"
 """The database takes no changes: a standby, or a primary that was switched so."""
 
@@ -126,7 +130,7 @@ class Attempts:
         if state in OUT_OF_ORDER:
             sentence = f"The database cannot do its work: {OUT_OF_ORDER[state]}."
             self._give_up(error, logging.ERROR, sentence)
-        if state in NODE_AWAY:
+        if state in NODE_AWAY or _is_of_lost_node(error):
             self._breaks += 1
             if self._breaks > min(self._breaks_max(state), NODE_AWAY_MAX):
                 self._give_up(error, logging.WARNING, "A node of the database cannot be reached.")
@@ -148,3 +152,8 @@ class Attempts:
     def _give_up(self, error: Exception, level: int, sentence: str) -> NoReturn:
         self._repeated.log(level, sentence)
         raise DatabaseUnavailable(sentence) from error
+
+
+def _is_of_lost_node(error: psycopg.Error) -> bool:
+    said = error.diag.message_primary or ""
+    return error.sqlstate == INTERNAL and said.startswith(LOST_ON_THE_WAY)

@@ -5,6 +5,7 @@ from psycopg.types.string import TextLoader
 
 from app.database import cluster
 from app.database.protection import objections
+from app.database.roles import inspect_role
 from app.settings import Settings
 from pipelined_postgres.client import UnusableConnection
 
@@ -49,15 +50,40 @@ async def prepare_session(
         sentences = await objections(connection, settings.database_role)
         if sentences:
             raise UnsafeRole("\n".join(sentences))
+    await _prepare_values(connection)
+    is_distributed = await cluster.is_cluster(connection)
+    if is_distributed:
+        if settings.database_read_url is not None:
+            raise UnsafeRole(NO_REPLICA)
+        await cluster.set_settings(connection)
+    return is_distributed
+
+
+async def prepare_session_of_node(
+    connection: AsyncConnection[tuple[object, ...]], settings: Settings
+) -> None:
+    """Make a new connection to one node of a cluster fit to serve.
+
+    What keeps users apart is compared over all nodes by the coordinator's sessions.
+
+    Raises:
+        UnsafeRole: its role could see other people's rows, or no other node learns who asks.
+        UnusableConnection: it is no node of a cluster.
+    """
+    if not await cluster.is_cluster(connection):
+        raise UnusableConnection("Its tables are not distributed.")
+    await _prepare_values(connection)
+    await cluster.set_settings(connection)
+    if settings.require_row_security:
+        role = await inspect_role(connection, settings.database_role)
+        sentences = role.objections() or await cluster.probe(connection)
+        if sentences:
+            raise UnsafeRole("\n".join(sentences))
+
+
+async def _prepare_values(connection: AsyncConnection[tuple[object, ...]]) -> None:
     # These two PgBouncer keeps for each client, so they may outlive the transaction.
     await connection.execute("SET TimeZone TO 'UTC'")
     await connection.execute("SET DateStyle TO 'ISO'")
     for name in ("timestamptz", "date", "time"):
         connection.adapters.register_loader(name, TextLoader)
-    is_distributed = await cluster.is_cluster(connection)
-    if is_distributed:
-        if settings.database_read_url is not None:
-            raise UnsafeRole(NO_REPLICA)
-        for name, value in cluster.SETTINGS.items():
-            await connection.execute(f"SET citus.{name} TO {value}")
-    return is_distributed
