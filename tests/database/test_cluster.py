@@ -12,8 +12,10 @@ import pytest
 from app.database import cluster
 from app.database.obstacles import distributed_tables, obstacles
 from app.database.protection import objections
+from app.database.session import UnsafeRole
+from app.lifespan import run
 from models.metadata import OWNED_TABLES
-from tests.api import Server
+from tests.api import Server, settings_for
 from tests.databases import CLUSTER_ONLY, Database
 
 pytestmark = CLUSTER_ONLY
@@ -61,7 +63,7 @@ def test_a_policy_that_differs_on_one_shard_is_found(database: Database) -> None
         finally:
             node.execute(f"{policy} (user_id = current_setting('app.user_id', true))")
         assert name in sentence
-        assert "tasks is not as on the coordinator" in sentence
+        assert "the policy tasks_owner of tasks is not as on the coordinator" in sentence
     assert objections_to(database.server_url) == []
 
 
@@ -72,7 +74,9 @@ def test_a_policy_that_only_restricts_is_refused(database: Database) -> None:
         )
         try:
             # Its shards have it as one that permits.
-            assert objections_to(database.server_url)
+            found = objections_to(database.server_url)
+            assert found
+            assert all("the policy narrower of tasks is not as on" in each for each in found)
         finally:
             connection.execute("DROP POLICY narrower ON tasks")
     assert objections_to(database.server_url) == []
@@ -93,3 +97,39 @@ def test_nobody_sees_anothers(database: Database, server: Server) -> None:
         assert user.titles() == [f"of {n}"]
         for id in made.values():
             assert (user.get(id) is not None) == (id == made[user.user_id])
+
+
+def test_a_role_that_does_not_pass_identities_on_is_refused(database: Database) -> None:
+    with psycopg.connect(database.superuser_url, autocommit=True) as connection:
+        ((name,),) = connection.execute("SELECT current_database()").fetchall()
+        setting = f"ALTER ROLE todo_api IN DATABASE {name} SET citus.propagate_set_commands TO"
+        connection.execute(f"{setting} none".encode())
+        try:
+            (sentence,) = objections_to(database.server_url)
+        finally:
+            connection.execute(f"{setting} local".encode())
+    assert "The role todo_api does not pass identities on" in sentence
+    assert objections_to(database.server_url) == []
+
+
+def test_a_replica_is_refused(database: Database) -> None:
+    settings = settings_for(database.server_url, database_read_url=database.server_url)
+
+    async def start() -> None:
+        async with run(settings):
+            pass
+
+    with pytest.raises(UnsafeRole, match="DATABASE_READ_URL is not for"):
+        asyncio.run(start())
+
+
+def test_it_is_told_which_nodes_answer(database: Database) -> None:
+    async def ask() -> tuple[int, int, str] | None:
+        async with run(settings_for(database.server_url)) as parts:
+            return await parts.database.who_answers()
+
+    answered = asyncio.run(ask())
+    assert answered is not None
+    answering, away, names = answered
+    assert answering > 0
+    assert (away, names) == (0, "")
