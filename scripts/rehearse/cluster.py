@@ -5,7 +5,8 @@
 
 The cluster is there before, and its tables are distributed (docs/scale.md). `--control` is a
 program that is called with an act and a node, as in `./node kill worker1:5432`. The acts are
-`kill`, by SIGKILL; `start`; `restart`; and `promote`: it makes the standby of a node that was
+`kill`, by SIGKILL; `start`; `restart`; `freeze` and `thaw`, by SIGSTOP and SIGCONT of all its
+processes; and `promote`: it makes the standby of a node that was
 killed the primary, and prints its `host:port`. The exit code is 1 where something went wrong.
 """
 
@@ -109,6 +110,14 @@ async def worker_killed(cluster: Cluster) -> None:
     await cluster.have("start", node)
 
 
+async def worker_hangs(cluster: Cluster) -> None:
+    node = cluster.worker(0)
+    cluster.may_fail["worker hangs"] = cluster.users_of(node)
+    await cluster.have("freeze", node)
+    await asyncio.sleep(DOWN)
+    await cluster.have("thaw", node)
+
+
 async def coordinator_restarted(cluster: Cluster) -> None:
     ((node,),) = cluster.ask(COORDINATOR)
     cluster.may_fail["coordinator restarted"] = {f"user-{n}" for n in range(USERS)}
@@ -147,6 +156,7 @@ async def worker_replaced(cluster: Cluster) -> None:
 
 ACTS: dict[str, Callable[[Cluster], Awaitable[None]]] = {
     "worker killed": worker_killed,
+    "worker hangs": worker_hangs,
     "coordinator restarted": coordinator_restarted,
     "shard moved": shard_moved,
     "third worker added": third_added,
