@@ -18,8 +18,13 @@ WAIT_FOR_TURN = (
 )
 """As the trigger `a_lock_owner` does, on the node where the owner's rows lie."""
 
-SETTINGS = {"propagate_set_commands": "local", "multi_task_query_log_level": "error"}
-"""Citus's settings of each session: identities go along, and nothing asks several nodes."""
+SETTINGS = {
+    "citus.propagate_set_commands": "local",
+    "citus.multi_task_query_log_level": "error",
+    "plan_cache_mode": "force_custom_plan",
+}
+"""The settings of each session: identities go along, and nothing asks several nodes, as an UPDATE
+with a sub-select would whose plan is made once for all owners."""
 
 _DISTRIBUTED = """
 SELECT relname::text FROM pg_dist_partition JOIN pg_class ON oid = logicalrelid
@@ -88,7 +93,7 @@ async def objections(connection: AsyncConnection[Any]) -> list[str]:
             f"These tables are not distributed, though others are: {', '.join(missing)}. {_HOW}"
         ]
     for name, value in SETTINGS.items():
-        await connection.execute(f"SET citus.{name} TO {value}")
+        await connection.execute(f"SET {name} TO {value}")
     sentences = [
         f"The node {node} has other functions than the coordinator. {_HOW}"
         for node in await _nodes_with_other_functions(connection)

@@ -10,6 +10,7 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
+from app.database.cluster import SETTINGS
 from app.database.expected import DISTRIBUTED, FUNCTIONS
 from app.database.instances import connected_code
 from app.database.migration import ADVISORY_LOCK, pending
@@ -215,13 +216,10 @@ def _spread_functions(connection: Connection) -> list[str]:
 
 def _set_role(connection: Connection, role: str) -> None:
     """Have the server's role pass its identity on, and ask one node at a time."""
-    for setting, value in (
-        ("propagate_set_commands", "local"),
-        ("multi_task_query_log_level", "error"),
-    ):
+    for setting, value in SETTINGS.items():
         for name in {role, SERVER_ROLE}:
             connection.execute(
                 sql.SQL("ALTER ROLE {} SET {} TO {}").format(
-                    sql.Identifier(name), sql.Identifier("citus", setting), sql.Literal(value)
+                    sql.Identifier(name), sql.Identifier(*setting.split(".")), sql.Literal(value)
                 )
             )

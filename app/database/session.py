@@ -51,5 +51,5 @@ async def prepare_session(
     is_distributed = await cluster.is_cluster(connection)
     if is_distributed:
         for name, value in cluster.SETTINGS.items():
-            await connection.execute(f"SET citus.{name} TO {value}")
+            await connection.execute(f"SET {name} TO {value}")
     return is_distributed
