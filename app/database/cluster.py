@@ -19,8 +19,13 @@ WAIT_FOR_TURN = (
 )
 """As the trigger `a_lock_owner` does, on the node where the owner's rows lie."""
 
-SETTINGS = {"propagate_set_commands": "local", "multi_task_query_log_level": "error"}
-"""Citus's settings of each session: identities go along, and nothing asks several nodes."""
+SETTINGS = {
+    "citus.propagate_set_commands": "local",
+    "citus.multi_task_query_log_level": "error",
+    "plan_cache_mode": "force_custom_plan",
+}
+"""The settings of each session: identities go along, and nothing asks several nodes, as an UPDATE
+with a sub-select would whose plan is made once for all owners."""
 
 _DISTRIBUTED = """
 SELECT relname::text FROM pg_dist_partition JOIN pg_class ON oid = logicalrelid
@@ -103,7 +108,7 @@ async def is_cluster(connection: AsyncConnection[Any]) -> bool:
 async def set_settings(connection: AsyncConnection[Any]) -> None:
     """Set what a session on any node needs."""
     for name, value in SETTINGS.items():
-        await connection.execute(f"SET citus.{name} TO {value}")
+        await connection.execute(f"SET {name} TO {value}")
 
 
 async def objections(connection: AsyncConnection[Any]) -> list[str]:
@@ -136,7 +141,7 @@ async def _differences(connection: AsyncConnection[Any]) -> list[str]:
     ((ours,),) = await cursor.fetchall()
     sentences = [
         f"The node {node} has other functions than the coordinator. {_HOW}"
-        for node, told in await _told_by_nodes(connection, functions)
+        for node, _, told in await _told_by_nodes(connection, functions)
         if told != ours
     ]
     cursor = await connection.execute(
@@ -145,10 +150,17 @@ async def _differences(connection: AsyncConnection[Any]) -> list[str]:
     ((wanted,),) = await cursor.fetchall()
     shards = _SHARDS.format(wanted=sql.Literal(wanted), guards=_GUARDS)
     tables = json.loads(wanted)
+    answers = await _told_by_nodes(connection, shards)
+    sentences += [
+        f"The node {node} could not be compared with the coordinator: {told.strip()}."
+        for node, success, told in answers
+        if not success
+    ]
     different = {
         (node, table, thing)
-        for node, told in await _told_by_nodes(connection, shards)
-        for table, found in json.loads(told or "[]")
+        for node, success, told in answers
+        if success and told
+        for table, found in json.loads(told)
         for thing in _differing(found, tables[table])
     }
     return sentences + [
@@ -165,14 +177,14 @@ def _differing(found: str, wanted: str) -> set[str]:
 
 async def _told_by_nodes(
     connection: AsyncConnection[Any], question: sql.Composed
-) -> list[tuple[str, str]]:
-    """Have each node answer; return its name and what it says.
+) -> list[tuple[str, bool, str]]:
+    """Have each node answer; return its name, whether it could, and what it says.
 
     One that is down is left out: it shows nobody anything, and others go on.
     """
     cursor = await connection.execute(_ASK_NODES, [question.as_string(connection)])
     return [
-        (node, answer)
+        (node, success, answer)
         for node, success, answer in await cursor.fetchall()
         if success or not answer.startswith(_IS_DOWN)
     ]

@@ -211,7 +211,7 @@ def _set_roles(connection: Connection, roles: set[str], *, are_set: bool = True)
     wanted += [(owner, setting) for setting in SETTINGS_OF_OWNER.items()]
     for name, (setting, value) in wanted:
         change = sql.SQL("SET {} TO {}" if are_set else "RESET {}").format(
-            sql.Identifier("citus", setting), sql.Literal(value)
+            sql.Identifier(*setting.split(".")), sql.Literal(value)
         )
         connection.execute(
             sql.SQL("ALTER ROLE {} IN DATABASE {} {}").format(

@@ -88,7 +88,7 @@ _OWNER = """
 SELECT rolsuper OR rolbypassrls, current_user::text FROM pg_roles WHERE rolname = current_user
 """
 
-SETTINGS_OF_OWNER = {"enable_unsafe_triggers": "on"}
+SETTINGS_OF_OWNER = {"citus.enable_unsafe_triggers": "on"}
 """Settings of Citus with which triggers are made or dropped on tables that are distributed."""
 
 Connection = psycopg.Connection[tuple[Any, ...]]
@@ -187,13 +187,13 @@ def _of_tables(connection: Connection) -> Iterator[str]:
 
 
 def _of_settings(connection: Connection) -> Iterator[str]:
-    for name in (*SETTINGS_OF_OWNER, "propagate_set_commands"):
+    for name in (*SETTINGS_OF_OWNER, "citus.propagate_set_commands"):
         try:
             with connection.transaction(force_rollback=True):
                 value = SETTINGS_OF_OWNER.get(name, "local")
-                connection.execute(f"SET LOCAL citus.{name} TO {value}")
+                connection.execute(f"SET LOCAL {name} TO {value}")
         except psycopg.Error as error:
-            yield f"citus.{name} cannot be set here: {error.diag.message_primary}."
+            yield f"{name} cannot be set here: {error.diag.message_primary}."
 
 
 def _of_roles(connection: Connection, role: str) -> Iterator[Obstacle]:

@@ -85,7 +85,7 @@ def test_a_policy_that_only_restricts_is_refused(database: Database) -> None:
 def test_a_statement_without_an_owner_is_an_error(database: Database) -> None:
     with psycopg.connect(database.server_url) as connection:
         for name, value in cluster.SETTINGS.items():
-            connection.execute(f"SET citus.{name} TO {value}".encode())
+            connection.execute(f"SET {name} TO {value}".encode())
         with pytest.raises(psycopg.errors.InternalError_, match="multi-task"):
             connection.execute("SELECT title FROM tasks")
 

@@ -9,7 +9,7 @@ import pytest
 
 from resolvers import batches
 from tests.api import EMPTY, PURGE, Caller, Server, running_server, settings_for
-from tests.databases import Database, act_as
+from tests.databases import Database, act_as, one_node
 
 TRASH = {"trash": "ONLY"}
 
@@ -116,6 +116,7 @@ def test_a_removal_that_is_sent_again_names_what_it_removed(
     assert user.titles(filter=TRASH) == ["later"]
 
 
+@one_node("what a change waits for is seen at the node that has the rows")
 def test_a_task_that_is_restored_meanwhile_stays(server: Server, database: Database) -> None:
     user = server.user()
     (id,) = in_trash(user, "kept")

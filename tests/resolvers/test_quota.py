@@ -12,7 +12,7 @@ from app.database import installation
 from app.database.installation import Retention, begin_after_restore, complete_migration
 from app.database.migration import downgrade, upgrade
 from tests.api import CREATE, UPDATE, Caller, Server, running_server, settings_for
-from tests.databases import Database, act_as
+from tests.databases import Database, act_as, one_node
 
 STORAGE = "{ storage { tasks tasksLimit bytes bytesLimit } }"
 LIMITS = "... on QuotaExceeded { message storage { tasks tasksLimit bytes bytesLimit } }"
@@ -189,6 +189,7 @@ def test_what_had_no_room_takes_no_key(small: Server, database: Database) -> Non
     assert counters(database, user) == (4, 2, 8, 2, 8)
 
 
+@one_node("what is written is counted at the node that has the rows")
 def test_a_toggle_writes_the_counter_once(server: Server, database: Database) -> None:
     """What is kept of texts costs nothing where no text changes."""
     user = server.user()
