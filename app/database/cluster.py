@@ -191,13 +191,13 @@ async def _told_by_nodes(
 
 
 async def probe(connection: AsyncConnection[Any]) -> list[str]:
-    """Return a sentence for each node that an identity does not reach: it takes no row of it.
+    """Return a sentence where an identity does not reach each node: one takes no row of it.
 
     Raises:
         psycopg.Error: none of the nodes could be asked.
     """
     cursor = await connection.execute(_SOMEBODY_ON_EACH, [uuid4().hex])
-    sentences, answered, error = [], 0, None
+    unreached, answered, error = [], 0, None
     for node, nobody in await cursor.fetchall():
         try:
             async with connection.transaction(force_rollback=True):
@@ -206,10 +206,7 @@ async def probe(connection: AsyncConnection[Any]) -> list[str]:
                     "INSERT INTO users (id, name) VALUES (%s, 'probe') RETURNING id", [nobody]
                 )
         except psycopg.errors.InsufficientPrivilege:
-            sentences.append(
-                f"The identity of users does not reach the node {node}: set "
-                "citus.propagate_set_commands to local."
-            )
+            unreached.append(str(node))
         except psycopg.OperationalError as failure:
             # The node is down, perhaps, and others go on.
             error = failure
@@ -219,4 +216,9 @@ async def probe(connection: AsyncConnection[Any]) -> list[str]:
         answered += 1
     if error is not None and not answered:
         raise error
-    return sentences
+    if not unreached:
+        return []
+    return [
+        f"The identity of users does not reach {', '.join(unreached)}: set "
+        "citus.propagate_set_commands to local."
+    ]

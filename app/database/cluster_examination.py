@@ -72,7 +72,7 @@ async def examine_nodes(
 ) -> AsyncIterator[Finding]:
     """Yield what is found of the nodes of a cluster.
 
-    `pool`: connections of each worker. `workers`: how many there are; None: that is not known.
+    `pool`: connections of each worker to a node. `workers`: how many there are; None: that is not known.
 
     Raises:
         psycopg.Error: the coordinator could not be asked.

@@ -126,7 +126,10 @@ async def _nodes(
             "The identity of users reaches each node that answers, and what keeps users apart "
             "there is as on the coordinator.",
         )
-    async for finding in examine_nodes(connection, settings.database_pool_max_size, workers):
+    # Through the coordinator, and straight to the node.
+    ways = 2 if settings.database_nodes else 1
+    each = ways * settings.database_pool_max_size
+    async for finding in examine_nodes(connection, each, workers):
         yield finding
 
 
