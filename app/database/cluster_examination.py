@@ -36,7 +36,11 @@ FROM run_command_on_all_nodes($$
         current_setting('max_connections')::int
         - current_setting('superuser_reserved_connections')::int,
         (SELECT count(*) FROM pg_prepared_xacts
-         WHERE database = current_database() AND prepared < now() - interval '1 minute'))
+         WHERE database = current_database() AND prepared < now() - interval '1 minute'),
+        (SELECT count(*) FROM pg_proc
+         WHERE pronamespace = (SELECT relnamespace FROM pg_class WHERE oid = to_regclass('tasks'))
+           AND proname IN ('search_tasks', 'take_claims', 'purge_trash', 'purge_idempotency_keys')
+           AND has_function_privilege('public', oid, 'EXECUTE')))
 $$) JOIN pg_dist_node AS node USING (nodeid)
 WHERE noderole = 'primary' ORDER BY groupid
 """
@@ -61,6 +65,8 @@ class Node:
     """Prepared transactions older than a minute."""
     shards: int
     """Parts of each table there."""
+    open_functions: int = 0
+    """Functions that act as their owner, and that anybody may call."""
 
     @property
     def versions(self) -> str:
@@ -72,7 +78,8 @@ async def examine_nodes(
 ) -> AsyncIterator[Finding]:
     """Yield what is found of the nodes of a cluster.
 
-    `pool`: connections of each worker to a node. `workers`: how many there are; None: that is not known.
+    `pool`: connections of each worker to a node. `workers`: how many there are; None: that is not
+    known.
 
     Raises:
         psycopg.Error: the coordinator could not be asked.
@@ -83,8 +90,9 @@ async def examine_nodes(
         if not answers:
             yield Finding(False, f"The node {name} does not answer: {str(result).strip()}.")
             continue
-        postgres, citus, connections, prepared = str(result).split()
-        node = Node(name, int(postgres), citus, int(connections), int(prepared), shards)
+        postgres, citus, *numbers = str(result).split()
+        connections, prepared, opened = map(int, numbers)
+        node = Node(name, int(postgres), citus, connections, prepared, shards, opened)
         nodes.append(node)
         yield Finding(True, f"The node {name} answers: {node.versions}, {shards} shards.")
     for finding in findings_of(nodes, pool, workers):
@@ -113,6 +121,15 @@ def findings_of(nodes: list[Node], pool: int, workers: int | None) -> list[Findi
         )
         for node in nodes
         if node.prepared
+    ]
+    found += [
+        Finding(
+            False,
+            f"On the node {node.name} anybody may call functions that act as their owner, as after "
+            "it was added: run `todo-api distribute`.",
+        )
+        for node in nodes
+        if node.open_functions
     ]
     with_rows = [node for node in nodes if node.shards]
     if with_rows:

@@ -87,6 +87,7 @@ def spread(
                     connection.execute("SELECT create_reference_table(%s)", [name])
             done.append(f"Distributed: {', '.join([*left, *others])}.")
         done += _spread_functions(connection)
+        _close_functions(connection)
         _set_roles(connection, {role, SERVER_ROLE, *logins})
     if left:
         with connected(url, _FAILURE, autocommit=True) as connection:
@@ -188,6 +189,23 @@ def _without_triggers(connection: Connection, tables: list[str]) -> Iterator[Non
     yield
     for _, _, text in triggers:
         connection.execute(text)
+
+
+_CLOSED_FUNCTIONS = """
+SELECT oid::regprocedure::text FROM pg_proc
+WHERE pronamespace = (SELECT relnamespace FROM pg_class WHERE oid = to_regclass('tasks'))
+  AND proname = ANY (%s) AND NOT has_function_privilege('public', oid, 'EXECUTE')
+ORDER BY 1
+"""
+
+
+def _close_functions(connection: Connection) -> None:
+    """Have nobody but who may call the functions that not all may: a node that is added lets all.
+
+    Citus makes functions there with the rights that were given, and none of those taken.
+    """
+    for (name,) in connection.execute(_CLOSED_FUNCTIONS, [list(FUNCTIONS)]).fetchall():
+        connection.execute(f"REVOKE ALL ON FUNCTION {name} FROM PUBLIC")
 
 
 def _spread_functions(connection: Connection) -> list[str]:

@@ -25,7 +25,7 @@ import psycopg
 import typer
 
 from auth.signing import make_token
-from scripts.rehearse.clusters import NotAsItShouldBe, rows, run, say
+from scripts.rehearse.clusters import NotAsItShouldBe, rows, run, say, todo
 from scripts.rehearse.load import ANSWERED_IN_ORDER, USERS, Act, Load
 from scripts.rehearse.servers import SECRET, Server
 from scripts.rehearse.verdict import judge, report
@@ -134,6 +134,8 @@ async def shard_moved(cluster: Cluster) -> None:
 async def third_added(cluster: Cluster) -> None:
     host, _, port = cluster.third.rpartition(":")
     await cluster.do(f"SELECT citus_add_node('{host}', {port})")
+    # It may take rows only once its functions are as those of the others.
+    await asyncio.to_thread(todo, cluster.url, "distribute")
     await cluster.do(
         "SELECT rebalance_table_shards('users', shard_transfer_mode => 'force_logical')"
     )

@@ -1,8 +1,10 @@
 """What the doctor says of a cluster's nodes, and what a plan says of the pause."""
 
+from dataclasses import replace
+
 import pytest
 
-from app.database.cluster_examination import GROUP_MAX, Node, findings_of, groups_of
+from app.database.cluster_examination import Node, findings_of, groups_of
 from app.database.distribution_plan import Plan, Size
 
 
@@ -48,9 +50,16 @@ def test_transactions_that_were_left_prepared_are_wrong() -> None:
     assert "On the node worker1:5432 2 prepared transactions" in first.sentence
 
 
+def test_functions_that_anybody_may_call_are_wrong() -> None:
+    added = replace(node("worker3:5432"), open_functions=4)
+    first, _ = findings_of([COORDINATOR, added], 8, None)
+    assert first.mark == "WRONG"
+    assert "On the node worker3:5432 anybody may call functions" in first.sentence
+
+
 def test_a_shard_group_that_is_large_is_open() -> None:
-    assert groups_of(64, 1, GROUP_MAX).mark == "ok"
-    assert groups_of(64, 1, GROUP_MAX + 1).mark == "open"
+    assert groups_of(64, 1, 50 * 2**30).mark == "ok"
+    assert groups_of(64, 1, 50 * 2**30 + 1).mark == "open"
 
 
 def test_a_plan_tells_rows_bytes_and_the_pause() -> None:
