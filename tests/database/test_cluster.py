@@ -67,6 +67,20 @@ def test_a_policy_that_differs_on_one_shard_is_found(database: Database) -> None
     assert objections_to(database.server_url) == []
 
 
+def test_a_function_that_differs_on_one_node_is_found(database: Database) -> None:
+    text = "SELECT pg_get_functiondef('act_as'::regproc)"
+    with on_a_shard(database) as (node, _, name):
+        node.execute("SET citus.enable_ddl_propagation TO off")
+        ((function,),) = node.execute(text).fetchall()
+        node.execute(function.replace("BEGIN", "BEGIN --"))
+        try:
+            (sentence,) = objections_to(database.server_url)
+        finally:
+            node.execute(function)
+        assert f"The node {name} has other functions" in sentence
+    assert objections_to(database.server_url) == []
+
+
 def test_a_policy_that_only_restricts_is_refused(database: Database) -> None:
     with psycopg.connect(database.superuser_url, autocommit=True) as connection:
         connection.execute(

@@ -137,9 +137,12 @@ async def test_not_all_owners_are_remembered(
     assert [await cluster.asks(owner) for owner in (ADA, BEA)] == ["one", "coordinator"]
 
 
-async def test_where_nothing_can_be_read_all_goes_on(cluster: Cluster) -> None:
+async def test_where_nothing_can_be_read_all_goes_on(
+    cluster: Cluster, caplog: pytest.LogCaptureFixture
+) -> None:
     cluster.coordinator.is_there = False
     assert await cluster.asks(ADA) == "coordinator"
+    assert "It could not be read where the cluster's shards lie: it is away" in caplog.text
     cluster.coordinator.is_there = True
     cluster.now += 1
     assert [await cluster.asks(ADA) for _ in range(2)] == ["coordinator", "one"]
