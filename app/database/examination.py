@@ -94,7 +94,13 @@ async def examine_database(settings: Settings, workers: int | None) -> AsyncIter
 async def _protection(
     connection: AsyncConnection[tuple[object, ...]], settings: Settings
 ) -> list[Finding]:
-    sentences = await objections(connection, settings.database_role)
+    try:
+        sentences = await objections(connection, settings.database_role)
+    except psycopg.OperationalError as error:
+        if connection.closed:
+            raise
+        # None of a cluster's nodes answers.
+        sentences = [f"What keeps users apart could not be looked at: {str(error).strip()}"]
     if sentences:
         return [Finding(False, sentence) for sentence in sentences]
     cursor = await connection.execute("SELECT beginning FROM installation")
