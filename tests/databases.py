@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import parse_qs, urlsplit, urlunsplit
 from uuid import uuid4
 
 import psycopg
@@ -83,6 +83,14 @@ class Database:
     @property
     def superuser_url(self) -> str:
         return self.postgres.superuser_url(self.name)
+
+    @property
+    def socket(self) -> str:
+        """The folder of the server's socket."""
+        found = parse_qs(urlsplit(self.superuser_url).query).get("host")
+        if found is None:
+            pytest.skip("needs a server of its own, by its socket")
+        return found[0]
 
     @property
     def server_url(self) -> str:
