@@ -10,8 +10,9 @@ import psycopg
 import pytest
 
 from app.database import cluster
+from app.database.installation import Retention, complete_migration
 from app.database.obstacles import distributed_tables, obstacles
-from app.database.protection import objections
+from app.database.protection import check_protection, objections
 from app.database.session import UnsafeRole
 from app.lifespan import run
 from models.metadata import OWNED_TABLES
@@ -147,3 +148,24 @@ def test_it_is_told_which_nodes_answer(database: Database) -> None:
     answering, away, names = answered
     assert answering > 0
     assert (away, names) == (0, "")
+
+
+def test_who_was_not_counted_is_counted_by_a_migration(database: Database, server: Server) -> None:
+    user = server.user()
+    user.create("counted")
+    of_user = "FROM task_counters WHERE user_id = %s"
+    with psycopg.connect(database.superuser_url, autocommit=True) as connection:
+        ((*kept,),) = connection.execute(
+            "SELECT trash_retention_days, idempotency_retention_days FROM installation"
+        ).fetchall()
+        before = connection.execute(f"SELECT tasks, bytes {of_user}", [user.user_id]).fetchall()
+        connection.execute(
+            "UPDATE task_counters SET tasks = NULL, bytes = NULL WHERE user_id = %s", [user.user_id]
+        )
+        complete_migration(database.superuser_url, Retention(*kept))
+        after = connection.execute(f"SELECT tasks, bytes {of_user}", [user.user_id]).fetchall()
+    assert after == before == [(1, len("counted"))]
+
+
+def test_a_migration_finds_nothing_to_mend(database: Database) -> None:
+    assert check_protection(database.superuser_url) == []
