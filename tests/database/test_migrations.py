@@ -57,6 +57,7 @@ REVISIONS = [
     "0017",
     "0018",
     "0019",
+    "0020",
 ]
 BETTER_AUTHS_USERS = """
 CREATE TABLE users (

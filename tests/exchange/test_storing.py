@@ -26,7 +26,7 @@ from models.database import DatabaseUnavailable
 from models.quota import Quota
 from tests.api import SECRET, Server, nonempty
 from tests.counts import Count
-from tests.databases import AS_THE_SERVER, Database
+from tests.databases import AS_THE_SERVER, Database, act_as
 from tests.exchange.importing import (
     compared,
     contents_of,
@@ -420,7 +420,7 @@ def test_only_an_import_writes_times_of_the_past(
         f"VALUES ('{ada.user_id}', NULL, 'x', {name == 'completed_at'}, {value})"
     )
     with psycopg.connect(database.server_url) as connection:
-        connection.execute("SELECT set_config('app.user_id', %s, true)", [ada.user_id])
+        act_as(connection, ada.user_id)
         with connection.transaction(force_rollback=True):
             connection.execute("SET LOCAL app.import = 'live'")
             connection.execute(statement)
