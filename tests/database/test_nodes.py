@@ -32,6 +32,8 @@ PORT = Sql("SELECT inet_server_port()", (), lambda record: int(str(record[0])), 
 
 TITLES = Sql("SELECT title FROM tasks WHERE user_id = $1", ("named",), tuple, writes=False)
 
+PLANS = Sql("SELECT current_setting('plan_cache_mode')", (), tuple, writes=False)
+
 UNLIMITED = Quota(None, None)
 
 
@@ -109,6 +111,15 @@ async def test_they_go_to_the_node_with_the_rows(database: Database) -> None:
             assert await toggle(server, owner, key)
     assert server.nodes is not None
     assert server.nodes.straight
+
+
+async def test_a_node_keeps_no_plan(database: Database) -> None:
+    async with opened(database.server_url, database_pool_max_size=1) as server:
+        owner, _ = await somebody(server)
+        *_, port = place_of(database, owner)
+        await until_port(server, owner, port)
+        # What a node keeps of them, it keeps again each time.
+        assert await server.fetch(Statement(PLANS, owner, {})) == [("force_custom_plan",)]
 
 
 async def test_they_need_not(database: Database) -> None:
