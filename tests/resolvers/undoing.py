@@ -45,6 +45,11 @@ WHERE c.user_id = %(user)s AND (c.tasks, c.bytes) <> (
         UNION ALL
         SELECT count(*), coalesce(sum(octet_length(l.name)), 0)
         FROM task_lists l WHERE l.user_id = %(user)s) AS s (things, bytes))
+UNION ALL
+SELECT c.live_tasks FROM task_counters c
+WHERE c.user_id = %(user)s AND (c.live_tasks, c.completed_tasks) IS DISTINCT FROM (
+    SELECT count(*), count(*) FILTER (WHERE t.completed)
+    FROM tasks t WHERE t.user_id = %(user)s AND t.deleted_at IS NULL)
 """
 
 
