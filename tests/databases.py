@@ -169,7 +169,7 @@ def copy_of(postgres: EmbeddedPostgres, template: str) -> Database:
 def database(request: pytest.FixtureRequest) -> Database:
     """A migrated database that the tests of one worker share: each test makes its own users."""
     if GIVEN is not None:
-        return Database(Given(GIVEN), "")
+        return Database(Given(GIVEN), urlsplit(GIVEN).path.lstrip("/"))
     return copy_of(request.getfixturevalue("postgres"), request.getfixturevalue("template"))
 
 
