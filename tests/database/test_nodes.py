@@ -114,7 +114,8 @@ async def test_they_go_to_the_node_with_the_rows(database: Database) -> None:
 
 
 async def test_a_node_keeps_no_plan(database: Database) -> None:
-    async with opened(database.server_url, database_pool_max_size=1) as server:
+    url = f"{database.server_url}?options=-c%20plan_cache_mode%3Dauto"
+    async with opened(url, database_pool_max_size=1) as server:
         owner, _ = await somebody(server)
         *_, port = place_of(database, owner)
         await until_port(server, owner, port)
