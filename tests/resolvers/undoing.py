@@ -47,9 +47,10 @@ WHERE c.user_id = %(user)s AND (c.tasks, c.bytes) <> (
         FROM task_lists l WHERE l.user_id = %(user)s) AS s (things, bytes))
 UNION ALL
 SELECT c.live_tasks FROM task_counters c
-WHERE c.user_id = %(user)s AND (c.live_tasks, c.completed_tasks) IS DISTINCT FROM (
-    SELECT count(*), count(*) FILTER (WHERE t.completed)
-    FROM tasks t WHERE t.user_id = %(user)s AND t.deleted_at IS NULL)
+WHERE c.user_id = %(user)s AND EXISTS (
+    SELECT FROM tasks t WHERE t.user_id = %(user)s AND t.deleted_at IS NULL
+    HAVING (count(*), count(*) FILTER (WHERE t.completed))
+           IS DISTINCT FROM (c.live_tasks::bigint, c.completed_tasks::bigint))
 """
 
 
