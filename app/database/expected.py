@@ -2,7 +2,7 @@
 
 from app.database.urls import SERVER_ROLE
 
-REVISION = "0019"
+REVISION = "0021"
 """The migration after which the database is as `EXPECTED` says: the newest that is no last step."""
 
 ROW_SECURITY = "row security"
@@ -85,8 +85,15 @@ EXPECTED: dict[Key, str] = {
         "FOR EACH STATEMENT EXECUTE FUNCTION lock_owner()"
     ),
     ("tasks", "trigger b_note_changed_task"): (
-        "enabled CREATE TRIGGER b_note_changed_task BEFORE UPDATE ON tasks "
+        "enabled CREATE TRIGGER b_note_changed_task BEFORE UPDATE OF id, user_id, title, "
+        "description, created_at, updated_at, version, completed_at, deleted_at, words, "
+        'title_order, list_id, parent_id, "position", has_subtasks, due_on, due_time, due_at, '
+        "priority, labels, repeats, successor_id ON tasks "
         "FOR EACH ROW EXECUTE FUNCTION note_changed_task()"
+    ),
+    ("tasks", "trigger b_note_completed_task"): (
+        "enabled CREATE TRIGGER b_note_completed_task BEFORE UPDATE OF completed, completed_on "
+        "ON tasks FOR EACH ROW EXECUTE FUNCTION note_completed_task()"
     ),
     ("tasks", "trigger b_note_new_task"): (
         "enabled CREATE TRIGGER b_note_new_task BEFORE INSERT ON tasks "
@@ -150,8 +157,12 @@ EXPECTED: dict[Key, str] = {
         "permissive all to the functions' owner using true"
     ),
     ("task_counters", "right to select"): "every column",
-    ("task_counters", "right to insert"): "bytes, last_id, tasks, user_id, version",
-    ("task_counters", "right to update"): "bytes, last_id, tasks, version",
+    ("task_counters", "right to insert"): (
+        "bytes, completed_tasks, last_id, live_tasks, tasks, user_id, version"
+    ),
+    ("task_counters", "right to update"): (
+        "bytes, completed_tasks, last_id, live_tasks, tasks, version"
+    ),
     ("idempotency_keys", ROW_SECURITY): "enabled, forced",
     ("idempotency_keys", "policy idempotency_keys_owner"): _OWN_ROWS,
     ("idempotency_keys", "policy idempotency_keys_maintenance"): _OLD_ROWS.format("created_at"),
@@ -207,7 +218,7 @@ EXPECTED: dict[Key, str] = {
     ("", "function length_of"): "callable 03dd5e7a33b369f091b3a098a31cd354",
     ("", "function label_key"): "callable 089f7c34b6ab91119998e4b1d2f8bae3",
     ("", "function spelled"): "callable 4a3c9bd858575b106a88bc34ec3af56b",
-    ("", "function note_new_task"): "callable 0d1472b15dee7f886606d23059563c9e",
+    ("", "function note_new_task"): "callable 9595b8a088659bee13a75c6c11607a28",
     ("", "function day_in_month"): "callable cf7a77ae567c0cabacc6d1adca5b2c88",
     ("", "function next_in_series"): "callable 7ba69ad6fadd68b901f5fa5c271ff6d4",
     ("", "function next_due"): "callable 11f77d67bff53febee9323d9ac4e5344",
@@ -217,7 +228,10 @@ EXPECTED: dict[Key, str] = {
     ("", "function make_successor"): "callable 4e42a9e36950738d43353d46ff543243",
     ("", "function kept_successor"): "callable 5e8481963ab1867836083ec8b387e0dc",
     ("", "function changes_too"): "callable 463664026a18b60dfa80aae69b0ea99a",
-    ("", "function note_changed_task"): "callable 6ca737cf37df8af1080e321dfc61b29c",
+    ("", "function note_changed_task"): "callable d5c894a5056082a105c3ae157c7aa54f",
+    ("", "function live_tasks_of"): "callable 5ad30a85271f0e77e2244dcdc03f16a8",
+    ("", "function successor_of"): "callable 9a90e3e2c9f38e39b67b535ab0a516e3",
+    ("", "function note_completed_task"): "callable 693cc3e7b517dc220aef493f6ff730b6",
     ("", "function overwritten_of_task"): "callable 717fec104b71f23bc097a7326945d150",
     ("", "function overwritten_of_list"): "callable c091434218bc5c1dac66d1905da49dd5",
     ("", "function note_step"): "callable 99559c5ed0b4b867d1ae05961106e5d8",
@@ -249,7 +263,7 @@ EXPECTED: dict[Key, str] = {
     ("", "function note_new_calendar_link"): "callable 2a161adbba6a8793df2ea3556100288d",
     ("", "function add_labels"): "callable 3c0e4994f48aab4ffeeae4b39494539f",
     ("", "function note_what_is_gone"): (
-        f"{_AS_OWNER} set {_SEARCH_PATH} 3eaeee5a3edbf0aa9def6ac67e1eb319"
+        f"{_AS_OWNER} set {_SEARCH_PATH} 29b1273474dca2d23080d64f5fbe77db"
     ),
     ("", "function purge_idempotency_keys"): (
         f"{_AS_OWNER} callable set {_SEARCH_PATH} 57ecc255767b331b381d071b85c6cd07"
@@ -276,7 +290,8 @@ EXPECTED: dict[Key, str] = {
         f"{_AS_OWNER} callable set {_SEARCH_PATH} 7fbe07e0ec535d0c73fe70cfe2795be7"
     ),
     ("", "function words_of"): "callable 619e37fcb4df506f3633f69dc4d7bfdb",
-    ("", "function words_in"): "callable b52fde124e36fb07a7247707f99ca011",
+    ("", "function words_in"): "callable ac55dd5ffeb78b9e0b34d3b2501b02fd",
+    ("", "function words_in_unicode"): "callable b52fde124e36fb07a7247707f99ca011",
     ("", "function place_of"): "callable 216d64cdfe261a7ed0a9a92a53b71df1",
     ("", "function fold"): "callable e8e574836873250a109c2972f338472b",
     ("", "function spaced"): "callable e321ab0b41c90bddc1ad663c52f571d7",

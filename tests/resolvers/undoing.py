@@ -38,6 +38,10 @@ GROUP BY key HAVING count(DISTINCT name) > 1
 UNION ALL
 SELECT c.bytes FROM task_counters c, stored_by(c.user_id) AS s
 WHERE c.user_id = %(user)s AND (c.tasks, c.bytes) <> (s.things, s.bytes)
+UNION ALL
+SELECT c.live_tasks FROM task_counters c, live_tasks_of(c.user_id) AS l
+WHERE c.user_id = %(user)s
+  AND (c.live_tasks, c.completed_tasks) IS DISTINCT FROM (l.live, l.completed)
 """
 
 
