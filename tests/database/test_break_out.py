@@ -152,8 +152,8 @@ def test_no_node_shows_or_changes_anothers_rows(
     before = rows_of(database, people)
     for node in nonempty(nodes):
         with psycopg.connect(node.url) as connection:
-            for other, (home, task) in people.others.items():
-                for statement, values in attacks(people.eve, other, home, task):
+            for other, (home, task) in nonempty(people.others.items()):
+                for statement, values in nonempty(attacks(people.eve, other, home, task)):
                     found = attempt(connection, people.eve, statement, values)
                     assert found == [], (node.url, statement)
     assert rows_of(database, people) == before
@@ -174,11 +174,11 @@ def test_a_shard_shows_and_changes_nothing_of_others(
 ) -> None:
     who = people.eve if identity == "Eve" else ""
     before, seen = rows_of(database, people), 0
-    for node in nonempty(nodes):
+    for node in nonempty(node for node in nodes if node.shards):
         with psycopg.connect(node.url, autocommit=True) as connection:
             connection.execute("SELECT set_config('app.user_id', %s, false)", [who])
             connection.execute("SET citus.enable_manual_changes_to_shards TO on")
-            for table, shard in node.shards:
+            for table, shard in nonempty(node.shards):
                 owner = "id" if table == "users" else "user_id"
                 rows = connection.execute(f"SELECT {owner} FROM {shard}".encode()).fetchall()
                 assert {*rows} <= {(people.eve,)}, shard
