@@ -112,7 +112,8 @@ class Connection:
                     pgconn.send_query_prepared(statement.name, parameters)
             self._end_transaction()
             if call.is_explicit:
-                # After an error all is skipped up to the end, so that COMMIT comes behind it: it then undoes.
+                # After an error all is skipped up to the end, so that COMMIT comes behind it: it
+                # then undoes.
                 pgconn.send_query_params(b"COMMIT", None)
                 self._end_transaction()
         except psycopg.OperationalError as error:
