@@ -49,6 +49,11 @@ WHERE pronamespace = (SELECT relnamespace FROM pg_class WHERE oid = to_regclass(
 ORDER BY 1
 """
 
+_END_SESSIONS = """
+SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+WHERE datname = current_database() AND usename = ANY (%s) AND pg_has_role(usesysid, 'USAGE')
+"""
+
 _BY_ADDRESS, _ADDRESS_ONCE = "users_by_address", "users_email_key"
 """The index of addresses on several nodes, and the constraint on one."""
 
@@ -91,6 +96,8 @@ def spread(
         _set_roles(connection, {role, SERVER_ROLE, *logins})
     if left:
         with connected(url, _FAILURE, autocommit=True) as connection:
+            # Who has connected meanwhile goes on as on one node, and would see nothing.
+            connection.execute(_END_SESSIONS, [[role, SERVER_ROLE, *logins]])
             for name in left:
                 connection.execute(
                     "SELECT truncate_local_data_after_distributing_table(%s)", [name]

@@ -70,8 +70,9 @@ class PipelinedDatabase:
         self._namespace = str(conninfo_to_dict(libpq_url(url)).get("dbname") or "")
         self._repeated = Repeated(logger)
         self.answered_at = -math.inf
-        self._is_distributed = False
-        """Whether the tables lie on several nodes, as the newest connection found."""
+        self._is_distributed: bool | None = None
+        """Whether the tables lie on several nodes, as the newest connection found; None: there was
+        none yet."""
         self._timeout = b"%d" % (settings.database_statement_timeout * 1000)
         self.client = Client(
             libpq_url(url),
@@ -107,6 +108,9 @@ class PipelinedDatabase:
         try:
             while True:
                 try:
+                    if self._is_distributed is None:
+                        # How statements are to be sent, a connection tells.
+                        await self.ask("SELECT 1")
                     rows = await self.send(statement)
                 except (psycopg.Error, TimeoutError) as error:
                     if self.nodes is not None and isinstance(error, psycopg.OperationalError):
@@ -155,7 +159,7 @@ class PipelinedDatabase:
             sql.make_row,
             repeatable=not sql.writes,
             echo=owner,
-            is_explicit=self._is_distributed,
+            is_explicit=bool(self._is_distributed),
         )
 
     async def ask(self, text: str, *values: object) -> tuple[Any, ...]:
