@@ -238,7 +238,7 @@ EXPECTED: dict[Key, str] = {
     ("", "function note_changed_task"): "callable dbc7c8c354f892bdee76b46604c157be",
     ("", "function live_tasks_of"): "callable 5ad30a85271f0e77e2244dcdc03f16a8",
     ("", "function successor_of"): "callable 9a90e3e2c9f38e39b67b535ab0a516e3",
-    ("", "function note_completed_task"): "callable 693cc3e7b517dc220aef493f6ff730b6",
+    ("", "function note_completed_task"): "callable a4d7bb0276e308fbf0c038dca7e73e17",
     ("", "function overwritten_of_task"): "callable 51824d8cab1eaf88bbc099787d16a288",
     ("", "function overwritten_of_list"): "callable 90a1554e8706f0288865dd24b4b5661b",
     ("", "function note_step"): "callable 99559c5ed0b4b867d1ae05961106e5d8",
@@ -321,7 +321,8 @@ DISTRIBUTED: dict[Key, str] = {
         "repeats, successor_id, title, updated_at, user_id"
     ),
     ("task_counters", "right to insert"): (
-        "beginning, bytes, last_id, purged_version, tasks, user_id, version"
+        "beginning, bytes, completed_tasks, last_id, live_tasks, purged_version, tasks, user_id, "
+        "version"
     ),
     ("idempotency_keys", "right to insert"): "created_at, key, outcome, request, user_id",
     # A key is written first there, and what its change was beside the change.

@@ -124,6 +124,8 @@ END $$;
 -- `b_note_changed_task` comes before it where anything else is named, and has then seen to all.
 CREATE FUNCTION note_completed_task() RETURNS trigger
 LANGUAGE plpgsql AS $$
+DECLARE
+    moment timestamptz := now();
 BEGIN
     IF NEW.version <> OLD.version THEN
         RETURN NEW;
@@ -139,7 +141,7 @@ BEGIN
         completed_tasks = c.completed_tasks + CASE WHEN NEW.deleted_at IS NOT NULL THEN 0
                                               WHEN NEW.completed THEN 1 ELSE -1 END
     WHERE c.user_id = NEW.user_id
-    RETURNING c.version, now(), CASE WHEN NEW.completed THEN now() END,
+    RETURNING c.version, moment, CASE WHEN NEW.completed THEN moment END,
               CASE WHEN NEW.completed THEN NEW.completed_on END
     INTO NEW.version, NEW.updated_at, NEW.completed_at, NEW.completed_on;
     IF current_setting('app.action', true) <> '' THEN
