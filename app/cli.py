@@ -32,6 +32,8 @@ COMMANDS = MappingProxyType(
         "wrong.",
         "purge": "Remove for good what has been in the trash for TRASH_RETENTION_DAYS, as servers "
         "do hourly.",
+        "distribute": "Distribute the tables over the nodes of a Citus cluster, each user's rows "
+        "on one of them.",
         "restored": "After a restore, before a server starts: no client goes on from before, no id "
         "comes twice.",
         "export-user": "Print all that is a user's, as lines of JSON; exit 1 if there is no such "

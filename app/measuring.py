@@ -115,12 +115,13 @@ def _numbers_of_parts(parts: Running, socket: GraphQLSocket) -> Iterator[Number]
 
 
 def _numbers_of_pool(database: PipelinedDatabase, settings: Settings) -> Iterator[Number]:
-    numbers, pool = database.numbers(), database.pool
-    yield "db_client_connection_count", (pool, "idle"), numbers.idle
-    yield "db_client_connection_count", (pool, "used"), numbers.used
-    yield "db_client_connection_max", (pool,), settings.database_pool_max_size
-    yield "db_client_connection_pending_requests", (pool,), numbers.waiting
-    yield "db_client_connection_timeouts_total", (pool,), numbers.busy
+    nodes = () if database.nodes is None else database.nodes.numbers()
+    for pool, numbers in ((database.pool, database.numbers()), *nodes):
+        yield "db_client_connection_count", (pool, "idle"), numbers.idle
+        yield "db_client_connection_count", (pool, "used"), numbers.used
+        yield "db_client_connection_max", (pool,), settings.database_pool_max_size
+        yield "db_client_connection_pending_requests", (pool,), numbers.waiting
+        yield "db_client_connection_timeouts_total", (pool,), numbers.busy
 
 
 def _numbers_of_replica(replica: Replica) -> Iterator[Number]:
@@ -138,6 +139,10 @@ def _numbers_of_readiness(readiness: Readiness) -> Iterator[Number]:
     yield "todo_api_database_ready", (), state.database
     if state.writes is not None:
         yield "todo_api_database_writable", (), state.writes
+    if state.nodes is not None:
+        answering, away, _ = state.nodes
+        yield "todo_api_database_nodes", ("answering",), answering
+        yield "todo_api_database_nodes", ("away",), away
     if state.migrations is not None:
         yield "todo_api_migration_compatible", (), state.migrations
 

@@ -23,8 +23,13 @@ class Sql(Generic[Row]):
     """Whether it cannot take effect twice, and so may be sent again if its outcome is unknown."""
     on_primary: bool = False
     """Whether only the primary may answer it, though it writes nothing: a replica may be late."""
+    on_coordinator: bool = False
+    """Whether it means something on one node of a cluster alone, as NOTIFY does."""
     name: str = "other"
     """What metrics and the log call it."""
+    steps: "tuple[Sql[Row], ...]" = ()
+    """What is run instead where the tables lie on several nodes, if the text could not be run by
+    one of them: one after the other, in one transaction. The rows are those of the last."""
 
 
 class Statement(NamedTuple, Generic[Row]):

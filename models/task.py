@@ -310,6 +310,9 @@ class TaskCounter(SQLModel, table=True):
     # Triggers keep both, and count anew where there is null.
     tasks: int | None = Field(default=None, sa_column=Column(Integer))
     bytes: int | None = Field(default=None, sa_column=Column(BigInteger))
+    # How many are outside the trash, and how many of these are completed: kept in the same way.
+    live_tasks: int | None = Field(default=None, sa_column=Column(Integer))
+    completed_tasks: int | None = Field(default=None, sa_column=Column(Integer))
 
 
 class TaskLabel(SQLModel, table=True):

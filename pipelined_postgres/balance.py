@@ -73,7 +73,7 @@ class Balance:
         ):
             best = self._recent = self._least_busy()
         if best is None or best.calls:
-            self._want_connection(now)
+            self.want_connection(now)
         if best is not None and best.has_room:
             self.sent_at_once += 1
             best.submit(call, now)
@@ -171,7 +171,8 @@ class Balance:
 
     # Connections, opened when they are needed.
 
-    def _want_connection(self, now: float) -> None:
+    def want_connection(self, now: float) -> None:
+        """Open another, unless there are enough, or one could not be had a moment ago."""
         enough = len(self.pipelines) >= self._options.connections_max
         if not (enough or self._connecting or self._closed) and now >= self._connect_at:
             self._connecting = True
@@ -215,7 +216,7 @@ class Balance:
         while self.waiting and now - self.waiting[0].began > self._options.wait_timeout:
             self._refuse(self.waiting.popleft(), "no connection has room")
         if self.waiting:
-            self._want_connection(now)
+            self.want_connection(now)
         for pipeline in [*self.pipelines, *self.retiring]:
             if pipeline.calls:
                 self._look_at_first_call(pipeline, now)
@@ -244,6 +245,6 @@ class Balance:
             elif call.repeatable and not call.sent_twice and not call.answer.done():
                 other = self._least_busy()
                 if other is None or other.calls:
-                    self._want_connection(now)
+                    self.want_connection(now)
                 if other is not None and other.has_room and not other.stalled:
                     other.submit(call.twice(), now)

@@ -54,6 +54,7 @@ class Call:
         "began",
         "dropped",
         "echo",
+        "is_explicit",
         "make_row",
         "queries",
         "repeatable",
@@ -71,6 +72,7 @@ class Call:
         *,
         repeatable: bool,
         echo: bytes | None = None,
+        is_explicit: bool = False,
     ) -> None:
         self.queries = queries
         self.make_row = make_row
@@ -80,6 +82,8 @@ class Call:
         """It may run more than once, as a read may."""
         self.echo = echo
         """What its first query returns: with anything else, the answer is another call's."""
+        self.is_explicit = is_explicit
+        """Its queries stand between BEGIN and COMMIT, and not only between two syncs."""
         self.unparsed: Sequence[Statement] = ()
         """The statements that were sent to be parsed before its queries."""
         self.dropped: Sequence[bytes] = ()
@@ -103,6 +107,7 @@ class Call:
             self.began,
             repeatable=self.repeatable,
             echo=self.echo,
+            is_explicit=self.is_explicit,
         )
         twin.sent_twice = True
         return twin

@@ -120,6 +120,18 @@ class Client:
             self._balance.connected(pipeline, pooler, self._loop.time())
         self._tick()
 
+    def start(self) -> None:
+        """Begin without a connection: the first one is opened once it is wanted."""
+        self._loop = asyncio.get_running_loop()
+        self._tick()
+
+    def is_connected(self) -> bool:
+        """Return whether there is a connection that takes calls; else have one opened soon."""
+        if self._balance.pipelines:
+            return True
+        self._balance.want_connection(self._loop.time())
+        return False
+
     async def close(self) -> None:
         """Close all connections. Calls under way fail by psycopg.OperationalError."""
         if self._ticker is not None:
@@ -173,15 +185,27 @@ class Client:
         *,
         repeatable: bool,
         echo: bytes | None = None,
+        is_explicit: bool = False,
     ) -> asyncio.Future[list[Row]]:
         """Run queries in one transaction; return the rows of the last. It fails as `fetch` does.
 
         `echo`: the first value that the first query returns, as text, where that is known before.
         An answer that begins otherwise is another call's; the connection is then given up.
+
+        `is_explicit`: the transaction has BEGIN and COMMIT, in the same round trip. What passes
+        settings on to other nodes, as Citus does, does it in such a one alone.
         """
         answer: asyncio.Future[list[Row]] = self._loop.create_future()
         now = self._loop.time()
-        call = Call(queries, make_row, answer, now, repeatable=repeatable, echo=echo)
+        call = Call(
+            queries,
+            make_row,
+            answer,
+            now,
+            repeatable=repeatable,
+            echo=echo,
+            is_explicit=is_explicit,
+        )
         self._balance.submit(call, now)
         return answer
 

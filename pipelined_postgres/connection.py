@@ -78,6 +78,8 @@ class Connection:
         self._cancelling: asyncio.Task[None] | None = None
         self._results: list[PGresult] = []
         """What has come of the first call so far."""
+        self._is_ending = False
+        """Of the first call, all but what COMMIT is answered has come."""
         self._socket = self._pgconn.socket
         self.coalescing = Coalescing(self._loop, self._flush)
         self._send_sync = find_send_sync()
@@ -97,17 +99,23 @@ class Connection:
     def send(self, call: Call, unparsed: Sequence[Statement] | None) -> None:
         pgconn = self._pgconn
         try:
-            if unparsed is None:
-                for statement, parameters in call.queries:
+            for name in call.dropped:
+                self._drop(name)
+            for statement in unparsed or ():
+                pgconn.send_prepare(statement.name, statement.text)
+            if call.is_explicit:
+                pgconn.send_query_params(b"BEGIN", None)
+            for statement, parameters in call.queries:
+                if unparsed is None:
                     pgconn.send_query_params(statement.text, parameters)
-            else:
-                for name in call.dropped:
-                    self._drop(name)
-                for statement in unparsed:
-                    pgconn.send_prepare(statement.name, statement.text)
-                for statement, parameters in call.queries:
+                else:
                     pgconn.send_query_prepared(statement.name, parameters)
             self._end_transaction()
+            if call.is_explicit:
+                # After an error all is skipped up to the end, so that COMMIT comes behind it: it
+                # then undoes.
+                pgconn.send_query_params(b"COMMIT", None)
+                self._end_transaction()
         except psycopg.OperationalError as error:
             self._lost(error)
         except BaseException:
@@ -178,7 +186,7 @@ class Connection:
             self._lost(error)
 
     def _read(self) -> None:
-        pgconn, pipeline, results = self._pgconn, self.pipeline, self._results
+        pgconn, pipeline = self._pgconn, self.pipeline
         try:
             pgconn.consume_input()
             now = self._loop.time()
@@ -189,20 +197,9 @@ class Connection:
                     continue
                 status = result.status
                 if status == PIPELINE_SYNC:
-                    # Only now it is committed.
-                    if not _is_answer_of(pipeline.calls[0], results):
-                        pipeline.mismatched()
-                        return
-                    last = results[-1]
-                    if last.status in (TUPLES_OK, COMMAND_OK):
-                        results.clear()
-                        pipeline.answered(last, now)
-                    else:
-                        failure = _failure_of(results, len(pipeline.calls[0].dropped))
-                        results.clear()
-                        pipeline.failed(failure, now)
+                    self._has_synced(pipeline.calls[0], now)
                 else:
-                    results.append(result)
+                    self._results.append(result)
                     if status == FATAL_ERROR:
                         if _ends_session(result):
                             raise _error_of(result)
@@ -211,6 +208,21 @@ class Connection:
         except psycopg.Error as error:
             self._lost(error)
 
+    def _has_synced(self, call: Call, now: float) -> None:
+        if call.is_explicit and not self._is_ending:
+            # Its COMMIT is answered behind this.
+            self._is_ending = True
+            return
+        self._is_ending = False
+        results, self._results = self._results, []
+        # Only now it is committed.
+        if not _is_answer_of(call, results):
+            self.pipeline.mismatched()
+        elif _is_committed(call, results):
+            self.pipeline.answered(results[-2 if call.is_explicit else -1], now)
+        else:
+            self.pipeline.failed(_failure_of(results, len(call.dropped)), now)
+
     def _lost(self, error: psycopg.Error) -> None:
         first = next(filter(_is_error, self._results), None)
         self.pipeline.lost(error, None if first is None else _error_of(first))
@@ -218,13 +230,25 @@ class Connection:
 
 def _is_answer_of(call: Call, results: Sequence[PGresult]) -> bool:
     """Return whether these are the results of what was sent for a call, as far as that shows."""
-    before = len(call.dropped) + len(call.unparsed)
+    before = len(call.dropped) + len(call.unparsed) + call.is_explicit
     more = len(results) - before - len(call.queries)
+    if call.is_explicit:
+        if more != 1:
+            return False
     # An error may come with the commit, after all of its queries.
-    if more and not (more == 1 and _is_error(results[-1])):
+    elif more and not (more == 1 and _is_error(results[-1])):
         return False
     first = results[before]
     return call.echo is None or first.status != TUPLES_OK or first.get_value(0, 0) == call.echo
+
+
+def _is_committed(call: Call, results: Sequence[PGresult]) -> bool:
+    """Return whether the transaction of these results has not been undone."""
+    last = results[-1]
+    if call.is_explicit:
+        # Of one that has failed, COMMIT says ROLLBACK.
+        return last.command_status == b"COMMIT" and not any(map(_is_error, results))
+    return last.status in (TUPLES_OK, COMMAND_OK)
 
 
 def _is_error(result: PGresult) -> bool:

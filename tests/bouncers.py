@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import parse_qs, urlsplit
 
 import psycopg
 
@@ -47,7 +46,7 @@ class Bouncer:
 @contextmanager
 def bouncer_before(database: Database, program: str, connections: int = 2) -> Iterator[Bouncer]:
     """Run a PgBouncer that opens so many connections to the database."""
-    postgres_socket = Path(parse_qs(urlsplit(database.superuser_url).query)["host"][0])
+    postgres_socket = Path(database.socket)
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]

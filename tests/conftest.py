@@ -37,6 +37,7 @@ __all__ = [
 
 MAY_BE_SKIPPED = {
     "needs PgBouncer 1.21 or newer, named by PGBOUNCER": "Debian 12 has 1.18",
+    "needs a cluster of Citus, named by TEST_DATABASE_URL": "Citus is in no package of Debian",
     "needs Node: npm ci --prefix examples/nextjs": "half a gigabyte for one look at types",
     "py-spy may not look at this process": "a container may forbid it to trace others",
 }

@@ -5,6 +5,7 @@ from typing import Any
 import psycopg
 
 from tests.api import TASK, Caller, Server
+from tests.databases import act_as
 
 RELATED = f"{TASK} list {{ id }} parent {{ id }} subtasks {{ id }} subtaskCount"
 """A task with what it refers to."""
@@ -52,7 +53,7 @@ class Lists:
 
     def _execute(self, sql: str, value: object) -> int:
         with psycopg.connect(self._url) as connection:
-            connection.execute("SELECT set_config('app.user_id', %s, true)", [self._user.user_id])
+            act_as(connection, self._user.user_id)
             row = connection.execute(sql, [self._user.user_id, value]).fetchone()
         assert row is not None
         key: int = row[0]

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit, urlunsplit
 from uuid import uuid4
 
 import psycopg
@@ -16,6 +17,7 @@ import pytest
 
 from app.database.embedded import EmbeddedPostgres, embedded_postgres
 from app.database.migration import finish, upgrade
+from app.database.obstacles import distributed_tables
 from app.database.urls import SERVER_ROLE
 
 TEMPLATE = "migrated"
@@ -30,16 +32,65 @@ AS_THE_SERVER = "-c DateStyle=ISO -c TimeZone=UTC"
 """The `options` of a test's own session that is to be as the server prepares its own."""
 
 
+GIVEN = os.environ.get("TEST_DATABASE_URL")
+"""A migrated database to run the tests on that need none of their own, as its owner's URL: such as
+that of a cluster, which is not made by copying."""
+
+
+def _names_a_cluster() -> bool:
+    if GIVEN is None:
+        return False
+    with psycopg.connect(GIVEN) as connection:
+        return "users" in distributed_tables(connection)
+
+
+CLUSTER_ONLY = pytest.mark.skipif(
+    not _names_a_cluster(), reason="needs a cluster of Citus, named by TEST_DATABASE_URL"
+)
+"""What can be seen on a cluster alone."""
+
+
+def one_node(reason: str) -> pytest.MarkDecorator:
+    """Mark what cannot hold on a cluster, and say why."""
+    return pytest.mark.skipif(GIVEN is not None, reason=f"on one node alone: {reason}")
+
+
+@dataclass(frozen=True)
+class Given:
+    """The server of the database that `TEST_DATABASE_URL` names."""
+
+    url_of_owner: str
+
+    def superuser_url(self, _name: str) -> str:
+        # What a test sets for its transaction is to hold on each node.
+        return f"{self.url_of_owner}?options=-c%20citus.propagate_set_commands%3Dlocal"
+
+    def create_database(self, _name: str, *, template: str | None = None) -> None:
+        pytest.skip(f"needs a database of its own, made of {template}")
+
+    def url(self, role: str, _name: str) -> str:
+        parts = urlsplit(self.url_of_owner)
+        return urlunsplit(parts._replace(netloc=f"{role}@{parts.netloc.rpartition('@')[2]}"))
+
+
 @dataclass(frozen=True)
 class Database:
     """A database, and the URLs of those who come to it."""
 
-    postgres: EmbeddedPostgres
+    postgres: EmbeddedPostgres | Given
     name: str
 
     @property
     def superuser_url(self) -> str:
         return self.postgres.superuser_url(self.name)
+
+    @property
+    def socket(self) -> str:
+        """The folder of the server's socket."""
+        found = parse_qs(urlsplit(self.superuser_url).query).get("host")
+        if found is None:
+            pytest.skip("needs a server of its own, by its socket")
+        return found[0]
 
     @property
     def server_url(self) -> str:
@@ -52,6 +103,8 @@ class Database:
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[EmbeddedPostgres]:
     """The server that all workers of this run share; the last one to end stops it."""
+    if GIVEN is not None:
+        pytest.skip("needs a database of its own")
     run = os.environ.get("PYTEST_XDIST_TESTRUNUID") or uuid4().hex
     folder = Path(os.environ.get("TEST_DATABASES", tempfile.gettempdir())) / f"todo-api-{run[:12]}"
     folder.mkdir(exist_ok=True)
@@ -113,9 +166,11 @@ def copy_of(postgres: EmbeddedPostgres, template: str) -> Database:
 
 
 @pytest.fixture(scope="session")
-def database(postgres: EmbeddedPostgres, template: str) -> Database:
+def database(request: pytest.FixtureRequest) -> Database:
     """A migrated database that the tests of one worker share: each test makes its own users."""
-    return copy_of(postgres, template)
+    if GIVEN is not None:
+        return Database(Given(GIVEN), urlsplit(GIVEN).path.lstrip("/"))
+    return copy_of(request.getfixturevalue("postgres"), request.getfixturevalue("template"))
 
 
 @pytest.fixture
@@ -143,6 +198,15 @@ def without_triggers(database: Database) -> Iterator[psycopg.Connection[Any]]:
     with psycopg.connect(database.superuser_url) as connection:
         connection.execute("SET LOCAL session_replication_role = replica")
         yield connection
+
+
+def act_as(connection: psycopg.Connection[Any], owner: str | None, **settings: str) -> None:
+    """Have a transaction act as an owner, on whichever node of a cluster the rows lie.
+
+    `settings`: others of its own, by their names without `app.`.
+    """
+    more = [each for name, value in settings.items() for each in (f"app.{name}", value)]
+    connection.execute("SELECT act_as(%s, '0', %s)", [owner, more])
 
 
 def role_of_better_auth(connection: psycopg.Connection[Any]) -> None:

@@ -7,7 +7,6 @@ from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from random import random
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
 
 from tests.databases import Database
 
@@ -190,7 +189,7 @@ Arrivals = asyncio.Queue[tuple[float, bytes]]
 
 @contextmanager
 def proxy_before(database: Database) -> Iterator[Proxy]:
-    folder = parse_qs(urlsplit(database.superuser_url).query)["host"][0]
+    folder = database.socket
     with proxy_to(f"{folder}/.s.PGSQL.5432") as proxy:
         yield proxy
 

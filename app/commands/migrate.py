@@ -7,7 +7,9 @@ from contextlib import contextmanager
 from typing import Annotated
 
 import typer
+from psycopg.conninfo import conninfo_to_dict
 
+from app.database.distribution import spread_rest
 from app.database.embedded import DATABASE, embedded_postgres
 from app.database.installation import Retention, check_sequence, complete_migration
 from app.database.mending import mend
@@ -17,7 +19,7 @@ from app.database.planning import plan_for
 from app.database.protection import check_protection
 from app.database.roles import ensure_server_role, keep_public_out
 from app.database.steps import waiting
-from app.database.urls import SERVER_ROLE
+from app.database.urls import SERVER_ROLE, libpq_url
 from app.failure import Failure
 from app.settings import Settings, settings_or_exit
 
@@ -93,6 +95,14 @@ def migrate(
             )
 
 
+def logins_of(settings: Settings) -> list[str]:
+    """Return the role that servers log in as, where the settings name it."""
+    if settings.database_url is None:
+        return []
+    user = conninfo_to_dict(libpq_url(settings.database_url)).get("user")
+    return [str(user)] if user else []
+
+
 @contextmanager
 def owner_url(settings: Settings) -> Iterator[str]:
     """Yield the URL of the database as the role that owns it; start an embedded one if need be."""
@@ -124,6 +134,8 @@ def migrate_at(
         return
     role = settings.database_role
     upgrade(url, role=role)
+    for sentence in spread_rest(url, role, logins_of(settings)):
+        typer.echo(sentence)
     mended = mend(url, role)
     for sentence in mended.done:
         typer.echo(sentence)

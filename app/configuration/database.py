@@ -60,6 +60,19 @@ class DatabaseSettings(BaseSettings):
         description="How late the standby of `DATABASE_READ_URL` may be, in seconds; while it is "
         "later, all queries go to the primary.",
     )
+    database_nodes: bool = Field(
+        default=True,
+        description="On a cluster, send statements straight to the node that has their owner's "
+        "rows, wherever it can be reached; else all go through the coordinator. Turn it off where "
+        "no other node can be reached.",
+    )
+    database_node_port: int | None = Field(
+        default=None,
+        ge=1,
+        le=65535,
+        description="The port of the poolers in front of a cluster's nodes, the same on each. "
+        "Unset: the nodes' own.",
+    )
     database_role: RoleName = Field(
         default="todo_api",
         description="The role that has the rights the server needs; `DATABASE_URL` names it, or a "

@@ -6,6 +6,8 @@ import psycopg
 from psycopg import AsyncConnection
 from psycopg.conninfo import conninfo_to_dict
 
+from app.database.cluster import is_cluster
+from app.database.cluster_examination import examine_nodes
 from app.database.expected import NEWEST
 from app.database.findings import (
     Finding,
@@ -76,23 +78,65 @@ async def examine_database(settings: Settings, workers: int | None) -> AsyncIter
             return
         else:
             yield migrations_of(str(revision[0]) if revision else "")
-        sentences = await objections(connection, settings.database_role)
-        for sentence in sentences:
-            yield Finding(False, sentence)
-        if not sentences:
-            yield Finding(True, "Row security keeps users apart: all is as the migrations make it.")
-            cursor = await connection.execute("SELECT beginning FROM installation")
-            ((beginning,),) = await cursor.fetchall()
-            yield Finding(
-                True,
-                f"Cursors of clients begin with {beginning}; `todo-api restored` draws another.",
-            )
-        async for finding in _other_databases(connection):
+        protection = await _protection(connection, settings)
+        for finding in protection:
             yield finding
+        nodes = _nodes(connection, settings, workers, are_alike=protection[0].good)
+        for examination in (nodes, _other_databases(connection)):
+            async for finding in examination:
+                yield finding
     pooler = await find_pooler(settings)
     yield pooler_of(settings.database_pooler, pooler)
     yield connections_of(facts, settings.database_pool_max_size, pooler, workers)
     yield await _listening(settings)
+
+
+async def _protection(
+    connection: AsyncConnection[tuple[object, ...]], settings: Settings
+) -> list[Finding]:
+    try:
+        sentences = await objections(connection, settings.database_role)
+    except psycopg.OperationalError as error:
+        if connection.closed:
+            raise
+        # None of a cluster's nodes answers.
+        sentences = [f"What keeps users apart could not be looked at: {str(error).strip()}"]
+    if sentences:
+        return [Finding(False, sentence) for sentence in sentences]
+    cursor = await connection.execute("SELECT beginning FROM installation")
+    ((beginning,),) = await cursor.fetchall()
+    return [
+        Finding(True, "Row security keeps users apart: all is as the migrations make it."),
+        Finding(
+            True, f"Cursors of clients begin with {beginning}; `todo-api restored` draws another."
+        ),
+    ]
+
+
+async def _nodes(
+    connection: AsyncConnection[tuple[object, ...]],
+    settings: Settings,
+    workers: int | None,
+    *,
+    are_alike: bool,
+) -> AsyncIterator[Finding]:
+    """Tell of the nodes of a cluster; nothing where there is one node.
+
+    `are_alike`: what keeps users apart was compared, and found to be the same.
+    """
+    if not await is_cluster(connection):
+        return
+    if are_alike:
+        yield Finding(
+            True,
+            "The identity of users reaches each node that answers, and what keeps users apart "
+            "there is as on the coordinator.",
+        )
+    # Through the coordinator, and straight to the node.
+    ways = 2 if settings.database_nodes else 1
+    each = ways * settings.database_pool_max_size
+    async for finding in examine_nodes(connection, each, workers):
+        yield finding
 
 
 def migrations_of(revision: str) -> Finding:

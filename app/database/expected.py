@@ -2,7 +2,7 @@
 
 from app.database.urls import SERVER_ROLE
 
-REVISION = "0019"
+REVISION = "0021"
 """The migration after which the database is as `EXPECTED` says: the newest that is no last step."""
 
 ROW_SECURITY = "row security"
@@ -85,8 +85,15 @@ EXPECTED: dict[Key, str] = {
         "FOR EACH STATEMENT EXECUTE FUNCTION lock_owner()"
     ),
     ("tasks", "trigger b_note_changed_task"): (
-        "enabled CREATE TRIGGER b_note_changed_task BEFORE UPDATE ON tasks "
+        "enabled CREATE TRIGGER b_note_changed_task BEFORE UPDATE OF id, user_id, title, "
+        "description, created_at, updated_at, version, completed_at, deleted_at, words, "
+        'title_order, list_id, parent_id, "position", has_subtasks, due_on, due_time, due_at, '
+        "priority, labels, repeats, successor_id ON tasks "
         "FOR EACH ROW EXECUTE FUNCTION note_changed_task()"
+    ),
+    ("tasks", "trigger b_note_completed_task"): (
+        "enabled CREATE TRIGGER b_note_completed_task BEFORE UPDATE OF completed, completed_on "
+        "ON tasks FOR EACH ROW EXECUTE FUNCTION note_completed_task()"
     ),
     ("tasks", "trigger b_note_new_task"): (
         "enabled CREATE TRIGGER b_note_new_task BEFORE INSERT ON tasks "
@@ -150,8 +157,12 @@ EXPECTED: dict[Key, str] = {
         "permissive all to the functions' owner using true"
     ),
     ("task_counters", "right to select"): "every column",
-    ("task_counters", "right to insert"): "bytes, last_id, tasks, user_id, version",
-    ("task_counters", "right to update"): "bytes, last_id, tasks, version",
+    ("task_counters", "right to insert"): (
+        "bytes, completed_tasks, last_id, live_tasks, tasks, user_id, version"
+    ),
+    ("task_counters", "right to update"): (
+        "bytes, completed_tasks, last_id, live_tasks, tasks, version"
+    ),
     ("idempotency_keys", ROW_SECURITY): "enabled, forced",
     ("idempotency_keys", "policy idempotency_keys_owner"): _OWN_ROWS,
     ("idempotency_keys", "policy idempotency_keys_maintenance"): _OLD_ROWS.format("created_at"),
@@ -202,12 +213,19 @@ EXPECTED: dict[Key, str] = {
     ("deleted_users", "right to select"): "every column",
     ("alembic_version", "right to select"): "every column",
     ("installation", "right to select"): "every column",
+    ("", "function act_as"): "callable 03c86591988345ce28fc416199fc484d",
+    ("", "function is_distributed"): (
+        "callable set search_path=pg_catalog d3678bfa6e45abadd897f4d28645ef40"
+    ),
+    ("", "function tokens_count"): (
+        f"callable set {_SEARCH_PATH} 558c14e9c0911e2e01f6582aa214fded"
+    ),
     ("", "function lock_owner"): "callable b6a371f51cab2358755166342d266bdd",
-    ("", "function take_number"): "callable 646f2adbde2a9f6204b8313ca3b12794",
+    ("", "function take_number"): "callable 37aac946fec8fc0811e5385dfe0978db",
     ("", "function length_of"): "callable 03dd5e7a33b369f091b3a098a31cd354",
     ("", "function label_key"): "callable 089f7c34b6ab91119998e4b1d2f8bae3",
     ("", "function spelled"): "callable 4a3c9bd858575b106a88bc34ec3af56b",
-    ("", "function note_new_task"): "callable 0d1472b15dee7f886606d23059563c9e",
+    ("", "function note_new_task"): "callable e2273cc86f0063e32392074abaa2f283",
     ("", "function day_in_month"): "callable cf7a77ae567c0cabacc6d1adca5b2c88",
     ("", "function next_in_series"): "callable 7ba69ad6fadd68b901f5fa5c271ff6d4",
     ("", "function next_due"): "callable 11f77d67bff53febee9323d9ac4e5344",
@@ -217,17 +235,20 @@ EXPECTED: dict[Key, str] = {
     ("", "function make_successor"): "callable 4e42a9e36950738d43353d46ff543243",
     ("", "function kept_successor"): "callable 5e8481963ab1867836083ec8b387e0dc",
     ("", "function changes_too"): "callable 463664026a18b60dfa80aae69b0ea99a",
-    ("", "function note_changed_task"): "callable 6ca737cf37df8af1080e321dfc61b29c",
-    ("", "function overwritten_of_task"): "callable 717fec104b71f23bc097a7326945d150",
-    ("", "function overwritten_of_list"): "callable c091434218bc5c1dac66d1905da49dd5",
+    ("", "function note_changed_task"): "callable dbc7c8c354f892bdee76b46604c157be",
+    ("", "function live_tasks_of"): "callable 5ad30a85271f0e77e2244dcdc03f16a8",
+    ("", "function successor_of"): "callable 9a90e3e2c9f38e39b67b535ab0a516e3",
+    ("", "function note_completed_task"): "callable a4d7bb0276e308fbf0c038dca7e73e17",
+    ("", "function overwritten_of_task"): "callable 51824d8cab1eaf88bbc099787d16a288",
+    ("", "function overwritten_of_list"): "callable 90a1554e8706f0288865dd24b4b5661b",
     ("", "function note_step"): "callable 99559c5ed0b4b867d1ae05961106e5d8",
     ("", "function remove_steps"): (
-        f"{_AS_OWNER} set {_SEARCH_PATH} d53ee67b11d0995b46754532db5baa30"
+        f"{_AS_OWNER} set {_SEARCH_PATH} b8e2a4325ed24735da6b2cf1be7f3f61"
     ),
     ("", "function what_was"): "callable 2d16f86af027a26a5db96194d24e668f",
-    ("", "function undo_action"): "callable ec27af258e1bcd5d061e3c0ee8be9942",
+    ("", "function undo_action"): "callable 4c50b0e855df1c9a9ef8920443f0fc40",
     ("", "function stored_by"): "callable d298e61bbe0f53fda778afb8a7a6df83",
-    ("", "function take_next_number"): "callable 30a9baaddae0e5f903f6a9b6201e9aae",
+    ("", "function take_next_number"): "callable 5fe2129eacdcafc3f1f557fb47a15107",
     ("", "function check_id"): "callable 26defe3a89d4f1e982ccc1c1bef1e5c1",
     ("", "function key_between"): "callable 331567fbc82e3aa9d5642a6821af4e8e",
     ("", "function key_below"): "callable 0985c41f0fd365605011af5875e3bab3",
@@ -240,22 +261,22 @@ EXPECTED: dict[Key, str] = {
     ("", "function key_of_task"): "callable e1c654040f6f3b07445805415d4871f0",
     ("", "function checked_list"): "callable acaf6232b4af38f853f0ac94e206aad8",
     ("", "function take_subtasks_along"): "callable 9c4f96a2d05700f6083dbbc5762754c6",
-    ("", "function note_new_list"): "callable 38b6bcf33e6797a00aa346db691ab11e",
-    ("", "function note_changed_list"): "callable 067651bf746b8599a61173a6624d1256",
+    ("", "function note_new_list"): "callable 3fc06bdc3cce3b6931ef386c89601cf4",
+    ("", "function note_changed_list"): "callable 05506239c100def519d683625f2595cc",
     ("", "function take_members_along"): "callable 41bafc9a4f3648538a5f65efb7a91d9b",
     ("", "function note_what_lists_are_gone"): (
-        f"{_AS_OWNER} set {_SEARCH_PATH} 85cbd8dace58fb51d0274219f19ecc8e"
+        f"{_AS_OWNER} set {_SEARCH_PATH} d58db8b1965249b4d47e863fde1aae7d"
     ),
     ("", "function note_new_calendar_link"): "callable 2a161adbba6a8793df2ea3556100288d",
     ("", "function add_labels"): "callable 3c0e4994f48aab4ffeeae4b39494539f",
     ("", "function note_what_is_gone"): (
-        f"{_AS_OWNER} set {_SEARCH_PATH} 3eaeee5a3edbf0aa9def6ac67e1eb319"
+        f"{_AS_OWNER} set {_SEARCH_PATH} 29b1273474dca2d23080d64f5fbe77db"
     ),
     ("", "function purge_idempotency_keys"): (
-        f"{_AS_OWNER} callable set {_SEARCH_PATH} 57ecc255767b331b381d071b85c6cd07"
+        f"{_AS_OWNER} callable set {_SEARCH_PATH} 5e305859b764e3d5a4a4365a60285fd1"
     ),
     ("", "function purge_trash"): (
-        f"{_AS_OWNER} callable set {_SEARCH_PATH} 27799856e4e0107f631234f790efdb33"
+        f"{_AS_OWNER} callable set {_SEARCH_PATH} 4e4f4246bacec36581245afaa0db8f6a"
     ),
     ("", "function is_deleted"): "callable 9c65aba4b4cecc916ef62f0c623a3827",
     ("", "function refuse_deleted_user"): "callable c2e0909564957975eb257a3bd6dfb509",
@@ -270,13 +291,14 @@ EXPECTED: dict[Key, str] = {
     ("", "function query_for"): f"callable set {_SEARCH_PATH} ccd5ff62699439e9d116a220ca27610c",
     ("", "function search_tasks"): (
         f"{_AS_OWNER} callable set {_SEARCH_PATH}, enable_seqscan=off "
-        "fa0f7fe8de0b414756cd02f92f80adb0"
+        "4d48e13757b65ca3b027f8b15b0bc79b"
     ),
     ("", "function take_claims"): (
-        f"{_AS_OWNER} callable set {_SEARCH_PATH} 7fbe07e0ec535d0c73fe70cfe2795be7"
+        f"{_AS_OWNER} callable set {_SEARCH_PATH} 6f57ea437cb14c44fb12d1f86e8072ef"
     ),
     ("", "function words_of"): "callable 619e37fcb4df506f3633f69dc4d7bfdb",
-    ("", "function words_in"): "callable b52fde124e36fb07a7247707f99ca011",
+    ("", "function words_in"): "callable ac55dd5ffeb78b9e0b34d3b2501b02fd",
+    ("", "function words_in_unicode"): "callable b52fde124e36fb07a7247707f99ca011",
     ("", "function place_of"): "callable 216d64cdfe261a7ed0a9a92a53b71df1",
     ("", "function fold"): "callable e8e574836873250a109c2972f338472b",
     ("", "function spaced"): "callable e321ab0b41c90bddc1ad663c52f571d7",
@@ -291,6 +313,24 @@ server's role has its usual name here; see `expected_for`.
 
 FINISHED: dict[str, dict[Key, str]] = {}
 """What is different after each `after` step, in their order."""
+
+DISTRIBUTED: dict[Key, str] = {
+    ("tasks", "right to insert"): (
+        "completed, completed_at, completed_on, created_at, deleted_at, description, due_at, "
+        "due_on, due_time, has_subtasks, id, labels, list_id, parent_id, position, priority, "
+        "repeats, successor_id, title, updated_at, user_id"
+    ),
+    ("task_counters", "right to insert"): (
+        "beginning, bytes, completed_tasks, last_id, live_tasks, purged_version, tasks, user_id, "
+        "version"
+    ),
+    ("idempotency_keys", "right to insert"): "created_at, key, outcome, request, user_id",
+    # A key is written first there, and what its change was beside the change.
+    ("idempotency_keys", "right to update"): "outcome",
+    ("calendar_links", "right to insert"): "created_at, name, secret_hash, user_id",
+    ("imports", "right to insert"): "created_at, id, key, kind, source, user_id",
+}
+"""What is different where tables are distributed: the node that is asked spells defaults out."""
 
 NEWEST = max(FINISHED, default=REVISION)
 """The newest migration that this code knows."""

@@ -36,14 +36,30 @@ UPDATE installation
 SET trash_retention_days = %(trash)s, idempotency_retention_days = %(keys)s
 WHERE (trash_retention_days, idempotency_retention_days) <> (%(trash)s, %(keys)s)
 """
-DRAW_BEGINNING = """
-UPDATE installation SET beginning = (random() * 9007199254740990 + 1)::bigint
-"""
+DRAW_BEGINNING = "SELECT (random() * 9007199254740990 + 1)::bigint"
+WRITE_BEGINNING = "UPDATE installation SET beginning = %s"
 # The triggers count rows that are restored into tables beside counters that have them already. New
 # ids begin with the time: those that were lost are of this second at the latest.
 COUNT_ANEW = """
 UPDATE task_counters SET tasks = NULL, bytes = NULL, last_id = greatest(
     last_id, (extract(epoch FROM clock_timestamp())::bigint + 1) << 21)
+"""
+# Where rows lie on several nodes, no row of several of them is locked, each owner's counter is
+# written by a statement of its own, and what is counted is known before.
+IS_DISTRIBUTED = "SELECT is_distributed()"
+LOOK_FOR_UNCOUNTED = (
+    "SELECT user_id FROM task_counters WHERE tasks IS NULL OR bytes IS NULL LIMIT %s"
+)
+LOCK = "SELECT FROM task_counters WHERE user_id = %s FOR NO KEY UPDATE"
+COUNT_OF = "SELECT things, bytes FROM stored_by(%s)"
+WRITE_COUNT = "UPDATE task_counters SET tasks = %s, bytes = %s WHERE user_id = %s"
+NEXT_IDS_FROM = "SELECT (extract(epoch FROM clock_timestamp())::bigint + 1) << 21"
+COUNT_ALL_ANEW = """
+UPDATE task_counters SET tasks = NULL, bytes = NULL, last_id = greatest(last_id, %s::bigint)
+"""
+RETENTION_OF_KEYS = "SELECT idempotency_retention_days FROM installation"
+DELETE_KEYS_BEFORE = """
+DELETE FROM idempotency_keys WHERE created_at < now() - make_interval(days => %s)
 """
 DELETE_OLD_KEYS = """
 DELETE FROM idempotency_keys
@@ -125,9 +141,12 @@ def begin_after_restore(url: str, margin: int = MARGIN, ids_from: int | None = N
         MigrationFailed: it could not be done.
     """
     with connected(url, "Nothing was written") as connection:
-        connection.execute(DRAW_BEGINNING)
-        connection.execute(DELETE_OLD_KEYS)
-        connection.execute(COUNT_ANEW)
+        connection.execute(WRITE_BEGINNING, connection.execute(DRAW_BEGINNING).fetchone())
+        if _is_distributed(connection):
+            _begin_on_all_nodes(connection)
+        else:
+            connection.execute(DELETE_OLD_KEYS)
+            connection.execute(COUNT_ANEW)
         sequence = _sequence(connection)
         last = max(sequence.last, sequence.greatest) + margin
         if ids_from is not None:
@@ -137,11 +156,24 @@ def begin_after_restore(url: str, margin: int = MARGIN, ids_from: int | None = N
         return last + 1 if sequence.exists else None
 
 
+def _begin_on_all_nodes(connection: psycopg.Connection[Any]) -> None:
+    """Delete old keys and have all counted anew, by values that no node has to work out."""
+    connection.execute(DELETE_KEYS_BEFORE, connection.execute(RETENTION_OF_KEYS).fetchone())
+    connection.execute(COUNT_ALL_ANEW, connection.execute(NEXT_IDS_FROM).fetchone())
+
+
+def _is_distributed(connection: psycopg.Connection[Any]) -> bool:
+    return connection.execute(IS_DISTRIBUTED).fetchone() == (True,)
+
+
 def _count_uncounted(connection: psycopg.Connection[Any]) -> None:
     """Count what each user has whose counter says nothing of it; pass over those that are busy.
 
     A user who is passed over is counted by the next change of theirs that adds a task or a text.
     """
+    if _is_distributed(connection):
+        _count_on_all_nodes(connection)
+        return
     while True:
         # Two statements: what is counted must be what is there once nobody can change it.
         users = [user for (user,) in connection.execute(TAKE_UNCOUNTED, [BATCH]).fetchall()]
@@ -149,6 +181,18 @@ def _count_uncounted(connection: psycopg.Connection[Any]) -> None:
         connection.commit()
         if not users:
             return
+
+
+def _count_on_all_nodes(connection: psycopg.Connection[Any]) -> None:
+    """Count owner by owner, each in a transaction of its own."""
+    while users := connection.execute(LOOK_FOR_UNCOUNTED, [BATCH]).fetchall():
+        for (user,) in users:
+            connection.commit()
+            connection.execute(LOCK, [user])
+            counted = connection.execute(COUNT_OF, [user]).fetchone()
+            assert counted is not None
+            connection.execute(WRITE_COUNT, [*counted, user])
+    connection.commit()
 
 
 def _sequence(connection: psycopg.Connection[Any]) -> Sequence:

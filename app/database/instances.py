@@ -18,8 +18,8 @@ CONNECTED = """
 SELECT application_name, count(*) FROM pg_stat_activity
 WHERE datname = current_database() AND pid <> pg_backend_pid()
   AND (application_name LIKE 'todo-api%%'
-       -- A pooler may give connections a name of its own.
-       OR usename <> current_user
+       -- A pooler may give connections a name of its own. Nodes log in at each other, too.
+       OR usename <> current_user AND application_name NOT LIKE 'citus_internal %%'
           AND pg_has_role(usesysid, (SELECT oid FROM pg_roles WHERE rolname = %(role)s), 'USAGE')
           AND NOT (SELECT rolsuper FROM pg_roles WHERE oid = usesysid))
 GROUP BY 1 ORDER BY 1
@@ -56,6 +56,11 @@ class Connected:
         return f"{self.count} {told} (application_name '{self.name}')"
 
 
+def connected_code(connection: psycopg.Connection[Any], role: str) -> list[Connected]:
+    """Return the connections of servers, and of commands."""
+    return [Connected(*row) for row in connection.execute(CONNECTED, {"role": role}).fetchall()]
+
+
 def older_than(
     connection: psycopg.Connection[Any], serves: str, role: str, *, trust_unknown: bool = False
 ) -> list[Connected]:
@@ -63,10 +68,9 @@ def older_than(
 
     `trust_unknown`: those whose version is not told are none of them.
     """
-    rows = connection.execute(CONNECTED, {"role": role}).fetchall()
     return [
         each
-        for each in (Connected(*row) for row in rows)
+        for each in connected_code(connection, role)
         if (
             not trust_unknown
             if each.version is None

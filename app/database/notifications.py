@@ -19,7 +19,14 @@ logger = logging.getLogger(__name__)
 Item = TypeVar("Item")
 
 CHANNEL = "todo_task_changes"
-NOTIFY = Sql(f"SELECT pg_notify('{CHANNEL}', $1)", ("payload",), tuple, writes=True, name="notify")
+NOTIFY = Sql(
+    f"SELECT pg_notify('{CHANNEL}', $1)",
+    ("payload",),
+    tuple,
+    writes=True,
+    on_coordinator=True,
+    name="notify",
+)
 
 ANNOUNCE = replace(NOTIFY, repeatable=True, name="announce")
 

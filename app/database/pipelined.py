@@ -12,7 +12,10 @@ import psycopg
 from psycopg import AsyncConnection
 from psycopg.conninfo import conninfo_to_dict
 
+from app.database import cluster
+from app.database.cluster_examination import WHO_ANSWERS
 from app.database.instances import application_name
+from app.database.nodes import Nodes
 from app.database.retry import Attempts
 from app.database.session import (
     CONNECTION_LIFETIME,
@@ -67,6 +70,9 @@ class PipelinedDatabase:
         self._namespace = str(conninfo_to_dict(libpq_url(url)).get("dbname") or "")
         self._repeated = Repeated(logger)
         self.answered_at = -math.inf
+        self._is_distributed: bool | None = None
+        """Whether the tables lie on several nodes, as the newest connection found; None: there was
+        none yet."""
         self._timeout = b"%d" % (settings.database_statement_timeout * 1000)
         self.client = Client(
             libpq_url(url),
@@ -75,6 +81,12 @@ class PipelinedDatabase:
             application_name=application_name(),
             waited=None if metrics is None else partial(metrics.waits.observe, (pool,)),
         )
+        self.nodes = (
+            Nodes(url, settings, options_of(settings), self.client, metrics)
+            if settings.database_nodes
+            else None
+        )
+        """Where the tables lie on several nodes, and statements go straight to them."""
 
     async def open(self) -> None:
         """Check the role and connect. A database that is not up yet is waited for later.
@@ -86,6 +98,8 @@ class PipelinedDatabase:
 
     async def close(self) -> None:
         """Close the connections. Statements under way fail."""
+        if self.nodes is not None:
+            await self.nodes.close()
         await self.client.close()
 
     async def fetch(self, statement: Statement[Row]) -> list[Row]:
@@ -94,8 +108,13 @@ class PipelinedDatabase:
         try:
             while True:
                 try:
+                    if self._is_distributed is None:
+                        # How statements are to be sent, a connection tells.
+                        await self.ask("SELECT 1")
                     rows = await self.send(statement)
                 except (psycopg.Error, TimeoutError) as error:
+                    if self.nodes is not None and isinstance(error, psycopg.OperationalError):
+                        self.nodes.note_failure()
                     attempts = attempts or Attempts(statement, self._repeated)
                     pause = attempts.failed(error)
                     if self._metrics is not None:
@@ -116,17 +135,32 @@ class PipelinedDatabase:
         """
         sql, text = statement.sql, self.client.text
         values = {**statement.values, "owner": statement.owner}
-        more = [text(each) for setting in statement.settings.items() for each in setting]
+        more = [each for setting in statement.settings.items() for each in setting]
         owner = text(statement.owner)
-        queries = (
-            (
-                locals_for(len(statement.settings), statement.waits_for_turn),
-                (owner, self._timeout, *more),
-            ),
-            *conditions,
-            (statement_of(sql.text), [text(values[name]) for name in sql.parameters]),
+        steps = (sql.steps or (sql,)) if self._is_distributed else (sql,)
+        asked = [
+            (statement_of(step.text), [text(values[name]) for name in step.parameters])
+            for step in steps
+        ]
+        client = self.client
+        if self._is_distributed:
+            if self.nodes is not None and not sql.on_coordinator:
+                client = self.nodes.client_for(statement.owner)
+            act_as = (statement_of(cluster.ACT_AS), (owner, self._timeout, text(more)))
+            turn = (statement_of(cluster.WAIT_FOR_TURN), (owner,))
+            # Of two with the same key, none is to have the turn while it waits for the other's key.
+            waits = statement.waits_for_turn or bool(sql.steps)
+            queries = (act_as, *((turn,) * waits), *conditions, *asked)
+        else:
+            local = locals_for(len(statement.settings), statement.waits_for_turn)
+            queries = ((local, (owner, self._timeout, *map(text, more))), *conditions, *asked)
+        return client.run(
+            queries,
+            sql.make_row,
+            repeatable=not sql.writes,
+            echo=owner,
+            is_explicit=bool(self._is_distributed),
         )
-        return self.client.run(queries, sql.make_row, repeatable=not sql.writes, echo=owner)
 
     async def ask(self, text: str, *values: object) -> tuple[Any, ...]:
         """Run SQL that belongs to no user, and return its one record.
@@ -179,8 +213,22 @@ class PipelinedDatabase:
             raise DatabaseUnavailable("The database cannot be reached.") from error
         return records[0] if records else (None, False, "")
 
+    async def who_answers(self) -> tuple[int, int, str] | None:
+        """Ask which of the nodes answer, as `app.http.readiness` has it; None: it is one node.
+
+        Raises:
+            DatabaseUnavailable: the database cannot be reached.
+        """
+        if not self._is_distributed:
+            return None
+        try:
+            answering, away, names = await self.ask(WHO_ANSWERS)
+        except (psycopg.Error, TimeoutError) as error:
+            raise DatabaseUnavailable("The database cannot be reached.") from error
+        return answering, away, names
+
     async def _prepare(self, connection: AsyncConnection[Any]) -> None:
-        await prepare_session(connection, self._settings)
+        self._is_distributed = await prepare_session(connection, self._settings)
 
 
 def _name_of(failure: BaseException) -> str:

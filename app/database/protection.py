@@ -14,7 +14,16 @@ from uuid import uuid4
 import psycopg
 from psycopg import AsyncConnection
 
-from app.database.expected import FUNCTIONS, NEWEST, REVISION, ROW_SECURITY, Key, expected_at
+from app.database import cluster
+from app.database.expected import (
+    DISTRIBUTED,
+    FUNCTIONS,
+    NEWEST,
+    REVISION,
+    ROW_SECURITY,
+    Key,
+    expected_at,
+)
 from app.database.owner import connected
 from app.database.roles import inspect_role
 from app.database.urls import SERVER_ROLE, for_role
@@ -102,13 +111,11 @@ FROM functions, role
 
 REVISION_OF = "SELECT version_num FROM alembic_version"
 
+STATE_OF = "SELECT version_num, is_distributed() FROM alembic_version"
+
 NOT_MIGRATED = (
     "The database is not migrated, or the role lacks the right to use the schema: run "
     "`todo-api migrate`."
-)
-DISTRIBUTED = (
-    "The tables are distributed over several nodes by Citus, where nobody has tried whether row "
-    "security keeps users apart: use them on one node."
 )
 NOT_SERVED = "Newer code has migrated the database, and this code no longer works with it."
 HOW_TO_MEND = "`todo-api migrate` mends what it has made; what others have added it leaves."
@@ -147,9 +154,15 @@ def parameters(role: str) -> dict[str, object]:
     }
 
 
-def expected_for(role: str, revision: str = REVISION) -> dict[Key, str]:
-    """Return what there must be where the server's role has this name, at this migration."""
-    return {key: for_role(state, role) for key, state in expected_at(revision).items()}
+def expected_for(
+    role: str, revision: str = REVISION, *, is_distributed: bool = False
+) -> dict[Key, str]:
+    """Return what there must be where the server's role has this name, at this migration.
+
+    `is_distributed`: whether the tables lie on several nodes.
+    """
+    expected = expected_at(revision) | (DISTRIBUTED if is_distributed else {})
+    return {key: for_role(state, role) for key, state in expected.items()}
 
 
 def compare(
@@ -168,9 +181,9 @@ def compare(
 
 def differences(connection: psycopg.Connection[Any], server_role: str) -> list[Difference]:
     """Return each difference in a database whose migrations are current."""
-    ((revision,),) = connection.execute(REVISION_OF).fetchall()
+    ((revision, is_distributed),) = connection.execute(STATE_OF).fetchall()
     rows = connection.execute(QUERY, parameters(server_role)).fetchall()
-    return compare(rows, expected_for(server_role, revision))
+    return compare(rows, expected_for(server_role, revision, is_distributed=is_distributed))
 
 
 def sentences(found: Iterable[Difference]) -> list[str]:
@@ -203,11 +216,12 @@ async def objections(connection: AsyncConnection[Any], server_role: str = SERVER
         return [NOT_MIGRATED]
     if reasons := role.objections():
         return reasons
-    if await _are_distributed(connection):
-        return [DISTRIBUTED]
+    is_distributed = await cluster.is_cluster(connection)
+    if is_distributed and (sentences_of_nodes := await cluster.objections(connection)):
+        return sentences_of_nodes
     cursor = await connection.execute(QUERY, parameters(role.name))
     rows, revision = await cursor.fetchall(), await _revision(connection)
-    expected = expected_for(server_role, revision)
+    expected = expected_for(server_role, revision, is_distributed=is_distributed)
     if revision > NEWEST:
         cursor = await connection.execute("SELECT serves FROM installation")
         ((serves,),) = await cursor.fetchall()
@@ -215,21 +229,9 @@ async def objections(connection: AsyncConnection[Any], server_role: str = SERVER
             return [NOT_SERVED]
         rows = [row for row in rows if row[1] == ROW_SECURITY]
         expected = {key: state for key, state in expected.items() if key[1] == ROW_SECURITY}
-    return sentences(compare(rows, expected)) or await _probe(connection)
-
-
-async def _are_distributed(connection: AsyncConnection[Any]) -> bool:
-    cursor = await connection.execute("SELECT to_regclass('pg_dist_partition') IS NOT NULL")
-    ((is_citus,),) = await cursor.fetchall()
-    if not is_citus:
-        return False
-    cursor = await connection.execute(
-        "SELECT EXISTS (SELECT FROM pg_dist_partition "
-        "WHERE logicalrelid IN (SELECT to_regclass(name) FROM unnest(%s::text[]) AS name))",
-        [list(OWNED_TABLES)],
-    )
-    ((are_distributed,),) = await cursor.fetchall()
-    return bool(are_distributed)
+    found = sentences(compare(rows, expected))
+    # Of a cluster's tables it is seen by its own probe.
+    return found or ([] if is_distributed else await _probe(connection))
 
 
 async def _revision(connection: AsyncConnection[Any]) -> str:

@@ -44,6 +44,21 @@ CLASHES = {"40001", "40P01"}
 ENDED = {"57P01", "57P02", "57P03", "25P03", "53300"}
 """The session ended before the statement was executed: a write may be tried again once."""
 
+NODE_AWAY = {"08000", "08001", "08003", "08006"}
+"""Another node is away, says one that is there: the connection to this one goes on, and the
+statement was undone, unless it was lost at its commit. What libpq finds itself has no code.
+"""
+
+NODE_AWAY_MAX = 1
+"""How often a read is tried again because of that."""
+
+NODE_AWAY_PAUSE = 0.2
+"""Seconds before that, in which a standby may take over."""
+
+INTERNAL = "XX000"
+LOST_ON_THE_WAY = ("server closed the connection", "could not commit transaction for shard")
+"""How that begins which a node says, without a code of its own, of one that it has just lost."""
+
 READ_ONLY = "25006"
 """The database takes no changes: a standby, or a primary that was switched so."""
 
@@ -115,6 +130,11 @@ class Attempts:
         if state in OUT_OF_ORDER:
             sentence = f"The database cannot do its work: {OUT_OF_ORDER[state]}."
             self._give_up(error, logging.ERROR, sentence)
+        if state in NODE_AWAY or _is_of_lost_node(error):
+            self._breaks += 1
+            if self._breaks > min(self._breaks_max(state), NODE_AWAY_MAX):
+                self._give_up(error, logging.WARNING, "A node of the database cannot be reached.")
+            return NODE_AWAY_PAUSE
         if state in ENDED or isinstance(error, psycopg.OperationalError):
             self._breaks += 1
             if self._breaks > self._breaks_max(state):
@@ -132,3 +152,8 @@ class Attempts:
     def _give_up(self, error: Exception, level: int, sentence: str) -> NoReturn:
         self._repeated.log(level, sentence)
         raise DatabaseUnavailable(sentence) from error
+
+
+def _is_of_lost_node(error: psycopg.Error) -> bool:
+    said = error.diag.message_primary or ""
+    return error.sqlstate == INTERNAL and said.startswith(LOST_ON_THE_WAY)

@@ -30,7 +30,7 @@ class Ready(Health):
     """Whether requests can be served."""
 
     reason: str | None
-    """Why not: `draining`, `starting`, `database`, `migrations`, `version` or `writes`."""
+    """Why not: `draining`, `starting`, `database`, `nodes`, `migrations`, `version` or `writes`."""
     message: str
     database: bool
     migrations: bool | None

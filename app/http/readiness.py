@@ -26,6 +26,10 @@ Probe = tuple[str | None, bool, str]
 migration of the oldest code that works with it."""
 
 
+Nodes = tuple[int, int, str]
+"""Of the nodes that have rows how many answer and how many do not, and the names of the latter."""
+
+
 class ProbedDatabase(Protocol):
     """A database that can be asked how it is."""
 
@@ -40,6 +44,14 @@ class ProbedDatabase(Protocol):
         """
         ...
 
+    async def who_answers(self) -> Nodes | None:
+        """Ask it which of its nodes answer; None where it is one node.
+
+        Raises:
+            DatabaseUnavailable: it cannot be reached.
+        """
+        ...
+
 
 class Lack(Enum):
     """Why requests cannot be served, or are not to be sent here."""
@@ -47,16 +59,23 @@ class Lack(Enum):
     DRAINING = "draining"
     STARTING = "starting"
     DATABASE = "database"
+    NODES = "nodes"
     MIGRATIONS = "migrations"
     VERSION = "version"
     WRITES = "writes"
 
+
+SOME_AWAY = (
+    "Requests can be served, but not those of users whose rows are on a node that cannot be "
+    "reached: {}."
+)
 
 SENTENCES = {
     None: "Requests can be served.",
     Lack.DRAINING: "The server stops. It still answers, but no more requests are to be sent here.",
     Lack.STARTING: "The database has not answered yet since the server was started.",
     Lack.DATABASE: "The database cannot be reached.",
+    Lack.NODES: "None of the database's nodes that have the rows can be reached.",
     Lack.MIGRATIONS: "The database is not migrated: run `todo-api migrate`.",
     Lack.VERSION: "Newer code has migrated the database, and this code no longer works with it.",
     Lack.WRITES: "The database takes no changes: it is a standby, or was made read-only.",
@@ -76,9 +95,13 @@ class State:
     """It takes changes; None where it does not answer."""
     age: float
     """Seconds since that was asked; 0 before the first answer."""
+    nodes: Nodes | None = None
+    """Which of its nodes answer; None where it is one node, or that is not known."""
 
     @property
     def sentence(self) -> str:
+        if self.lack is None and self.nodes is not None and self.nodes[1]:
+            return SOME_AWAY.format(self.nodes[2])
         return SENTENCES[self.lack]
 
 
@@ -101,6 +124,7 @@ class Readiness:
         self._clock = clock
         self._patience = patience
         self._known: Probe | None = None
+        self._nodes: Nodes | None = None
         self._has_ended = False
         """Whether the first probe has."""
         self._asked_at = self._until = -INTERVAL
@@ -136,16 +160,19 @@ class Readiness:
             wrong = Lack.MIGRATIONS
         elif ours < serves:
             wrong = Lack.VERSION
+        elif self._nodes is not None and self._nodes[1] and not self._nodes[0]:
+            wrong = Lack.NODES
         elif not writes and not self._ready_when_read_only:
             wrong = Lack.WRITES
         fits = wrong not in (Lack.MIGRATIONS, Lack.VERSION)
-        return State(lack or wrong, True, fits, writes, age)
+        return State(lack or wrong, True, fits, writes, age, self._nodes)
 
     async def _ask(self) -> None:
         began = self._clock()
         try:
             async with asyncio.timeout(self._patience if self._has_ended else None):
                 self._known = await self._database.probe()
+            self._nodes = await self._look_at_nodes()
         except TimeoutError:
             # Where it has answered others meanwhile, it is busy, and not away.
             if self._database.answered_at < began:
@@ -158,3 +185,10 @@ class Readiness:
             interval = INTERVAL if self._known is not None else INTERVAL_WHILE_AWAY
             # Many servers that were started together need not ask together.
             self._until = self._asked_at + interval * random.uniform(0.9, 1.1)  # noqa: S311
+
+    async def _look_at_nodes(self) -> Nodes | None:
+        """Return which nodes answer, as far as that is told in time."""
+        with suppress(TimeoutError, DatabaseUnavailable):
+            async with asyncio.timeout(self._patience):
+                return await self._database.who_answers()
+        return None

@@ -160,6 +160,12 @@ METRICS = {
         _G, "1: the database answered the latest `/ready` of the last minute.", (), min
     ),
     "todo_api_database_writable": Metric(_G, "1: it took changes then.", (), min),
+    "todo_api_database_nodes": Metric(
+        _G,
+        "Of a cluster's nodes with rows how many answered then, by `state`: answering or away.",
+        ("state",),
+        max,
+    ),
     "todo_api_migration_compatible": Metric(_G, "1: the code worked with it then.", (), min),
     "todo_api_replica_used": Metric(
         _G, "1: reads go to the replica; 0: all go to the primary, or nobody reads.", (), min

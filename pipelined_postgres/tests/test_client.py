@@ -280,3 +280,18 @@ async def test_a_database_that_is_not_up_yet_is_waited_for(
     async with make() as client:
         assert await echo(client, "at last") == "at last"
     assert tries == 3
+
+
+async def test_one_that_is_only_started_connects_once_that_is_wanted(
+    url: str, make: Make, name: str
+) -> None:
+    client = make()
+    client.start()
+    await asyncio.sleep(0.2)
+    assert not await on_connections(url, name, "pid")
+    async with asyncio.timeout(30):
+        while not client.is_connected():
+            await asyncio.sleep(0.01)
+    assert await echo(client, "hello") == "hello"
+    await client.close()
+    assert not client.is_connected()

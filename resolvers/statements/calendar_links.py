@@ -20,6 +20,7 @@ from sqlalchemy import (
     func,
     insert,
     literal_column,
+    or_,
     select,
     update,
 )
@@ -111,10 +112,9 @@ _IS_OWNED = _LINKS.user_id == OWNER
 _COLUMNS: list[Column[Any]] = [_LINKS[name] for name in CalendarLinkRow._fields]
 # What is recorded under a key has a version; a link has none.
 _NO_VERSION = literal_column("0", Integer).label("version")
-_IS_NOTED = func.coalesce(
-    _LINKS.last_used_at > func.now() - literal_column(f"interval '{NOTED_EACH.seconds} seconds'"),
-    literal_column("false", Boolean),
-)
+_LATELY = func.now() - literal_column(f"interval '{NOTED_EACH.seconds} seconds'")
+_IS_NOTED = func.coalesce(_LINKS.last_used_at > _LATELY, literal_column("false", Boolean))
+_IS_NOT_NOTED = or_(_LINKS.last_used_at.is_(None), _LINKS.last_used_at <= _LATELY)
 
 
 def _new_link(record: Sequence[Any]) -> NewLink:
@@ -183,7 +183,7 @@ def _known_links() -> Sql[KnownLink]:
 def _note_use() -> Sql[tuple[int]]:
     statement = (
         update(_LINKS.id.table)
-        .where(_IS_OWNED, _LINKS.id == KEY, ~_IS_NOTED)
+        .where(_IS_OWNED, _LINKS.id == KEY, _IS_NOT_NOTED)
         .values(last_used_at=func.now())
         .returning(_LINKS.id)
     )

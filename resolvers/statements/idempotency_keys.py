@@ -6,24 +6,30 @@ from functools import cache
 from typing import Any, Generic, NamedTuple, TypeVar, cast
 
 from sqlalchemy import (
+    ARRAY,
     BigInteger,
     Boolean,
     ColumnElement,
+    Insert,
     Integer,
     Select,
     Table,
     Text,
     and_,
+    any_,
     bindparam,
     func,
     literal_column,
     select,
     true,
+    update,
 )
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.sql.dml import ReturningInsert
+from sqlalchemy.sql.selectable import TableValuedAlias
 from sqlmodel import col
 
+from models.action_step import ActionStep
 from models.idempotency_key import IdempotencyKey
 from models.statement import Sql, Statement
 from models.user import UserId
@@ -43,6 +49,8 @@ _OUTCOMES = (
 _RECORDED_ID = literal_column("(outcome.value ->> 0)::bigint", BigInteger)
 _RECORDED_VERSION = literal_column("(outcome.value ->> 1)::integer", Integer)
 _RECORDED_DONE = literal_column("(outcome.value ->> 2)::boolean", Boolean)
+
+_IS_STEP = (col(ActionStep.user_id) == OWNER, col(ActionStep.key) == _IDEMPOTENCY_KEY)
 
 Outcome = TypeVar("Outcome")
 
@@ -136,7 +144,65 @@ def _once(sql: Sql[Outcome]) -> Sql[Outcome]:
             ["user_id", "key", "request", "outcome"],
             select(OWNER, _IDEMPOTENCY_KEY, _REQUEST, of_all).select_from(outcome),
         )
+        # Where tables are distributed, row security forbids what is not to return anything.
+        .returning(col(IdempotencyKey.key))
         .cte("recorded")
     )
     statement = select(*outcome.c).add_cte(recorded)
-    return replace(compiled(statement, sql.make_row, writes=True), repeatable=True, name=sql.name)
+    return replace(
+        compiled(statement, sql.make_row, writes=True),
+        repeatable=True,
+        name=sql.name,
+        steps=_in_steps(sql),
+    )
+
+
+def _in_steps(sql: Sql[Outcome]) -> tuple[Sql[Outcome], ...]:
+    """Return the same as several statements: in a part of one, no node adds rows or runs functions.
+
+    The key comes first, and then the change, which tells what it was beside it. What was added, or
+    was changed by a function, is read again.
+    """
+    change = cast("Outcomes", source_of(sql))
+    key = insert(IdempotencyKey).values(
+        user_id=OWNER, key=_IDEMPOTENCY_KEY, request=_REQUEST, outcome=literal_column("'[]'")
+    )
+    steps = [compiled(key.returning(col(IdempotencyKey.key)), sql.make_row, writes=True)]
+    if isinstance(change, Insert):
+        steps.append(sql)
+        change = _added(change)
+    elif isinstance(change, Select) and isinstance(change.get_final_froms()[0], TableValuedAlias):
+        steps.append(sql)
+        change = _noted()
+    outcome = change.cte("outcome")
+    of_each = func.jsonb_build_array(outcome.c.id, outcome.c.version, true())
+    of_all = func.coalesce(func.jsonb_agg(of_each), literal_column("'[]'::jsonb"))
+    recorded = (
+        update(IdempotencyKey)
+        .where(col(IdempotencyKey.user_id) == OWNER, col(IdempotencyKey.key) == _IDEMPOTENCY_KEY)
+        .values(outcome=select(of_all).select_from(outcome).scalar_subquery())
+        .returning(col(IdempotencyKey.key))
+        .cte("recorded")
+    )
+    statement = select(*outcome.c).add_cte(recorded)
+    return (*steps, compiled(statement, sql.make_row, writes=True))
+
+
+def _added(addition: Insert) -> Select[*tuple[Any, ...]]:
+    """Read the rows that this transaction has added under the key, in their order."""
+    columns = addition.table.c
+    added = select(*addition.exported_columns).where(columns.user_id == OWNER)
+    if "version" not in columns:
+        # A link: one at a time, and none has a greater id.
+        return added.order_by(columns.id.desc()).limit(literal_column("1"))
+    noted = select(col(ActionStep.id)).where(*_IS_STEP, col(ActionStep.asked))
+    ids = func.array(noted.scalar_subquery(), type_=ARRAY(BigInteger))
+    return added.where(columns.id == any_(ids)).order_by(columns.version)
+
+
+def _noted() -> Select[*tuple[Any, ...]]:
+    """Read what this transaction has changed under the key: first what it was asked to change."""
+    id = col(ActionStep.id)
+    version = func.max(col(ActionStep.version)).label("version")
+    noted = select(id, version).where(*_IS_STEP).group_by(id)
+    return noted.order_by(func.bool_or(col(ActionStep.asked)).desc(), id)

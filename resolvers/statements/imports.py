@@ -18,6 +18,7 @@ from sqlalchemy import (
     ColumnElement,
     Date,
     DateTime,
+    Insert,
     Integer,
     Select,
     SmallInteger,
@@ -51,6 +52,7 @@ _TASKS = metadata.tables["tasks"]
 _LISTS = metadata.tables["task_lists"]
 _COUNTERS = metadata.tables["task_counters"]
 
+_IS_MINE = _COUNTERS.c.user_id == OWNER
 _SOURCE = bindparam("source", type_=Text)
 _NOTED = ["user_id", "source", "kind", "key", "id"]
 """The columns of what is noted as imported."""
@@ -184,19 +186,29 @@ def _reserve_ids() -> Sql[Reserved]:
     fresh = cast(seconds, BigInteger).op("<<")(literal_column("21"))
     count = bindparam("count", type_=Integer)
     none: ColumnElement[int] = literal_column("0", Integer)
-    taken = (
-        insert(_COUNTERS)
-        .values(user_id=OWNER, version=none, last_id=fresh + count, tasks=none, bytes=none)
-        .on_conflict_do_update(
-            index_elements=["user_id"],
-            set_={"last_id": func.greatest(_COUNTERS.c.last_id, fresh) + count},
-        )
-        .returning(_COUNTERS.c.last_id)
-        .cte("taken")
+    new = insert(_COUNTERS).values(
+        user_id=OWNER, version=none, last_id=fresh + count, tasks=none, bytes=none
     )
+    # Where rows lie on several nodes, no clock may be read in what is done on a conflict.
+    last_id = func.greatest(_COUNTERS.c.last_id, new.excluded.last_id - count) + count
+    taking = new.on_conflict_do_update(index_elements=["user_id"], set_={"last_id": last_id})
+    taking_ids = taking.returning(_COUNTERS.c.last_id)
+    taken = taking_ids.cte("taken")
     key = bindparam("items_key", type_=Text)
+
     noted = select(OWNER, _SOURCE, _word(IDS), key, taken.c.last_id)
-    return _noting(noted, Reserved)
+    steps = (
+        compiled(taking_ids, Reserved._make, writes=True),
+        compiled(_noting_what_is_taken(key), Reserved._make, writes=True),
+        compiled(select(_COUNTERS.c.last_id).where(_IS_MINE), Reserved._make, writes=False),
+    )
+    return replace(_noting(noted, Reserved), steps=steps)
+
+
+def _noting_what_is_taken(key: ColumnElement[str]) -> Insert:
+    """Note the ids that were set aside in this transaction, on the node that has the counter."""
+    mine = select(_COUNTERS.c.user_id, _SOURCE, _word(IDS), key, _COUNTERS.c.last_id)
+    return insert(_IMPORTS).from_select(_NOTED, mine.where(_IS_MINE))
 
 
 @cache
@@ -241,11 +253,15 @@ def _added(table: Table, kind: str, columns: Mapping[str, TypeEngine[Any]]) -> S
     if table is _TASKS:
         values["completed"] = cast(cte.c.completed_at.is_not(None), Boolean)
     rows = select(*values.values()).select_from(cte)
-    made = insert(table).from_select([*values], rows).returning(table.c.id).cte("made")
-    noted = select(OWNER, _SOURCE, _word(kind), cte.c.key, cte.c.id).select_from(
-        cte.join(made, made.c.id == cte.c.id)
+    making = insert(table).from_select([*values], rows).returning(table.c.id)
+    made = making.cte("made")
+    noted = select(OWNER, _SOURCE, _word(kind), cte.c.key, cte.c.id)
+    steps = (
+        compiled(making, Added._make, writes=True),
+        _noting(noted.select_from(cte), Added),
     )
-    return _noting(noted, Added)
+    beside = noted.select_from(cte.join(made, made.c.id == cte.c.id))
+    return replace(_noting(beside, Added), steps=steps)
 
 
 def _noting(noted: Select[Any], kind: type[Row]) -> Sql[Row]:

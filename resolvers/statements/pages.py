@@ -192,13 +192,22 @@ def any_beyond(
     return compiled(select(func.coalesce(*found, literal_column("false"))), tuple, writes=False)
 
 
-def count(kind: Kind[Any], parts: Parts) -> Sql[tuple[int]]:
-    """Count the things of all parts."""
+def count(
+    kind: Kind[Any], parts: Parts, kept: SQLColumnExpression[int] | None = None
+) -> Sql[tuple[int]]:
+    """Count the things of all parts; where the owner's counter has the number as `kept`, read it.
+
+    While that is null, they are counted.
+    """
     counts = [
         select(func.count()).select_from(kind.table).where(kind.is_owned, *part).scalar_subquery()
         for part in parts
     ]
-    return compiled(select(reduce(operator.add, counts)), tuple, writes=False)
+    counted: SQLColumnExpression[int] = reduce(operator.add, counts)
+    if kept is not None:
+        known = select(kept).where(kind.counter.c.user_id == OWNER).scalar_subquery()
+        counted = func.coalesce(known, counted)
+    return compiled(select(counted), tuple, writes=False)
 
 
 def feed(*kinds: Kind[Any]) -> Sql[FeedRow[Any]]:

@@ -8,10 +8,11 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
-from sqlalchemy import Boolean, and_, any_, literal_column
+from sqlalchemy import Boolean, SQLColumnExpression, and_, any_, literal_column
 
 from graphql_schema.connections import Cursor
 from graphql_schema.filters import OrderDirection, TaskOrderField, TaskTrash
+from graphql_schema.types import TaskStatus
 from models.statement import Sql, Statement
 from models.task import TaskRow
 from models.user import UserId
@@ -131,7 +132,7 @@ def _count_tasks(shape: Shape) -> Sql[tuple[int]]:
         if "priorities" in shape.given
         else [list(shape.conditions())]
     )
-    return pages.count(TASK, parts)
+    return pages.count(TASK, parts, _KEPT.get(shape))
 
 
 def _parts(shape: Shape) -> list[list[Condition]]:
@@ -186,6 +187,14 @@ _VALUED = {
     TaskOrderField.PRIORITY: (HAS_PRIORITY, HAS_NO_PRIORITY),
 }
 """Orders whose indexes leave out the tasks that have no value. Those are read by their ids."""
+
+_COUNTER = TASK.counter.c
+_KEPT: dict[Shape, SQLColumnExpression[int]] = {
+    Conditions().shape: _COUNTER.live_tasks,
+    Conditions(TaskStatus.COMPLETED).shape: _COUNTER.completed_tasks,
+    Conditions(TaskStatus.PENDING).shape: _COUNTER.live_tasks - _COUNTER.completed_tasks,
+}
+"""What triggers count as tasks change. All else is counted when it is asked for."""
 
 _IS_COMPLETED: Condition = TASK.table.c.completed_at.is_not(None)
 _NOTHING = Stretch([[literal_column("false", Boolean)]])

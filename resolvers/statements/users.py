@@ -19,13 +19,8 @@ from resolvers.statements.kind import OWNER
 
 _USER = [col(getattr(User, name)) for name in UserRow._fields]
 
-_OUR_TABLES = ", ".join(f"'{name}'::regclass" for name in OWNED_TABLES)
 # Whatever Better Auth's tables are called, they refer to its users: then a token changes nothing.
-_TOKENS_COUNT = literal_column(
-    "NOT EXISTS (SELECT FROM pg_constraint WHERE contype = 'f' AND confrelid = 'users'::regclass "
-    f"AND conrelid NOT IN ({_OUR_TABLES})) AND current_setting('transaction_read_only') = 'off'",
-    Boolean,
-)
+_TOKENS_COUNT = literal_column(f"tokens_count('{{{','.join(OWNED_TABLES)}}}')", Boolean)
 _CLAIMS_AT = func.to_timestamp(bindparam("claims_at", type_=Number))
 # The cheap comparison first: the constraints are read only where a token is newer.
 _IS_BEHIND = case(
@@ -82,10 +77,7 @@ def deletion(identity: Identity) -> Statement[Deletion]:
 
 
 def take_claims(identity: Identity) -> Statement[Taken]:
-    """Write the name and the verified address into the owner's row, where they are newer.
-
-    No row comes back where the owner has none.
-    """
+    """Write the name and the verified address into the owner's row, where they are newer."""
     values = {
         "name": identity.name,
         "email": identity.email if identity.email_is_verified else None,
@@ -140,10 +132,9 @@ def _deletion() -> Sql[Deletion]:
 @named
 def _take_claims() -> Sql[Taken]:
     said = [bindparam(name, type_=Text) for name in ("name", "email")]
-    statement = (
-        select(func.take_claims(*said, _CLAIMS_AT, type_=Boolean))
-        .where(col(User.id) == OWNER, _TOKENS_COUNT)
-        .select_from(User)
-    )
+    # The function writes the row of whom the session names.
+    is_owner = literal_column("current_setting('app.user_id', true)", Text) == OWNER
+    taken = func.take_claims(*said, _CLAIMS_AT, type_=Boolean)
+    statement = select(taken).where(is_owner, _TOKENS_COUNT)
     # The second time nothing is newer.
     return replace(compiled(statement, Taken._make, writes=True), repeatable=True)

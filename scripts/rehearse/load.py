@@ -34,6 +34,8 @@ class Act:
     """How many were answered well, by the second in which they were sent."""
     failed: Counter[tuple[int, str]] = field(default_factory=Counter)
     """How many failed, by the second and by how."""
+    failed_of: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """How many failed, by the user and by how."""
     slowest: float = 0.0
     """Seconds to the slowest answer, good or not."""
 
@@ -102,6 +104,7 @@ class Load:
             act.good[second] += 1
         else:
             act.failed[second, how] += 1
+            act.failed_of[user, how] += 1
         act.slowest = max(act.slowest, time.monotonic() - began)
         self._idle.append(connection)
 

@@ -2,6 +2,7 @@
 
 import time
 from collections import Counter
+from collections.abc import Callable
 
 from scripts.rehearse.clusters import say
 from scripts.rehearse.load import ANSWERED_IN_ORDER, Act, Load
@@ -24,8 +25,16 @@ def report(act: Act) -> None:
         say(f"  second {second}: {count} of {count + act.good[second]}, {how}")
 
 
-def judge(load: Load, failed: int, found: Counter[tuple[str, str]]) -> bool:
-    """Say what became of the writes and what should not have failed; return whether all is well."""
+def judge(
+    load: Load,
+    failed: int,
+    found: Counter[tuple[str, str]],
+    wrong_in: Callable[[Act], list[str]] | None = None,
+) -> bool:
+    """Say what became of the writes and what should not have failed; return whether all is well.
+
+    `wrong_in`: what should not have failed in an act, in sentences; None: as in `MAY_FAIL`.
+    """
     titles = Counter(title for title, _ in found.elements())
     lost = sum((title, id) not in found for title, id in load.acknowledged.items())
     doubled = sum(titles[title] > 1 for title in load.acknowledged)
@@ -33,7 +42,7 @@ def judge(load: Load, failed: int, found: Counter[tuple[str, str]]) -> bool:
         f"{len(load.acknowledged)} writes acknowledged, {failed} of them not before they were "
         f"repeated in the end: {lost} lost, {doubled} doubled; {load.unacknowledged} never"
     )
-    wrong = [each for act in load.acts for each in what_should_not_fail(act)]
+    wrong = [each for act in load.acts for each in (wrong_in or what_should_not_fail)(act)]
     for sentence in wrong:
         say(f"WRONG  {sentence}")
     return not (wrong or lost or doubled or load.unacknowledged)

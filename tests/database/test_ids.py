@@ -12,7 +12,7 @@ from graphql_schema.inputs import CreateTaskInput
 from models.quota import Quota
 from models.user import UserId
 from resolvers.statements import tasks
-from tests.databases import Database
+from tests.databases import Database, act_as
 
 CONNECTIONS = 8
 BITS = 21
@@ -30,7 +30,7 @@ def create(database: Database, owner: str, times: int) -> None:
         cursor.execute("SET DateStyle TO 'ISO'")
         for _ in range(times):
             with connection.transaction():
-                cursor.execute("SELECT set_config('app.user_id', $1, true)", [owner])
+                act_as(connection, owner)
                 cursor.execute(CREATE.sql.text, [values[name] for name in CREATE.sql.parameters])
 
 

@@ -57,6 +57,8 @@ REVISIONS = [
     "0017",
     "0018",
     "0019",
+    "0020",
+    "0021",
 ]
 BETTER_AUTHS_USERS = """
 CREATE TABLE users (
@@ -834,6 +836,7 @@ def test_an_owner_that_is_no_superuser_can_migrate(
     assert rows(fresh_database.superuser_url, everything) == [(0, 0)]
 
 
+KEPT = {"last_id", "tasks", "bytes", "live_tasks", "completed_tasks"}
 RIGHTS = {
     ("users", "SELECT"): {"id", "email", "name", "created_at", "claims_at"},
     ("users", "INSERT"): {
@@ -862,8 +865,8 @@ RIGHTS = {
     },
     ("task_lists", "UPDATE"): {"name", "position", "deleted_at"},
     ("task_counters", "SELECT"): set(metadata.tables["task_counters"].columns.keys()),
-    ("task_counters", "INSERT"): {"user_id", "version", "last_id", "tasks", "bytes"},
-    ("task_counters", "UPDATE"): {"version", "last_id", "tasks", "bytes"},
+    ("task_counters", "INSERT"): {"user_id", "version", *KEPT},
+    ("task_counters", "UPDATE"): {"version", *KEPT},
     ("installation", "SELECT"): set(metadata.tables["installation"].columns.keys()),
     ("idempotency_keys", "SELECT"): set(metadata.tables["idempotency_keys"].columns.keys()),
     ("idempotency_keys", "INSERT"): {"user_id", "key", "request", "outcome"},

@@ -84,6 +84,26 @@ def test_what_clients_do_not_see_takes_none(
     assert changed(connection, column, value) == (0, False)
 
 
+@pytest.mark.parametrize("column", sorted({*SEEN, *NOT_SEEN} - {"completed", "repeats"}))
+def test_what_changes_with_completion_takes_one_number(
+    connection: psycopg.Connection[Any], column: str
+) -> None:
+    value = {**SEEN, **{name: value for name, (value, _) in NOT_SEEN.items()}}[column]
+    assert changed(connection, f"completed = true, {column}", value) == (1, True)
+
+
+def test_every_column_but_those_of_completion_runs_the_trigger_that_sees_to_all(
+    connection: psycopg.Connection[Any],
+) -> None:
+    """A new column must be named in it."""
+    columns = connection.execute(
+        "SELECT attname::text FROM pg_attribute JOIN pg_trigger ON tgrelid = attrelid "
+        "WHERE attrelid = 'tasks'::regclass AND tgname = 'b_note_changed_task' "
+        "AND attnum > 0 AND NOT attisdropped AND attnum <> ALL (tgattr::smallint[])"
+    ).fetchall()
+    assert {name for (name,) in columns} == {"completed", "completed_on"}
+
+
 def test_every_column_that_the_server_may_change_is_here(
     connection: psycopg.Connection[Any],
 ) -> None:

@@ -129,5 +129,36 @@ async def test_a_migration_under_way_is_not_noticed(
     async with opened(migrated_database.server_url, database_pool_max_size=1) as shared:
         assert await shared.fetch(Statement(TITLES, ADA, {})) == []
         with psycopg.connect(migrated_database.superuser_url) as connection:
-            connection.execute("ALTER TABLE tasks ALTER title TYPE varchar(201)")
+            # A trigger names the column.
+            connection.execute(
+                "DO $$ DECLARE made text := pg_get_triggerdef(oid) FROM pg_trigger "
+                "WHERE tgname = 'b_note_changed_task'; BEGIN "
+                "DROP TRIGGER b_note_changed_task ON tasks; "
+                "ALTER TABLE tasks ALTER title TYPE varchar(201); EXECUTE made; END $$"
+            )
         assert await shared.fetch(Statement(TITLES, ADA, {})) == []
+
+
+IN_A_BLOCK = Sql("SAVEPOINT here", (), tuple, writes=False)
+"""PostgreSQL refuses this outside of BEGIN and COMMIT."""
+
+
+async def test_the_first_statement_is_sent_as_tables_on_several_nodes_need_it(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without BEGIN, a node with the rows would not learn who asks, and show none."""
+
+    async def is_cluster(connection: object) -> bool:
+        return True
+
+    monkeypatch.setattr("app.database.cluster.is_cluster", is_cluster)
+    monkeypatch.setattr("app.database.cluster.SETTINGS", {})
+    # There are no nodes to be compared.
+    settings = settings_for(database.server_url, database_nodes=False, require_row_security=False)
+    shared = PipelinedDatabase(database.server_url, settings)
+    # As where the database was away when the server began.
+    shared.client.start()
+    try:
+        assert await shared.fetch(Statement(IN_A_BLOCK, ADA, {})) == []
+    finally:
+        await shared.close()

@@ -13,7 +13,7 @@ import pytest
 
 from tests.api import Server, running_server, settings_for
 from tests.counts import Count
-from tests.databases import Database
+from tests.databases import Database, one_node
 from tests.many_users import BATCH, FAILING, PATIENT, READ, TOGGLE, ManyUsers, Member, client_of
 from tests.resolvers.test_isolation import forget_owners
 
@@ -48,6 +48,7 @@ async def test_twenty_thousand_tries_reach_nothing_of_others(
     assert users.tries.total() >= TRIES
 
 
+@one_node("the engine refuses a statement that names no owner")
 async def test_without_both_layers_a_crowd_gets_hold_of_everything(database: Database) -> None:
     """The proof that the tests here can fail."""
     settings = settings_for(database.superuser_url, require_row_security=False, **PATIENT)
@@ -83,8 +84,11 @@ async def test_what_ends_early_leaves_nothing_to_the_next_request(
         psycopg.connect(database.superuser_url) as connection,
     ):
         # As long as this transaction lasts, nobody can change the task.
-        locked = users.members[0].task_ids[1]
-        connection.execute("SELECT FROM tasks WHERE id = %s FOR UPDATE", [locked])
+        member = users.members[0]
+        connection.execute(
+            "SELECT FROM tasks WHERE user_id = %s AND id = %s FOR UPDATE",
+            [member.user_id, member.task_ids[1]],
+        )
         async with client_of(users.server) as users.http:
             ended, _ = await asyncio.gather(end_early(users), users.press(1500))
     gc.collect()

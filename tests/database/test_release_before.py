@@ -15,8 +15,10 @@ from models.quota import Quota
 from models.statement import Statement
 from models.user import UserId
 from resolvers.statements import idempotency_keys, tasks
-from tests.databases import AS_THE_SERVER, Database
+from tests.databases import AS_THE_SERVER, Database, one_node
 from tests.repository import ROOT
+
+pytestmark = one_node("code of a release before knows of one node alone")
 
 STATEMENTS = json.loads((ROOT / "tests/database/statements_of_0_3_0.json").read_text())
 """What both send: the texts, and the names of their parameters in order."""

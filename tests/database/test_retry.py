@@ -3,6 +3,8 @@
 import logging
 import time
 from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
+from typing import Any
 
 import psycopg
 import pytest
@@ -32,7 +34,8 @@ TABLE = {
     "57P03": (3, 1, 3),
     "25P03": (3, 1, 3),
     "53300": (3, 1, 3),
-    "08006": (3, 0, 3),
+    # Another node is away: the one that says so is there.
+    "08006": (1, 0, 1),
     "40001": (3, 3, 3),
     "40P01": (3, 3, 3),
     "25006": (0, 0, 0),
@@ -154,3 +157,25 @@ def blocked(connection: psycopg.Connection[tuple[object, ...]]) -> list[object]:
         "AND datname = current_database()"
     ).fetchall()
     return [pid for (pid,) in found]
+
+
+class InternalError(psycopg.errors.InternalError_):
+    """What a node says of another, without a code of its own."""
+
+    @property
+    def diag(self) -> Any:
+        return SimpleNamespace(message_primary=self.args[0], sqlstate="XX000")
+
+
+@pytest.mark.parametrize(
+    ("said", "is_lost"),
+    [
+        ("server closed the connection unexpectedly\n\tThis probably means", True),
+        ("could not commit transaction for shard 102008 on any active node", True),
+        ("cache lookup failed for type 0", False),
+    ],
+)
+def test_a_node_that_was_just_lost_is_away(said: str, is_lost: bool) -> None:
+    attempts = Attempts(Statement(WRITE, ADA, {}), Repeated(logger))
+    with pytest.raises(DatabaseUnavailable if is_lost else InternalError):
+        attempts.failed(InternalError(said))

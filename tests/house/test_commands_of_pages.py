@@ -33,6 +33,8 @@ NOT_RUN = {
     "python -m scripts.rehearse.replica": "It takes a minute.",
     "python -m scripts.rehearse.day": "It takes minutes, and other programs.",
     "python -m scripts.rehearse.idle": "It takes eleven minutes.",
+    "python -m scripts.rehearse.crossing": "It takes a minute.",
+    "python -m scripts.rehearse.cluster": "It needs a cluster of Citus.",
 }
 """How lines begin that are not run, and why."""
 

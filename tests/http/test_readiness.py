@@ -9,7 +9,7 @@ import pytest
 from psycopg import sql
 
 from app.database.urls import SERVER_ROLE
-from app.http.readiness import Lack, Probe, Readiness
+from app.http.readiness import Lack, Nodes, Probe, Readiness
 from models.database import DatabaseUnavailable
 from tests.api import CREATE, Server, running_server, settings_for
 from tests.databases import Database
@@ -34,6 +34,7 @@ class Asked:
     now: float = 1000.0
     answers_others: bool = False
     said: asyncio.Event = field(default_factory=asyncio.Event)
+    these_nodes: Nodes | Exception | None = None
 
     async def probe(self) -> Probe:
         self.times += 1
@@ -46,6 +47,11 @@ class Asked:
             raise self.answer
         assert self.answer is not None
         return self.answer
+
+    async def who_answers(self) -> Nodes | None:
+        if isinstance(self.these_nodes, Exception):
+            raise self.these_nodes
+        return self.these_nodes
 
 
 def readiness_of(database: Asked, *, ready_when_read_only: bool = False) -> Readiness:
@@ -211,3 +217,22 @@ def created_in_the_end(server: Server) -> bool:
             return True
         time.sleep(0.05)
     return False
+
+
+@pytest.mark.parametrize(
+    ("nodes", "lack", "says"),
+    [
+        (None, None, "Requests can be served."),
+        ((3, 0, ""), None, "Requests can be served."),
+        ((2, 1, "worker2:5432"), None, "worker2:5432"),
+        ((0, 2, "worker1:5432, worker2:5432"), Lack.NODES, "None of the database's nodes"),
+        ((0, 0, ""), None, "Requests can be served."),
+        (DatabaseUnavailable(), None, "Requests can be served."),
+    ],
+)
+def test_others_are_served_while_a_node_is_away(
+    nodes: Nodes | Exception | None, lack: Lack | None, says: str
+) -> None:
+    state = asyncio.run(readiness_of(Asked(these_nodes=nodes)).state())
+    assert state.lack is lack
+    assert says in state.sentence

@@ -10,7 +10,7 @@ from psycopg.errors import LockNotAvailable
 
 from auth.calendar_addresses import hash_of
 from tests.api import NEW_LINK, Caller, Server, issues, running_server, settings_for
-from tests.databases import AS_THE_SERVER, Database
+from tests.databases import AS_THE_SERVER, Database, act_as
 
 
 def all_of(database: Database, user: Caller) -> str:
@@ -186,7 +186,7 @@ def test_links_are_counted_one_change_after_the_other(server: Server, database: 
         psycopg.connect(database.server_url, options=AS_THE_SERVER) as other,
     ):
         for connection in (one, other):
-            connection.execute("SELECT set_config('app.user_id', %s, true)", [user.user_id])
+            act_as(connection, user.user_id)
         one.execute(add, values)
         other.execute("SET LOCAL lock_timeout = '100ms'")
         with pytest.raises(LockNotAvailable):

@@ -14,7 +14,7 @@ import pytest
 
 from tests.api import SECRET, Caller, Server, running_server, settings_for
 from tests.counts import Count
-from tests.databases import Database
+from tests.databases import Database, one_node
 
 ME = "{ me { name email } }"
 VERIFIED = {"email_verified": True}
@@ -125,6 +125,7 @@ def test_the_newest_token_counts_in_whatever_order_they_come(
     assert me(tokens[0])[0] == me(tokens[1])[0] == (name or user_id)
 
 
+@one_node("an address is unique on one node alone")
 @pytest.mark.parametrize("order", [(0, 1), (1, 0)])
 def test_an_address_belongs_to_whose_verified_token_is_newest_whatever_its_case(
     server: Server, order: tuple[int, int]
@@ -160,6 +161,7 @@ def test_an_address_that_is_not_verified_keeps_nobody_from_it(
     assert stored(server, other) == (other, None, False)
 
 
+@one_node("an address is unique on one node alone")
 def test_an_address_that_an_older_version_has_stored_is_taken_with_one_line_in_the_log(
     server: Server, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -3,6 +3,7 @@
 # ruff: noqa: RUF001 -- letters that look alike are what this is about.
 
 import json
+import random
 import re
 import sys
 import unicodedata
@@ -134,6 +135,25 @@ def test_one_text_is_found_by_the_other_in_whole_tables(
 CASES = json.loads((ROOT / "clients/typescript/tests/search-cases.json").read_text("utf-8"))
 ALIKE, DIFFERENT = CASES["found"], CASES["notFound"]
 """Titles, and what people type for them; titles, and what must not find them."""
+
+
+def test_words_of_ascii_are_those_of_any_text(
+    connection: psycopg.Connection[Any], count: Count
+) -> None:
+    dice = random.Random(1)
+    letters = "".join(map(chr, range(1, 0x80)))
+    texts = [
+        "".join(dice.choices(letters if n % 2 else "ab1 .,'-+#A~", k=dice.randrange(30)))
+        for n in range(20_000)
+    ]
+    others = connection.execute(
+        "SELECT said FROM unnest(%s::text[]) AS said "
+        "WHERE array_to_tsvector(words_in('ada', said)) "
+        "<> array_to_tsvector(words_in_unicode('ada', said))",
+        [[*texts, "", " ", "a" * 401, "b " * 500]],
+    ).fetchall()
+    assert others == []
+    count("texts in ASCII", len(texts))
 
 
 @pytest.mark.parametrize(("title", "search"), ALIKE)

@@ -8,7 +8,7 @@ import psycopg
 import pytest
 
 from tests.api import CREATE, Caller, Server, issues
-from tests.databases import Database
+from tests.databases import Database, act_as, one_node
 
 
 def labels(user: Caller, id: str) -> list[str]:
@@ -178,6 +178,7 @@ def test_where_one_task_would_have_too_many_labels_none_changes(server: Server) 
     assert len(user.update_many(ids=ids, addLabels=["new", "0"])["tasks"][1]["labels"]) == 20
 
 
+@one_node("the turn that it waits for is looked for at the node that is asked")
 def test_a_renaming_finds_what_was_made_while_it_waited(server: Server, database: Database) -> None:
     user = server.user()
     user.create(labels=["work"])
@@ -186,7 +187,7 @@ def test_a_renaming_finds_what_was_made_while_it_waited(server: Server, database
         "AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
     )
     with ThreadPoolExecutor() as pool, psycopg.connect(database.server_url) as other:
-        other.execute("SELECT set_config('app.user_id', %s, true)", [user.user_id])
+        act_as(other, user.user_id)
         # Another server has the owner's turn.
         (id,) = other.execute(
             "INSERT INTO tasks (user_id, id, title, labels) VALUES (%s, NULL, 'x', '{work}') "

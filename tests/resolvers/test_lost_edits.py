@@ -19,8 +19,8 @@ from models.task import TaskRow
 from models.user import UserId
 from resolvers.statements import tasks
 from resolvers.statements.idempotency_keys import once
-from tests.databases import AS_THE_SERVER, Database
-from tests.resolvers.test_statements import STATEMENTS
+from tests.databases import AS_THE_SERVER, Database, act_as, one_node
+from tests.shapes import STATEMENTS
 
 Record = tuple[Any, ...]
 Keep = Callable[[UserId, Statement[TaskRow]], Statement[TaskRow]]
@@ -93,7 +93,7 @@ def owned(database: Database) -> Owned:
 def transaction_of(database: Database, owner: UserId) -> Iterator[Connection[Any]]:
     """Begin a transaction as the server does; it is undone unless the test commits it."""
     with psycopg.connect(database.server_url, options=AS_THE_SERVER) as connection:
-        connection.execute("SELECT set_config('app.user_id', %s, true)", [owner])
+        act_as(connection, owner)
         yield connection
 
 
@@ -149,6 +149,7 @@ def row_of(database: Database, key: int) -> Record | None:
         ).fetchone()
 
 
+@one_node("what a change waits for is seen at the node that has the rows")
 @pytest.mark.parametrize("keep", [plain, keyed])
 @pytest.mark.parametrize("name", OF_ONE)
 def test_of_two_changes_that_expect_the_same_version_the_second_is_refused(
@@ -166,6 +167,7 @@ def test_of_two_changes_that_expect_the_same_version_the_second_is_refused(
     assert counter == (version,)
 
 
+@one_node("what a change waits for is seen at the node that has the rows")
 @pytest.mark.parametrize("keep", [plain, keyed])
 @pytest.mark.parametrize("deletion", ["delete_task", "delete_tasks"])
 @pytest.mark.parametrize("name", [name for name in OF_ONE + OF_MANY if name != "restore_task"])
@@ -181,6 +183,7 @@ def test_a_change_does_not_find_what_is_deleted_while_it_waits(
     assert row_of(database, owned.live) == deleted
 
 
+@one_node("what a change waits for is seen at the node that has the rows")
 @pytest.mark.parametrize("name", OF_MANY)
 def test_batches_of_the_same_tasks_wait_for_each_other(
     database: Database, owned: Owned, name: str

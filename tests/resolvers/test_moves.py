@@ -11,7 +11,7 @@ import pytest
 from tests.api import LIST, Caller, Server
 from tests.containers import BY_HAND, Lists, issues, make, order, related
 from tests.counts import Count
-from tests.databases import Database, without_triggers
+from tests.databases import Database, act_as, without_triggers
 
 GONE = str(2**63 - 1)
 PLACE_INVALID = [(["place"], "INVALID")]
@@ -257,10 +257,7 @@ class Direct:
 
     def run(self, query: str, place: str = "", **values: Any) -> list[Any]:
         with self._connection.transaction():
-            self._connection.execute(
-                "SELECT set_config('app.user_id', %s, true), set_config('app.place', %s, true)",
-                [self._user, place],
-            )
+            act_as(self._connection, self._user, place=place)
             values |= {"user": self._user, "list": self._list}
             return self._connection.execute(query, values).fetchall()
 

@@ -13,6 +13,7 @@ from graphql_schema.filters import TaskOrderField
 from resolvers import narrowing
 from tests.api import TASK, Caller, Server
 from tests.counts import Count
+from tests.databases import act_as
 
 Task = dict[str, Any]
 Test = Callable[[Task], bool]
@@ -59,9 +60,7 @@ def user(server: Server) -> Caller:
             [user.user_id, HOME],
         )
         for n in range(TASKS):
-            connection.execute(
-                "SELECT set_config('app.place', %s, true)", [choose(["", "first", "last"])]
-            )
+            act_as(connection, "", place=choose(["", "first", "last"]))
             due_on = choose([None, *(DAY + timedelta(days=days) for days in range(3))])
             completed = choose([True, False])
             row = {

@@ -23,7 +23,7 @@ from resolvers.statements.pages import Stretch, position
 from resolvers.statements.tasks import TASK
 from tests.api import settings_for
 from tests.databases import Database
-from tests.resolvers.test_statements import ROOM
+from tests.shapes import ROOM
 
 ADA, EVE = UserId("ada"), UserId("eve")
 

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import psycopg
 
 from tests.api import Caller, Server
+from tests.databases import act_as
 
 LEFT_OUT = "{version,updated_at,has_subtasks}"
 """What undo does not put back: the numbers and times of changes, and a hint for triggers."""
@@ -36,8 +37,20 @@ UNION ALL
 SELECT min(task_id) FROM task_labels WHERE user_id = %(user)s
 GROUP BY key HAVING count(DISTINCT name) > 1
 UNION ALL
-SELECT c.bytes FROM task_counters c, stored_by(c.user_id) AS s
-WHERE c.user_id = %(user)s AND (c.tasks, c.bytes) <> (s.things, s.bytes)
+SELECT c.bytes FROM task_counters c
+WHERE c.user_id = %(user)s AND (c.tasks, c.bytes) <> (
+    SELECT sum(s.things), sum(s.bytes) FROM (
+        SELECT count(*), coalesce(sum(length_of(t.title, t.description, t.labels)), 0)
+        FROM tasks t WHERE t.user_id = %(user)s
+        UNION ALL
+        SELECT count(*), coalesce(sum(octet_length(l.name)), 0)
+        FROM task_lists l WHERE l.user_id = %(user)s) AS s (things, bytes))
+UNION ALL
+SELECT c.live_tasks FROM task_counters c
+WHERE c.user_id = %(user)s AND EXISTS (
+    SELECT FROM tasks t WHERE t.user_id = %(user)s AND t.deleted_at IS NULL
+    HAVING (count(*), count(*) FILTER (WHERE t.completed))
+           IS DISTINCT FROM (c.live_tasks::bigint, c.completed_tasks::bigint))
 """
 
 
@@ -88,7 +101,9 @@ class Shelf:
         return count
 
     def execute(self, sql: str, **values: Any) -> None:
+        """Run SQL of the user's, as whoever migrates."""
         with psycopg.connect(self.url) as connection:
+            act_as(connection, self._user["user"])
             connection.execute(sql, {**self._user, **values})
 
 

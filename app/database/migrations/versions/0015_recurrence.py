@@ -28,8 +28,8 @@ FUNCTIONS = (
     "next_rule(jsonb)",
     "next_days(jsonb, date, integer)",
     "checked_rule(jsonb, date, bigint)",
-    "make_successor(tasks)",
-    "kept_successor(tasks)",
+    "make_successor(record)",
+    "kept_successor(record)",
 )
 
 

@@ -133,7 +133,7 @@ END $$;
 
 -- Makes the task that follows a recurring one that is being completed, with its subtasks: those are
 -- moved by as many days. Returns its id; null where none follows.
-CREATE FUNCTION make_successor(done SCHEMA.tasks) RETURNS bigint
+CREATE FUNCTION make_successor(done record) RETURNS bigint
 LANGUAGE plpgsql AS $$
 DECLARE
     day date := SCHEMA.next_due(done.repeats, done.due_on, done.completed_on);
@@ -166,7 +166,7 @@ END $$;
 -- trash, with its subtasks, and one that is there or gone is none any more: so the task has another
 -- once it is completed again. What the same statement changes too, it does not move: be it the
 -- successor, or a subtask of that, as the task itself may be by now.
-CREATE FUNCTION kept_successor(reopened SCHEMA.tasks) RETURNS bigint
+CREATE FUNCTION kept_successor(reopened record) RETURNS bigint
 LANGUAGE plpgsql AS $$
 DECLARE
     owner text := reopened.user_id;

@@ -40,8 +40,8 @@ CREATE TABLE action_steps (
 OWN = "user_id = current_setting('app.user_id', true)"
 
 FUNCTIONS = (
-    "overwritten_of_task(tasks, tasks)",
-    "overwritten_of_list(task_lists, task_lists)",
+    "overwritten_of_task(record, record)",
+    "overwritten_of_list(record, record)",
     "note_step(text, bigint, integer, integer, jsonb)",
     "what_was(text, bigint)",
     "undo_action(text, text)",

@@ -1,9 +1,10 @@
 
 -- What a change has overwritten of a task, of all that undo puts back. One by one: to compare two
 -- rows as JSON takes ten times as long.
-CREATE FUNCTION overwritten_of_task(was SCHEMA.tasks, is_now SCHEMA.tasks) RETURNS jsonb
-LANGUAGE sql STABLE PARALLEL SAFE AS $$
-    SELECT CASE WHEN is_now.title IS DISTINCT FROM was.title
+CREATE FUNCTION overwritten_of_task(was record, is_now record) RETURNS jsonb
+LANGUAGE plpgsql STABLE PARALLEL SAFE AS $$
+BEGIN
+    RETURN CASE WHEN is_now.title IS DISTINCT FROM was.title
            THEN jsonb_build_object('title', was.title) ELSE '{}' END
         || CASE WHEN is_now.description IS DISTINCT FROM was.description
            THEN jsonb_build_object('description', was.description) ELSE '{}' END
@@ -32,19 +33,20 @@ LANGUAGE sql STABLE PARALLEL SAFE AS $$
         || CASE WHEN is_now.repeats IS DISTINCT FROM was.repeats
            THEN jsonb_build_object('repeats', was.repeats) ELSE '{}' END
         || CASE WHEN is_now.successor_id IS DISTINCT FROM was.successor_id
-           THEN jsonb_build_object('successor_id', was.successor_id) ELSE '{}' END
-$$;
+           THEN jsonb_build_object('successor_id', was.successor_id) ELSE '{}' END;
+END $$;
 
 -- The same of a list.
-CREATE FUNCTION overwritten_of_list(was SCHEMA.task_lists, is_now SCHEMA.task_lists) RETURNS jsonb
-LANGUAGE sql STABLE PARALLEL SAFE AS $$
-    SELECT CASE WHEN is_now.name IS DISTINCT FROM was.name
+CREATE FUNCTION overwritten_of_list(was record, is_now record) RETURNS jsonb
+LANGUAGE plpgsql STABLE PARALLEL SAFE AS $$
+BEGIN
+    RETURN CASE WHEN is_now.name IS DISTINCT FROM was.name
            THEN jsonb_build_object('name', was.name) ELSE '{}' END
         || CASE WHEN is_now.position IS DISTINCT FROM was.position
            THEN jsonb_build_object('position', was.position) ELSE '{}' END
         || CASE WHEN is_now.deleted_at IS DISTINCT FROM was.deleted_at
-           THEN jsonb_build_object('deleted_at', was.deleted_at) ELSE '{}' END
-$$;
+           THEN jsonb_build_object('deleted_at', was.deleted_at) ELSE '{}' END;
+END $$;
 
 -- Notes what the action that `app.action` names has done to a thing: the number that it had, and
 -- the columns that were overwritten; both null where the thing is new. `asked`: the change itself
@@ -107,8 +109,10 @@ DECLARE
     is_whole boolean;
     other bigint;
 BEGIN
-    -- Whatever is read after this is as those left it who had their turn before.
-    PERFORM pg_advisory_xact_lock(hashtextextended(owner, 0));
+    -- Whatever is read after this is as those left it who had their turn before. The turn is taken
+    -- on the node that the owner's rows lie on.
+    PERFORM pg_advisory_xact_lock(hashtextextended(c.user_id, 0))
+    FROM SCHEMA.task_counters c WHERE c.user_id = owner;
     SELECT array_agg(s.id ORDER BY s.asked DESC, s.first),
            array_agg(s.last ORDER BY s.asked DESC, s.first),
            array_agg(s.previous ORDER BY s.asked DESC, s.first), sum(s.steps) <= 5000
@@ -158,14 +162,15 @@ BEGIN
     WHERE l.user_id = owner AND l.task_id = ANY (ARRAY(
         SELECT a.id FROM SCHEMA.action_steps a
         WHERE a.user_id = owner AND a.key = action AND a.before ? 'labels'));
-    PERFORM set_config('app.undone', action, true);
+    -- Not set_config: that would not reach the node that the rows lie on.
+    EXECUTE format('SET LOCAL app.undone TO %L', action);
     -- Triggers put the values back. They run for the columns that are named here.
     UPDATE SCHEMA.tasks t
     SET completed = t.completed, deleted_at = t.deleted_at, list_id = t.list_id
     WHERE t.user_id = owner AND t.id = ANY (things);
     UPDATE SCHEMA.task_lists l SET deleted_at = l.deleted_at
     WHERE l.user_id = owner AND l.id = ANY (things);
-    PERFORM set_config('app.undone', '', true);
+    SET LOCAL app.undone TO '';
     SELECT coalesce(t.parent_id, t.list_id) INTO other
     FROM SCHEMA.tasks t
     WHERE t.user_id = owner AND t.id = ANY (things)
@@ -201,7 +206,9 @@ BEGIN
     ORDER BY s.place;
 END $$;
 
--- As in 0015; besides, it notes what it does, and puts back what is undone.
+-- As in 0015; besides, it notes what it does, and puts back what is undone. Times are those of the
+-- node that the row lies on: row security there knows new rows by them, and what goes together has
+-- the same.
 CREATE OR REPLACE FUNCTION note_new_task() RETURNS trigger
 LANGUAGE plpgsql AS $$
 DECLARE
@@ -209,6 +216,11 @@ DECLARE
     place bigint;
     number integer;
 BEGIN
+    IF current_setting('app.user_id', true) = NEW.user_id
+            AND coalesce(current_setting('app.import', true), '') = '' THEN
+        NEW.created_at := now();
+        NEW.updated_at := now();
+    END IF;
     NEW.title_order := SCHEMA.place_of(folded);
     folded := concat_ws(' ', folded, SCHEMA.fold(NEW.description));
     IF NEW.labels <> '{}' THEN
@@ -287,6 +299,10 @@ BEGIN
         END IF;
         IF NOT NEW.completed THEN
             NEW.completed_on := NULL;
+        END IF;
+        IF OLD.deleted_at IS NULL AND NEW.deleted_at IS NOT NULL
+                AND current_setting('app.user_id', true) = NEW.user_id THEN
+            NEW.deleted_at := now();
         END IF;
         IF NEW.deleted_at IS NULL AND (NEW.list_id IS NOT NULL OR NEW.parent_id IS NOT NULL)
                 AND (OLD.deleted_at IS NOT NULL OR NEW.list_id IS DISTINCT FROM OLD.list_id
@@ -484,6 +500,11 @@ BEGIN
         WHERE l.user_id = NEW.user_id AND l.deleted_at IS NULL) >= 1000 THEN
         RAISE 'there are too many lists' USING ERRCODE = 'TD010';
     END IF;
+    IF current_setting('app.user_id', true) = NEW.user_id
+            AND coalesce(current_setting('app.import', true), '') = '' THEN
+        NEW.created_at := now();
+        NEW.updated_at := now();
+    END IF;
     PERFORM SCHEMA.check_id(NEW.user_id, NEW.id);
     SELECT taken.id, taken.number, taken.place INTO NEW.id, NEW.version, place
     FROM SCHEMA.take_number(NEW.user_id, octet_length(NEW.name), NEW.id, NEW.version) AS taken;
@@ -508,6 +529,10 @@ BEGIN
         IF was IS NOT NULL THEN
             NEW := jsonb_populate_record(NEW, was);
         END IF;
+    END IF;
+    IF was IS NULL AND OLD.deleted_at IS NULL AND NEW.deleted_at IS NOT NULL
+            AND current_setting('app.user_id', true) = NEW.user_id THEN
+        NEW.deleted_at := now();
     END IF;
     growth := octet_length(NEW.name) - octet_length(OLD.name);
     IF NEW.position IS NULL THEN
