@@ -10,7 +10,7 @@ from models.user import UserId
 from resolvers.statements import task_pages
 from resolvers.statements.task_conditions import Conditions
 from tests.api import Caller, Server
-from tests.databases import AS_THE_SERVER, Database
+from tests.databases import AS_THE_SERVER, Database, one_node
 from tests.plans import nodes, plan_of
 
 KEPT = "SELECT live_tasks, completed_tasks FROM task_counters WHERE user_id = %s"
