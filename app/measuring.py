@@ -115,13 +115,17 @@ def _numbers_of_parts(parts: Running, socket: GraphQLSocket) -> Iterator[Number]
 
 
 def _numbers_of_pool(database: PipelinedDatabase, settings: Settings) -> Iterator[Number]:
-    nodes = () if database.nodes is None else database.nodes.numbers()
-    for pool, numbers in ((database.pool, database.numbers()), *nodes):
+    nodes = database.nodes
+    of_nodes = () if nodes is None else nodes.numbers()
+    for pool, numbers in ((database.pool, database.numbers()), *of_nodes):
         yield "db_client_connection_count", (pool, "idle"), numbers.idle
         yield "db_client_connection_count", (pool, "used"), numbers.used
         yield "db_client_connection_max", (pool,), settings.database_pool_max_size
         yield "db_client_connection_pending_requests", (pool,), numbers.waiting
         yield "db_client_connection_timeouts_total", (pool,), numbers.busy
+    if nodes is not None and (nodes.straight or nodes.passed_on):
+        yield "todo_api_database_route_total", ("straight",), nodes.straight
+        yield "todo_api_database_route_total", ("passed_on",), nodes.passed_on
 
 
 def _numbers_of_replica(replica: Replica) -> Iterator[Number]:

@@ -166,6 +166,11 @@ METRICS = {
         ("state",),
         max,
     ),
+    "todo_api_database_route_total": Metric(
+        _C,
+        "Statements on a cluster by `route`: straight to the node with the rows, or passed_on.",
+        ("route",),
+    ),
     "todo_api_migration_compatible": Metric(_G, "1: the code worked with it then.", (), min),
     "todo_api_replica_used": Metric(
         _G, "1: reads go to the replica; 0: all go to the primary, or nobody reads.", (), min

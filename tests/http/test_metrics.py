@@ -18,7 +18,9 @@ from prometheus_client.openmetrics.parser import (
 )
 from prometheus_client.parser import text_string_to_metric_families as read_text
 
+from app.database.pipelined import PipelinedDatabase
 from app.http.metrics_listener import listen
+from app.measuring import _numbers_of_pool
 from app.settings import SettingsError, read_settings
 from app.telemetry.metrics import (
     ANONYMOUS,
@@ -235,6 +237,18 @@ def ask_often(names: OperationNames, name: str, user: str) -> str:
     for _ in range(GOOD_ANSWERS):
         names.label(name, user, is_good=True)
     return names.label(name, user, is_good=False)
+
+
+async def test_statements_of_a_cluster_are_counted_by_their_way(database: Database) -> None:
+    settings = settings_for(database.server_url)
+    shared = PipelinedDatabase(database.server_url, settings)
+    await shared.open()
+    assert shared.nodes is not None
+    assert all("route" not in name for name, _, _ in _numbers_of_pool(shared, settings))
+    shared.nodes.straight = 3
+    told = {labels: value for name, labels, value in _numbers_of_pool(shared, settings)}
+    await shared.close()
+    assert (told["straight",], told["passed_on",]) == (3, 0)
 
 
 def test_ten_thousand_random_names_are_a_hundred_labels() -> None:
