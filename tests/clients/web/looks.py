@@ -17,16 +17,27 @@ RUN = """async (rules) => {
     `${id}: ` + nodes.map(({ html, any }) => html.slice(0, 160) + any[0]?.message).join(" | "));
 }"""
 
+CALM = """async () => {
+  const frame = () => new Promise(requestAnimationFrame);
+  const ends = ({ playState, effect }) =>
+    playState === "running" && effect.getTiming().iterations !== Infinity;
+  for (;;) {
+    // What changes the style in this frame begins to fade in the next.
+    await frame();
+    await frame();
+    const running = document.getAnimations().filter(ends);
+    if (!running.length) return;
+    await Promise.allSettled(running.map((each) => each.finished));
+  }
+}"""
+"""Waits until nothing fades in: it has no contrast before."""
+
 
 def violations(page: Page, *rules: str) -> list[str]:
     """What axe finds by these rules, or by all: rules and the elements that break them."""
     if not page.evaluate("typeof axe === 'object'"):
         page.evaluate(AXE.read_text())
-    # What fades in has no contrast yet.
-    page.evaluate(
-        "Promise.allSettled(document.getAnimations().map((each) => "
-        "each.effect.getTiming().iterations === Infinity || each.finished))"
-    )
+    page.evaluate(CALM)
     found: list[str] = page.evaluate(RUN, list(rules) or None)
     return found
 
