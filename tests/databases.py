@@ -15,9 +15,9 @@ from uuid import uuid4
 import psycopg
 import pytest
 
+from app.database.cluster.obstacles import distributed_tables
 from app.database.embedded import EmbeddedPostgres, embedded_postgres
 from app.database.migration import finish, upgrade
-from app.database.obstacles import distributed_tables
 from app.database.urls import SERVER_ROLE
 
 TEMPLATE = "migrated"

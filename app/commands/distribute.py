@@ -8,9 +8,9 @@ import typer
 from psycopg import AsyncConnection
 
 from app.commands.migrate import logins_of, owner_url
-from app.database.distribution import SHARDS, bring_back, spread
-from app.database.distribution_plan import plan_of
-from app.database.obstacles import Obstacle, distributed_tables, obstacles
+from app.database.cluster.distribution import SHARDS, bring_back, spread
+from app.database.cluster.obstacles import Obstacle, distributed_tables, obstacles
+from app.database.cluster.plan import plan_of
 from app.database.owner import connected
 from app.database.protection import objections
 from app.database.urls import libpq_url, said_of

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 from psycopg.conninfo import conninfo_to_dict
 
-from app.database.distribution import spread_rest
+from app.database.cluster.distribution import spread_rest
 from app.database.embedded import DATABASE, embedded_postgres
 from app.database.installation import Retention, check_sequence, complete_migration
 from app.database.mending import mend

@@ -6,8 +6,8 @@ import psycopg
 from psycopg import AsyncConnection
 from psycopg.conninfo import conninfo_to_dict
 
-from app.database.cluster import is_cluster
-from app.database.cluster_examination import examine_nodes
+from app.database.acting import is_cluster
+from app.database.cluster.examination import examine_nodes
 from app.database.expected import NEWEST
 from app.database.findings import (
     Finding,

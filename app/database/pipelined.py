@@ -12,10 +12,10 @@ import psycopg
 from psycopg import AsyncConnection
 from psycopg.conninfo import conninfo_to_dict
 
-from app.database import cluster
-from app.database.cluster_examination import WHO_ANSWERS
+from app.database import acting
+from app.database.cluster.examination import WHO_ANSWERS
+from app.database.cluster.nodes import Nodes
 from app.database.instances import application_name
-from app.database.nodes import Nodes
 from app.database.retry import Attempts
 from app.database.session import (
     CONNECTION_LIFETIME,
@@ -146,8 +146,8 @@ class PipelinedDatabase:
         if self._is_distributed:
             if self.nodes is not None and not sql.on_coordinator:
                 client = self.nodes.client_for(statement.owner)
-            act_as = (statement_of(cluster.ACT_AS), (owner, self._timeout, text(more)))
-            turn = (statement_of(cluster.WAIT_FOR_TURN), (owner,))
+            act_as = (statement_of(acting.ACT_AS), (owner, self._timeout, text(more)))
+            turn = (statement_of(acting.WAIT_FOR_TURN), (owner,))
             # Of two with the same key, none is to have the turn while it waits for the other's key.
             waits = statement.waits_for_turn or bool(sql.steps)
             queries = (act_as, *((turn,) * waits), *conditions, *asked)

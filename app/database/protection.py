@@ -14,7 +14,7 @@ from uuid import uuid4
 import psycopg
 from psycopg import AsyncConnection
 
-from app.database import cluster
+from app.database import acting
 from app.database.expected import (
     DISTRIBUTED,
     FUNCTIONS,
@@ -216,8 +216,8 @@ async def objections(connection: AsyncConnection[Any], server_role: str = SERVER
         return [NOT_MIGRATED]
     if reasons := role.objections():
         return reasons
-    is_distributed = await cluster.is_cluster(connection)
-    if is_distributed and (sentences_of_nodes := await cluster.objections(connection)):
+    is_distributed = await acting.is_cluster(connection)
+    if is_distributed and (sentences_of_nodes := await acting.objections(connection)):
         return sentences_of_nodes
     cursor = await connection.execute(QUERY, parameters(role.name))
     rows, revision = await cursor.fetchall(), await _revision(connection)

@@ -3,7 +3,7 @@
 from psycopg import AsyncConnection
 from psycopg.types.string import TextLoader
 
-from app.database import cluster
+from app.database import acting
 from app.database.protection import objections
 from app.database.roles import inspect_role
 from app.settings import Settings
@@ -51,11 +51,11 @@ async def prepare_session(
         if sentences:
             raise UnsafeRole("\n".join(sentences))
     await _prepare_values(connection)
-    is_distributed = await cluster.is_cluster(connection)
+    is_distributed = await acting.is_cluster(connection)
     if is_distributed:
         if settings.database_read_url is not None:
             raise UnsafeRole(NO_REPLICA)
-        await cluster.set_settings(connection)
+        await acting.set_settings(connection)
     return is_distributed
 
 
@@ -70,13 +70,13 @@ async def prepare_session_of_node(
         UnsafeRole: its role could see other people's rows, or no other node learns who asks.
         UnusableConnection: it is no node of a cluster.
     """
-    if not await cluster.is_cluster(connection):
+    if not await acting.is_cluster(connection):
         raise UnusableConnection("Its tables are not distributed.")
     await _prepare_values(connection)
-    await cluster.set_settings(connection)
+    await acting.set_settings(connection)
     if settings.require_row_security:
         role = await inspect_role(connection, settings.database_role)
-        sentences = role.objections() or await cluster.probe(connection)
+        sentences = role.objections() or await acting.probe(connection)
         if sentences:
             raise UnsafeRole("\n".join(sentences))
 

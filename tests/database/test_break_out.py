@@ -11,7 +11,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from app.database import cluster
+from app.database import acting
 from app.database.protection import objections
 from models.metadata import OWNED_TABLES
 from tests.api import Server, nonempty
@@ -251,7 +251,7 @@ def test_what_is_run_on_all_nodes_has_no_identity(nodes: list[Node], people: Peo
 async def test_an_identity_that_does_not_travel_is_noticed(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(cluster.SETTINGS, "citus.propagate_set_commands", "none")
+    monkeypatch.setitem(acting.SETTINGS, "citus.propagate_set_commands", "none")
     async with await psycopg.AsyncConnection.connect(
         database.server_url, autocommit=True
     ) as connection:

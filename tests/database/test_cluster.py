@@ -9,9 +9,9 @@ from urllib.parse import urlsplit, urlunsplit
 import psycopg
 import pytest
 
-from app.database import cluster
+from app.database import acting
+from app.database.cluster.obstacles import distributed_tables, obstacles
 from app.database.installation import Retention, complete_migration
-from app.database.obstacles import distributed_tables, obstacles
 from app.database.protection import check_protection, objections
 from app.database.session import UnsafeRole
 from app.lifespan import run
@@ -99,7 +99,7 @@ def test_a_policy_that_only_restricts_is_refused(database: Database) -> None:
 
 def test_a_statement_without_an_owner_is_an_error(database: Database) -> None:
     with psycopg.connect(database.server_url) as connection:
-        for name, value in cluster.SETTINGS.items():
+        for name, value in acting.SETTINGS.items():
             connection.execute(f"SET {name} TO {value}".encode())
         with pytest.raises(psycopg.errors.InternalError_, match="multi-task"):
             connection.execute("SELECT title FROM tasks")

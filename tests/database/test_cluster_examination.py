@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from app.database.cluster_examination import Node, findings_of, groups_of
-from app.database.distribution_plan import Plan, Size
+from app.database.cluster.examination import Node, findings_of, groups_of
+from app.database.cluster.plan import Plan, Size
 
 
 def node(name: str, *, citus: str = "14.0-1", prepared: int = 0, shards: int = 32) -> Node:

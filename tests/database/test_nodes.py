@@ -11,7 +11,7 @@ from uuid import uuid4
 import psycopg
 import pytest
 
-from app.database import nodes as nodes_module
+from app.database.cluster import nodes as nodes_module
 from app.database.notifications import CHANNEL, NOTIFY
 from app.database.pipelined import PipelinedDatabase
 from auth.tokens import named_by_operator

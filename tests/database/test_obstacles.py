@@ -9,7 +9,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from app.database.obstacles import obstacles
+from app.database.cluster.obstacles import obstacles
 from tests.databases import Database
 
 LOOKS_LIKE_CITUS = """

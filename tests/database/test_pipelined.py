@@ -151,8 +151,8 @@ async def test_the_first_statement_is_sent_as_tables_on_several_nodes_need_it(
     async def is_cluster(connection: object) -> bool:
         return True
 
-    monkeypatch.setattr("app.database.cluster.is_cluster", is_cluster)
-    monkeypatch.setattr("app.database.cluster.SETTINGS", {})
+    monkeypatch.setattr("app.database.acting.is_cluster", is_cluster)
+    monkeypatch.setattr("app.database.acting.SETTINGS", {})
     # There are no nodes to be compared.
     settings = settings_for(database.server_url, database_nodes=False, require_row_security=False)
     shared = PipelinedDatabase(database.server_url, settings)

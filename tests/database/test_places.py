@@ -7,8 +7,8 @@ from typing import Any, cast
 import psycopg
 import pytest
 
-from app.database import nodes
-from app.database.nodes import Nodes
+from app.database.cluster import nodes
+from app.database.cluster.nodes import Nodes
 from app.database.pipelined import options_of
 from models.user import UserId
 from pipelined_postgres.calls import Query

@@ -8,15 +8,15 @@ from contextlib import contextmanager
 
 from psycopg import sql
 
-from app.database.cluster import SETTINGS
-from app.database.expected import DISTRIBUTED, EXPECTED, FUNCTIONS
-from app.database.migration import ADVISORY_LOCK
-from app.database.obstacles import (
+from app.database.acting import SETTINGS
+from app.database.cluster.obstacles import (
     SETTINGS_OF_OWNER,
     Connection,
     distributed_tables,
     obstacles,
 )
+from app.database.expected import DISTRIBUTED, EXPECTED, FUNCTIONS
+from app.database.migration import ADVISORY_LOCK
 from app.database.owner import connected
 from app.database.protection import OTHER_TABLES
 from app.database.urls import SERVER_ROLE

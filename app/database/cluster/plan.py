@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from psycopg import sql
 
-from app.database.distribution import ALL, SHARDS, TABLES
-from app.database.obstacles import Connection, distributed_tables
+from app.database.cluster.distribution import ALL, SHARDS, TABLES
+from app.database.cluster.obstacles import Connection, distributed_tables
 from app.database.owner import connected
 
 SAMPLE = 10_000

@@ -7,7 +7,7 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
-from app.database.cluster_examination import MAJOR
+from app.database.cluster.examination import MAJOR
 from app.database.expected import EXPECTED
 from app.database.instances import connected_code
 from app.database.migration import pending
@@ -116,7 +116,7 @@ def distributed_tables(connection: Connection) -> set[str]:
 def obstacles(connection: Connection, url: str, role: str = SERVER_ROLE) -> list[Obstacle]:
     """Return what stands in the way of distributing the tables, as the owner of these sees it.
 
-    What nodes have of tables that are distributed is compared by `cluster.objections`.
+    What nodes have of tables that are distributed is compared by `acting.objections`.
 
     Raises:
         psycopg.Error: it could not be asked.
