@@ -7,9 +7,14 @@ import pytest
 
 from app.mcp.tools import TOOLS
 from tests.api import Server, nonempty, running_server, settings_for
-from tests.databases import Database
+from tests.databases import Database, one_node
 from tests.mcp.clients import Assistant, assistant_of, text_of
-from tests.resolvers.test_isolation import NO_SUCH_ID, forget_owners, rows_of
+from tests.resolvers.test_isolation import (
+    NO_SUCH_ID,
+    ROW_SECURITY_ALONE,
+    forget_owners,
+    rows_of,
+)
 
 Arguments = Callable[[str], dict[str, Any]]
 
@@ -42,7 +47,7 @@ AN_ID = {"type": "string", "maxLength": 30}
 """What the schema of an id looks like."""
 
 
-@pytest.fixture(scope="module", params=["both layers", "row security alone", "statements alone"])
+@pytest.fixture(scope="module", params=["both layers", ROW_SECURITY_ALONE, "statements alone"])
 def layers(request: pytest.FixtureRequest, database: Database) -> Iterator[Server]:
     """A server with both layers, or with one of them taken away."""
     settings = settings_for(database.server_url, mcp=True)
@@ -106,6 +111,7 @@ async def test_what_is_found_is_ones_own(layers: Server) -> None:
         )
 
 
+@one_node("the engine refuses a statement that names no owner")
 async def test_without_both_layers_the_tools_find_anothers(database: Database) -> None:
     """The proof that the tests above can fail."""
     settings = settings_for(database.superuser_url, require_row_security=False, mcp=True)
