@@ -44,15 +44,17 @@ def _names_a_cluster() -> bool:
         return "users" in distributed_tables(connection)
 
 
+IS_CLUSTER = _names_a_cluster()
+
 CLUSTER_ONLY = pytest.mark.skipif(
-    not _names_a_cluster(), reason="needs a cluster of Citus, named by TEST_DATABASE_URL"
+    not IS_CLUSTER, reason="needs a cluster of Citus, named by TEST_DATABASE_URL"
 )
 """What can be seen on a cluster alone."""
 
 
 def one_node(reason: str) -> pytest.MarkDecorator:
     """Mark what cannot hold on a cluster, and say why."""
-    return pytest.mark.skipif(GIVEN is not None, reason=f"on one node alone: {reason}")
+    return pytest.mark.skipif(IS_CLUSTER, reason=f"on one node alone: {reason}")
 
 
 @dataclass(frozen=True)

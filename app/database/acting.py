@@ -27,10 +27,11 @@ SETTINGS = {
 """The settings of each session: identities go along, and nothing asks several nodes, as an UPDATE
 with a sub-select would whose plan is made once for all owners."""
 
-_DISTRIBUTED = """
+DISTRIBUTED_AMONG = """
 SELECT relname::text FROM pg_dist_partition JOIN pg_class ON oid = logicalrelid
 WHERE logicalrelid IN (SELECT to_regclass(name) FROM unnest(%s::text[]) AS name)
 """
+"""The names of those of some tables that are distributed, where there is Citus."""
 
 _GUARDS = sql.SQL(r"""
 concat_ws(E'\n',
@@ -101,7 +102,7 @@ async def is_cluster(connection: AsyncConnection[Any]) -> bool:
     ((is_citus,),) = await cursor.fetchall()
     if not is_citus:
         return False
-    cursor = await connection.execute(_DISTRIBUTED, [list(OWNED_TABLES)])
+    cursor = await connection.execute(DISTRIBUTED_AMONG, [list(OWNED_TABLES)])
     return await cursor.fetchone() is not None
 
 
@@ -117,7 +118,7 @@ async def objections(connection: AsyncConnection[Any]) -> list[str]:
     Raises:
         psycopg.Error: it could not be asked.
     """
-    cursor = await connection.execute(_DISTRIBUTED, [list(OWNED_TABLES)])
+    cursor = await connection.execute(DISTRIBUTED_AMONG, [list(OWNED_TABLES)])
     there = {name for (name,) in await cursor.fetchall()}
     missing = [name for name in OWNED_TABLES if name not in there]
     if missing:

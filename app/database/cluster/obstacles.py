@@ -7,6 +7,7 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
+from app.database.acting import DISTRIBUTED_AMONG
 from app.database.cluster.examination import MAJOR
 from app.database.expected import EXPECTED
 from app.database.instances import connected_code
@@ -18,11 +19,6 @@ from models.metadata import OWNED_TABLES
 _EXTENSION = "SELECT extversion FROM pg_extension WHERE extname = 'citus'"
 
 _WORKERS = "SELECT count(*) FROM pg_dist_node WHERE isactive AND shouldhaveshards"
-
-_IS_DISTRIBUTED = """
-SELECT relname::text FROM pg_dist_partition JOIN pg_class ON oid = logicalrelid
-WHERE logicalrelid IN (SELECT to_regclass(name) FROM unnest(%s::text[]) AS name)
-"""
 
 _VERSIONS = """
 SELECT nodename || ':' || nodeport, success, result FROM run_command_on_workers($$
@@ -109,7 +105,7 @@ def distributed_tables(connection: Connection) -> set[str]:
     """Return which of the tables are distributed."""
     if connection.execute("SELECT to_regclass('pg_dist_partition')").fetchone() == (None,):
         return set()
-    rows = connection.execute(_IS_DISTRIBUTED, [[*OWNED_TABLES, *OTHER_TABLES]]).fetchall()
+    rows = connection.execute(DISTRIBUTED_AMONG, [[*OWNED_TABLES, *OTHER_TABLES]]).fetchall()
     return {name for (name,) in rows}
 
 
