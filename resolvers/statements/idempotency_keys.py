@@ -7,6 +7,7 @@ from typing import Any, Generic, NamedTuple, TypeVar, cast
 
 from sqlalchemy import (
     ARRAY,
+    CTE,
     BigInteger,
     Boolean,
     ColumnElement,
@@ -136,13 +137,11 @@ def replay_ids(of_id: Callable[[int], Outcome]) -> Sql[Replay[Outcome]]:
 @cache
 def _once(sql: Sql[Outcome]) -> Sql[Outcome]:
     outcome = cast("Outcomes", source_of(sql)).cte("outcome")
-    of_each = func.jsonb_build_array(outcome.c.id, outcome.c.version, true())
-    of_all = func.coalesce(func.jsonb_agg(of_each), literal_column("'[]'::jsonb"))
     recorded = (
         insert(IdempotencyKey)
         .from_select(
             ["user_id", "key", "request", "outcome"],
-            select(OWNER, _IDEMPOTENCY_KEY, _REQUEST, of_all).select_from(outcome),
+            select(OWNER, _IDEMPOTENCY_KEY, _REQUEST, _recorded(outcome)).select_from(outcome),
         )
         # Where tables are distributed, row security forbids what is not to return anything.
         .returning(col(IdempotencyKey.key))
@@ -175,17 +174,21 @@ def _in_steps(sql: Sql[Outcome]) -> tuple[Sql[Outcome], ...]:
         steps.append(sql)
         change = _noted()
     outcome = change.cte("outcome")
-    of_each = func.jsonb_build_array(outcome.c.id, outcome.c.version, true())
-    of_all = func.coalesce(func.jsonb_agg(of_each), literal_column("'[]'::jsonb"))
     recorded = (
         update(IdempotencyKey)
         .where(col(IdempotencyKey.user_id) == OWNER, col(IdempotencyKey.key) == _IDEMPOTENCY_KEY)
-        .values(outcome=select(of_all).select_from(outcome).scalar_subquery())
+        .values(outcome=select(_recorded(outcome)).select_from(outcome).scalar_subquery())
         .returning(col(IdempotencyKey.key))
         .cte("recorded")
     )
     statement = select(*outcome.c).add_cte(recorded)
     return (*steps, compiled(statement, sql.make_row, writes=True))
+
+
+def _recorded(outcome: CTE) -> ColumnElement[Any]:
+    """Return what is recorded of each thing, as `_OUTCOMES` reads it."""
+    of_each = func.jsonb_build_array(outcome.c.id, outcome.c.version, true())
+    return func.coalesce(func.jsonb_agg(of_each), literal_column("'[]'::jsonb"))
 
 
 def _added(addition: Insert) -> Select[*tuple[Any, ...]]:
