@@ -59,12 +59,15 @@ def run(
     seconds: Seconds = 4,
     variants: Variants = None,
     peers: Peers = None,
+    workers: Annotated[
+        list[int] | None, typer.Option(help="This server with so many workers, too.")
+    ] = None,
     folder: Folder = None,
     results: Results = RESULTS,
 ) -> None:
     """Measure all operations, of all servers by turns; write tables and a plot."""
     figures: list[Figure] = []
-    with _subjects(folder, users, variants, peers) as subjects:
+    with _subjects(folder, users, variants, peers, workers) as subjects:
         for number in range(rounds):
             for operation in OPERATIONS:
                 for subject in subjects[:: -1 if number % 2 else 1]:
@@ -237,13 +240,19 @@ def _home(folder: Path | None) -> Iterator[Path]:
 
 @contextmanager
 def _subjects(
-    folder: Path | None, users: int, variants: list[str] | None, peers: list[str] | None
+    folder: Path | None,
+    users: int,
+    variants: list[str] | None,
+    peers: list[str] | None,
+    workers: Sequence[int] | None = None,
 ) -> Iterator[list[Subject]]:
-    """Start this server as it is and with other settings, and find the others."""
+    """Start this server as it is, with other settings, with more workers, and find the others."""
     settings = dict([(OURS, {}), *map(_variant, variants or [])])
     with _home(folder) as home, filled_database(home, users) as url, ExitStack() as stack:
+        ours = [our_server(name, url, settings[name]) for name in settings]
+        ours += [our_server(f"{each} workers", url, {}, workers=each) for each in workers or []]
         yield [
-            *(stack.enter_context(our_server(name, url, settings[name])) for name in settings),
+            *map(stack.enter_context, ours),
             *map(peer, peers or []),
         ]
 

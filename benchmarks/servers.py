@@ -67,8 +67,10 @@ class Cpu:
 
 
 @contextmanager
-def our_server(name: str, database_url: str, settings: Mapping[str, str]) -> Iterator[Subject]:
-    """Start this server as in production, with one worker, and yield it once it answers.
+def our_server(
+    name: str, database_url: str, settings: Mapping[str, str], *, workers: int = 1
+) -> Iterator[Subject]:
+    """Start this server as in production, and yield it once it answers.
 
     Raises:
         NotServing: it does not.
@@ -86,7 +88,10 @@ def our_server(name: str, database_url: str, settings: Mapping[str, str]) -> Ite
     # As after an installation, modules are compiled.
     environment.pop("PYTHONDONTWRITEBYTECODE", None)
     process = subprocess.Popen(  # noqa: S603 -- it is this program's own
-        [Path(sys.executable).with_name("todo-api"), "serve", "--port", str(port)],
+        [
+            *(Path(sys.executable).with_name("todo-api"), "serve"),
+            *("--port", str(port), "--workers", str(workers)),
+        ],
         env=environment,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,

@@ -65,11 +65,12 @@ def test_everything_is_measured(
     quick = ["--users", "400", "--seconds", "0.1"]
     plain = "plain:COMPILE_OPERATIONS=false"
     with embedded_postgres(data_folder):
-        told = told_by("run", *quick, "--rounds", "1", "--variant", plain, *places)
+        others = ["--variant", plain, "--workers", "2"]
+        told = told_by("run", *quick, "--rounds", "1", *others, *places)
         assert f"| {OURS} : plain |" in told
         figures = json.loads((results / "speed.json").read_text())
         assert {(f["subject"], f["operation"]) for f in figures} == {
-            (subject, name) for subject in (OURS, "plain") for name in NAMES
+            (subject, name) for subject in (OURS, "plain", "2 workers") for name in NAMES
         }
         assert all(figure["rate"] > 0 and figure["p99"] >= figure["p50"] for figure in figures)
         assert (results / "speed.md").read_text() in told
