@@ -44,6 +44,9 @@ logger = logging.getLogger(__name__)
 POOL = "main"
 """What metrics call the connections that statements share."""
 
+COORDINATOR = "coordinator"
+"""What the log calls the node of a cluster that knows the others."""
+
 PROBE = statement_of(
     "SELECT version_num, NOT current_setting('transaction_read_only')::boolean, serves "
     "FROM alembic_version, installation"
@@ -104,14 +107,16 @@ class PipelinedDatabase:
 
     async def fetch(self, statement: Statement[Row]) -> list[Row]:
         """Run the statement, as `models.database.Database` has it."""
-        attempts, began = None, time.perf_counter()
+        attempts, began, client = None, time.perf_counter(), self.client
         try:
             while True:
                 try:
                     if self._is_distributed is None:
                         # How statements are to be sent, a connection tells.
                         await self.ask("SELECT 1")
-                    rows = await self.send(statement)
+                    if self._is_distributed:
+                        client = self._client_for(statement)
+                    rows = await self.send(statement, client=client)
                 except (psycopg.Error, TimeoutError) as error:
                     if self.nodes is not None and isinstance(error, psycopg.OperationalError):
                         self.nodes.note_failure()
@@ -122,16 +127,19 @@ class PipelinedDatabase:
                     await asyncio.sleep(pause)
                 else:
                     self.answered_at = time.monotonic()
-                    self.note(statement, began)
+                    self.note(statement, began, client=client)
                     return rows
         except BaseException as failure:
-            self.note(statement, began, failure)
+            self.note(statement, began, failure, client)
             raise
 
-    def send(self, statement: Statement[Row], *conditions: Query) -> asyncio.Future[list[Row]]:
+    def send(
+        self, statement: Statement[Row], *conditions: Query, client: Client | None = None
+    ) -> asyncio.Future[list[Row]]:
         """Run the statement once; return its rows. It fails as `pipelined_postgres.client` has it.
 
         `conditions`: queries before it in its transaction, which fail where it is not to be run.
+        `client`: the connections to the node that is asked; None: those of this database.
         """
         sql, text = statement.sql, self.client.text
         values = {**statement.values, "owner": statement.owner}
@@ -142,10 +150,7 @@ class PipelinedDatabase:
             (statement_of(step.text), [text(values[name]) for name in step.parameters])
             for step in steps
         ]
-        client = self.client
         if self._is_distributed:
-            if self.nodes is not None and not sql.on_coordinator:
-                client = self.nodes.client_for(statement.owner)
             act_as = (statement_of(acting.ACT_AS), (owner, self._timeout, text(more)))
             turn = (statement_of(acting.WAIT_FOR_TURN), (owner,))
             # Of two with the same key, none is to have the turn while it waits for the other's key.
@@ -154,13 +159,26 @@ class PipelinedDatabase:
         else:
             local = locals_for(len(statement.settings), statement.waits_for_turn)
             queries = ((local, (owner, self._timeout, *map(text, more))), *conditions, *asked)
-        return client.run(
+        return (client or self.client).run(
             queries,
             sql.make_row,
             repeatable=not sql.writes,
             echo=owner,
             is_explicit=bool(self._is_distributed),
         )
+
+    def _client_for(self, statement: Statement[Any]) -> Client:
+        """Return the connections to the node of a cluster that is to be asked."""
+        if self.nodes is None or statement.sql.on_coordinator:
+            return self.client
+        return self.nodes.client_for(statement.owner)
+
+    def _node_of(self, client: Client | None) -> str:
+        """Return the name of a node of a cluster by the connections to it."""
+        if not self._is_distributed:
+            return ""
+        name = None if self.nodes is None or client is None else self.nodes.names.get(client)
+        return name or COORDINATOR
 
     async def ask(self, text: str, *values: object) -> tuple[Any, ...]:
         """Run SQL that belongs to no user, and return its one record.
@@ -184,14 +202,22 @@ class PipelinedDatabase:
         return numbers
 
     def note(
-        self, statement: Statement[Any], began: float, failure: BaseException | None = None
+        self,
+        statement: Statement[Any],
+        began: float,
+        failure: BaseException | None = None,
+        client: Client | None = None,
     ) -> None:
-        """Tell of a statement that has ended to the record of its request, and to the metrics."""
+        """Tell of a statement that has ended to the record of its request, and to the metrics.
+
+        `client`: the connections to the node that was asked; None: those of this database.
+        """
         name, error = statement.sql.name, "" if failure is None else _name_of(failure)
         seconds = time.perf_counter() - began
         record = current_record.get()
         if record is not None and len(record.statements) < STATEMENTS_MAX:
-            record.statements.append(StatementRecord(name, began, seconds, error))
+            node = self._node_of(client)
+            record.statements.append(StatementRecord(name, began, seconds, error, node))
         if self._metrics is not None:
             self._metrics.statements.observe((name, self._namespace, error), seconds)
 

@@ -39,11 +39,17 @@ class StatementRecord(NamedTuple):
     seconds: float
     error: str
     """Its SQLSTATE or name; empty: none."""
+    node: str = ""
+    """The node of a cluster that was asked, which may have passed it on; empty: there is one."""
 
     def told(self) -> dict[str, object]:
         """Return what the log says of it."""
         told: dict[str, object] = {"name": self.name, "ms": round(self.seconds * 1000, 1)}
-        return told | {"error": self.error} if self.error else told
+        if self.node:
+            told["node"] = self.node
+        if self.error:
+            told["error"] = self.error
+        return told
 
 
 @dataclass(slots=True)

@@ -6,8 +6,10 @@
 The cluster is there before, and its tables are distributed (docs/scale.md). `--control` is a
 program that is called with an act and a node, as in `./node kill worker1:5432`. The acts are
 `kill`, by SIGKILL; `start`; `restart`; `freeze` and `thaw`, by SIGSTOP and SIGCONT of all its
-processes; and `promote`: it makes the standby of a node that was
-killed the primary, and prints its `host:port`. The exit code is 1 where something went wrong.
+processes; `cut` and `join`: all packets to it and from it are dropped, and are no more; and
+`promote`: it makes the standby of a node that was killed the primary, and prints its `host:port`.
+`worker cut off` is played only where `--act` names it, for it wants a worker with a network of its
+own. The exit code is 1 where something went wrong.
 """
 
 import asyncio
@@ -29,6 +31,9 @@ from scripts.rehearse.clusters import NotAsItShouldBe, rows, run, say, todo
 from scripts.rehearse.load import ANSWERED_IN_ORDER, USERS, Act, Load
 from scripts.rehearse.servers import SECRET, Server
 from scripts.rehearse.verdict import judge, report
+
+CUT_OFF, THIRD_ADDED = "worker cut off", "third worker added"
+"""Acts that want something besides."""
 
 PAUSE = 5.0
 """Seconds between two acts, which are counted to the one before."""
@@ -118,6 +123,14 @@ async def worker_hangs(cluster: Cluster) -> None:
     await cluster.have("thaw", node)
 
 
+async def worker_cut_off(cluster: Cluster) -> None:
+    node = cluster.worker(0)
+    cluster.may_fail[CUT_OFF] = cluster.users_of(node)
+    await cluster.have("cut", node)
+    await asyncio.sleep(DOWN)
+    await cluster.have("join", node)
+
+
 async def coordinator_restarted(cluster: Cluster) -> None:
     ((node,),) = cluster.ask(COORDINATOR)
     cluster.may_fail["coordinator restarted"] = {f"user-{n}" for n in range(USERS)}
@@ -159,9 +172,10 @@ async def worker_replaced(cluster: Cluster) -> None:
 ACTS: dict[str, Callable[[Cluster], Awaitable[None]]] = {
     "worker killed": worker_killed,
     "worker hangs": worker_hangs,
+    CUT_OFF: worker_cut_off,
     "coordinator restarted": coordinator_restarted,
     "shard moved": shard_moved,
-    "third worker added": third_added,
+    THIRD_ADDED: third_added,
     "worker replaced": worker_replaced,
 }
 
@@ -206,7 +220,8 @@ def main(
     folder = Path(tempfile.mkdtemp(prefix="todo-cluster-"))
     settings = {"RATE_LIMIT": "0", "LOG_REQUESTS": "slow"}
     server = Server(re.sub(r"//[^@]*@", "//todo_api@", url), folder, workers, settings)
-    chosen = acts or [name for name in ACTS if third or name != "third worker added"]
+    left_out = {CUT_OFF} if third else {CUT_OFF, THIRD_ADDED}
+    chosen = acts or [name for name in ACTS if name not in left_out]
     try:
         is_well = asyncio.run(play(Cluster(url, control, third), server, chosen, rate))
     except NotAsItShouldBe as error:

@@ -13,10 +13,11 @@ from app.database import acting
 from app.database.cluster.obstacles import distributed_tables, obstacles
 from app.database.installation import Retention, complete_migration
 from app.database.protection import check_protection, objections
+from app.database.purge import purge
 from app.database.session import UnsafeRole
 from app.lifespan import run
 from models.metadata import OWNED_TABLES
-from tests.api import Server, settings_for
+from tests.api import Caller, Server, nonempty, settings_for
 from tests.databases import CLUSTER_ONLY, Database
 
 pytestmark = CLUSTER_ONLY
@@ -165,6 +166,69 @@ def test_who_was_not_counted_is_counted_by_a_migration(database: Database, serve
         complete_migration(database.superuser_url, Retention(*kept))
         after = connection.execute(f"SELECT tasks, bytes {of_user}", [user.user_id]).fetchall()
     assert after == before == [(1, len("counted"))]
+
+
+OLD = """
+UPDATE tasks SET deleted_at = now() - interval '40 days' WHERE user_id = %(owner)s;
+UPDATE task_lists SET deleted_at = now() - interval '40 days' WHERE user_id = %(owner)s;
+UPDATE idempotency_keys SET created_at = now() - interval '40 days' WHERE user_id = %(owner)s
+"""
+
+LEFT = """
+SELECT (SELECT count(*) FROM tasks WHERE user_id = %(owner)s),
+       (SELECT count(*) FROM task_lists WHERE user_id = %(owner)s),
+       (SELECT count(*) FROM idempotency_keys WHERE user_id = %(owner)s)
+"""
+
+HELD = {
+    "the owner's turn": (
+        "SELECT pg_advisory_xact_lock(hashtextextended(user_id, 0)) FROM task_counters "
+        "WHERE user_id = %(owner)s",
+    ),
+    "tasks": ("SELECT FROM tasks WHERE user_id = %(owner)s FOR UPDATE",),
+    "a list": ("SELECT FROM task_lists WHERE user_id = %(owner)s FOR UPDATE",),
+    "a key": ("SELECT FROM idempotency_keys WHERE user_id = %(owner)s FOR UPDATE",),
+}
+
+
+@pytest.mark.parametrize(
+    ("held", "left"),
+    [
+        ("the owner's turn", (2, 1, 0)),
+        ("tasks", (2, 1, 0)),
+        ("a list", (0, 1, 0)),
+        ("a key", (0, 0, 1)),
+    ],
+)
+def test_the_purge_waits_for_nobody(
+    database: Database, server: Server, held: str, left: tuple[int, int, int]
+) -> None:
+    busy, idle = server.user(), server.user()
+    with psycopg.connect(database.superuser_url) as connection:
+        connection.execute("SET LOCAL session_replication_role = replica")
+        for user in (busy, idle):
+            home = user.create_list()["id"]
+            tasks = [{"title": title, "listId": home} for title in "ab"]
+            user.create_many(*tasks, idempotencyKey="key")
+            for statement in nonempty(OLD.split(";")):
+                connection.execute(statement.encode(), {"owner": user.user_id})
+    # Who waits is told so.
+    url = f"{database.server_url}?options=-c%20statement_timeout%3D20s"
+    settings = settings_for(database.server_url)
+    with psycopg.connect(database.superuser_url) as connection:
+        for statement in HELD[held]:
+            connection.execute(statement.encode(), {"owner": busy.user_id})
+        asyncio.run(purge(url, settings))
+        assert left_of(database, idle) == (0, 0, 0)
+        assert left_of(database, busy) == left
+    asyncio.run(purge(url, settings))
+    assert left_of(database, busy) == (0, 0, 0)
+
+
+def left_of(database: Database, user: Caller) -> tuple[int, int, int]:
+    with psycopg.connect(database.superuser_url) as connection:
+        (left,) = connection.execute(LEFT, {"owner": user.user_id}).fetchall()
+    return left
 
 
 def test_a_migration_finds_nothing_to_mend(database: Database) -> None:

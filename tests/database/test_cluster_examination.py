@@ -57,6 +57,13 @@ def test_functions_that_anybody_may_call_are_wrong() -> None:
     assert "On the node worker3:5432 anybody may call functions" in first.sentence
 
 
+@pytest.mark.parametrize(("patience", "marks"), [(5000, ["ok"]), (5001, ["open", "ok"])])
+def test_a_node_that_waits_long_for_another_is_open(patience: int, marks: list[str]) -> None:
+    findings = findings_of([COORDINATOR, replace(node("worker1:5432"), patience=patience)], 8, None)
+    assert [finding.mark for finding in findings] == marks
+    assert ("worker1:5432 waits up to 5 s" in findings[0].sentence) == (len(marks) > 1)
+
+
 def test_a_shard_group_that_is_large_is_open() -> None:
     assert groups_of(64, 1, 50 * 2**30).mark == "ok"
     assert groups_of(64, 1, 50 * 2**30 + 1).mark == "open"

@@ -14,6 +14,7 @@ import pytest
 from app.database.cluster import nodes as nodes_module
 from app.database.notifications import CHANNEL, NOTIFY
 from app.database.pipelined import PipelinedDatabase
+from app.telemetry.records import RequestRecord, current_record
 from auth.tokens import named_by_operator
 from graphql_schema.inputs import CreateTaskInput
 from models.quota import Quota
@@ -33,6 +34,8 @@ PORT = Sql("SELECT inet_server_port()", (), lambda record: int(str(record[0])), 
 TITLES = Sql("SELECT title FROM tasks WHERE user_id = $1", ("named",), tuple, writes=False)
 
 PLANS = Sql("SELECT current_setting('plan_cache_mode')", (), tuple, writes=False)
+
+FAIL = Sql("SELECT 1 / 0", (), tuple, writes=False)
 
 UNLIMITED = Quota(None, None)
 
@@ -111,6 +114,21 @@ async def test_they_go_to_the_node_with_the_rows(database: Database) -> None:
             assert await toggle(server, owner, key)
     assert server.nodes is not None
     assert server.nodes.straight
+
+
+async def test_a_record_says_which_node_was_asked(database: Database) -> None:
+    async with opened(database.server_url) as server:
+        owner, key = await somebody(server)
+        _, host, port = place_of(database, owner)
+        await until_port(server, owner, port)
+        record = RequestRecord("1")
+        current_record.set(record)
+        await toggle(server, owner, key)
+        await server.fetch(Statement(NOTIFY, owner, {"payload": "{}"}))
+        with pytest.raises(psycopg.errors.DivisionByZero):
+            await server.fetch(Statement(FAIL, owner, {}))
+    nodes = [statement.node for statement in record.statements]
+    assert nodes == [f"{host}:{port}", "coordinator", f"{host}:{port}"]
 
 
 async def test_a_node_keeps_no_plan(database: Database) -> None:

@@ -10,6 +10,8 @@ import psycopg
 import pytest
 
 from app.database.cluster.obstacles import obstacles
+from app.database.cluster.plan import plan_of
+from app.failure import MigrationFailed
 from tests.databases import Database
 
 LOOKS_LIKE_CITUS = """
@@ -106,6 +108,25 @@ def test_each_obstacle_is_a_sentence(
     (obstacle,) = obstacles(connection, migrated_database.superuser_url)
     assert obstacle.hinders
     assert told in obstacle.sentence
+
+
+def test_that_no_node_lets_the_role_in_is_told(
+    connection: psycopg.Connection[Any], migrated_database: Database
+) -> None:
+    connection.execute(
+        "CREATE OR REPLACE FUNCTION run_command_on_workers(command text) RETURNS TABLE "
+        "(nodename text, nodeport int, success bool, result text) LANGUAGE sql AS $$ "
+        "SELECT nodename, nodeport, current_user <> 'todo_api', "
+        "current_setting('server_version_num')::int / 10000 || ' 14.0-1' FROM pg_dist_node $$"
+    )
+    connection.execute("INSERT INTO health VALUES ('coordinator', 5432, 'worker1', 5432, NULL)")
+    (obstacle,) = obstacles(connection, migrated_database.superuser_url)
+    assert "The node coordinator:5432 cannot log in as todo_api at worker1" in obstacle.sentence
+
+
+def test_without_citus_there_is_no_plan(migrated_database: Database) -> None:
+    with pytest.raises(MigrationFailed, match="The database has no Citus"):
+        plan_of(migrated_database.superuser_url)
 
 
 def test_another_version_of_citus_is_a_note(

@@ -111,6 +111,29 @@ tests:
               summary: The replica is late, by half of what it may be.
               runbook: docs/runbook.md#todoapireplicalate
 """
+CLUSTER = """
+rule_files: [{alerts}]
+tests:
+  - interval: 15s
+    input_series:
+      - {{series: 'todo_api_database_nodes{{instance="a",state="away"}}', values: 0x4 1x20 0x20}}
+      - {{series: 'todo_api_database_nodes{{instance="a",state="answering"}}', values: 3x44}}
+      - {{series: 'todo_api_database_nodes{{instance="b",state="away"}}', values: 0x6 1x18 0x20}}
+    alert_rule_test:
+      - alertname: TodoApiNodeAway
+        eval_time: 1m
+        exp_alerts: []
+      - alertname: TodoApiNodeAway
+        eval_time: 4m
+        exp_alerts:
+          - exp_labels: {{severity: page}}
+            exp_annotations:
+              summary: A node of the cluster does not answer, and its users are refused.
+              runbook: docs/runbook.md#todoapinodeaway
+      - alertname: TodoApiNodeAway
+        eval_time: 8m
+        exp_alerts: []
+"""
 NEEDS_PROMTOOL = pytest.mark.skipif(
     shutil.which("promtool") is None, reason="needs promtool: apt prometheus"
 )
@@ -124,6 +147,14 @@ def test_a_replica_that_answers_nothing_is_told_of_but_not_where_next_to_nobody_
     file = tmp_path / "replica.yaml"
     reads = "todo_api_replica_reads_total"
     file.write_text(REPLICA.format(alerts=DEPLOY / "alerts.yaml", queries=queries, reads=reads))
+    done = subprocess.run(["promtool", "test", "rules", file], capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@NEEDS_PROMTOOL
+def test_a_node_of_a_cluster_that_is_away_is_told_of_once(tmp_path: Path) -> None:
+    file = tmp_path / "cluster.yaml"
+    file.write_text(CLUSTER.format(alerts=DEPLOY / "alerts.yaml"))
     done = subprocess.run(["promtool", "test", "rules", file], capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
 

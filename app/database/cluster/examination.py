@@ -14,6 +14,9 @@ MAJOR = "14"
 MORE = 20
 """Connections to a node that people and maintenance need, besides those of servers."""
 
+PATIENCE_MAX = 5000
+"""Milliseconds for which a node should wait at most for another that does not answer at all."""
+
 GROUP_MAX = 50 * 2**30
 """Bytes that a shard group should have at most: it is moved as a whole."""
 
@@ -40,7 +43,8 @@ FROM run_command_on_all_nodes($$
         (SELECT count(*) FROM pg_proc
          WHERE pronamespace = (SELECT relnamespace FROM pg_class WHERE oid = to_regclass('tasks'))
            AND proname IN ('search_tasks', 'take_claims', 'purge_trash', 'purge_idempotency_keys')
-           AND has_function_privilege('public', oid, 'EXECUTE')))
+           AND has_function_privilege('public', oid, 'EXECUTE')),
+        (SELECT setting FROM pg_settings WHERE name = 'citus.node_connection_timeout'))
 $$) JOIN pg_dist_node AS node USING (nodeid)
 WHERE noderole = 'primary' ORDER BY groupid
 """
@@ -67,6 +71,8 @@ class Node:
     """Parts of each table there."""
     open_functions: int = 0
     """Functions that act as their owner, and that anybody may call."""
+    patience: int = 0
+    """Milliseconds that it waits for another node that does not answer."""
 
     @property
     def versions(self) -> str:
@@ -91,8 +97,8 @@ async def examine_nodes(
             yield Finding(False, f"The node {name} does not answer: {str(result).strip()}.")
             continue
         postgres, citus, *numbers = str(result).split()
-        connections, prepared, opened = map(int, numbers)
-        node = Node(name, int(postgres), citus, connections, prepared, shards, opened)
+        connections, prepared, opened, patience = map(int, numbers)
+        node = Node(name, int(postgres), citus, connections, prepared, shards, opened, patience)
         nodes.append(node)
         yield Finding(True, f"The node {name} answers: {node.versions}, {shards} shards.")
     for finding in findings_of(nodes, pool, workers):
@@ -131,6 +137,16 @@ def findings_of(nodes: list[Node], pool: int, workers: int | None) -> list[Findi
         for node in nodes
         if node.open_functions
     ]
+    patient = [node for node in nodes if node.patience > PATIENCE_MAX]
+    if patient:
+        names = ", ".join(node.name for node in patient)
+        sentence = (
+            f"Where a node is away without a word, {names} waits up to "
+            f"{max(node.patience for node in patient) / 1000:.0f} s for it, and keeps others "
+            "waiting: set citus.node_connection_timeout there, and tcp_user_timeout in "
+            "citus.node_conninfo."
+        )
+        found.append(Finding(True, sentence, open=True))
     with_rows = [node for node in nodes if node.shards]
     if with_rows:
         found.append(

@@ -85,6 +85,8 @@ class Nodes:
         self._repeated = Repeated(logger)
         self._clients: dict[str, Client] = {}
         """By the node's host and port; those of nodes that are no more have no connections."""
+        self.names: dict[Client, str] = {}
+        """The same the other way round."""
         self._by_shard: dict[int, Client] = {}
         self._shards: OrderedDict[UserId, int] = OrderedDict()
         """The shard of an owner; the owner who came last is at the end."""
@@ -193,6 +195,7 @@ class Nodes:
                 application_name=application_name(),
                 waited=None if metrics is None else partial(metrics.waits.observe, (name,)),
             )
+            self.names[client] = name
             client.start()
         return client
 

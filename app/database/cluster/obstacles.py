@@ -16,7 +16,9 @@ from app.database.protection import OTHER_TABLES
 from app.database.urls import SERVER_ROLE
 from models.metadata import OWNED_TABLES
 
-_EXTENSION = "SELECT extversion FROM pg_extension WHERE extname = 'citus'"
+EXTENSION = "SELECT extversion FROM pg_extension WHERE extname = 'citus'"
+
+NO_EXTENSION = "The database has no Citus: CREATE EXTENSION citus, on each node."
 
 _WORKERS = "SELECT count(*) FROM pg_dist_node WHERE isactive AND shouldhaveshards"
 
@@ -71,13 +73,7 @@ ORDER BY 1, 2
 
 _UNREACHED = """
 SELECT from_nodename || ':' || from_nodeport, to_nodename || ':' || to_nodeport
-FROM citus_check_cluster_node_health()
-WHERE result IS NOT TRUE
-  -- A node that does not answer is told of already.
-  AND NOT EXISTS (SELECT FROM run_command_on_workers('SELECT 1') AS told
-                  WHERE NOT success AND ((nodename, nodeport) = (from_nodename, from_nodeport)
-                                         OR (nodename, nodeport) = (to_nodename, to_nodeport)))
-ORDER BY 1, 2
+FROM citus_check_cluster_node_health() WHERE result IS NOT TRUE ORDER BY 1, 2
 """
 
 _OWNER = """
@@ -118,9 +114,9 @@ def obstacles(connection: Connection, url: str, role: str = SERVER_ROLE) -> list
         psycopg.Error: it could not be asked.
         MigrationFailed: the database is newer than this code.
     """
-    found = connection.execute(_EXTENSION).fetchone()
+    found = connection.execute(EXTENSION).fetchone()
     if found is None:
-        return [Obstacle("The database has no Citus: CREATE EXTENSION citus, on each node.")]
+        return [Obstacle(NO_EXTENSION)]
     if pending(url):
         return [Obstacle("The database is not up to date: run `todo-api migrate`.")]
     told = []
@@ -202,6 +198,8 @@ def _of_roles(connection: Connection, role: str) -> Iterator[Obstacle]:
             f"{owner} is neither a superuser nor has BYPASSRLS: with row security forced on the "
             "tables, their rows cannot be copied."
         )
+    told = connection.execute(_VERSIONS).fetchall()
+    away = {node for node, answers, _ in told if not answers}
     try:
         with connection.transaction(force_rollback=True):
             connection.execute(sql.SQL("SET LOCAL ROLE {}").format(sql.Identifier(role)))
@@ -209,11 +207,12 @@ def _of_roles(connection: Connection, role: str) -> Iterator[Obstacle]:
     except psycopg.errors.InsufficientPrivilege:
         yield Obstacle(
             f"Whether {role} can log in from node to node was not tried, for {owner} may not act "
-            f"as it: GRANT {role} TO {owner}.",
+            f"as it: GRANT {role} TO {owner} WITH SET TRUE.",
             hinders=False,
         )
     else:
-        for source, target in unreached:
+        # A node that does not answer anybody is told of already.
+        for source, target in (each for each in unreached if away.isdisjoint(each)):
             yield Obstacle(
                 f"The node {source} cannot log in as {role} at {target}: let it in by pg_hba.conf "
                 "there, with a password in pg_dist_authinfo or ~/.pgpass where one is asked for."

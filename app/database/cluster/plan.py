@@ -6,8 +6,14 @@ from dataclasses import dataclass
 from psycopg import sql
 
 from app.database.cluster.distribution import ALL, SHARDS, TABLES
-from app.database.cluster.obstacles import Connection, distributed_tables
+from app.database.cluster.obstacles import (
+    EXTENSION,
+    NO_EXTENSION,
+    Connection,
+    distributed_tables,
+)
 from app.database.owner import connected
+from app.failure import MigrationFailed
 
 SAMPLE = 10_000
 """Tasks that are copied, and undone, to see how long it takes."""
@@ -74,9 +80,11 @@ def plan_of(url: str, shards: int = SHARDS) -> Plan:
     The tables themselves are only read.
 
     Raises:
-        MigrationFailed: it could not be tried.
+        MigrationFailed: it could not be tried, as where there is no Citus.
     """
     with connected(url, "It could not be tried") as connection:
+        if connection.execute(EXTENSION).fetchone() is None:
+            raise MigrationFailed(NO_EXTENSION)
         there = distributed_tables(connection)
         left = [name for name in ALL if name not in there]
         sizes = [_size(connection, *row) for row in connection.execute(_SIZES, [left]).fetchall()]

@@ -217,13 +217,14 @@ BEGIN
 END $$;
 
 -- As in 0006 and 0019 where the tables are on one node. Elsewhere the oldest rows are looked for on
--- all nodes, and deleted owner by owner.
+-- all nodes, and deleted owner by owner. Nobody is waited for here either.
 CREATE OR REPLACE FUNCTION purge_trash(days integer, at_most integer) RETURNS integer
 LANGUAGE plpgsql STRICT SECURITY DEFINER SET search_path = pg_catalog, SCHEMA, pg_temp AS $$
 DECLARE
     until timestamptz := now() - make_interval(
         days => greatest(days, (SELECT trash_retention_days FROM installation), 1));
     owners record;
+    has_turn boolean;
     count integer;
     purged integer := 0;
 BEGIN
@@ -235,8 +236,14 @@ BEGIN
                 ORDER BY t.deleted_at LIMIT least(at_most, 1000)) AS old
             GROUP BY old.user_id
         LOOP
-            DELETE FROM tasks t
-            WHERE t.user_id = owners.user_id AND t.id = ANY (owners.ids) AND t.deleted_at < until;
+            SELECT pg_try_advisory_xact_lock(hashtextextended(c.user_id, 0)) INTO has_turn
+            FROM task_counters c WHERE c.user_id = owners.user_id
+            FOR NO KEY UPDATE SKIP LOCKED;
+            CONTINUE WHEN has_turn IS NOT TRUE;
+            DELETE FROM tasks t WHERE t.user_id = owners.user_id AND t.id IN (
+                SELECT o.id FROM tasks o
+                WHERE o.user_id = owners.user_id AND o.id = ANY (owners.ids)
+                  AND o.deleted_at < until FOR UPDATE SKIP LOCKED);
             GET DIAGNOSTICS count = ROW_COUNT;
             purged := purged + count;
         END LOOP;
@@ -247,11 +254,17 @@ BEGIN
                     ORDER BY l.deleted_at LIMIT 1000) AS old
                 GROUP BY old.user_id
             LOOP
-                DELETE FROM task_lists l
-                WHERE l.user_id = owners.user_id AND l.id = ANY (owners.ids)
-                  AND l.deleted_at < until
-                  AND NOT EXISTS (SELECT 1 FROM tasks t
-                                  WHERE t.user_id = owners.user_id AND t.list_id = l.id);
+                SELECT pg_try_advisory_xact_lock(hashtextextended(c.user_id, 0)) INTO has_turn
+                FROM task_counters c WHERE c.user_id = owners.user_id
+                FOR NO KEY UPDATE SKIP LOCKED;
+                CONTINUE WHEN has_turn IS NOT TRUE;
+                DELETE FROM task_lists l WHERE l.user_id = owners.user_id AND l.id IN (
+                    SELECT o.id FROM task_lists o
+                    WHERE o.user_id = owners.user_id AND o.id = ANY (owners.ids)
+                      AND o.deleted_at < until
+                      AND NOT EXISTS (SELECT FROM tasks t
+                                      WHERE t.user_id = owners.user_id AND t.list_id = o.id)
+                    FOR UPDATE SKIP LOCKED);
             END LOOP;
         END IF;
         RETURN purged;
@@ -296,9 +309,10 @@ BEGIN
                 ORDER BY k.created_at LIMIT least(at_most, 1000)) AS old
             GROUP BY old.user_id
         LOOP
-            DELETE FROM idempotency_keys k
-            WHERE k.user_id = owners.user_id AND k.key = ANY (owners.keys)
-              AND k.created_at < until;
+            DELETE FROM idempotency_keys k WHERE k.user_id = owners.user_id AND k.key IN (
+                SELECT o.key FROM idempotency_keys o
+                WHERE o.user_id = owners.user_id AND o.key = ANY (owners.keys)
+                  AND o.created_at < until FOR UPDATE SKIP LOCKED);
             GET DIAGNOSTICS count = ROW_COUNT;
             purged := purged + count;
         END LOOP;
