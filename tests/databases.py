@@ -32,13 +32,16 @@ AS_THE_SERVER = "-c DateStyle=ISO -c TimeZone=UTC"
 """The `options` of a test's own session that is to be as the server prepares its own."""
 
 
-GIVEN = os.environ.get("TEST_DATABASE_URL")
+GIVEN = os.environ.get("TEST_DATABASE_URL", "").replace(
+    "{worker}", os.environ.get("PYTEST_XDIST_WORKER", "gw0")
+)
 """A migrated database to run the tests on that need none of their own, as its owner's URL: such as
-that of a cluster, which is not made by copying."""
+that of a cluster, which is not made by copying. Where each worker has its own, `{worker}` stands
+for `gw0` and so on."""
 
 
 def _names_a_cluster() -> bool:
-    if GIVEN is None:
+    if not GIVEN:
         return False
     with psycopg.connect(GIVEN) as connection:
         return "users" in distributed_tables(connection)
@@ -72,7 +75,12 @@ class Given:
 
     def url(self, role: str, _name: str) -> str:
         parts = urlsplit(self.url_of_owner)
-        return urlunsplit(parts._replace(netloc=f"{role}@{parts.netloc.rpartition('@')[2]}"))
+        # With a query, as by a socket, to which a test may add more.
+        return urlunsplit(
+            parts._replace(
+                netloc=f"{role}@{parts.netloc.rpartition('@')[2]}", query="sslmode=prefer"
+            )
+        )
 
 
 @dataclass(frozen=True)
@@ -98,6 +106,18 @@ class Database:
     def server_url(self) -> str:
         return self.url_of(SERVER_ROLE)
 
+    @property
+    def urls_of_nodes(self) -> list[str]:
+        """The superuser's URL of each node of a cluster; without one, that of the server."""
+        if not IS_CLUSTER:
+            return [self.superuser_url]
+        with psycopg.connect(self.superuser_url) as connection:
+            nodes = connection.execute("SELECT nodename, nodeport FROM pg_dist_node").fetchall()
+        url = urlsplit(self.superuser_url)
+        return [
+            urlunsplit(url._replace(netloc=f"{url.username}@{host}:{port}")) for host, port in nodes
+        ]
+
     def url_of(self, role: str) -> str:
         return self.postgres.url(role, self.name)
 
@@ -105,7 +125,7 @@ class Database:
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[EmbeddedPostgres]:
     """The server that all workers of this run share; the last one to end stops it."""
-    if GIVEN is not None:
+    if GIVEN:
         pytest.skip("needs a database of its own")
     run = os.environ.get("PYTEST_XDIST_TESTRUNUID") or uuid4().hex
     folder = Path(os.environ.get("TEST_DATABASES", tempfile.gettempdir())) / f"todo-api-{run[:12]}"
@@ -170,7 +190,7 @@ def copy_of(postgres: EmbeddedPostgres, template: str) -> Database:
 @pytest.fixture(scope="session")
 def database(request: pytest.FixtureRequest) -> Database:
     """A migrated database that the tests of one worker share: each test makes its own users."""
-    if GIVEN is not None:
+    if GIVEN:
         return Database(Given(GIVEN), urlsplit(GIVEN).path.lstrip("/"))
     return copy_of(request.getfixturevalue("postgres"), request.getfixturevalue("template"))
 

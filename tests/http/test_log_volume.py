@@ -6,7 +6,6 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-import psycopg
 import pytest
 from graphql import GraphQLError
 
@@ -17,6 +16,7 @@ from app.telemetry.repeated import INTERVAL, Repeated
 from app.telemetry.request_log import RequestLog
 from tests.api import TOGGLE, Server, running_server, settings_for
 from tests.databases import Database
+from tests.locks import held_task
 
 SCOPE = {"type": "http", "path": "/graphql"}
 GOOD, FAILED = RequestRecord("1"), RequestRecord("2", code="BAD_USER_INPUT")
@@ -80,8 +80,7 @@ def test_a_slow_operation_is_logged_with_its_document_and_statements(
     user = slow_server.user()
     task = user.create()
     told.clear()
-    with psycopg.connect(database.superuser_url) as connection:
-        connection.execute("SELECT FROM tasks WHERE id = %s FOR UPDATE", [task["id"]])
+    with held_task(database, user.user_id, task["id"]) as connection:
 
         def let_go() -> None:
             time.sleep(0.5)

@@ -26,9 +26,9 @@ from tests.api import (
     status_in_the_end,
 )
 from tests.counts import Count
-from tests.database.test_statement_counts import blocked
 from tests.databases import Database
 from tests.http.test_serving import started
+from tests.locks import held_task, waiting_behind
 from tests.proxy import proxy_before
 
 REQUESTS = 1000
@@ -105,12 +105,11 @@ def all_connections_blocked(url: str, token: str, database: Database) -> Iterato
     task = caller.create()
     with (
         ThreadPoolExecutor(8) as threads,
-        psycopg.connect(database.superuser_url) as connection,
+        held_task(database, caller.user_id, task["id"]) as connection,
     ):
-        connection.execute("SELECT FROM tasks WHERE id = %s FOR UPDATE", [task["id"]])
         deadline = time.monotonic() + 30
         asked = 0
-        while len(blocked(connection)) < 2:
+        while waiting_behind(database, connection) < 2:
             assert time.monotonic() < deadline
             if asked < 8:
                 toggle = {"input": {"id": task["id"]}}
