@@ -114,7 +114,7 @@ async def test_they_go_to_the_node_with_the_rows(database: Database) -> None:
 
 
 async def test_a_node_keeps_no_plan(database: Database) -> None:
-    url = f"{database.server_url}?options=-c%20plan_cache_mode%3Dauto"
+    url = f"{database.server_url}&options=-c%20plan_cache_mode%3Dauto"
     async with opened(url, database_pool_max_size=1) as server:
         owner, _ = await somebody(server)
         *_, port = place_of(database, owner)
@@ -207,7 +207,7 @@ async def test_a_node_that_is_away_is_gone_round(
     async with AsyncExitStack() as node:
         middleman, url = await node.enter_async_context(between(at(database, host, port)))
         # To the middleman nothing is encrypted.
-        plain = f"{database.server_url}?{urlsplit(url).query}"
+        plain = urlunsplit(urlsplit(database.server_url)._replace(query=urlsplit(url).query))
         async with opened(plain, database_node_port=urlsplit(url).port) as server:
             for n in range(4):
                 await until_port(server, owner, port)
