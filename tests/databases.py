@@ -25,7 +25,7 @@ TEMPLATE = "migrated"
 ODD_SETTINGS = ("DateStyle = 'SQL, DMY'", "TimeZone = 'Asia/Kathmandu'")
 """What the server's sessions begin with: whoever forgets to set these is noticed everywhere.
 
-`CREATE DATABASE … TEMPLATE` copies no settings, so each copy gets them.
+`CREATE DATABASE … TEMPLATE` copies no settings, so each copy gets them, as does one that is given.
 """
 
 AS_THE_SERVER = "-c DateStyle=ISO -c TimeZone=UTC"
@@ -58,6 +58,12 @@ CLUSTER_ONLY = pytest.mark.skipif(
 def one_node(reason: str) -> pytest.MarkDecorator:
     """Mark what cannot hold on a cluster, and say why."""
     return pytest.mark.skipif(IS_CLUSTER, reason=f"on one node alone: {reason}")
+
+
+def at(url: str, host: str, port: int) -> str:
+    """Return the URL of the same database at another node of a cluster."""
+    parts = urlsplit(url)
+    return urlunsplit(parts._replace(netloc=f"{parts.username}@{host}:{port}"))
 
 
 @dataclass(frozen=True)
@@ -113,10 +119,22 @@ class Database:
             return [self.superuser_url]
         with psycopg.connect(self.superuser_url) as connection:
             nodes = connection.execute("SELECT nodename, nodeport FROM pg_dist_node").fetchall()
-        url = urlsplit(self.superuser_url)
-        return [
-            urlunsplit(url._replace(netloc=f"{url.username}@{host}:{port}")) for host, port in nodes
-        ]
+        return [at(self.superuser_url, *node) for node in nodes]
+
+    def place_of(self, owner: str) -> tuple[int, str, int]:
+        """Return the shard of an owner on a cluster, and the host and port of its node."""
+        text = """
+            SELECT shardid, nodename, nodeport
+            FROM pg_dist_placement JOIN pg_dist_node USING (groupid)
+            WHERE shardid = get_shard_id_for_distribution_column('users', %s::text)
+        """
+        with psycopg.connect(self.superuser_url) as connection:
+            ((shard, host, port),) = connection.execute(text, [owner]).fetchall()
+        return shard, host, port
+
+    def server_url_at(self, owner: str) -> str:
+        """Return the server's URL of the node with an owner's rows."""
+        return at(self.server_url, *self.place_of(owner)[1:]) if IS_CLUSTER else self.server_url
 
     def url_of(self, role: str) -> str:
         return self.postgres.url(role, self.name)
@@ -181,17 +199,27 @@ def copy_of(postgres: EmbeddedPostgres, template: str) -> Database:
             break
     database = Database(postgres, name)
     if template == TEMPLATE:
-        with psycopg.connect(database.superuser_url, autocommit=True) as connection:
-            for setting in ODD_SETTINGS:
-                connection.execute(f"ALTER ROLE {SERVER_ROLE} IN DATABASE {name} SET {setting}")
+        make_odd(database)
     return database
+
+
+def make_odd(database: Database) -> None:
+    with psycopg.connect(database.superuser_url) as connection:
+        # Other workers of the run may be at a database that was given.
+        connection.execute("SELECT pg_advisory_xact_lock(1)")
+        for setting in ODD_SETTINGS:
+            connection.execute(
+                f"ALTER ROLE {SERVER_ROLE} IN DATABASE {database.name} SET {setting}"
+            )
 
 
 @pytest.fixture(scope="session")
 def database(request: pytest.FixtureRequest) -> Database:
     """A migrated database that the tests of one worker share: each test makes its own users."""
     if GIVEN:
-        return Database(Given(GIVEN), urlsplit(GIVEN).path.lstrip("/"))
+        given = Database(Given(GIVEN), urlsplit(GIVEN).path.lstrip("/"))
+        make_odd(given)
+        return given
     return copy_of(request.getfixturevalue("postgres"), request.getfixturevalue("template"))
 
 

@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from typing import Any
 from uuid import uuid4
 
@@ -261,12 +262,15 @@ async def test_a_role_that_row_security_does_not_bind_is_not_used(
 async def test_what_is_no_standby_of_the_database_is_not_used(
     pair: Pair, database: Database, caplog: pytest.LogCaptureFixture
 ) -> None:
+    def is_told(why: str) -> bool:
+        return why in caplog.text
+
     is_none = "is no standby of this database"
     another = "is not for a database that is distributed" if IS_CLUSTER else is_none
     for url, why in ((pair[0].server_url, is_none), (database.server_url, another)):
         caplog.clear()
         async with run(settings_of(pair, database_read_url=url)) as worker:
-            await read_until(worker, lambda why=why: why in caplog.text)
+            await read_until(worker, partial(is_told, why))
         assert answered(worker) == 0
 
 
