@@ -34,17 +34,22 @@ LIMIT = 600
 
 @pytest.fixture(scope="module")
 def protected(database: Database) -> Iterator[Server]:
-    """A server that knows its own address and Better Auth's, with a budget and little patience."""
+    """A server that knows its own address and Better Auth's, with a budget."""
     settings = settings_for(
         database.server_url,
         mcp=True,
         public_url=PUBLIC,
         better_auth_url=AUTH,
         rate_limit=LIMIT,
-        request_timeout=1.0,
         cors_origins=["https://app.example.com"],
     )
     with running_server(settings) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def impatient(database: Database) -> Iterator[Server]:
+    with running_server(settings_for(database.server_url, mcp=True, request_timeout=2)) as running:
         yield running
 
 
@@ -151,7 +156,7 @@ def test_pages_of_other_origins_are_refused(protected: Server) -> None:
     assert rebound.status_code == 403
 
 
-def test_bodies_are_bounded_in_size_and_time(protected: Server) -> None:
+def test_bodies_are_bounded_in_size(protected: Server) -> None:
     user = protected.user()
     assert message(protected, user, call_of("find_tasks", search="x" * 102_000)).status_code == 200
     answer = message(protected, user, call_of("find_tasks", search="x" * 102_400))
@@ -161,12 +166,14 @@ def test_bodies_are_bounded_in_size_and_time(protected: Server) -> None:
     )
     assert message(protected, user, [LIST]).status_code == 400
 
+
+def test_bodies_are_bounded_in_time(impatient: Server) -> None:
     def slowly() -> Iterator[bytes]:
         yield b"{"
-        time.sleep(1.5)
+        time.sleep(2.5)
         yield b"}"
 
-    headers = {"Content-Type": "application/json"}
+    user, headers = impatient.user(), {"Content-Type": "application/json"}
     assert user.http.post("/mcp", content=slowly(), headers=headers).status_code == 408
 
 
@@ -186,15 +193,15 @@ async def test_a_budget_that_is_spent_is_an_error_with_seconds(protected: Server
 
 
 async def test_a_call_that_takes_too_long_says_by_which_name_it_can_be_sent_again(
-    protected: Server, database: Database
+    impatient: Server, database: Database
 ) -> None:
-    user = protected.user()
+    user = impatient.user()
     assert user.data("{ me { id } }")
     new: dict[str, Any] = {"tasks": [{"title": "once"}]}
     async with assistant_of(user) as assistant:
         with held_turn(database, user.user_id):
             said = await assistant.refusal("add_tasks", **new)
-        assert said.startswith("It took longer than 1 seconds.\nTo be sure, call again with")
+        assert said.startswith("It took longer than 2 seconds.\nTo be sure, call again with")
         key = json.loads(said.split("actionKey ")[1].split(":")[0])
         await assistant.data("add_tasks", actionKey=key, **new)
         await assistant.data("add_tasks", actionKey=key, **new)
