@@ -25,20 +25,23 @@ TEMPLATE = "migrated"
 ODD_SETTINGS = ("DateStyle = 'SQL, DMY'", "TimeZone = 'Asia/Kathmandu'")
 """What the server's sessions begin with: whoever forgets to set these is noticed everywhere.
 
-`CREATE DATABASE … TEMPLATE` copies no settings, so each copy gets them.
+`CREATE DATABASE … TEMPLATE` copies no settings, so each copy gets them, as does one that is given.
 """
 
 AS_THE_SERVER = "-c DateStyle=ISO -c TimeZone=UTC"
 """The `options` of a test's own session that is to be as the server prepares its own."""
 
 
-GIVEN = os.environ.get("TEST_DATABASE_URL")
+GIVEN = os.environ.get("TEST_DATABASE_URL", "").replace(
+    "{worker}", os.environ.get("PYTEST_XDIST_WORKER", "gw0")
+)
 """A migrated database to run the tests on that need none of their own, as its owner's URL: such as
-that of a cluster, which is not made by copying."""
+that of a cluster, which is not made by copying. Where each worker has its own, `{worker}` stands
+for `gw0` and so on."""
 
 
 def _names_a_cluster() -> bool:
-    if GIVEN is None:
+    if not GIVEN:
         return False
     with psycopg.connect(GIVEN) as connection:
         return "users" in distributed_tables(connection)
@@ -57,6 +60,12 @@ def one_node(reason: str) -> pytest.MarkDecorator:
     return pytest.mark.skipif(IS_CLUSTER, reason=f"on one node alone: {reason}")
 
 
+def at(url: str, host: str, port: int) -> str:
+    """Return the URL of the same database at another node of a cluster."""
+    parts = urlsplit(url)
+    return urlunsplit(parts._replace(netloc=f"{parts.username}@{host}:{port}"))
+
+
 @dataclass(frozen=True)
 class Given:
     """The server of the database that `TEST_DATABASE_URL` names."""
@@ -72,7 +81,12 @@ class Given:
 
     def url(self, role: str, _name: str) -> str:
         parts = urlsplit(self.url_of_owner)
-        return urlunsplit(parts._replace(netloc=f"{role}@{parts.netloc.rpartition('@')[2]}"))
+        # With a query, as by a socket, to which a test may add more.
+        return urlunsplit(
+            parts._replace(
+                netloc=f"{role}@{parts.netloc.rpartition('@')[2]}", query="sslmode=prefer"
+            )
+        )
 
 
 @dataclass(frozen=True)
@@ -98,6 +112,30 @@ class Database:
     def server_url(self) -> str:
         return self.url_of(SERVER_ROLE)
 
+    @property
+    def urls_of_nodes(self) -> list[str]:
+        """The superuser's URL of each node of a cluster; without one, that of the server."""
+        if not IS_CLUSTER:
+            return [self.superuser_url]
+        with psycopg.connect(self.superuser_url) as connection:
+            nodes = connection.execute("SELECT nodename, nodeport FROM pg_dist_node").fetchall()
+        return [at(self.superuser_url, *node) for node in nodes]
+
+    def place_of(self, owner: str) -> tuple[int, str, int]:
+        """Return the shard of an owner on a cluster, and the host and port of its node."""
+        text = """
+            SELECT shardid, nodename, nodeport
+            FROM pg_dist_placement JOIN pg_dist_node USING (groupid)
+            WHERE shardid = get_shard_id_for_distribution_column('users', %s::text)
+        """
+        with psycopg.connect(self.superuser_url) as connection:
+            ((shard, host, port),) = connection.execute(text, [owner]).fetchall()
+        return shard, host, port
+
+    def server_url_at(self, owner: str) -> str:
+        """Return the server's URL of the node with an owner's rows."""
+        return at(self.server_url, *self.place_of(owner)[1:]) if IS_CLUSTER else self.server_url
+
     def url_of(self, role: str) -> str:
         return self.postgres.url(role, self.name)
 
@@ -105,7 +143,7 @@ class Database:
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[EmbeddedPostgres]:
     """The server that all workers of this run share; the last one to end stops it."""
-    if GIVEN is not None:
+    if GIVEN:
         pytest.skip("needs a database of its own")
     run = os.environ.get("PYTEST_XDIST_TESTRUNUID") or uuid4().hex
     folder = Path(os.environ.get("TEST_DATABASES", tempfile.gettempdir())) / f"todo-api-{run[:12]}"
@@ -161,17 +199,27 @@ def copy_of(postgres: EmbeddedPostgres, template: str) -> Database:
             break
     database = Database(postgres, name)
     if template == TEMPLATE:
-        with psycopg.connect(database.superuser_url, autocommit=True) as connection:
-            for setting in ODD_SETTINGS:
-                connection.execute(f"ALTER ROLE {SERVER_ROLE} IN DATABASE {name} SET {setting}")
+        make_odd(database)
     return database
+
+
+def make_odd(database: Database) -> None:
+    with psycopg.connect(database.superuser_url) as connection:
+        # Other workers of the run may be at a database that was given.
+        connection.execute("SELECT pg_advisory_xact_lock(1)")
+        for setting in ODD_SETTINGS:
+            connection.execute(
+                f"ALTER ROLE {SERVER_ROLE} IN DATABASE {database.name} SET {setting}"
+            )
 
 
 @pytest.fixture(scope="session")
 def database(request: pytest.FixtureRequest) -> Database:
     """A migrated database that the tests of one worker share: each test makes its own users."""
-    if GIVEN is not None:
-        return Database(Given(GIVEN), urlsplit(GIVEN).path.lstrip("/"))
+    if GIVEN:
+        given = Database(Given(GIVEN), urlsplit(GIVEN).path.lstrip("/"))
+        make_odd(given)
+        return given
     return copy_of(request.getfixturevalue("postgres"), request.getfixturevalue("template"))
 
 

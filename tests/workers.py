@@ -34,6 +34,19 @@ def cut_listeners(database: Database) -> int:
     return int(found[0])
 
 
+def cut_statements(database: Database) -> None:
+    """Cut the connections that workers send statements by, of which there is one at least."""
+    cut = 0
+    for url in database.urls_of_nodes:
+        with psycopg.connect(url, autocommit=True) as connection:
+            ((more,),) = connection.execute(
+                "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity "
+                "WHERE application_name ~ '^todo-api/[0-9.]+$' AND datname = current_database()"
+            ).fetchall()
+            cut += more
+    assert cut
+
+
 async def until_receiving(worker: Running, database: Database) -> None:
     """Wait until the worker is listening, and has received everything that was sent before."""
     named, other = UserId(f"marker-{uuid4().hex}"), UserId("other")

@@ -34,7 +34,7 @@ from app.database.protection import NOT_SERVED
 from app.settings import DatabasePooler
 from tests.api import settings_for
 from tests.database.test_certificate import certified
-from tests.databases import Database
+from tests.databases import IS_CLUSTER, Database
 
 Capsys = pytest.CaptureFixture[str]
 
@@ -61,8 +61,9 @@ def test_it_tells_the_same_as_json(database: Database, capsys: Capsys) -> None:
 
 def test_it_tells_how_the_database_is(database: Database, capsys: Capsys) -> None:
     lines = told(capsys, database.server_url)
+    how = "on this machine" if IS_CLUSTER else "by a socket of this machine"
     for sentence in (
-        "It is reached by a socket of this machine, without TLS.",
+        f"It is reached {how}, without TLS.",
         "It takes changes.",
         "Its clock and this machine's agree.",
         "Its migrations are current.",
@@ -179,8 +180,7 @@ def tls_before(context: ssl.SSLContext | None, path: str) -> Iterator[int]:
 async def test_what_is_between_and_could_read_or_answer_is_open(
     database: Database, tmp_path: Path
 ) -> None:
-    folder = psycopg.conninfo.conninfo_to_dict(database.server_url)["host"]
-    path = f"{folder}/.s.PGSQL.5432"
+    path = f"{database.socket}/.s.PGSQL.5432"
     context = certified(tmp_path)
     common = f"hostaddr=127.0.0.1 user=todo_api dbname={database.name} gssencmode=disable"
     for how, tls, mark in (

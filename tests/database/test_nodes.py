@@ -24,7 +24,7 @@ from pipelined_postgres.tests.middleman import between
 from resolvers.statements import tasks, users
 from tests.api import nonempty, settings_for
 from tests.database.test_cluster import pytestmark as needs_a_cluster
-from tests.databases import Database
+from tests.databases import Database, at
 
 pytestmark = needs_a_cluster
 
@@ -44,29 +44,12 @@ def coordinator(database: Database) -> psycopg.Connection[Any]:
     return psycopg.connect(database.superuser_url, autocommit=True)
 
 
-def place_of(database: Database, owner: str) -> tuple[int, str, int]:
-    """Return the shard of an owner, and the host and port of the node that has it."""
-    text = """
-        SELECT shardid, nodename, nodeport FROM pg_dist_placement JOIN pg_dist_node USING (groupid)
-        WHERE shardid = get_shard_id_for_distribution_column('users', %s::text)
-    """
-    with coordinator(database) as connection:
-        ((shard, host, port),) = connection.execute(text, [owner]).fetchall()
-    return shard, host, port
-
-
 def workers(database: Database) -> list[tuple[str, int]]:
     with coordinator(database) as connection:
         found = connection.execute(
             "SELECT nodename, nodeport FROM pg_dist_node WHERE groupid <> 0 AND shouldhaveshards"
         )
         return [(host, port) for host, port in found.fetchall()]
-
-
-def at(database: Database, host: str, port: int) -> str:
-    """Return the server's URL of the same database at another node."""
-    parts = urlsplit(database.server_url)
-    return urlunsplit(parts._replace(netloc=f"{parts.username}@{host}:{port}"))
 
 
 @asynccontextmanager
@@ -109,7 +92,7 @@ async def test_they_go_to_the_node_with_the_rows(database: Database) -> None:
     async with opened(database.server_url) as server:
         people = [await somebody(server) for _ in range(8)]
         for owner, key in people:
-            *_, port = place_of(database, owner)
+            *_, port = database.place_of(owner)
             await until_port(server, owner, port)
             assert await toggle(server, owner, key)
     assert server.nodes is not None
@@ -132,10 +115,10 @@ async def test_a_record_says_which_node_was_asked(database: Database) -> None:
 
 
 async def test_a_node_keeps_no_plan(database: Database) -> None:
-    url = f"{database.server_url}?options=-c%20plan_cache_mode%3Dauto"
+    url = f"{database.server_url}&options=-c%20plan_cache_mode%3Dauto"
     async with opened(url, database_pool_max_size=1) as server:
         owner, _ = await somebody(server)
-        *_, port = place_of(database, owner)
+        *_, port = database.place_of(owner)
         await until_port(server, owner, port)
         # What a node keeps of them, it keeps again each time.
         assert await server.fetch(Statement(PLANS, owner, {})) == [("force_custom_plan",)]
@@ -153,7 +136,7 @@ async def test_they_need_not(database: Database) -> None:
 async def test_what_is_notified_is_heard_at_the_coordinator(database: Database) -> None:
     async with opened(database.server_url) as server:
         owner, _ = await somebody(server)
-        *_, port = place_of(database, owner)
+        *_, port = database.place_of(owner)
         await until_port(server, owner, port)
         url = database.server_url
         async with await psycopg.AsyncConnection.connect(url, autocommit=True) as listening:
@@ -166,7 +149,7 @@ async def test_each_node_keeps_users_apart(database: Database) -> None:
     async with opened(database.server_url) as server:
         people = [await somebody(server) for _ in range(6)]
     for host, port in nonempty(workers(database)):
-        async with opened(at(database, host, port), database_nodes=False) as node:
+        async with opened(at(database.server_url, host, port), database_nodes=False) as node:
             for owner, key in people:
                 assert [each.id for each in await node.fetch(tasks.task(owner, key))] == [key]
             for (owner, key), (stranger, _) in nonempty(permutations(people, 2)):
@@ -179,7 +162,7 @@ async def test_each_node_keeps_users_apart(database: Database) -> None:
 @contextmanager
 def moving(database: Database, owner: str) -> Iterator[tuple[int, str]]:
     """Yield another node than that of the owner's rows, and the SQL that moves them there."""
-    shard, host, port = place_of(database, owner)
+    shard, host, port = database.place_of(owner)
     others = [each for each in workers(database) if each != (host, port)]
     move = "SELECT citus_move_shard_placement({}, '{}', {}, '{}', {}, 'block_writes')"
     yield others[0][1], move.format(shard, host, port, *others[0])
@@ -193,7 +176,7 @@ async def test_rows_that_move_are_followed(
     monkeypatch.setattr(nodes_module, "READ_EACH", 1.0)
     async with opened(database.server_url, database_statement_timeout=30) as server:
         owner, key = await somebody(server)
-        *_, port = place_of(database, owner)
+        *_, port = database.place_of(owner)
         await until_port(server, owner, port)
         ended = asyncio.Event()
 
@@ -223,9 +206,11 @@ async def test_a_node_that_is_away_is_gone_round(
     async with opened(database.server_url, database_nodes=False) as server:
         owner, key = await somebody(server)
     async with AsyncExitStack() as node:
-        middleman, url = await node.enter_async_context(between(at(database, host, port)))
+        middleman, url = await node.enter_async_context(
+            between(at(database.server_url, host, port))
+        )
         # To the middleman nothing is encrypted.
-        plain = f"{database.server_url}?{urlsplit(url).query}"
+        plain = urlunsplit(urlsplit(database.server_url)._replace(query=urlsplit(url).query))
         async with opened(plain, database_node_port=urlsplit(url).port) as server:
             for n in range(4):
                 await until_port(server, owner, port)

@@ -17,6 +17,7 @@ from models.user import UserId
 from tests.api import settings_for
 from tests.counts import Count
 from tests.databases import Database
+from tests.workers import cut_statements
 
 ECHO = Sql(
     "SELECT current_setting('app.user_id'), $1::text, pg_sleep($2::float8)::text",
@@ -50,15 +51,6 @@ def echo(owner: UserId, said: str, seconds: float = 0) -> Statement[Any]:
     return Statement(ECHO, owner, {"said": said, "seconds": str(seconds)})
 
 
-def cut_all(database: Database) -> None:
-    with psycopg.connect(database.superuser_url, autocommit=True) as connection:
-        cut = connection.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
-            "WHERE application_name ~ '^todo-api/[0-9.]+$' AND datname = current_database()"
-        ).fetchall()
-    assert (True,) in cut
-
-
 async def ask(shared: PipelinedDatabase, dice: random.Random, n: int) -> str:
     """Ask one of fifty owners' questions, or a wrong one, or give up; return what came of it."""
     owner, kind = UserId(f"user-{n % 50}"), dice.random()
@@ -87,7 +79,7 @@ async def test_ten_thousand_interleaved_calls_get_their_own_answers(
         for n in numbers:
             counted[await ask(shared, dice, n)] += 1
             if n % 3000 == 2000:
-                await asyncio.to_thread(cut_all, migrated_database)
+                await asyncio.to_thread(cut_statements, migrated_database)
 
     async with opened(migrated_database.server_url, database_pool_max_size=3) as shared:
         await asyncio.gather(*(caller(shared) for _ in range(60)))

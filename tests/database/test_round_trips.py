@@ -53,7 +53,10 @@ def round_trips(monkeypatch: pytest.MonkeyPatch) -> RoundTrips:
 @pytest.fixture(scope="module", params=["none", "single"])
 def user(database: Database, request: pytest.FixtureRequest) -> Iterator[Caller]:
     """Somebody with three tasks, on a server that may have one statement at a time, or many."""
-    settings = settings_for(database.server_url, database_pooler=request.param)
+    # On a cluster all go through the coordinator, so that there are connections to one node alone.
+    settings = settings_for(
+        database.server_url, database_pooler=request.param, database_nodes=False
+    )
     with running_server(settings) as server:
         user = with_tasks(server)
         pipelines = server.running.database.client._balance.pipelines

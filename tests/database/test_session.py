@@ -4,12 +4,11 @@ import psycopg
 
 from app.database.session import prepare_session
 from tests.api import settings_for
-from tests.databases import Database, one_node
+from tests.databases import Database
 
 WRITTEN = "SELECT '2026-02-01 00:00:00+00'::timestamptz::text"
 
 
-@one_node("the role's settings are those of the cluster")
 async def test_a_session_writes_instants_in_utc_and_iso(database: Database) -> None:
     async with await psycopg.AsyncConnection.connect(database.server_url) as connection:
         cursor = await connection.execute(WRITTEN)

@@ -27,9 +27,9 @@ BOUNDS = ("created_from", "created_until", "updated_from", "updated_until")
 
 async def test_what_is_kept_of_many_shapes_is_bounded(database: Database) -> None:
     owner = UserId(f"user-{uuid4().hex}")
-    shared = PipelinedDatabase(
-        database.server_url, settings_for(database.server_url, database_pool_max_size=1)
-    )
+    # One connection, of a cluster that to the coordinator.
+    settings = settings_for(database.server_url, database_pool_max_size=1, database_nodes=False)
+    shared = PipelinedDatabase(database.server_url, settings)
     usual = tasks.task(owner, 1)
     name = statement_of(usual.sql.text).name.decode()
     sources = len(compiling._SOURCES)

@@ -1,6 +1,5 @@
 """Each request sends few statements, on few connections, and keeps none from the others."""
 
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -21,7 +20,9 @@ from tests.api import (
     settings_for,
 )
 from tests.containers import Lists, make
-from tests.databases import Database, one_node
+from tests.databases import Database
+from tests.locks import held_task, until_waiting, waiting_behind
+from tests.workers import cut_statements
 
 
 @pytest.fixture
@@ -241,7 +242,6 @@ def test_no_transaction_stays_open_when_nothing_is_asked(
     assert states <= {"idle", "active"}
 
 
-@one_node("what a change waits for is seen at the node that has the rows")
 def test_a_busy_pool_is_waited_for_and_then_given_up(database: Database) -> None:
     settings = settings_for(
         database.server_url, database_pool_max_size=1, database_pool_timeout=0.1
@@ -249,15 +249,15 @@ def test_a_busy_pool_is_waited_for_and_then_given_up(database: Database) -> None
     with running_server(settings) as server:
         user = server.user()
         task = user.create()
-        with psycopg.connect(database.superuser_url) as connection:
-            connection.execute("SELECT FROM tasks WHERE id = %s FOR UPDATE", [task["id"]])
-            with ThreadPoolExecutor(2) as threads:
-                held = threads.submit(lambda: server.user(user.user_id).toggle(id=task["id"]))
-                while len(blocked(connection)) == 0:
-                    pass
-                refused = user.post("{ me { id } }")
-                connection.rollback()
-                assert held.result()["completed"] is True
+        with (
+            held_task(database, user.user_id, task["id"]) as connection,
+            ThreadPoolExecutor(2) as threads,
+        ):
+            held = threads.submit(lambda: server.user(user.user_id).toggle(id=task["id"]))
+            until_waiting(database, connection)
+            refused = user.post("{ me { id } }")
+            connection.rollback()
+            assert held.result()["completed"] is True
         assert refused.status_code == 503
         assert refused.headers["retry-after"] == "1"
         (error,) = refused.json()["errors"]
@@ -265,27 +265,16 @@ def test_a_busy_pool_is_waited_for_and_then_given_up(database: Database) -> None
         assert user.data("{ me { id } }")
 
 
-def blocked(connection: psycopg.Connection[Any]) -> list[Any]:
-    return connection.execute(
-        "SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock' "
-        "AND datname = current_database()"
-    ).fetchall()
-
-
 def test_a_statement_that_takes_too_long_is_given_up(database: Database) -> None:
     settings = settings_for(database.server_url, database_statement_timeout=0.2)
     with running_server(settings) as server:
         user = server.user()
         task = user.create()
-        with psycopg.connect(database.superuser_url) as connection:
-            connection.execute(
-                "SELECT FROM tasks WHERE user_id = %s AND id = %s FOR UPDATE",
-                [user.user_id, task["id"]],
-            )
+        with held_task(database, user.user_id, task["id"]) as connection:
             result = user.execute(TOGGLE, {"input": {"id": task["id"]}})
             assert result["errors"][0]["extensions"]["code"] == "SERVICE_UNAVAILABLE"
             assert result["data"] == {"toggleTask": None}
-            assert blocked(connection) == []
+            assert waiting_behind(database, connection) == 0
         assert user.get(task["id"]) == task
 
 
@@ -317,8 +306,7 @@ def ends_the_servers_statement(database: Database, user: Caller, id: str) -> boo
             "SELECT FROM task_counters WHERE user_id = %s FOR UPDATE", [user.user_id]
         )
         toggled = threads.submit(lambda: user.toggle(id=id))
-        while not blocked(connection):
-            time.sleep(0.01)
+        until_waiting(database, connection)
         # The server holds the task and waits for the counter; now each waits for the other.
         try:
             connection.execute("SELECT FROM tasks WHERE id = %s FOR UPDATE", [id])
@@ -335,12 +323,7 @@ def test_a_connection_that_was_cut_is_replaced(database: Database, pool_of_two: 
     user = pool_of_two.user()
     task = user.create()
     for _ in range(3):
-        with psycopg.connect(database.superuser_url, autocommit=True) as connection:
-            cut = connection.execute(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
-                "WHERE application_name ~ '^todo-api/[0-9.]+$' AND datname = current_database()"
-            ).fetchall()
-        assert (True,) in cut
+        cut_statements(database)
         assert user.get(task["id"]) == task
 
 

@@ -10,7 +10,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from pathlib import Path
 
-import psycopg
 import pytest
 
 from app.http import connections, states
@@ -19,6 +18,7 @@ from app.telemetry.records import digest
 from tests.api import SECRET, TOGGLE, Caller, Server, running_server, settings_for
 from tests.databases import Database
 from tests.http.test_serving import started
+from tests.locks import held_task, until_waiting
 
 
 def lines(caplog: pytest.LogCaptureFixture) -> list[dict[str, object]]:
@@ -152,17 +152,11 @@ def test_a_request_that_takes_too_long_is_given_up_with_its_statement(
     with running_server(settings) as server:
         user = server.user()
         task = user.create()
-        with psycopg.connect(database.superuser_url) as connection:
-            connection.execute("SELECT FROM tasks WHERE id = %s FOR UPDATE", [task["id"]])
+        with held_task(database, user.user_id, task["id"]) as connection:
             response = user.post(TOGGLE, {"input": {"id": task["id"]}})
             assert response.status_code == 504
             assert response.json()["errors"][0]["extensions"] == {"code": "TIMEOUT"}
-            deadline = time.monotonic() + 10
-            while connection.execute(
-                "SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' "
-                "AND datname = current_database()"
-            ).fetchall():
-                assert time.monotonic() < deadline
+            until_waiting(database, connection, 0)
         assert user.get(task["id"]) == task
 
 

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
 
-import psycopg
 import pytest
 
 from app.http import connections, endpoint, states
@@ -25,6 +24,7 @@ from tests.database.test_live import HANDSHAKE, eventually
 from tests.databases import Database
 from tests.http.state_cases import CASES, SIGNED_IN, Case, frame
 from tests.http.test_observability import read_all, talk
+from tests.locks import held_task
 from tests.sockets import signed_in, socket_to
 
 SECONDS = 1.0
@@ -235,8 +235,7 @@ def test_a_head_that_does_not_end_costs_no_earlier_answer(
     monkeypatch.setattr(states.HEAD, "seconds", 0.1)
     user = brief.user()
     task = user.create()
-    with psycopg.connect(database.superuser_url) as connection, closing(talk(brief)) as line:
-        connection.execute("SELECT FROM tasks WHERE id = %s FOR UPDATE", [task["id"]])
+    with held_task(database, user.user_id, task["id"]), closing(talk(brief)) as line:
         line.sendall(toggle(user, task) + b"GET /health?")
         before = taken.bytes
         line.settimeout(0.2)
@@ -273,8 +272,7 @@ def test_a_handshake_behind_a_request_that_is_being_answered_is_refused(
     """Else the answer would lie among the frames."""
     user = brief.user()
     task = user.create()
-    with psycopg.connect(database.superuser_url) as connection, closing(talk(brief)) as line:
-        connection.execute("SELECT FROM tasks WHERE id = %s FOR UPDATE", [task["id"]])
+    with held_task(database, user.user_id, task["id"]), closing(talk(brief)) as line:
         line.sendall(toggle(user, task) + HANDSHAKE)
         answer = read_all(line)
     assert answer.startswith(b"HTTP/1.1 504")

@@ -8,12 +8,10 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 
 import httpx2
-import psycopg
 import pytest
 from mcp.shared.exceptions import MCPError
 
@@ -23,6 +21,7 @@ from auth.signing import make_token
 from models.user import UserId
 from tests.api import SECRET, Caller, Server, nonempty, running_server, settings_for
 from tests.databases import Database
+from tests.locks import held_turn, until_waiting
 from tests.mcp.clients import ERAS, assistant_of, call_of, message
 from tests.repository import ROOT
 
@@ -35,17 +34,22 @@ LIMIT = 600
 
 @pytest.fixture(scope="module")
 def protected(database: Database) -> Iterator[Server]:
-    """A server that knows its own address and Better Auth's, with a budget and little patience."""
+    """A server that knows its own address and Better Auth's, with a budget."""
     settings = settings_for(
         database.server_url,
         mcp=True,
         public_url=PUBLIC,
         better_auth_url=AUTH,
         rate_limit=LIMIT,
-        request_timeout=1.0,
         cors_origins=["https://app.example.com"],
     )
     with running_server(settings) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def impatient(database: Database) -> Iterator[Server]:
+    with running_server(settings_for(database.server_url, mcp=True, request_timeout=2)) as running:
         yield running
 
 
@@ -152,7 +156,7 @@ def test_pages_of_other_origins_are_refused(protected: Server) -> None:
     assert rebound.status_code == 403
 
 
-def test_bodies_are_bounded_in_size_and_time(protected: Server) -> None:
+def test_bodies_are_bounded_in_size(protected: Server) -> None:
     user = protected.user()
     assert message(protected, user, call_of("find_tasks", search="x" * 102_000)).status_code == 200
     answer = message(protected, user, call_of("find_tasks", search="x" * 102_400))
@@ -162,12 +166,14 @@ def test_bodies_are_bounded_in_size_and_time(protected: Server) -> None:
     )
     assert message(protected, user, [LIST]).status_code == 400
 
+
+def test_bodies_are_bounded_in_time(impatient: Server) -> None:
     def slowly() -> Iterator[bytes]:
         yield b"{"
-        time.sleep(1.5)
+        time.sleep(2.5)
         yield b"}"
 
-    headers = {"Content-Type": "application/json"}
+    user, headers = impatient.user(), {"Content-Type": "application/json"}
     assert user.http.post("/mcp", content=slowly(), headers=headers).status_code == 408
 
 
@@ -186,24 +192,16 @@ async def test_a_budget_that_is_spent_is_an_error_with_seconds(protected: Server
             await assistant.client.list_tools()
 
 
-@contextmanager
-def held(database: Database, user: Caller) -> Iterator[None]:
-    """Hold the user's turn to change anything."""
-    with psycopg.connect(database.superuser_url) as connection:
-        connection.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [user.user_id])
-        yield
-
-
 async def test_a_call_that_takes_too_long_says_by_which_name_it_can_be_sent_again(
-    protected: Server, database: Database
+    impatient: Server, database: Database
 ) -> None:
-    user = protected.user()
+    user = impatient.user()
     assert user.data("{ me { id } }")
     new: dict[str, Any] = {"tasks": [{"title": "once"}]}
     async with assistant_of(user) as assistant:
-        with held(database, user):
+        with held_turn(database, user.user_id):
             said = await assistant.refusal("add_tasks", **new)
-        assert said.startswith("It took longer than 1 seconds.\nTo be sure, call again with")
+        assert said.startswith("It took longer than 2 seconds.\nTo be sure, call again with")
         key = json.loads(said.split("actionKey ")[1].split(":")[0])
         await assistant.data("add_tasks", actionKey=key, **new)
         await assistant.data("add_tasks", actionKey=key, **new)
@@ -223,27 +221,17 @@ async def test_a_connection_that_is_cut_amid_a_call_does_it_once(
         f"Content-Length: {len(body)}\r\n\r\n"
     )
     with (
-        held(database, user),
+        held_turn(database, user.user_id) as holder,
         # The client is gone before there is an answer.
         socket.create_connection(("127.0.0.1", user.http.base_url.port)) as connection,
     ):
         connection.sendall(head.encode() + body)
-        await until_waiting(database)
+        await asyncio.to_thread(until_waiting, database, holder)
     async with assistant_of(user) as assistant:
         assert [task["title"] for task in (await assistant.data("add_tasks", **new))["tasks"]] == [
             "once"
         ]
     assert user.titles() == ["once"]
-
-
-async def until_waiting(database: Database) -> None:
-    """Wait until a statement waits for somebody's turn."""
-    with psycopg.connect(database.superuser_url, autocommit=True) as connection:
-        async with asyncio.timeout(20):
-            while not connection.execute(
-                "SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
-            ).fetchone():
-                await asyncio.sleep(0.02)
 
 
 class Alternating(httpx2.AsyncHTTPTransport):

@@ -1,6 +1,5 @@
 """Labels: how they are spelled and stored, added, removed and renamed."""
 
-import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -8,7 +7,8 @@ import psycopg
 import pytest
 
 from tests.api import CREATE, Caller, Server, issues
-from tests.databases import Database, act_as, one_node
+from tests.databases import Database, act_as
+from tests.locks import until_waiting
 
 
 def labels(user: Caller, id: str) -> list[str]:
@@ -178,14 +178,9 @@ def test_where_one_task_would_have_too_many_labels_none_changes(server: Server) 
     assert len(user.update_many(ids=ids, addLabels=["new", "0"])["tasks"][1]["labels"]) == 20
 
 
-@one_node("the turn that it waits for is looked for at the node that is asked")
 def test_a_renaming_finds_what_was_made_while_it_waited(server: Server, database: Database) -> None:
     user = server.user()
     user.create(labels=["work"])
-    waiting = (
-        "SELECT count(*) > 0 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted "
-        "AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
-    )
     with ThreadPoolExecutor() as pool, psycopg.connect(database.server_url) as other:
         act_as(other, user.user_id)
         # Another server has the owner's turn.
@@ -195,9 +190,7 @@ def test_a_renaming_finds_what_was_made_while_it_waited(server: Server, database
             [user.user_id],
         ).fetchone() or (None,)
         renaming = pool.submit(rename, user, "work", "Work")
-        with psycopg.connect(database.superuser_url, autocommit=True) as observer:
-            while observer.execute(waiting).fetchone() != (True,):
-                time.sleep(0.01)
+        until_waiting(database, other)
         other.commit()
         assert renaming.result()["changedCount"] == 2
     assert labels(user, str(id)) == ["Work"]

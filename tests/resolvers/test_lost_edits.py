@@ -1,7 +1,6 @@
 """Two changes of the same tasks at once, in transactions that are held open: no edit is lost."""
 
 import inspect
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -19,7 +18,8 @@ from models.task import TaskRow
 from models.user import UserId
 from resolvers.statements import tasks
 from resolvers.statements.idempotency_keys import once
-from tests.databases import AS_THE_SERVER, Database, act_as, one_node
+from tests.databases import AS_THE_SERVER, Database, act_as
+from tests.locks import until_waiting
 from tests.shapes import STATEMENTS
 
 Record = tuple[Any, ...]
@@ -104,20 +104,6 @@ def run(connection: Connection[Any], statement: Statement[Any]) -> list[Record]:
     return cursor.execute(statement.sql.text, parameters).fetchall()
 
 
-def wait_for_a_lock(database: Database, connection: Connection[Any]) -> None:
-    """Return once the connection's statement waits for another transaction."""
-    with psycopg.connect(database.superuser_url, autocommit=True) as observer:
-        for _ in range(3000):
-            record = observer.execute(
-                "SELECT wait_event_type FROM pg_stat_activity WHERE pid = %s",
-                [connection.info.backend_pid],
-            ).fetchone()
-            if record == ("Lock",):
-                return
-            time.sleep(0.01)
-    pytest.fail("the second change does not wait for the first")
-
-
 def one_after_the_other(
     database: Database, owned: Owned, first: Statement[Any], second: Statement[Any]
 ) -> tuple[list[Record], list[Record]]:
@@ -129,7 +115,7 @@ def one_after_the_other(
     ):
         answer = run(one, first)
         waiting = pool.submit(run, other, second)
-        wait_for_a_lock(database, other)
+        until_waiting(database, one)
         one.commit()
         return answer, waiting.result()
 
@@ -149,7 +135,6 @@ def row_of(database: Database, key: int) -> Record | None:
         ).fetchone()
 
 
-@one_node("what a change waits for is seen at the node that has the rows")
 @pytest.mark.parametrize("keep", [plain, keyed])
 @pytest.mark.parametrize("name", OF_ONE)
 def test_of_two_changes_that_expect_the_same_version_the_second_is_refused(
@@ -167,7 +152,6 @@ def test_of_two_changes_that_expect_the_same_version_the_second_is_refused(
     assert counter == (version,)
 
 
-@one_node("what a change waits for is seen at the node that has the rows")
 @pytest.mark.parametrize("keep", [plain, keyed])
 @pytest.mark.parametrize("deletion", ["delete_task", "delete_tasks"])
 @pytest.mark.parametrize("name", [name for name in OF_ONE + OF_MANY if name != "restore_task"])
@@ -183,7 +167,6 @@ def test_a_change_does_not_find_what_is_deleted_while_it_waits(
     assert row_of(database, owned.live) == deleted
 
 
-@one_node("what a change waits for is seen at the node that has the rows")
 @pytest.mark.parametrize("name", OF_MANY)
 def test_batches_of_the_same_tasks_wait_for_each_other(
     database: Database, owned: Owned, name: str

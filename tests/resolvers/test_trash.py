@@ -2,6 +2,7 @@
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, date, datetime
 from typing import Any
 
 import psycopg
@@ -174,6 +175,24 @@ def test_a_server_says_that_the_database_keeps_trash_for_another_time(
     purged(migrated_database, trash_retention_days=7)
     (record,) = caplog.records
     assert "for 30 days" in record.getMessage()
+
+
+def test_what_is_younger_is_kept_however_a_session_writes_dates(
+    server: Server, database: Database
+) -> None:
+    """10 January, as the role's sessions write it, is read as 1 October by others."""
+    user, today = server.user(), datetime.now(UTC).date()
+    id = user.create()["id"]
+    user.delete(id=id)
+    with without_triggers(database) as connection:
+        connection.execute(
+            "UPDATE tasks SET deleted_at = %s WHERE user_id = %s AND id = %s",
+            [date(today.year - 1, 3, 1), user.user_id, id],
+        )
+    with psycopg.connect(database.server_url) as connection:
+        days = (today - date(today.year - 1, 1, 10)).days
+        connection.execute("SELECT purge_trash(%s, 1000)", [days])
+    assert user.page(filter={"trash": "ONLY"})["totalCount"] == 1
 
 
 def test_a_long_trash_is_purged_in_short_transactions(

@@ -282,6 +282,7 @@ def test_of_more_than_five_thousand_nothing_is_undone(
         database.server_url,
         migration_database_url=database.superuser_url,
         database_statement_timeout=60,
+        request_timeout=60,
     )
     counts = (4_999, 5_000) if request.config.getoption("--long") else (5_000,)
     with running_server(settings) as server:

@@ -219,7 +219,9 @@ END $$;
 -- As in 0006 and 0019 where the tables are on one node. Elsewhere the oldest rows are looked for on
 -- all nodes, and deleted owner by owner. Nobody is waited for here either.
 CREATE OR REPLACE FUNCTION purge_trash(days integer, at_most integer) RETURNS integer
-LANGUAGE plpgsql STRICT SECURITY DEFINER SET search_path = pg_catalog, SCHEMA, pg_temp AS $$
+LANGUAGE plpgsql STRICT SECURITY DEFINER SET search_path = pg_catalog, SCHEMA, pg_temp
+-- A cluster passes instants on as the session writes them, to sessions that may read them otherwise.
+SET DateStyle = iso AS $$
 DECLARE
     until timestamptz := now() - make_interval(
         days => greatest(days, (SELECT trash_retention_days FROM installation), 1));
@@ -293,7 +295,8 @@ BEGIN
 END $$;
 
 CREATE OR REPLACE FUNCTION purge_idempotency_keys(at_most integer) RETURNS integer
-LANGUAGE plpgsql STRICT SECURITY DEFINER SET search_path = pg_catalog, SCHEMA, pg_temp AS $$
+LANGUAGE plpgsql STRICT SECURITY DEFINER SET search_path = pg_catalog, SCHEMA, pg_temp
+SET DateStyle = iso AS $$
 DECLARE
     until timestamptz := now() - make_interval(
         days => greatest((SELECT idempotency_retention_days FROM installation), 1));
