@@ -1,7 +1,7 @@
 """One execution of an operation, and the info that its resolvers can ask for."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from inspect import isawaitable
 from typing import Any
 
@@ -67,6 +67,8 @@ class Field:
     nodes: Sequence[FieldNode]
     root_key: str | None = None
     """The response key of a root field; None below the root."""
+    memory: dict[object, Any] = field(default_factory=dict, compare=False)
+    """What resolvers have found out of the selections, which stay what they are."""
 
 
 class ResolveInfo:
@@ -83,6 +85,14 @@ class ResolveInfo:
     def __init__(self, run: Run, field: Field) -> None:
         self._run = run
         self._field = field
+
+    @property
+    def memory(self) -> dict[object, Any]:
+        """What resolvers keep of what follows from the selections alone.
+
+        It lives as long as the compiled code, in which `@skip` and `@include` are decided.
+        """
+        return self._field.memory
 
     @property
     def context(self) -> object:

@@ -52,6 +52,12 @@ class Cursor(NamedTuple):
             return cls(field, due_at, row.id)
         return cls(field, getattr(row, field.fact.name), row.id)
 
+    @classmethod
+    def columns(cls, field: TaskOrderField) -> set[str]:
+        """Return the columns of a row that `of` reads."""
+        values = {"due_on", "due_time"} if field is TaskOrderField.DUE else {field.fact.name}
+        return {"id", *values}
+
     @property
     def has_value(self) -> bool:
         """Whether the task has a value in this order. If not, its id alone is its place."""

@@ -11,7 +11,7 @@ from graphql_schema import page_arguments as arguments
 from graphql_schema.connections import PageInfo, TaskConnection, decode_parts, encode_parts
 from graphql_schema.errors import BadUserInput
 from graphql_schema.fields import read
-from graphql_schema.selected import TOTAL_COUNT, selects
+from graphql_schema.selected import selected_of_page
 from graphql_schema.types import Node, Related
 from graphql_schema.values import TASK_ID_MAX, list_id
 from models.task import POSITION_MAX_LENGTH
@@ -68,8 +68,8 @@ async def _tasks(
     last: arguments.Last = UNSET,
     before: arguments.Before = UNSET,
 ) -> TaskConnection:
-    has_count = selects(info, TOTAL_COUNT)
-    asked = arguments.AskedTasks(filter, order_by, first, after, last, before, has_count)
+    selected = selected_of_page(info)
+    asked = arguments.AskedTasks(filter, order_by, first, after, last, before, selected)
     return await info.context.related.tasks_of_list(row.id, asked)
 
 

@@ -6,6 +6,7 @@ import strawberry
 
 from graphql_schema.connections import PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX
 from graphql_schema.filters import TaskFilter, TaskOrder
+from graphql_schema.selected import SelectedOfPage
 
 Filter = Annotated[TaskFilter | None, strawberry.argument(description="Conditions on the tasks.")]
 OrderBy = Annotated[
@@ -38,5 +39,4 @@ class AskedTasks(NamedTuple):
     after: str | None
     last: int | None
     before: str | None
-    has_count: bool
-    """Whether `totalCount` is selected."""
+    selected: SelectedOfPage

@@ -15,7 +15,7 @@ from graphql_schema.connections import (
     TaskConnection,
     page_size,
 )
-from graphql_schema.selected import TOTAL_COUNT, selects
+from graphql_schema.selected import selected_of_page
 from graphql_schema.types import RateLimit, Storage
 from graphql_schema.values import given, task_key
 from models.task import TaskRow
@@ -58,8 +58,8 @@ async def tasks(
     last: arguments.Last = UNSET,
     before: arguments.Before = UNSET,
 ) -> TaskConnection:
-    has_count = selects(info, TOTAL_COUNT)
-    asked = arguments.AskedTasks(filter, order_by, first, after, last, before, has_count)
+    selected = selected_of_page(info)
+    asked = arguments.AskedTasks(filter, order_by, first, after, last, before, selected)
     return await read_tasks(info.context, asked)
 
 

@@ -39,6 +39,7 @@ async def read_tasks(
         order.direction,
         None if after is None else Cursor.decode(after, order.field, "after"),
         None if before is None else Cursor.decode(before, order.field, "before"),
+        asked.selected.columns,
     )
     read = await read_page(
         database,
@@ -46,7 +47,7 @@ async def read_tasks(
         lambda limit: statements.tasks(owner, page, limit=limit, backward=backward),
         partial(statements.any_task_beyond, owner, page),
         partial(statements.count_tasks, owner, conditions),
-        has_count=asked.has_count,
+        has_count=asked.selected.has_count,
     )
 
     return TaskConnection(

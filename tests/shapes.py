@@ -105,6 +105,8 @@ def conditions(places: Places) -> Iterator[Conditions]:
 def pages(places: Places) -> Iterator[Page]:
     """Yield pages of every shape, with some of the victim's tasks on each."""
     fields = itertools.cycle(TaskOrderField)
+    every = Page._field_defaults["columns"]
+    columns = itertools.cycle([every, frozenset[str](), frozenset({"title", "list_id"})])
     for which, direction, after, before in itertools.product(
         conditions(places), OrderDirection, (True, False), (True, False)
     ):
@@ -118,7 +120,8 @@ def pages(places: Places) -> Iterator[Page]:
             continue
         if direction is OrderDirection.DESC:
             start, end = end, start
-        yield Page(which, field, direction, start if after else None, end if before else None)
+        begin, until = start if after else None, end if before else None
+        yield Page(which, field, direction, begin, until, next(columns))
 
 
 def shapes_of(name: str, owner: UserId, places: Places) -> Iterator[Statement[Any]]:

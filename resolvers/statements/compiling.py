@@ -1,9 +1,10 @@
 """SQL made of SQLAlchemy's expressions: compiled to text once, with what each text is made of."""
 
+from collections import namedtuple
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial, wraps
-from typing import Any, ParamSpec, TypeVar, cast
+from typing import Any, NoReturn, ParamSpec, TypeVar, cast
 
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.sql.compiler import SQLCompiler
@@ -60,3 +61,20 @@ def row_maker(kind: type[Row]) -> Callable[[Sequence[Any]], Row]:
     `_make` of the named tuple does the same at twice the price.
     """
     return cast("Callable[[Sequence[Any]], Row]", partial(tuple.__new__, kind))
+
+
+def narrowed(kind: type[Row], names: Sequence[str]) -> type[Row]:
+    """Return the class of rows of which only some columns were read: those of the names, in order.
+
+    To ask a row for another column raises AttributeError. None would say that it has no value.
+    """
+    others = {name: _NOT_READ for name in cast("Any", kind)._fields if name not in names}
+    bases = (namedtuple(kind.__name__, names), kind)
+    return cast("type[Row]", type(kind.__name__, bases, {"__slots__": (), **others}))
+
+
+def _refuse(_row: object) -> NoReturn:
+    raise AttributeError("This column was not read.")
+
+
+_NOT_READ = property(_refuse)

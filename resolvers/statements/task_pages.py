@@ -5,6 +5,7 @@ few: so many texts are kept.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -17,8 +18,8 @@ from models.statement import Sql, Statement
 from models.task import TaskRow
 from models.user import UserId
 from resolvers.statements import pages
-from resolvers.statements.compiling import named
-from resolvers.statements.kind import Condition
+from resolvers.statements.compiling import named, narrowed, row_maker
+from resolvers.statements.kind import Condition, Kind
 from resolvers.statements.pages import Stretch, position
 from resolvers.statements.task_conditions import (
     HAS_DUE_DATE,
@@ -43,6 +44,8 @@ class Page(NamedTuple):
     direction: OrderDirection
     after: Cursor | None
     before: Cursor | None
+    columns: frozenset[str] = frozenset(TaskRow._fields)
+    """What is read of each task, beside what its cursor is made of."""
 
 
 def tasks(owner: UserId, page: Page, *, limit: int, backward: bool) -> Statement[TaskRow]:
@@ -51,6 +54,7 @@ def tasks(owner: UserId, page: Page, *, limit: int, backward: bool) -> Statement
     sql = _tasks(
         page.conditions.shape,
         page.field,
+        page.columns,
         read_descending=descending is not backward,
         descending=descending,
         after=_has_value(page.after),
@@ -90,6 +94,7 @@ def _has_value(cursor: Cursor | None) -> bool | None:
 def _tasks(
     shape: Shape,
     field: TaskOrderField,
+    columns: frozenset[str],
     *,
     read_descending: bool,
     descending: bool,
@@ -102,7 +107,7 @@ def _tasks(
     start, end = ("before", "after") if descending else ("after", "before")
     found = _between(stretches, start, end)
     return pages.page(
-        TASK,
+        _with_columns(columns | Cursor.columns(field)),
         found[::-1] if read_descending else found,
         field.fact,
         read_descending=read_descending,
@@ -133,6 +138,12 @@ def _count_tasks(shape: Shape) -> Sql[tuple[int]]:
         else [list(shape.conditions())]
     )
     return pages.count(TASK, parts, _KEPT.get(shape))
+
+
+@lru_cache(SHAPES_KEPT)
+def _with_columns(names: frozenset[str]) -> Kind[TaskRow]:
+    fields = tuple(name for name in TASK.fields if name in names)
+    return replace(TASK, fields=fields, make_row=row_maker(narrowed(TaskRow, fields)))
 
 
 def _parts(shape: Shape) -> list[list[Condition]]:

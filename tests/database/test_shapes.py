@@ -7,6 +7,7 @@ from app.database.pipelined import PipelinedDatabase
 from graphql_schema.filters import OrderDirection, TaskOrderField, TaskTrash
 from graphql_schema.types import TaskStatus
 from models.statement import Sql, Statement
+from models.task import TaskRow
 from models.user import UserId
 from pipelined_postgres.calls import statement as statement_of
 from resolvers.statements import compiling, task_pages, tasks
@@ -47,7 +48,9 @@ async def test_what_is_kept_of_many_shapes_is_bounded(database: Database) -> Non
             (False, True),
         ):
             bounds = {bound: "2026-01-01" for n, bound in enumerate(BOUNDS) if given >> n & 1}
-            page = Page(Conditions(status, trash, bounds=bounds), field, direction, None, None)
+            columns = frozenset(TaskRow._fields[given:])
+            conditions = Conditions(status, trash, bounds=bounds)
+            page = Page(conditions, field, direction, None, None, columns)
             asked = task_pages.tasks(owner, page, limit=1, backward=backward)
             texts.add(asked.sql.text)
             assert await shared.fetch(asked) == []

@@ -1,5 +1,6 @@
 """Compiled operations of the server's own schema answer as graphql-core does."""
 
+import re
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from graphql_schema.schema import schema
 from models.database import DatabaseUnavailable
 from models.quota import Quota
 from models.statement import Row, Statement
+from models.task import TaskRow
 from models.user import UserId
 from resolvers.related import RelatedTasks
 from resolvers.users import read_viewer
@@ -57,6 +59,9 @@ class Caller(Context):
         day = "2024-02-29" if done else None
         task += [None if done else 7, 8 if number == 4 else None, f"{number}V"]
         task += [day, "09:00:00" if done else None, number % 5, ["home"] * number, day]
+        if page := re.search(r"SELECT (page\.[\w., ]+)", text):
+            of_task = dict(zip(TaskRow._fields, [*task, None, None], strict=True))
+            return [of_task.get(name, title) for name in re.findall(r"\.(\w+)", page[1])]
         if "tasks.parent_id, count" in text:
             return [number + 1, number]
         if text.startswith("SELECT EXISTS") and "task_labels" in text:
