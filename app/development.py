@@ -62,6 +62,19 @@ class Development:
     """A token of the demonstration user."""
 
 
+def banner(started: Development, url: str) -> str:
+    """Return what the first lines of a server on the embedded database say."""
+    return f"""
+  Todo API
+  GraphiQL   {url}
+  Database   embedded PostgreSQL, kept in {started.settings.data_dir}
+             its URL: ./todo database-url
+  Token      {started.token}
+             of the user "{DEMO_USER}"; another's: ./todo token NAME
+  Stop       Ctrl-C
+"""
+
+
 @contextmanager
 def development(settings: Settings) -> Iterator[Development]:
     """Start the embedded database, or join the one that another process has started.

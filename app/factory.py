@@ -44,7 +44,7 @@ from app.operations.documents import Documents
 from app.operations.execution import Executor
 from app.operations.persisted import PersistedQueries
 from app.operations.trusted import ManifestError, TrustedDocuments, check_documents, read_manifests
-from app.settings import Settings, TrustedDocumentsMode, settings_or_exit
+from app.settings import GRAPHQL_PATH, Settings, TrustedDocumentsMode, settings_or_exit
 from app.telemetry.gathering import Alone, Member
 from app.telemetry.log import configure_logging
 from app.telemetry.metrics import Metrics, OperationNames
@@ -54,8 +54,6 @@ from auth.signing import is_user_id
 from graphql_schema.schema import build_schema
 from models.calendar_link import CALENDAR_PATH
 from resolvers.calendars import Calendars
-
-GRAPHQL_PATH = "/graphql"
 
 GARBAGE_THRESHOLD = 20_000
 """Allocations less deallocations after which the garbage collector visits the young objects."""

@@ -3,7 +3,7 @@
 import asyncio
 import platform
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
 from importlib.metadata import version
 
@@ -11,11 +11,10 @@ from app.database.certificate import Certificate
 from app.database.expected import REVISION
 from app.database.pipelined import PipelinedDatabase
 from app.database.replica import Replica
-from app.failure import Failure
-from app.http.metrics_listener import listen
 from app.http.readiness import Lack, Readiness
 from app.http.websocket import GraphQLSocket
 from app.lifespan import Running
+from app.metrics_address import listen_for_metrics
 from app.settings import Settings
 from app.telemetry.exposition import process_figures
 from app.telemetry.gathering import Alone, Gathering, Member, no_restarts
@@ -62,21 +61,6 @@ def start_measuring(
     parts.supervisor.run("look at the certificate", certificate.keep_looking, returns=True)
     if isinstance(gathering, Alone):
         listen_for_metrics(settings, gathering.now)
-
-
-def listen_for_metrics(settings: Settings, figures: Callable[[], Figures]) -> None:
-    """Answer at the address of their own that the settings name, if they do.
-
-    Raises:
-        Failure: it cannot be listened on.
-    """
-    if settings.metrics_address is None:
-        return
-    host, port = settings.metrics_address
-    try:
-        listen(host, port, settings.metrics_token, figures)
-    except OSError as error:
-        raise Failure(f"METRICS: cannot listen on {settings.metrics}: {error.strerror}.") from error
 
 
 async def gathered(metrics: Metrics, gathering: Gathering) -> Figures:

@@ -12,10 +12,11 @@ from app.configuration.checks import missing_to_serve
 from app.configuration.database import DatabasePooler
 from app.configuration.env_file import ENV_FILE, misspelt, objection_to
 from app.configuration.removed import RemovedSettings
-from app.configuration.requests import MCP_PATH, TrustedDocumentsMode
+from app.configuration.requests import GRAPHQL_PATH, MCP_PATH, TrustedDocumentsMode
 from app.configuration.settings import Settings
 
 __all__ = [
+    "GRAPHQL_PATH",
     "MCP_PATH",
     "DatabasePooler",
     "Settings",

@@ -21,9 +21,9 @@ from app.database.listener import USUAL_INTERVALS, Intervals
 from app.factory import create_app
 from app.http.connection import GuardedProtocol
 from app.http.connections import Connections
+from app.http.sizes import MESSAGE_MAX_BYTES
 from app.http.websocket import GraphQLSocket
 from app.http.websocket_connection import GuardedWebSocket
-from app.http.websocket_messages import MESSAGE_MAX_BYTES
 from app.lifespan import Running
 from app.settings import Settings
 from auth.signing import make_token

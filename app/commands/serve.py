@@ -1,10 +1,15 @@
-"""The command that serves: by uvicorn, on the embedded PostgreSQL where no database is named."""
+"""The command that serves: by uvicorn, on the embedded PostgreSQL where no database is named.
 
+It imports nothing of the application by itself: the process that starts workers needs none of it.
+"""
+
+import gc
 import logging
 import math
 import signal
 import socket
 import sys
+from importlib import import_module
 from types import FrameType
 from typing import Annotated, Any
 
@@ -13,15 +18,13 @@ import uvicorn
 from uvicorn.config import LOGGING_CONFIG
 
 from app.database.urls import refuse_unreadable
-from app.development import DEMO_USER, Development, development
-from app.factory import GRAPHQL_PATH
-from app.http.websocket_messages import MESSAGE_MAX_BYTES
-from app.measuring import listen_for_metrics
+from app.http.sizes import MESSAGE_MAX_BYTES
+from app.metrics_address import listen_for_metrics
 from app.processes.server import Server, Shutdown
 from app.processes.systemd import Systemd
 from app.processes.worker import Lifetime
 from app.processes.workers import STARTUP_FAILED, Workers
-from app.settings import Settings, misspelt_settings, settings_or_exit
+from app.settings import GRAPHQL_PATH, Settings, misspelt_settings, settings_or_exit
 from app.telemetry.gathering import MainProcess
 from app.telemetry.log import UVICORN_LOGS_JSON
 
@@ -51,8 +54,9 @@ def serve(
     if settings.database_url is not None:
         _run_server(settings, host, port, workers, reload=reload)
         return
-    with development(settings) as started:
-        _print_banner(started, f"http://{host}:{port}{GRAPHQL_PATH}")
+    development = import_module("app.development")
+    with development.development(settings) as started:
+        typer.echo(development.banner(started, f"http://{host}:{port}{GRAPHQL_PATH}"))
         _run_server(settings, host, port, workers, reload=reload)
 
 
@@ -88,6 +92,8 @@ def _run_server(settings: Settings, host: str, port: int, workers: int, *, reloa
         Workers(config, [config.bind_socket()], lifetime, Systemd(), numbers).serve()
         return
     _do_no_harm_by_hangup(settings)
+    # Until the application has started: imports make nothing but what stays.
+    gc.disable()
     config = uvicorn.Config(APPLICATION, workers=workers, **options)
     config.load_app()
     server = Server(config, shutdown, Systemd())
@@ -130,17 +136,3 @@ def _exit(_signal: int, _frame: FrameType | None) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
     sys.exit(0)
-
-
-def _print_banner(started: Development, url: str) -> None:
-    typer.echo(
-        f"""
-  Todo API
-  GraphiQL   {url}
-  Database   embedded PostgreSQL, kept in {started.settings.data_dir}
-             its URL: ./todo database-url
-  Token      {started.token}
-             of the user "{DEMO_USER}"; another's: ./todo token NAME
-  Stop       Ctrl-C
-"""
-    )

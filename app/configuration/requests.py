@@ -9,6 +9,9 @@ from pydantic_settings import BaseSettings
 from app.configuration.types import CommaList, PublicUrl, origin
 from graphql_schema.maximums import Limits
 
+GRAPHQL_PATH = "/graphql"
+"""Where GraphQL is served, and GraphiQL to browsers."""
+
 MCP_PATH = "/mcp"
 """Where assistants are served."""
 

@@ -9,13 +9,11 @@ from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope
 
 from app.http.json_text import read_json
+from app.http.sizes import REQUEST_MAX_BYTES
 from app.operations.execution import GraphQLRequest
 from app.operations.persisted import PersistedQueries
 from graphql_schema.errors import CodedError, ErrorCode
 from models.user import UserId
-
-REQUEST_MAX_BYTES = 100 * 1024
-"""Bytes of a request: of its body, or of its message on a socket."""
 
 ACCEPTS_KEPT = 256
 """Values of headers with media types whose meaning is remembered."""

@@ -8,10 +8,7 @@ from graphql import ExecutionResult
 from starlette.types import Message, Send
 
 from app.http.json_text import read_json, write_json
-from app.http.request import REQUEST_MAX_BYTES
-
-MESSAGE_MAX_BYTES = 2 * REQUEST_MAX_BYTES
-"""Bytes of a message. A request that is too large, but fits into one, costs no other its socket."""
+from app.http.sizes import MESSAGE_MAX_BYTES, REQUEST_MAX_BYTES
 
 
 class CloseCode(IntEnum):

@@ -10,7 +10,7 @@ from graphql import ExecutionResult, GraphQLError
 from starlette.types import Scope, Send
 
 from app.http.json_text import write_answer
-from app.http.request import REQUEST_MAX_BYTES
+from app.http.sizes import REQUEST_MAX_BYTES
 from app.http.websocket_messages import CloseCode, Closed, payload_of, say, send_text
 from app.http.websocket_shared import Shared
 from app.operations.documents import RequestFailed

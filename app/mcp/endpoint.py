@@ -17,7 +17,8 @@ from app.http.deadlines import Deadlines
 from app.http.endpoint import STATUS, body_too_slow, headers_of, unverifiable
 from app.http.middleware import record_of
 from app.http.origins import Origins
-from app.http.request import REQUEST_MAX_BYTES, RequestRefused, head_of, read_body
+from app.http.request import RequestRefused, head_of, read_body
+from app.http.sizes import REQUEST_MAX_BYTES
 from app.mcp.calls import Calls
 from app.mcp.metadata import Metadata
 from app.mcp.server import REFUSED, ToolServer

@@ -7,19 +7,22 @@ answer before it has imported the main program. On a busy machine none would eve
 import gc
 import os
 import signal
+import threading
 import time
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from multiprocessing.connection import Connection
+from multiprocessing.context import SpawnProcess
 from pkgutil import resolve_name
 from socket import socket
 from types import FrameType
-from typing import Any
+from typing import Any, TypeAlias
 
 from uvicorn import Config
 from uvicorn.supervisors.multiprocess import Process
 
+from app.processes.forking import Forked, ForkServer
 from app.processes.server import Server, Shutdown
 from app.telemetry.gathering import Member
 from app.telemetry.metrics import Figures
@@ -29,6 +32,9 @@ STOP_SECONDS = 1.0
 
 CLOSE_SECONDS = 5.0
 """How long a worker may take to end after its grace, before it is killed."""
+
+Pipe: TypeAlias = "Connection[Figures | None, Figures] | None"
+"""A worker's end of the pipe by which its numbers are gathered; None where nothing is measured."""
 
 PING, RETIRE, SKIP = b"ping", b"retire", b"skip"
 """What a worker is asked by its parent: to answer, to make room for another, to stop at once."""
@@ -53,22 +59,42 @@ class WorkerServer(Server):
         if not self.should_exit:
             super().handle_exit(sig, frame)
 
+    def answer(self, parent: "Connection[bool, bytes]") -> None:
+        """Answer the parent until it has ended; nobody replaces the worker then."""
+        with suppress(OSError, EOFError):
+            while True:
+                asked = parent.recv()
+                if asked == RETIRE:
+                    self.retire()
+                elif asked == SKIP:
+                    self.skip()
+                else:
+                    parent.send(self.started)
+        self.end_drain()
+        os.kill(os.getpid(), signal.SIGTERM)
+
 
 class Worker(Process):
     """A process that serves. It ends in order when its parent has ended."""
+
+    process: Forked | SpawnProcess  # type: ignore[assignment]
 
     def __init__(
         self,
         config: Config,
         sockets: list[socket],
         lifetime: Lifetime,
-        pipe: "Connection[Figures | None, Figures] | None",
+        pipe: Pipe,
+        forks: ForkServer | None,
     ) -> None:
         """`config`: of an application that a factory makes, which is named.
 
         `pipe`: the end of this worker's for its numbers; None where nothing is measured.
+        `forks`: what forks it; None: it is spawned, and imports everything itself.
         """
         super().__init__(config, sockets)
+        if forks is not None:
+            self.process = Forked(forks, [end for end in (self.child_conn, pipe) if end])
         self._pipe = pipe
         self.has_started = False
         self.is_silent = False
@@ -140,35 +166,37 @@ class Worker(Process):
             self.process.kill()
 
     def target(self, sockets: list[socket] | None = None) -> None:
-        """In the worker: serve. The thread that answers the parent shares the server."""
-        # Until the application has started: imports make nothing but what stays.
-        gc.disable()
-        if self._pipe is not None:
-            factory = self.config.app
-            assert isinstance(factory, str)
-            self.config.app = partial(_make, factory, Member(self._pipe))
-        self._server = WorkerServer(self.config, self._lifetime.shutdown)
+        """In a worker that was spawned: serve. The thread that answers shares the server."""
+        self.parent_conn.close()
+        self._server = _server(self.config, self._lifetime.shutdown, self._pipe)
         super().target(sockets)
 
     def always_pong(self) -> None:
-        """In the worker: answer until the parent has ended; nobody replaces the worker then."""
-        self.parent_conn.close()
-        with suppress(OSError, EOFError):
-            while True:
-                asked = self.child_conn.recv()
-                if asked == RETIRE:
-                    self.server.retire()
-                elif asked == SKIP:
-                    self.server.skip()
-                else:
-                    self.child_conn.send(self.server.started)
-        self.server.end_drain()
-        os.kill(os.getpid(), signal.SIGTERM)
-
-    @property
-    def server(self) -> WorkerServer:
         assert isinstance(self._server, WorkerServer)
-        return self._server
+        self._server.answer(self.child_conn)
+
+
+def serve_forked(
+    config: Config,
+    shutdown: Shutdown,
+    sockets: list[socket],
+    parent: "Connection[bool, bytes]",
+    pipe: Pipe = None,
+) -> None:
+    """In a worker that was forked: serve, and answer the parent."""
+    config.configure_logging()
+    server = _server(config, shutdown, pipe)
+    threading.Thread(target=server.answer, args=[parent], daemon=True).start()
+    server.run(sockets)
+
+
+def _server(config: Config, shutdown: Shutdown, pipe: Pipe) -> WorkerServer:
+    # Until the application has started: imports make nothing but what stays.
+    gc.disable()
+    if pipe is not None:
+        assert isinstance(config.app, str)
+        config.app = partial(_make, config.app, Member(pipe))
+    return WorkerServer(config, shutdown)
 
 
 def _make(factory: str, member: Member) -> Any:  # noqa: ANN401 -- any ASGI application

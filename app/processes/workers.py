@@ -11,13 +11,15 @@ import signal
 import sys
 import time
 from collections.abc import Sequence
+from functools import partial
 from socket import socket, socketpair
 
 from uvicorn import Config
 from uvicorn.supervisors.multiprocess import Multiprocess
 
+from app.processes.forking import CAN_FORK, ForkServer
 from app.processes.systemd import Systemd
-from app.processes.worker import RETIRE, SKIP, Lifetime, Worker
+from app.processes.worker import RETIRE, SKIP, Lifetime, Worker, serve_forked
 from app.telemetry.gathering import MainProcess
 
 STARTUP_FAILED = 3
@@ -45,6 +47,7 @@ class Workers(Multiprocess):
         self._lifetime = lifetime
         self._systemd = systemd
         self._numbers = numbers
+        self._forks = self._fork_server()
         self._is_restart_wanted = False
         self._retired: list[Worker] = []
         """Those that were replaced, or are too many, and end."""
@@ -70,6 +73,8 @@ class Workers(Multiprocess):
         # As long as it were open here, the kernel would take connections that nobody accepts.
         for listener in self.sockets:
             listener.close()
+        if self._forks is not None:
+            self._forks.close()
         self.terminate_all()
         self.join_all()
         logger.info("Stopping parent process [%d]", os.getpid())
@@ -133,6 +138,14 @@ class Workers(Multiprocess):
 
     def restart_all(self) -> None:
         """Replace each worker: the new one serves before the old one is asked to end."""
+        before, self._forks = self._forks, self._fork_server()
+        if not self._is_each_replaced():
+            # Whoever ends from now on is replaced by what has worked.
+            before, self._forks = self._forks, before
+        if before is not None:
+            before.close()
+
+    def _is_each_replaced(self) -> bool:
         for index, old in enumerate(self.processes):
             new = self._start()
             if not self._is_ready_in_time(new):
@@ -144,12 +157,13 @@ class Workers(Multiprocess):
                         reason,
                         old.pid,
                     )
-                return
+                return False
             self.processes[index] = new
             self._retire(old)
             while old.process.is_alive() and not self.should_exit.is_set():
                 self._pause(0.1)
                 self._report()
+        return True
 
     def _is_ready_in_time(self, worker: Worker) -> bool:
         while not self.should_exit.is_set():
@@ -162,10 +176,20 @@ class Workers(Multiprocess):
         return False
 
     def _start(self) -> Worker:
+        if self._forks is not None and not self._forks.process.is_alive():
+            self._forks = self._fork_server()
         pipe = None if self._numbers is None else self._numbers.add()
-        worker = Worker(self.config, self.sockets, self._lifetime, pipe)
+        worker = Worker(self.config, self.sockets, self._lifetime, pipe, self._forks)
         worker.start()
         return worker
+
+    def _fork_server(self) -> ForkServer | None:
+        if not CAN_FORK:
+            return None
+        named = (self.config.app, self.config.http, self.config.ws)
+        modules = [name.partition(":")[0] for name in named if isinstance(name, str)]
+        run = partial(serve_forked, self.config, self._lifetime.shutdown)
+        return ForkServer(modules, run, self.sockets)
 
     def _retire(self, worker: Worker) -> None:
         self._retired.append(worker)

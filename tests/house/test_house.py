@@ -177,3 +177,13 @@ def test_a_server_loads_no_migrations() -> None:
         [sys.executable, "-c", command], cwd=ROOT, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr or "alembic is imported"
+
+
+def test_the_process_that_starts_workers_imports_nothing_of_the_application() -> None:
+    """It is no worker, and would hold half a worker's memory for nothing."""
+    parts = ["app.factory", "fastapi", "sqlalchemy", "strawberry"]
+    command = f"import sys, app.commands.serve; sys.exit(bool(sys.modules.keys() & {parts}))"
+    done = subprocess.run(
+        [sys.executable, "-c", command], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr or f"one of {parts} is imported"

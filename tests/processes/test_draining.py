@@ -1,6 +1,7 @@
 """Servers that stop: they drain, so that no request is lost, and what they are told is heard."""
 
 import asyncio
+import errno
 import http.client
 import os
 import signal
@@ -67,7 +68,8 @@ def wait_until_draining(server: Process) -> None:
 def wait_until_refused(server: Process) -> None:
     while True:
         with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", server.port)):
+            # Otherwise it fails where connections wait for an acceptance that does not come.
+            if probe.connect_ex(("127.0.0.1", server.port)) == errno.ECONNREFUSED:
                 return
         time.sleep(0.01)
 
@@ -107,6 +109,27 @@ def test_a_server_that_drains_serves_on_but_ends_each_connection(
         assert follower.closed()[0] == 1012
         assert server.process.wait(60) == 0
     assert "Cut when" not in server.said
+
+
+def test_the_port_of_several_workers_is_closed_while_a_request_ends(
+    data_folder: Path, database: Database
+) -> None:
+    settings = {
+        "BETTER_AUTH_SECRET": SECRET,
+        "SHUTDOWN_DRAIN_SECONDS": "0",
+        "SHUTDOWN_GRACE_SECONDS": FOREVER,
+        "REQUEST_TIMEOUT": "300",
+    }
+    with serving(database, data_folder, settings) as server:
+        wait_for(server, "Application startup complete", times=2)
+        with socket.create_connection(("127.0.0.1", server.port)) as asking:
+            # Without a token it would be answered before its body has come.
+            bearer = f"\r\nAuthorization: Bearer {token()}\r\n\r\n".encode()
+            asking.sendall(NEVER_ENDING.replace(b"\r\n\r\n", bearer))
+            server.process.send_signal(signal.SIGTERM)
+            wait_until_refused(server)
+            assert server.process.poll() is None
+            assert server.stop(signal.SIGTERM) == 0
 
 
 @pytest.mark.parametrize("workers", [1, 2])

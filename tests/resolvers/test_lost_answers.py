@@ -1,6 +1,8 @@
 """Answers are lost and servers killed: what is sent again with a key still happens once."""
 
+import os
 import random
+import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -13,7 +15,6 @@ from typing import Any
 from uuid import uuid4
 
 import httpx2
-import psutil
 import psycopg
 import pytest
 
@@ -32,6 +33,7 @@ from tests.counts import Count
 from tests.database.test_faults import Victim, kill_a_backend, kill_the_postmaster, victim
 from tests.databases import Database
 from tests.http.test_serving import Process, started
+from tests.processes.test_workers import workers_of
 from tests.proxy import proxy_before
 
 __all__ = ["victim"]
@@ -163,12 +165,7 @@ def callers(url: str) -> Iterator[Caller]:
 
 
 def a_worker_is_killed(server: Process) -> None:
-    workers = [
-        child
-        for child in psutil.Process(server.process.pid).children()
-        if any("spawn_main" in word for word in child.cmdline())
-    ]
-    workers[0].kill()
+    os.kill(min(workers_of(server)), signal.SIGKILL)
 
 
 def test_whoever_is_killed_each_change_is_there_once(
