@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial, wraps
 from typing import Any, NoReturn, ParamSpec, TypeVar, cast
+from weakref import WeakValueDictionary
 
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.sql.compiler import SQLCompiler
@@ -63,14 +64,19 @@ def row_maker(kind: type[Row]) -> Callable[[Sequence[Any]], Row]:
     return cast("Callable[[Sequence[Any]], Row]", partial(tuple.__new__, kind))
 
 
-def narrowed(kind: type[Row], names: Sequence[str]) -> type[Row]:
+def narrowed(kind: type[Row], names: tuple[str, ...]) -> type[Row]:
     """Return the class of rows of which only some columns were read: those of the names, in order.
 
     To ask a row for another column raises AttributeError. None would say that it has no value.
+
+    The class is the same each time while anybody has it: compiled operations keep those they saw.
     """
-    others = {name: _NOT_READ for name in cast("Any", kind)._fields if name not in names}
-    bases = (namedtuple(kind.__name__, names), kind)
-    return cast("type[Row]", type(kind.__name__, bases, {"__slots__": (), **others}))
+    made = _NARROWED.get((kind, names))
+    if made is None:
+        others = {name: _NOT_READ for name in cast("Any", kind)._fields if name not in names}
+        bases = (namedtuple(kind.__name__, names), kind)
+        made = _NARROWED[kind, names] = type(kind.__name__, bases, {"__slots__": (), **others})
+    return cast("type[Row]", made)
 
 
 def _refuse(_row: object) -> NoReturn:
@@ -78,3 +84,5 @@ def _refuse(_row: object) -> NoReturn:
 
 
 _NOT_READ = property(_refuse)
+
+_NARROWED: WeakValueDictionary[tuple[type, tuple[str, ...]], type] = WeakValueDictionary()

@@ -1,6 +1,8 @@
 """A page of tasks reads the columns that are selected of them, and shows what whole rows have."""
 
+import gc
 import re
+from itertools import combinations
 from typing import Any
 
 import pytest
@@ -111,6 +113,20 @@ def test_a_page_asks_for_what_is_selected_and_what_its_cursors_need() -> None:
         ["page.id, page.title, page.due_on, page.due_time"],
     ]
     assert ["tasks.description" in text for text in texts] == [True, False]
+
+
+def test_classes_of_rows_are_kept_while_operations_know_them(user: Caller) -> None:
+    names = ["title", "completed", "completedAt", "updatedAt", "deletedAt", "version", "dueOn"]
+    names += ["dueTime", "priority", "labels", "completedOn", "position", "description"]
+    choices = [" ".join(chosen) for chosen in combinations(names, 3)]
+    known = []
+    for _ in range(3):
+        # More than there are statements kept of pages.
+        for chosen in choices:
+            user.data(f"{{ tasks {{ nodes {{ {chosen} }} }} }}")
+        gc.collect()
+        known.append(len(TaskRow.__subclasses__()))
+    assert len(choices) <= known[0] == known[1] == known[2]
 
 
 def test_a_row_does_not_tell_what_was_not_read() -> None:
