@@ -273,10 +273,10 @@ EXPECTED: dict[Key, str] = {
         f"{_AS_OWNER} set {_SEARCH_PATH} 29b1273474dca2d23080d64f5fbe77db"
     ),
     ("", "function purge_idempotency_keys"): (
-        f"{_AS_OWNER} callable set {_SEARCH_PATH}, DateStyle=iso 5e305859b764e3d5a4a4365a60285fd1"
+        f"{_AS_OWNER} callable set {_SEARCH_PATH}, DateStyle=iso a3c555185120ba50dc6386666de52fdf"
     ),
     ("", "function purge_trash"): (
-        f"{_AS_OWNER} callable set {_SEARCH_PATH}, DateStyle=iso 4e4f4246bacec36581245afaa0db8f6a"
+        f"{_AS_OWNER} callable set {_SEARCH_PATH}, DateStyle=iso 464077b64b457bfe545607cef4d7ecaf"
     ),
     ("", "function is_deleted"): "callable 9c65aba4b4cecc916ef62f0c623a3827",
     ("", "function refuse_deleted_user"): "callable c2e0909564957975eb257a3bd6dfb509",

@@ -94,7 +94,8 @@ async def _in_batches(connection: AsyncConnection[Any], statement: LiteralString
         assert record is not None
         count: int = record[0]
         purged += count
-        if count < BATCH:
+        # Fewer than asked for, where somebody holds some, do not say that there are no others.
+        if count == 0:
             return purged
 
 

@@ -213,7 +213,7 @@ def test_the_purge_waits_for_nobody(
             for statement in nonempty(OLD.split(";")):
                 connection.execute(statement.encode(), {"owner": user.user_id})
     # Who waits is told so.
-    url = f"{database.server_url}?options=-c%20statement_timeout%3D20s"
+    url = f"{database.server_url}&options=-c%20statement_timeout%3D20s"
     settings = settings_for(database.server_url)
     with psycopg.connect(database.superuser_url) as connection:
         for statement in HELD[held]:
@@ -223,6 +223,29 @@ def test_the_purge_waits_for_nobody(
         assert left_of(database, busy) == left
     asyncio.run(purge(url, settings))
     assert left_of(database, busy) == (0, 0, 0)
+
+
+def test_the_purge_goes_on_to_others(
+    database: Database, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who changes something has the oldest tasks, and more of them than are purged at once."""
+    monkeypatch.setattr("app.database.purge.BATCH", 2)
+    busy, idle = server.user(), server.user()
+    with psycopg.connect(database.superuser_url) as connection:
+        connection.execute("SET LOCAL session_replication_role = replica")
+        for user, days in ((busy, 50), (idle, 40)):
+            user.create_many(*({"title": title} for title in "abc"))
+            connection.execute(
+                "UPDATE tasks SET deleted_at = now() - make_interval(days => %s) "
+                "WHERE user_id = %s",
+                [days, user.user_id],
+            )
+    url = f"{database.server_url}&options=-c%20statement_timeout%3D20s"
+    with psycopg.connect(database.superuser_url) as connection:
+        for statement in HELD["the owner's turn"]:
+            connection.execute(statement.encode(), {"owner": busy.user_id})
+        asyncio.run(purge(url, settings_for(database.server_url)))
+        assert [left_of(database, user)[0] for user in (busy, idle)] == [3, 0]
 
 
 def left_of(database: Database, user: Caller) -> tuple[int, int, int]:

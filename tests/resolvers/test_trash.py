@@ -12,7 +12,7 @@ from app.database import purge as trash
 from app.database.installation import Retention, complete_migration
 from app.database.purge import purge
 from tests.api import Caller, Server, running_server, settings_for
-from tests.databases import Database, without_triggers
+from tests.databases import CLUSTER_ONLY, Database, without_triggers
 
 
 def age(database: Database, id: str, days: float) -> None:
@@ -177,6 +177,7 @@ def test_a_server_says_that_the_database_keeps_trash_for_another_time(
     assert "for 30 days" in record.getMessage()
 
 
+@CLUSTER_ONLY
 def test_what_is_younger_is_kept_however_a_session_writes_dates(
     server: Server, database: Database
 ) -> None:

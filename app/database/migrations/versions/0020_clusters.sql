@@ -229,30 +229,44 @@ DECLARE
     has_turn boolean;
     count integer;
     purged integer := 0;
+    passed text[] := '{}';
+    passed_before integer;
 BEGIN
     IF is_distributed() THEN
         PERFORM set_config('citus.multi_task_query_log_level', 'off', true);
-        FOR owners IN
-            SELECT old.user_id, array_agg(old.id) AS ids FROM (
-                SELECT t.user_id, t.id FROM tasks t WHERE t.deleted_at < until
-                ORDER BY t.deleted_at LIMIT least(at_most, 1000)) AS old
-            GROUP BY old.user_id
+        -- Once more as long as somebody is passed over: others have old tasks, too.
         LOOP
-            SELECT pg_try_advisory_xact_lock(hashtextextended(c.user_id, 0)) INTO has_turn
-            FROM task_counters c WHERE c.user_id = owners.user_id
-            FOR NO KEY UPDATE SKIP LOCKED;
-            CONTINUE WHEN has_turn IS NOT TRUE;
-            DELETE FROM tasks t WHERE t.user_id = owners.user_id AND t.id IN (
-                SELECT o.id FROM tasks o
-                WHERE o.user_id = owners.user_id AND o.id = ANY (owners.ids)
-                  AND o.deleted_at < until FOR UPDATE SKIP LOCKED);
-            GET DIAGNOSTICS count = ROW_COUNT;
-            purged := purged + count;
+            passed_before := cardinality(passed);
+            FOR owners IN
+                SELECT old.user_id, array_agg(old.id) AS ids FROM (
+                    SELECT t.user_id, t.id FROM tasks t
+                    WHERE t.deleted_at < until AND t.user_id <> ALL (passed)
+                    ORDER BY t.deleted_at LIMIT least(at_most, 1000) - purged) AS old
+                GROUP BY old.user_id
+            LOOP
+                count := 0;
+                SELECT pg_try_advisory_xact_lock(hashtextextended(c.user_id, 0)) INTO has_turn
+                FROM task_counters c WHERE c.user_id = owners.user_id
+                FOR NO KEY UPDATE SKIP LOCKED;
+                IF has_turn THEN
+                    DELETE FROM tasks t WHERE t.user_id = owners.user_id AND t.id IN (
+                        SELECT o.id FROM tasks o
+                        WHERE o.user_id = owners.user_id AND o.id = ANY (owners.ids)
+                          AND o.deleted_at < until FOR UPDATE SKIP LOCKED);
+                    GET DIAGNOSTICS count = ROW_COUNT;
+                    purged := purged + count;
+                END IF;
+                IF count < cardinality(owners.ids) THEN
+                    passed := array_append(passed, owners.user_id);
+                END IF;
+            END LOOP;
+            EXIT WHEN cardinality(passed) = passed_before;
         END LOOP;
         IF purged < least(at_most, 1000) THEN
             FOR owners IN
                 SELECT old.user_id, array_agg(old.id) AS ids FROM (
-                    SELECT l.user_id, l.id FROM task_lists l WHERE l.deleted_at < until
+                    SELECT l.user_id, l.id FROM task_lists l
+                    WHERE l.deleted_at < until AND l.user_id <> ALL (passed)
                     ORDER BY l.deleted_at LIMIT 1000) AS old
                 GROUP BY old.user_id
             LOOP
