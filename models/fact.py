@@ -104,8 +104,9 @@ class Fact:
         """Return the constraint for the limits that the column's type does not set, if any."""
         conditions = []
         if not self.may_be_blank:
-            # White space is named here: what \s matches depends on the database's locale.
-            conditions.append(rf"btrim({self.name}, E' \t\n\v\f\r') <> ''")
+            # White space is named here: what \s matches depends on the database's locale. To
+            # PostgreSQL 15 \v is the letter.
+            conditions.append(rf"btrim({self.name}, E' \t\n\x0b\f\r') <> ''")
         if self.max_length is not None and self.max_length != getattr(
             self.column.type, "length", None
         ):

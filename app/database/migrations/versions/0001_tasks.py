@@ -83,7 +83,7 @@ BEGIN
             SELECT why, count(*) AS rows, (array_agg(id ORDER BY id))[1:5] AS ids
             FROM tasks, LATERAL (VALUES
                 (CASE WHEN user_id IS NULL THEN 'belong to nobody' END),
-                (CASE WHEN btrim(coalesce(title, ''), E' \t\n\v\f\r') = ''
+                (CASE WHEN btrim(coalesce(title, ''), E' \t\n\x0b\f\r') = ''
                       THEN 'have a blank title' END),
                 (CASE WHEN char_length(title) > 200
                       THEN 'have a title of more than 200 characters' END),
@@ -336,7 +336,7 @@ CONSTRAIN = [
     "ALTER TABLE tasks DROP CONSTRAINT IF EXISTS tasks_title_check",
     "ALTER TABLE tasks DROP CONSTRAINT IF EXISTS tasks_description_check",
     r"ALTER TABLE tasks ADD CONSTRAINT tasks_title_check "
-    r"CHECK (btrim(title, E' \t\n\v\f\r') <> '')",
+    r"CHECK (btrim(title, E' \t\n\x0b\f\r') <> '')",
     "ALTER TABLE tasks ADD CONSTRAINT tasks_description_check "
     "CHECK (char_length(description) <= 1000)",
     "ALTER TABLE tasks ADD CONSTRAINT tasks_user_id_fkey "

@@ -76,7 +76,7 @@ TABLES = [
         CONSTRAINT task_lists_pkey PRIMARY KEY (user_id, id),
         CONSTRAINT task_lists_user_id_fkey
             FOREIGN KEY (user_id) REFERENCES users (id) ON DELETE CASCADE,
-        CONSTRAINT task_lists_name_check CHECK (btrim(name, E' \\t\\n\\v\\f\\r') <> '')
+        CONSTRAINT task_lists_name_check CHECK (btrim(name, E' \\t\\n\\x0b\\f\\r') <> '')
     )
     """,
     "CREATE INDEX task_lists_by_version ON task_lists (user_id, version)",

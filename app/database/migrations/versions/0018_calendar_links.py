@@ -31,7 +31,7 @@ CREATE TABLE calendar_links (
     CONSTRAINT calendar_links_pkey PRIMARY KEY (user_id, id),
     CONSTRAINT calendar_links_user_id_fkey
         FOREIGN KEY (user_id) REFERENCES users (id) ON DELETE CASCADE,
-    CONSTRAINT calendar_links_name_check CHECK (btrim(name, E' \t\n\v\f\r') <> ''),
+    CONSTRAINT calendar_links_name_check CHECK (btrim(name, E' \t\n\x0b\f\r') <> ''),
     CONSTRAINT calendar_links_secret_hash_check CHECK (length(secret_hash) = 64)
 )
 """
