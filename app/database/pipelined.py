@@ -107,15 +107,14 @@ class PipelinedDatabase:
 
     async def fetch(self, statement: Statement[Row]) -> list[Row]:
         """Run the statement, as `models.database.Database` has it."""
-        attempts, began, client = None, time.perf_counter(), self.client
+        attempts, began, client = None, time.perf_counter(), None
         try:
             while True:
                 try:
                     if self._is_distributed is None:
                         # How statements are to be sent, a connection tells.
                         await self.ask("SELECT 1")
-                    if self._is_distributed:
-                        client = self._client_for(statement)
+                    client = self._client_for(statement)
                     rows = await self.send(statement, client=client)
                 except (psycopg.Error, TimeoutError) as error:
                     if self.nodes is not None and isinstance(error, psycopg.OperationalError):
@@ -168,8 +167,8 @@ class PipelinedDatabase:
         )
 
     def _client_for(self, statement: Statement[Any]) -> Client:
-        """Return the connections to the node of a cluster that is to be asked."""
-        if self.nodes is None or statement.sql.on_coordinator:
+        """Return the connections by which the statement goes: on a cluster, to the right node."""
+        if not self._is_distributed or self.nodes is None or statement.sql.on_coordinator:
             return self.client
         return self.nodes.client_for(statement.owner)
 
