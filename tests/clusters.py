@@ -7,16 +7,14 @@ from uuid import uuid4
 
 import psycopg
 
-from tests.databases import GIVEN, Database, Given
+from tests.databases import GIVEN, Database, Given, at
 
 NODES = "SELECT nodename, nodeport FROM pg_dist_node WHERE noderole = 'primary' ORDER BY groupid"
 """The coordinator is the first."""
 
 
 def _at(host: str, port: int, name: str) -> str:
-    parts = urlsplit(str(GIVEN))
-    user = parts.netloc.rpartition("@")[0]
-    return urlunsplit(parts._replace(netloc=f"{user}@{host}:{port}", path=f"/{name}"))
+    return urlunsplit(urlsplit(at(str(GIVEN), host, port))._replace(path=f"/{name}"))
 
 
 @contextmanager

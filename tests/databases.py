@@ -63,7 +63,8 @@ def one_node(reason: str) -> pytest.MarkDecorator:
 def at(url: str, host: str, port: int) -> str:
     """Return the URL of the same database at another node of a cluster."""
     parts = urlsplit(url)
-    return urlunsplit(parts._replace(netloc=f"{parts.username}@{host}:{port}"))
+    who = parts.netloc.rpartition("@")[0]
+    return urlunsplit(parts._replace(netloc=f"{who}@{host}:{port}"))
 
 
 @dataclass(frozen=True)

@@ -102,7 +102,7 @@ async def test_they_go_to_the_node_with_the_rows(database: Database) -> None:
 async def test_a_record_says_which_node_was_asked(database: Database) -> None:
     async with opened(database.server_url) as server:
         owner, key = await somebody(server)
-        _, host, port = place_of(database, owner)
+        _, host, port = database.place_of(owner)
         await until_port(server, owner, port)
         record = RequestRecord("1")
         current_record.set(record)

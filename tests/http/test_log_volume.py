@@ -15,7 +15,7 @@ from app.telemetry.records import RequestRecord, StatementRecord
 from app.telemetry.repeated import INTERVAL, Repeated
 from app.telemetry.request_log import RequestLog
 from tests.api import TOGGLE, Server, running_server, settings_for
-from tests.databases import Database
+from tests.databases import IS_CLUSTER, Database
 from tests.locks import held_task
 
 SCOPE = {"type": "http", "path": "/graphql"}
@@ -74,6 +74,11 @@ def test_slow_queries_and_mutations_are_warnings(
     assert slow.get("statements") == (shown if level == "WARNING" else None)
 
 
+def test_a_statement_of_a_cluster_says_which_node_was_asked() -> None:
+    told = StatementRecord("tasks", 0.0, 0.0123, "57014", "worker1:5432").told()
+    assert told == {"name": "tasks", "ms": 12.3, "node": "worker1:5432", "error": "57014"}
+
+
 def test_a_slow_operation_is_logged_with_its_document_and_statements(
     slow_server: Server, database: Database, told: pytest.LogCaptureFixture
 ) -> None:
@@ -100,6 +105,7 @@ def test_a_slow_operation_is_logged_with_its_document_and_statements(
     names = [statement["name"] for statement in line["statements"]]
     assert names[-1] == "toggle_task"
     assert line["statements"][-1]["ms"] >= 200
+    assert {"node" in statement for statement in line["statements"]} == {IS_CLUSTER}
     assert task["id"] not in str(line)
 
 

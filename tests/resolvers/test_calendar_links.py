@@ -156,8 +156,8 @@ def test_the_address_is_told_although_the_answer_of_the_database_was_lost(
         user, fetch = server.user(), server.running.database.send
         lost: list[Any] = []
 
-        def send(statement: Any, *conditions: Any) -> Any:
-            sent = fetch(statement, *conditions)
+        def send(statement: Any, *conditions: Any, **where: Any) -> Any:
+            sent = fetch(statement, *conditions, **where)
             if statement.sql.name != "create_link" or lost:
                 return sent
             lost.append(statement)

@@ -97,7 +97,7 @@ def test_nobody_has_no_tasks(server: Server) -> None:
     assert set(counts(server.user()).values()) == {0}
 
 
-@one_node("the engine explains no prepared statement as JSON")
+@one_node("Citus explains no prepared statement as JSON")
 @pytest.mark.parametrize("status", TaskStatus)
 def test_no_task_is_read_for_a_count_that_is_kept(
     user: Caller, database: Database, status: TaskStatus

@@ -1,6 +1,6 @@
 """What stands in the way of distributing the tables over several nodes: a sentence for each."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -123,10 +123,11 @@ def obstacles(connection: Connection, url: str, role: str = SERVER_ROLE) -> list
     if str(found[0]).partition("-")[0].partition(".")[0] != MAJOR:
         sentence = f"This was tried with Citus {MAJOR}, and not with {found[0]}."
         told.append(Obstacle(sentence, hinders=False))
-    told += map(Obstacle, _of_nodes(connection))
+    nodes = connection.execute(_VERSIONS).fetchall()
+    told += map(Obstacle, _of_nodes(connection, nodes))
     told += map(Obstacle, _of_tables(connection))
     told += map(Obstacle, _of_settings(connection))
-    told += _of_roles(connection, role)
+    told += _of_roles(connection, role, {node for node, answers, _ in nodes if not answers})
     if "users" not in distributed_tables(connection):
         told += [
             Obstacle(f"Servers are connected, and would not know: stop them. {each}.")
@@ -135,7 +136,7 @@ def obstacles(connection: Connection, url: str, role: str = SERVER_ROLE) -> list
     return told
 
 
-def _of_nodes(connection: Connection) -> Iterator[str]:
+def _of_nodes(connection: Connection, nodes: Sequence[tuple[str, bool, str]]) -> Iterator[str]:
     ((workers,),) = connection.execute(_WORKERS).fetchall()
     if not workers:
         yield (
@@ -143,7 +144,7 @@ def _of_nodes(connection: Connection) -> Iterator[str]:
             "coordinator."
         )
     ((ours,),) = connection.execute(_OURS).fetchall()
-    for node, answers, versions in connection.execute(_VERSIONS).fetchall():
+    for node, answers, versions in nodes:
         if not answers:
             yield f"The node {node} does not answer: {str(versions).strip()}."
         elif versions != ours:
@@ -188,7 +189,7 @@ def _of_settings(connection: Connection) -> Iterator[str]:
             yield f"{name} cannot be set here: {error.diag.message_primary}."
 
 
-def _of_roles(connection: Connection, role: str) -> Iterator[Obstacle]:
+def _of_roles(connection: Connection, role: str, away: set[str]) -> Iterator[Obstacle]:
     if connection.execute("SELECT FROM pg_roles WHERE rolname = %s", [role]).fetchone() is None:
         yield Obstacle(f"The role {role} is missing: run `todo-api migrate`.")
         return
@@ -198,8 +199,6 @@ def _of_roles(connection: Connection, role: str) -> Iterator[Obstacle]:
             f"{owner} is neither a superuser nor has BYPASSRLS: with row security forced on the "
             "tables, their rows cannot be copied."
         )
-    told = connection.execute(_VERSIONS).fetchall()
-    away = {node for node, answers, _ in told if not answers}
     try:
         with connection.transaction(force_rollback=True):
             connection.execute(sql.SQL("SET LOCAL ROLE {}").format(sql.Identifier(role)))
