@@ -197,6 +197,8 @@ def test_it_opens_without_a_network(context: BrowserContext, site: Site, ada: Pe
     window.has(*THREE, "Flour")
     window.says("Offline")
     window.tick("Bread")
+    # What is seen is written on the device; before, a page that is left takes the act along.
+    window.has("Milk", "Eggs", "Flour")
     window.page.reload()
     window.has("Milk", "Eggs", "Flour")
     context.set_offline(False)
