@@ -287,10 +287,11 @@ def test_the_doctor_says_what_is_open(
     database: Database, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     closed = {"jwt_issuer": "i", "jwt_audience": "a", "data_dir": tmp_path}
-    # The role of tests is that of every database on their server; a given one may be alone.
     shared = marked("open", settings_for(database.server_url, **closed), capsys)
-    assert len(shared) == 1 or (GIVEN and not shared)
-    for sentence in shared:
+    told = [sentence for sentence in shared if not sentence.startswith("Where a node is away ")]
+    # The role of tests is that of every database on their server; a given one may be alone.
+    assert len(told) == 1 or (GIVEN and not told)
+    for sentence in told:
         assert sentence.startswith("The role todo_api has rights in other databases, such as ")
 
     opened = settings_for(

@@ -61,7 +61,7 @@ def test_functions_that_anybody_may_call_are_wrong() -> None:
 def test_a_node_that_waits_long_for_another_is_open(patience: int, marks: list[str]) -> None:
     findings = findings_of([COORDINATOR, replace(node("worker1:5432"), patience=patience)], 8, None)
     assert [finding.mark for finding in findings] == marks
-    assert ("worker1:5432 waits up to 5 s" in findings[0].sentence) == (len(marks) > 1)
+    assert ("for up to 5 s at worker1:5432" in findings[0].sentence) == (len(marks) > 1)
 
 
 def test_a_shard_group_that_is_large_is_open() -> None:

@@ -141,10 +141,9 @@ def findings_of(nodes: list[Node], pool: int, workers: int | None) -> list[Findi
     if patient:
         names = ", ".join(node.name for node in patient)
         sentence = (
-            f"Where a node is away without a word, {names} waits up to "
-            f"{max(node.patience for node in patient) / 1000:.0f} s for it, and keeps others "
-            "waiting: set citus.node_connection_timeout there, and tcp_user_timeout in "
-            "citus.node_conninfo."
+            "Where a node is away without a word, all users wait for it, for up to "
+            f"{max(node.patience for node in patient) / 1000:.0f} s at {names}: set "
+            "citus.node_connection_timeout there, and tcp_user_timeout in citus.node_conninfo."
         )
         found.append(Finding(True, sentence, open=True))
     with_rows = [node for node in nodes if node.shards]
