@@ -140,7 +140,6 @@ def _count_tasks(shape: Shape) -> Sql[tuple[int]]:
     return pages.count(TASK, parts, _KEPT.get(shape))
 
 
-@lru_cache(SHAPES_KEPT)
 def _with_columns(names: frozenset[str]) -> Kind[TaskRow]:
     fields = tuple(name for name in TASK.fields if name in names)
     return replace(TASK, fields=fields, make_row=row_maker(narrowed(TaskRow, fields)))
