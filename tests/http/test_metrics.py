@@ -303,7 +303,12 @@ def test_random_names_methods_and_paths_make_no_series(measured: Server) -> None
     for n in range(50):
         assert user.data(f"query Random{n} {{ __typename }}")
         user.http.request("PROPFIND", f"/path{n}")
-    more = set(scrape(measured)) - before
+    # The loop's lag is measured each second, for the first time before or after this.
+    more = {
+        (name, labels)
+        for name, labels in set(scrape(measured)) - before
+        if not name.startswith("todo_api_event_loop_lag")
+    }
     assert not [labels for _, labels in more if re.search(r"Random|PROPFIND|path\d", str(labels))]
     # As before there is one histogram of operations, and one of requests for no route.
     assert len(more) <= 17
