@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from functools import lru_cache
+from types import NoneType
 from typing import Any, NamedTuple
 
 from starlette.datastructures import QueryParams
@@ -31,6 +32,9 @@ READ_HEADERS = (
 
 IDENTITY = "identity"
 """The encoding of a body that is not encoded (RFC 9110, 12.5.3)."""
+
+TEXT, OBJECT = (str, NoneType), (dict, NoneType)
+"""What a parameter may be."""
 
 RESPONSE_JSON = "application/graphql-response+json"
 PLAIN_JSON = "application/json"
@@ -187,15 +191,15 @@ def _graphql_request(
         raise RequestRefused(ErrorCode.BAD_REQUEST, "The body must be a JSON object.")
     query, operation_name = parameters.get("query"), parameters.get("operationName")
     variables, extensions = parameters.get("variables"), parameters.get("extensions")
-    if not isinstance(query, str | None):
+    if not isinstance(query, TEXT):
         raise RequestRefused(ErrorCode.BAD_REQUEST, "`query` must be a GraphQL document.")
-    if not isinstance(operation_name, str | None):
+    if not isinstance(operation_name, TEXT):
         raise RequestRefused(ErrorCode.BAD_REQUEST, "`operationName` must be a string.")
     document_id = parameters.get("documentId")
-    if not isinstance(document_id, str | None):
+    if not isinstance(document_id, TEXT):
         raise RequestRefused(ErrorCode.BAD_REQUEST, "`documentId` must be a string.")
     for name, value in (("variables", variables), ("extensions", extensions)):
-        if not isinstance(value, dict | None):
+        if not isinstance(value, OBJECT):
             raise RequestRefused(ErrorCode.BAD_REQUEST, f"`{name}` must be a JSON object.")
     document = persisted.document(user, query, extensions, document_id)
     if not document:

@@ -85,18 +85,11 @@ class Budget:
         Raises:
             RateLimited: there are too few.
         """
-        beyond = self._bucket(user).level + points - self.limit
-        if beyond > 0:
-            self.refused += 1
-            raise RateLimited(points, self.limit, math.ceil(beyond / self._leak))
+        self._require(self._bucket(user), points)
 
     def take(self, user: UserId, points: int) -> None:
         """Take points for what has been done already, whether or not there are as many left."""
-        self._count(user, points)
-        self.spent += points
-        self._unsent[user] += points
-        if self._unsent[user] * SHARE >= self.limit:
-            self._notify()
+        self._take(self._bucket(user), user, points)
 
     def spend(self, user: UserId, cost: int) -> RateLimit:
         """Take points for an operation; return what is left.
@@ -110,9 +103,9 @@ class Budget:
             raise ValueError(f"An operation costs at least a point, not {cost}.")
         if cost > self.limit:
             raise TooDear(cost, self.limit)
-        self.require(user, cost)
-        self.take(user, cost)
-        bucket = self._buckets[user]
+        bucket = self._bucket(user)
+        self._require(bucket, cost)
+        self._take(bucket, user, cost)
         return RateLimit(
             limit=self.limit,
             remaining=math.floor(self.limit - bucket.level),
@@ -136,7 +129,7 @@ class Budget:
         """Count what users have spent at another worker; ignore what is no positive integer."""
         for user, points in spent.items():
             if type(points) is int and points > 0:
-                self._count(user, points)
+                self._add(self._bucket(user), points)
 
     async def keep_notifying(self, interval: float = NOTIFICATION_INTERVAL) -> None:
         """Send what has been spent, every `interval` seconds, for as long as the server runs."""
@@ -149,8 +142,20 @@ class Budget:
         unsent, self._unsent = self._unsent, Counter()
         self._send(unsent)
 
-    def _count(self, user: UserId, points: int) -> None:
-        bucket = self._bucket(user)
+    def _require(self, bucket: Bucket, points: int) -> None:
+        beyond = bucket.level + points - self.limit
+        if beyond > 0:
+            self.refused += 1
+            raise RateLimited(points, self.limit, math.ceil(beyond / self._leak))
+
+    def _take(self, bucket: Bucket, user: UserId, points: int) -> None:
+        self._add(bucket, points)
+        self.spent += points
+        unsent = self._unsent[user] = self._unsent[user] + points
+        if unsent * SHARE >= self.limit:
+            self._notify()
+
+    def _add(self, bucket: Bucket, points: int) -> None:
         # However much other workers count, it has leaked away after two minutes.
         bucket.level = min(bucket.level + points, 2 * self.limit)
 
