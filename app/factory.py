@@ -25,12 +25,13 @@ from app.failure import Failure
 from app.graphiql.page import GraphiQL
 from app.http.calendar import CalendarFeed
 from app.http.connections import Connections, most_connections
-from app.http.cors import StrictCORSMiddleware
+from app.http.cors import CrossOrigin, StrictCORSMiddleware
+from app.http.direct import Direct
 from app.http.dispatch import Application
 from app.http.draining import Draining
 from app.http.endpoint import METHODS, GraphQLEndpoint
 from app.http.metrics_page import MetricsPage
-from app.http.middleware import Observed
+from app.http.middleware import Observed, Observer
 from app.http.openapi import describe_endpoint
 from app.http.origins import Origins, is_of_this_machine
 from app.http.pages import add_pages
@@ -55,6 +56,9 @@ from graphql_schema.schema import build_schema
 from models.calendar_link import CALENDAR_PATH
 from resolvers.calendars import Calendars
 
+EXPOSED = ("Date", "Retry-After", "WWW-Authenticate", "X-Request-ID")
+"""The headers of an answer that a page of another origin may read."""
+
 GARBAGE_THRESHOLD = 20_000
 """Allocations less deallocations after which the garbage collector visits the young objects."""
 
@@ -72,7 +76,8 @@ class Unstarted:
     schema: strawberry.Schema
     documents: Documents
     persisted: PersistedQueries
-    origins: Origins
+    cross_origin: CrossOrigin
+    observer: Observer
     graphiql: GraphiQL | None
     assistants: Assistants | None
     draining: Draining
@@ -145,6 +150,7 @@ def make_unstarted(
     trusted = _trusted_or_exit(settings, documents)
     metrics = Metrics(OperationNames(trusted.names)) if settings.is_measured else None
     persisted = PersistedQueries(settings.graphql_persisted_queries, documents, trusted)
+    draining = Draining()
     origins = Origins(settings.cors_origins, this_machine=settings.is_embedded)
     graphiql = make_graphiql(settings) if settings.shows_graphiql else None
     traces = None
@@ -161,10 +167,11 @@ def make_unstarted(
         schema,
         documents,
         persisted,
-        origins,
+        CrossOrigin(origins, EXPOSED),
+        Observer(requests, draining, metrics, traces),
         graphiql,
         Assistants(settings, documents) if settings.mcp else None,
-        draining=Draining(),
+        draining,
     )
 
 
@@ -187,7 +194,7 @@ def make_schema_file(settings: Settings, schema: strawberry.Schema) -> SchemaFil
 
 
 @asynccontextmanager
-async def _lifespan(parts: Unstarted, _app: FastAPI) -> AsyncIterator[dict[str, Any]]:
+async def _lifespan(parts: Unstarted, app: Application) -> AsyncIterator[dict[str, Any]]:
     """Run the application; yield the state that each request finds in its scope."""
     settings, graphiql = parts.settings, parts.graphiql
     async with AsyncExitStack() as stack:
@@ -219,7 +226,7 @@ async def _lifespan(parts: Unstarted, _app: FastAPI) -> AsyncIterator[dict[str, 
                 parts.metrics,
                 parts.traces,
             ),
-            parts.origins,
+            parts.cross_origin.origins,
         )
         calendars = CalendarFeed(
             Calendars(running.notifying),
@@ -239,7 +246,7 @@ async def _lifespan(parts: Unstarted, _app: FastAPI) -> AsyncIterator[dict[str, 
         gc.enable()
         # Requests leave next to no cycles: to look for some every 700 objects is a waste.
         gc.set_threshold(GARBAGE_THRESHOLD)
-        state = {
+        state: dict[str, Any] = {
             "running": running,
             "endpoint": endpoint,
             "socket": socket,
@@ -247,27 +254,21 @@ async def _lifespan(parts: Unstarted, _app: FastAPI) -> AsyncIterator[dict[str, 
             "connections": connections,
             "draining": parts.draining,
         }
+        if settings.answer_directly and app.has_only_its_own_middleware:
+            state["direct"] = Direct(
+                app, GRAPHQL_PATH, endpoint, parts.cross_origin, parts.observer
+            )
         if parts.assistants is not None:
-            serving = parts.assistants.serving(running, executor, parts.origins)
+            serving = parts.assistants.serving(running, executor, parts.cross_origin.origins)
             state[STATE] = await stack.enter_async_context(serving)
         yield state
 
 
 def _add_middleware(app: Application, parts: Unstarted) -> None:
-    app.add_middleware(
-        StrictCORSMiddleware,
-        origins=parts.origins,
-        methods=METHODS,
-        exposed=["Date", "Retry-After", "WWW-Authenticate", "X-Request-ID"],
-    )
-    app.add_middleware(
-        Observed,
-        log=parts.requests,
-        draining=parts.draining,
-        metrics=parts.metrics,
-        traces=parts.traces,
-    )
+    app.add_middleware(StrictCORSMiddleware, cross_origin=parts.cross_origin, methods=METHODS)
+    app.add_middleware(Observed, observer=parts.observer)
     app.add_middleware(ReadableStartupFailure, refusals=(UnsafeRole, Failure))
+    app.own_middleware = [*app.user_middleware]
 
 
 def _trusted_or_exit(settings: Settings, documents: Documents) -> TrustedDocuments:

@@ -71,6 +71,11 @@ class RequestSettings(BaseSettings):
         description="Compile each operation that clients send, once. Turned off: graphql-core "
         "interprets it each time.",
     )
+    answer_directly: bool = Field(
+        default=True,
+        description="Answer requests for GraphQL straight from their connection. Turned off: as "
+        "ASGI has it, like all others.",
+    )
     trusted_documents: CommaList = Field(
         default=[],
         description="Files with the operations that your clients send (manifests of "

@@ -1,16 +1,14 @@
 """Answers made small for the wire by gzip (RFC 9110, 8.4.1.3)."""
 
-from collections.abc import Sequence
-
 from isal.igzip_lib import COMP_GZIP, compress
+
+from app.http.headers import Headers
 
 COMPRESSED_FROM = 1024
 """Bytes of an answer from which it is compressed: what is smaller fits into one packet anyway."""
 
 LEVEL = 2
 """Of ISA-L's levels the one whose answers are smallest, and are made as fast as by the others."""
-
-Headers = Sequence[tuple[bytes, bytes]]
 
 
 def compressed(headers: Headers, body: bytes, *, takes_gzip: bool) -> tuple[Headers, bytes]:

@@ -9,9 +9,10 @@ from typing import cast
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
 from starlette.types import Scope
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from app.http.connections import Connections, is_signed_in
+from app.http.direct import Direct, Exchange
 from app.http.states import (
     ANSWERING,
     BODY,
@@ -66,12 +67,21 @@ class GuardedProtocol(HttpToolsProtocol):
     """Whether nothing more is parsed, whatever still comes."""
     _head_again = b""
     """The head of a request that asked for another protocol, without that wish."""
+    _direct: Direct | None = None
+    """What answers requests for GraphQL without the application; None: it answers all."""
+    _exchange: Exchange | None = None
+    """What will answer the latest request so, once its body has come."""
+    _may_be_direct = True
+    """Whether no other request of this read was answered so: all others wait for their turn."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         self._coalesced = CoalescedTransport(transport, self.loop, self._close)
         super().connection_made(cast("asyncio.Transport", self._coalesced))
         self._enter(NEW)
         self._all: Connections = self.app_state["connections"]
+        direct: Direct | None = self.app_state.get("direct")
+        if direct is not None and direct.serves(self):
+            self._direct = direct
         if not self._all.add(self, self.config.forwarded_allow_ips):
             self.transport.write(FULL)
             self.transport.close()
@@ -132,6 +142,7 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         self._taken += len(data)
+        self._may_be_direct = True
         if not self._is_over:
             self._parse(data)
         if self._taken > self.state.bytes:
@@ -150,7 +161,9 @@ class GuardedProtocol(HttpToolsProtocol):
         try:
             while (taken := self._feed(rest)) is not None:
                 rest = rest[taken:]
+            self._leave_to_application()
         except HttpParserError:
+            self._leave_to_application()
             self.logger.warning("Invalid HTTP request received.")
             self.send_400_response("Invalid HTTP request received.")
 
@@ -225,7 +238,12 @@ class GuardedProtocol(HttpToolsProtocol):
         if self.parser.should_upgrade() and not self._should_upgrade():
             self._head_again = self._without_upgrade()
             return
-        super().on_headers_complete()
+        if self._direct is not None and self._may_be_direct and self._is_answered():
+            self._exchange = self._direct.exchange(self)
+        if self._exchange is None:
+            super().on_headers_complete()
+        else:
+            self.cycle = cast("RequestResponseCycle", self._exchange)
         self._enter(BODY)
         # Trailers are counted with the headers, but the application must not take them for some.
         self.headers = self.headers.copy()
@@ -245,6 +263,10 @@ class GuardedProtocol(HttpToolsProtocol):
         else:
             # It was answered before its end: the time since then counts on.
             self.state, self._taken = IDLE, 0
+        exchange, self._exchange = self._exchange, None
+        if exchange is not None:
+            self._may_be_direct = False
+            exchange.begin()
 
     def on_response_complete(self) -> None:
         # As uvicorn does, but that it sets a timer for each request, and cancels it at the next.
@@ -258,6 +280,14 @@ class GuardedProtocol(HttpToolsProtocol):
             self._enter(REST)
         elif self.state is ANSWERING:
             self._enter(IDLE)
+
+    def _leave_to_application(self) -> None:
+        """Have the application answer the request whose body is still to come, if there is one."""
+        exchange, self._exchange = self._exchange, None
+        if exchange is not None:
+            self.cycle = None  # type: ignore[assignment]
+            super().on_headers_complete()
+            super().on_body(bytes(exchange.body))
 
     def _note(self, name: bytes, value: bytes) -> None:
         value = value.lower()

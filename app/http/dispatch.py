@@ -3,6 +3,7 @@
 from typing import Any
 
 from fastapi import FastAPI
+from starlette.middleware import Middleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 
@@ -29,6 +30,13 @@ class Application(FastAPI):
         super().__init__(**settings)
         self._path = path
         self._app = app
+        self.own_middleware: list[Middleware] = []
+        """The middleware that it comes with, the outermost first."""
+
+    @property
+    def has_only_its_own_middleware(self) -> bool:
+        """Return whether nobody has added any."""
+        return self.user_middleware == self.own_middleware
 
     def build_middleware_stack(self) -> ASGIApp:
         """Return the application with all middleware, as Starlette has it, around the dispatch."""

@@ -11,6 +11,7 @@ from starlette.types import Receive, Scope, Send
 
 from app.http.compression import compressed
 from app.http.deadlines import Deadlines
+from app.http.headers import Headers
 from app.http.json_text import write_answer
 from app.http.middleware import record_of
 from app.http.request import (
@@ -71,7 +72,7 @@ OK_AS_PLAIN_JSON = {
 """What GraphQL over HTTP has answered with 200 where the client takes `application/json` alone."""
 
 
-Answer = tuple[int, Sequence[tuple[bytes, bytes]], bytes]
+Answer = tuple[int, Headers, bytes]
 """A status, headers, and a body."""
 
 
@@ -103,24 +104,28 @@ class GraphQLEndpoint:
             await page(scope, receive, send)
             return
         try:
-            status, headers, body = await self.answer(head, scope, receive, record_of(scope))
+            status, headers, body = await self.answer(head, scope, receive)
         except ClientDisconnect:
             return
-        if self._compresses:
-            takes = takes_gzip(head.accept_encoding)
-            headers, body = compressed(headers, body, takes_gzip=takes)
         start = {"type": "http.response.start", "status": status, "headers": headers}
         await send(start)
         await send({"type": "http.response.body", "body": body})
 
-    async def answer(
-        self, head: Head, scope: Scope, receive: Receive, record: RequestRecord
-    ) -> Answer:
+    async def answer(self, head: Head, scope: Scope, receive: Receive) -> Answer:
         """Return the answer to a request, whatever it is.
 
         Raises:
             ClientDisconnect: there is nobody to answer.
         """
+        status, headers, body = await self._answer(head, scope, receive, record_of(scope))
+        if self._compresses:
+            takes = takes_gzip(head.accept_encoding)
+            headers, body = compressed(headers, body, takes_gzip=takes)
+        return status, headers, body
+
+    async def _answer(
+        self, head: Head, scope: Scope, receive: Receive, record: RequestRecord
+    ) -> Answer:
         media_type = None
         try:
             if head.method not in METHODS:

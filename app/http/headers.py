@@ -1,6 +1,9 @@
-"""The security headers that every answer has."""
+"""The headers of an answer, and those for security that every answer has."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
+
+Headers = Sequence[tuple[bytes, bytes]]
+"""Names in lower case and values, as ASGI has them."""
 
 HEADERS = {
     "x-content-type-options": "nosniff",
@@ -13,9 +16,7 @@ HEADERS = {
 _ENCODED = [(name.encode(), value.encode()) for name, value in HEADERS.items()]
 
 
-def with_safe_headers(
-    headers: Iterable[tuple[bytes, bytes]], request_id: str
-) -> list[tuple[bytes, bytes]]:
+def with_safe_headers(headers: Headers, request_id: str) -> list[tuple[bytes, bytes]]:
     """Return an answer's headers with the request's id, and with the safe ones that it lacks."""
     given = dict(headers)
     missing = [header for header in _ENCODED if header[0] not in given]

@@ -58,16 +58,30 @@ class Head(NamedTuple):
     accept_encoding: str
     content_type: str
     content_encoding: str
+    origin: bytes | None
+    """Of the page that sent it; None: no page did."""
 
 
 def head_of(scope: Scope) -> Head:
     """Return the parts of a request's head that are read."""
     values: dict[bytes, list[str]] = {name: [] for name in READ_HEADERS}
+    origin = None
     for name, value in scope["headers"]:
         if name in values:
             values[name].append(value.decode("latin-1"))
+        elif name == b"origin":
+            origin = value
     authorization, *others = values.values()
-    return Head(scope["method"], authorization, *(",".join(other) for other in others))
+    accept, accept_encoding, content_type, content_encoding = map(",".join, others)
+    return Head(
+        scope["method"],
+        authorization,
+        accept,
+        accept_encoding,
+        content_type,
+        content_encoding,
+        origin,
+    )
 
 
 async def read_request(
