@@ -15,8 +15,10 @@ class Deadlines:
     """
 
     def __init__(self, seconds: float) -> None:
-        """`seconds`: the time that each may take."""
+        """`seconds`: the time that each may take. To be made in the event loop that they run in."""
         self.seconds = seconds
+        # To ask for it each time is a system call before Python 3.12.
+        self._loop = asyncio.get_running_loop()
         self._began: dict[asyncio.Task[object], float] = {}
         """When each task began, the earliest first."""
         self._late: set[asyncio.Task[object]] = set()
@@ -28,12 +30,12 @@ class Deadlines:
         Raises:
             TimeoutError: the work took too long, and was cancelled.
         """
-        task = asyncio.current_task()
+        loop = self._loop
+        task = asyncio.current_task(loop)
         assert task is not None
-        loop = task.get_loop()
         self._began[task] = loop.time()
         if self._timer is None:
-            self._timer = loop.call_later(self.seconds, self._look, loop)
+            self._timer = loop.call_later(self.seconds, self._look)
         try:
             return await work
         except asyncio.CancelledError:
@@ -46,12 +48,12 @@ class Deadlines:
                 self._late.remove(task)
                 task.uncancel()
 
-    def _look(self, loop: asyncio.AbstractEventLoop) -> None:
+    def _look(self) -> None:
         self._timer = None
-        now = loop.time()
+        now = self._loop.time()
         for task, began in self._began.items():
             if began + self.seconds > now:
-                self._timer = loop.call_at(began + self.seconds, self._look, loop)
+                self._timer = self._loop.call_at(began + self.seconds, self._look)
                 return
             if task not in self._late:
                 self._late.add(task)

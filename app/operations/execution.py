@@ -23,6 +23,7 @@ from compiled_graphql.operation import Middleware
 from graphql_schema.errors import CodedError, ErrorCode, with_code
 from graphql_schema.results import note_failure
 from models.database import DatabaseUnavailable
+from models.user import UserId
 
 logger = logging.getLogger(__name__)
 _repeated = Repeated(logger)
@@ -100,11 +101,11 @@ class Executor:
             async with turns:
                 yield await self._result(asked, request, context)
             return
-        budget, points = self._budget, asked.price.event
+        budget, user, points = self._budget, context.user_id, asked.price.event
         if budget is not None:
 
             async def pay(count: int) -> None:
-                await budget.wait_and_take(context.user_id, count * points)
+                await budget.wait_and_take(user, count * points)
 
             context.pay_for_changes = pay
         followed = subscribe(self._schema, asked.document, **self._given(request, context))
@@ -130,14 +131,15 @@ class Executor:
             RateLimited: too little is left for it.
             TooDear: it costs more than there ever is.
         """
+        user = context.user_id
         document = self._documents.document(request.query)
         record.document = document.digest
-        self._take(document.unpaid, context)
+        self._take(document.unpaid, user)
         document.unpaid = 0
         try:
             asked = document.operation(request.operation_name)
         except RequestFailed:
-            self._take(1, context)
+            self._take(1, user)
             raise
         record.kind = asked.kind
         note_failure.set(record.failures.append)
@@ -146,24 +148,24 @@ class Executor:
         if context.identity.scopes is not None:
             needed = self._needed_scopes.of(asked)
             if missing := needed - context.identity.scopes:
-                self._take(1, context)
+                self._take(1, user)
                 raise InsufficientScope(needed, missing)
         if self._budget is not None:
             cost = asked.price.cost(request.variables)
             try:
-                context.rate_limit = self._budget.spend(context.user_id, cost)
-                context.pay_for_written = lambda count: self._take(WRITE_POINTS * count, context)
-                context.pay_for_removed = lambda count: self._take(
-                    count // REMOVED_A_POINT, context
-                )
+                context.rate_limit = self._budget.spend(user, cost)
+                # They hold the user and not the context, which holds them: a circle of objects
+                # would have to be found by the garbage collector.
+                context.pay_for_written = lambda count: self._take(WRITE_POINTS * count, user)
+                context.pay_for_removed = lambda count: self._take(count // REMOVED_A_POINT, user)
             except TooDear:
-                self._take(1, context)
+                self._take(1, user)
                 raise
         return asked
 
-    def _take(self, points: int, context: Context) -> None:
+    def _take(self, points: int, user: UserId) -> None:
         if self._budget is not None and points:
-            self._budget.take(context.user_id, points)
+            self._budget.take(user, points)
 
     def _given(self, request: GraphQLRequest, context: Context) -> dict[str, Any]:
         """Return what graphql-core is given besides schema and document."""
