@@ -195,7 +195,11 @@ class Inputs:
         default = input_.default_value
         if default is Undefined:
             return None
-        return lambda: self._parts.convert(default, type_)
+        if isinstance(default, dict | list):
+            # Made anew each time, for whoever gets it may change it.
+            return lambda: self._parts.convert(default, type_)
+        made = self._parts.convert(default, type_)
+        return lambda: made
 
     def _build(
         self, input_: GraphQLArgument | GraphQLInputField, type_: object, node: ValueNode | None

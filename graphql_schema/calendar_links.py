@@ -8,9 +8,11 @@ import strawberry
 from graphql_schema.fields import created, idempotency_key, read
 from graphql_schema.issues import InputIssue, values_issues
 from graphql_schema.results import MESSAGE, InvalidInput, UserError
-from graphql_schema.values import calendar_link_id, given_values
+from graphql_schema.values import calendar_link_id, facts_with, given_values
 from models.calendar_link import CALENDAR_LINK_FACTS, CALENDAR_LINKS_MAX, CalendarLinkRow
 from models.fact import May
+
+_NEW = facts_with(May.CREATE, CALENDAR_LINK_FACTS)
 
 
 def _id(row: strawberry.Parent[CalendarLinkRow]) -> strawberry.ID:
@@ -41,12 +43,12 @@ class CreateCalendarLinkInput:
 
     def issues(self) -> list[InputIssue]:
         """Return everything that is wrong with the values; empty when nothing is."""
-        return list(values_issues(self, May.CREATE, CALENDAR_LINK_FACTS))
+        return list(values_issues(self, _NEW))
 
     @property
     def stored_name(self) -> str:
         """The name as it is stored."""
-        return str(given_values(self, May.CREATE, CALENDAR_LINK_FACTS)["name"])
+        return str(given_values(self, _NEW)["name"])
 
 
 @strawberry.input(description="The calendar link to revoke.")

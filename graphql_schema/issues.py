@@ -1,6 +1,6 @@
 """What can be wrong with the values of inputs, and the checks that find it."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import date, time
 from enum import Enum
 from typing import Protocol
@@ -9,12 +9,12 @@ import strawberry
 from strawberry import UNSET
 from strawberry.utils.str_converters import to_camel_case
 
-from graphql_schema.values import facts_with, given, is_storable, new_key, task_key
+from graphql_schema.values import CHANGED_TASK, NEW_TASK, given, is_storable, new_key, task_key
 from models.calendar_link import CALENDAR_LINKS_MAX
 from models.database import Rule
 from models.fact import Fact, May
 from models.label import LABEL_MAX_LENGTH, can_be_read, one_label
-from models.task import LABELS_MAX, SUBTASKS_MAX, TASK_FACTS
+from models.task import LABELS_MAX, SUBTASKS_MAX
 from models.task_list import LISTS_MAX
 from models.text import is_visible
 
@@ -153,7 +153,7 @@ def too_many_renamed(most: int) -> InputIssue:
 def new_task_issues(input: New) -> Iterator[InputIssue]:
     """Yield everything that is wrong with a new task."""
     yield from id_issues(input.id, task_key)
-    yield from values_issues(input, May.CREATE)
+    yield from values_issues(input, NEW_TASK)
     if given(input.due_time) is not None and given(input.due_on) is None:
         yield from broken(Rule.TIME_HAS_DAY)
 
@@ -170,7 +170,7 @@ def id_issues(
 
 def change_issues(input: Due) -> Iterator[InputIssue]:
     """Yield everything that is wrong with the new values of tasks."""
-    yield from values_issues(input, May.UPDATE)
+    yield from values_issues(input, CHANGED_TASK)
     if input.due_on is None and given(input.due_time) is not None:
         message = "The time must be left out or null where the day is cleared."
         yield InputIssue(path=["dueTime"], code=InputIssueCode.INVALID, message=message)
@@ -218,11 +218,9 @@ def required(fact: Fact) -> InputIssue:
     return InputIssue(path=[_named(fact)], code=InputIssueCode.REQUIRED, message=message)
 
 
-def values_issues(
-    input: object, may: May, facts: Mapping[str, Fact] = TASK_FACTS
-) -> Iterator[InputIssue]:
-    """Yield everything that is wrong with each value that was given."""
-    for fact in facts_with(may, facts):
+def values_issues(input: object, facts: Iterable[Fact]) -> Iterator[InputIssue]:
+    """Yield everything that is wrong with each value of these fields that was given."""
+    for fact in facts:
         value = getattr(input, fact.name, UNSET)
         if value is None and May.CLEAR not in fact.may:
             yield required(fact)

@@ -8,12 +8,14 @@ from strawberry import UNSET
 from graphql_schema.fields import created, created_id, expected_version, idempotency_key, updated
 from graphql_schema.issues import InputIssue, broken, id_issues, values_issues
 from graphql_schema.places import place_of, place_text
-from graphql_schema.values import given, given_values, list_key, new_key
+from graphql_schema.values import facts_with, given, given_values, list_key, new_key
 from models.database import Rule
 from models.fact import May
 from models.task_list import TASK_LIST_FACTS
 
 _ID = "The id of the list."
+_NEW = facts_with(May.CREATE, TASK_LIST_FACTS)
+_CHANGED = facts_with(May.UPDATE, TASK_LIST_FACTS)
 
 
 @strawberry.input(
@@ -53,7 +55,7 @@ class CreateListInput:
         place = given(self.place)
         return [
             *id_issues(self.id, list_key),
-            *values_issues(self, May.CREATE, TASK_LIST_FACTS),
+            *values_issues(self, _NEW),
             *(broken(Rule.PLACE) if place is not None and place.text is None else ()),
         ]
 
@@ -62,7 +64,7 @@ class CreateListInput:
         id = given(self.id)
         return {
             "id": None if id is None else new_key(id, list_key),
-            **given_values(self, May.CREATE, TASK_LIST_FACTS),
+            **given_values(self, _NEW),
         }
 
     def new_place(self) -> str | None:
@@ -79,11 +81,11 @@ class UpdateListInput:
 
     def issues(self) -> list[InputIssue]:
         """Return everything that is wrong with the values; empty when nothing is."""
-        return list(values_issues(self, May.UPDATE, TASK_LIST_FACTS))
+        return list(values_issues(self, _CHANGED))
 
     def values(self) -> Mapping[str, object]:
         """Return the columns that were given, with what is stored in them."""
-        return given_values(self, May.UPDATE, TASK_LIST_FACTS)
+        return given_values(self, _CHANGED)
 
 
 @strawberry.input(description="The list to move, and where to.")

@@ -1,7 +1,7 @@
 """Values of inputs: whether they were given, can be stored, or are the id of anything."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import date
 from typing import Protocol, TypeVar
 
@@ -99,15 +99,23 @@ def is_storable(value: str) -> bool:
     return True
 
 
-def facts_with(may: May, facts: Mapping[str, Fact] = TASK_FACTS) -> Iterator[Fact]:
-    return (fact for fact in facts.values() if may in fact.may)
+def facts_with(may: May, facts: Mapping[str, Fact] = TASK_FACTS) -> tuple[Fact, ...]:
+    """Return the facts of the fields with which clients may do something."""
+    return tuple(fact for fact in facts.values() if may in fact.may)
+
+
+NEW_TASK = facts_with(May.CREATE)
+"""The fields that a new task is given."""
+
+CHANGED_TASK = facts_with(May.UPDATE)
+"""The fields that a change of tasks may give them."""
 
 
 def new_values(input: object, id: strawberry.ID | None) -> dict[str, object]:
     """Return what is stored in every column that a new task is given: the default where none is."""
     return {
-        **{fact.name: fact.default for fact in facts_with(May.CREATE)},
-        **given_values(input, May.CREATE),
+        **{fact.name: fact.default for fact in NEW_TASK},
+        **given_values(input, NEW_TASK),
         "id": None if id is None or id is UNSET else new_key(id),
         **completion(False, None),
     }
@@ -118,7 +126,7 @@ def changed_values(input: Completing) -> dict[str, object]:
 
     Without a day there is no time either.
     """
-    values = given_values(input, May.UPDATE)
+    values = given_values(input, CHANGED_TASK)
     if "due_on" in values and values["due_on"] is None:
         values["due_time"] = None
     if input.completed is True and given(input.today) is not None:
@@ -131,12 +139,10 @@ def completion(completed: bool, today: date | None) -> Mapping[str, object]:
     return {"completed": completed, "completed_on": given(today) if completed else None}
 
 
-def given_values(
-    input: object, may: May, facts: Mapping[str, Fact] = TASK_FACTS
-) -> dict[str, object]:
-    """Return the columns that were given, with what is stored in them."""
+def given_values(input: object, facts: Iterable[Fact]) -> dict[str, object]:
+    """Return the columns of these fields that were given, with what is stored in them."""
     return {
         fact.name: fact.stored(value)
-        for fact in facts_with(may, facts)
+        for fact in facts
         if (value := getattr(input, fact.name, UNSET)) is not UNSET
     }

@@ -24,7 +24,9 @@ def one_line(text: str) -> str:
     A break is a line break or another control character, with the white space around it. NUL stays,
     so that it can be refused.
     """
-    return _SPACES.sub(_space, text).strip()
+    if _BREAKS.search(text):
+        text = _SPACES.sub(_space, text)
+    return text.strip()
 
 
 def _space(found: re.Match[str]) -> str:
