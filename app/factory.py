@@ -186,6 +186,8 @@ def make_schema_file(settings: Settings) -> SchemaFile:
 async def _lifespan(parts: Unstarted, _app: FastAPI) -> AsyncIterator[dict[str, Any]]:
     """Run the application; yield the state that each request finds in its scope."""
     settings, graphiql = parts.settings, parts.graphiql
+    # What was imported stays, so the look for garbage below need not visit it.
+    gc.freeze()
     async with AsyncExitStack() as stack:
         stack.callback(parts.requests.flush)
         if parts.traces is not None:
