@@ -98,9 +98,11 @@ def function_of(name: str) -> str:
 def imported(name: str) -> TyperCommand:
     """Return the command of this name: the function of that name in its module in app.commands."""
     function = function_of(name)
-    # Imports make nothing but what stays: to look for garbage takes a tenth of their time.
+    # Imports make nothing but what stays: to look for garbage takes a tenth of their time, as it
+    # would as soon as they are done.
     gc.disable()
     module = importlib.import_module(f"app.commands.{function}")
+    gc.freeze()
     gc.enable()
     app = typer.Typer(add_completion=False)
     app.command(name)(getattr(module, function))

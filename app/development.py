@@ -16,7 +16,7 @@ from app.secret import secret_of
 from app.settings import Settings
 from app.telemetry.records import RequestRecord
 from auth.signing import make_token
-from graphql_schema.schema import build_schema
+from graphql_schema.schema import schema
 
 DEMO_USER = "demo"
 DEMO_TASKS = [
@@ -145,7 +145,7 @@ def token_of(settings: Settings, user: str = DEMO_USER) -> str:
 
 async def _add_demo_tasks(settings: Settings, token: str) -> None:
     """Add them as a client would: as the token's bearer, in GraphQL."""
-    schema, record = build_schema(), RequestRecord("demo")
+    record = RequestRecord("demo")
     documents = Documents(schema, settings.limits, allow_introspection=False, compiles=False)
     executor = Executor(schema, documents, budget=None)
     async with run(settings) as running:

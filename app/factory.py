@@ -11,7 +11,6 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import strawberry
 from fastapi import FastAPI, Request, Response
 from starlette.responses import RedirectResponse
 from starlette.routing import Route, WebSocketRoute
@@ -52,7 +51,7 @@ from app.telemetry.metrics import Metrics, OperationNames
 from app.telemetry.request_log import RequestLog
 from app.telemetry.traces import Traces, exporter_to
 from auth.signing import is_user_id
-from graphql_schema.schema import build_schema
+from graphql_schema.schema import schema
 from models.calendar_link import CALENDAR_PATH
 from resolvers.calendars import Calendars
 
@@ -73,7 +72,6 @@ class Unstarted:
     metrics: Metrics | None
     gathering: Alone | Member
     traces: Traces | None
-    schema: strawberry.Schema
     documents: Documents
     persisted: PersistedQueries
     cross_origin: CrossOrigin
@@ -116,7 +114,7 @@ def create_app(
     app.router.routes.append(Route(f"{GRAPHQL_PATH}/", _without_slash, methods=METHODS))
     app.router.routes.append(Route(f"{CALENDAR_PATH}{{name}}", FromState("calendars")))
     if parts.settings.allows_introspection:
-        file = make_schema_file(parts.settings, parts.schema)
+        file = make_schema_file(parts.settings)
         app.router.routes.append(Route(f"{GRAPHQL_PATH}/schema.graphql", file.answer))
     if parts.graphiql is not None:
         app.router.routes += parts.graphiql.routes
@@ -140,7 +138,6 @@ def make_unstarted(
     # First, so that whatever is logged from here on has one form.
     requests = RequestLog(settings.log_share, settings.slow_ms)
     configure_logging(requests, readable=settings.logs_for_people, debug=settings.debug)
-    schema = build_schema()
     documents = Documents(
         schema,
         settings.limits,
@@ -164,7 +161,6 @@ def make_unstarted(
         metrics,
         gathering,
         traces,
-        schema,
         documents,
         persisted,
         CrossOrigin(origins, EXPOSED),
@@ -188,7 +184,7 @@ def make_graphiql(settings: Settings) -> GraphiQL:
     return GraphiQL(GRAPHQL_PATH, token_for)
 
 
-def make_schema_file(settings: Settings, schema: strawberry.Schema) -> SchemaFile:
+def make_schema_file(settings: Settings) -> SchemaFile:
     """Make the schema's file; on an embedded database, programs of this machine need no token."""
     return SchemaFile(print_schema(schema) + "\n", open_to_this_machine=settings.is_embedded)
 
@@ -197,6 +193,8 @@ def make_schema_file(settings: Settings, schema: strawberry.Schema) -> SchemaFil
 async def _lifespan(parts: Unstarted, app: Application) -> AsyncIterator[dict[str, Any]]:
     """Run the application; yield the state that each request finds in its scope."""
     settings, graphiql = parts.settings, parts.graphiql
+    # What was imported stays, so the look for garbage below need not visit it.
+    gc.freeze()
     async with AsyncExitStack() as stack:
         stack.callback(parts.requests.flush)
         if parts.traces is not None:
@@ -207,7 +205,7 @@ async def _lifespan(parts: Unstarted, app: Application) -> AsyncIterator[dict[st
         )
         if graphiql is not None:
             running.supervisor.run("fetch of GraphiQL's files", graphiql.fetch, returns=True)
-        executor = Executor(parts.schema, parts.documents, running.budget)
+        executor = Executor(schema, parts.documents, running.budget)
         endpoint = GraphQLEndpoint(
             running.get_context,
             executor,

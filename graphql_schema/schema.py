@@ -254,16 +254,14 @@ class Subscription:
     )
 
 
-def build_schema() -> strawberry.Schema:
-    """Return the schema; its SDL is the contract in `schema.graphql`."""
-    return strawberry.Schema(
-        query=Query,
-        mutation=Mutation,
-        subscription=Subscription,
-        types=[UserError],
-        config=StrawberryConfig(scalar_map=SCALARS),
-    )
+schema = strawberry.Schema(
+    query=Query,
+    mutation=Mutation,
+    subscription=Subscription,
+    types=[UserError],
+    config=StrawberryConfig(scalar_map=SCALARS),
+)
+"""The schema; its SDL is the contract in `schema.graphql`. It does not change.
 
-
-schema = build_schema()
-"""For `strawberry export-schema graphql_schema.schema`."""
+It is made with the module, so that workers that are forked have it in common.
+"""

@@ -10,7 +10,7 @@ from app.operations.documents import Documents
 from app.operations.trusted import ManifestError, read_manifests
 from app.operations.trusted import check_documents as check_trusted_documents
 from app.settings import settings_or_exit
-from graphql_schema.schema import build_schema
+from graphql_schema.schema import schema
 
 
 def check_documents(
@@ -18,9 +18,7 @@ def check_documents(
 ) -> None:
     """Check that the operations clients ship fit the schema; exit 1 if one does not."""
     settings = settings_or_exit()
-    documents = Documents(
-        build_schema(), settings.limits, allow_introspection=False, compiles=False
-    )
+    documents = Documents(schema, settings.limits, allow_introspection=False, compiles=False)
     try:
         texts = read_manifests(manifests)
         check_trusted_documents(texts, documents)

@@ -9,7 +9,7 @@ from graphql import build_schema as build_from_sdl
 from graphql import find_breaking_changes
 from strawberry.printer import print_schema
 
-from graphql_schema.schema import build_schema
+from graphql_schema.schema import schema
 
 SCHEMA_FILE = Path("schema.graphql")
 
@@ -53,4 +53,4 @@ def _name_breaking_changes(older: Path) -> None:
 
 
 def _sdl() -> str:
-    return print_schema(build_schema()) + "\n"
+    return print_schema(schema) + "\n"

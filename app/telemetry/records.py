@@ -2,13 +2,11 @@
 
 import hashlib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import NamedTuple
-
-from graphql import GraphQLError
+from typing import Any, NamedTuple, Protocol
 
 OPERATION_NAME_MAX_LENGTH = 64
 
@@ -28,6 +26,13 @@ DIGESTS_KEPT = 4096
 
 STATEMENTS_MAX = 50
 """Statements that are noted of a request."""
+
+
+class Coded(Protocol):
+    """An error of GraphQL, whose library the process that starts workers does not import."""
+
+    @property
+    def extensions(self) -> Mapping[str, Any] | None: ...
 
 
 class StatementRecord(NamedTuple):
@@ -88,7 +93,7 @@ class RequestRecord:
             told["code"] = str(self.closed)
         return told
 
-    def note(self, errors: Iterable[GraphQLError]) -> set[object]:
+    def note(self, errors: Iterable[Coded]) -> set[object]:
         """Note the codes of errors, and return them."""
         codes = {(error.extensions or {}).get("code") for error in errors}
         self.code = ",".join(sorted(str(code) for code in codes))

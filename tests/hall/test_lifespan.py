@@ -1,11 +1,13 @@
 """A running server's parts: made without anything opened, and nothing left of them at the end."""
 
 import asyncio
+import gc
 from typing import Any
 
 import psycopg
 import pytest
 
+from app.factory import create_app
 from app.lifespan import Running, make_parts, run
 from models.user import UserId
 from tests.api import settings_for
@@ -89,3 +91,26 @@ def test_parts_are_made_without_a_loop_or_a_database() -> None:
 def test_without_a_database_there_are_no_parts() -> None:
     with pytest.raises(ValueError, match="no database"):
         make_parts(settings_for(None))
+
+
+async def test_a_start_looks_for_garbage_only_in_what_it_has_made(
+    migrated_database: Database,
+) -> None:
+    """What was imported is twenty times as much, and stays."""
+    app = create_app(settings_for(migrated_database.server_url))
+    gc.unfreeze()
+    before = len(gc.get_objects())
+    visited = []
+
+    def note(phase: str, collected: dict[str, int]) -> None:
+        if phase == "start" and collected["generation"] == 2:
+            visited.append(len(gc.get_objects()))
+
+    gc.callbacks.append(note)
+    try:
+        async with app.router.lifespan_context(app):
+            pass
+    finally:
+        gc.callbacks.remove(note)
+    assert visited
+    assert max(visited) < before / 4

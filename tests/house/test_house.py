@@ -179,9 +179,18 @@ def test_a_server_loads_no_migrations() -> None:
     assert done.returncode == 0, done.stderr or "alembic is imported"
 
 
+def test_no_garbage_is_looked_for_in_what_a_command_has_imported() -> None:
+    """That would take as long as its import takes without."""
+    command = "import gc, app.cli; app.cli.imported('serve'); print(len(gc.get_objects()))"
+    done = subprocess.run(
+        [sys.executable, "-c", command], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert int(done.stdout) < 10_000
+
+
 def test_the_process_that_starts_workers_imports_nothing_of_the_application() -> None:
     """It is no worker, and would hold half a worker's memory for nothing."""
-    parts = ["app.factory", "fastapi", "sqlalchemy", "strawberry"]
+    parts = ["app.factory", "fastapi", "graphql", "sqlalchemy", "strawberry"]
     command = f"import sys, app.commands.serve; sys.exit(bool(sys.modules.keys() & {parts}))"
     done = subprocess.run(
         [sys.executable, "-c", command], cwd=ROOT, capture_output=True, text=True, check=False

@@ -29,7 +29,7 @@ from sqlalchemy.pool import NullPool
 from strawberry.utils.str_converters import to_camel_case
 
 from app.database.expected import EXPECTED
-from graphql_schema.schema import build_schema as schema_of_the_code
+from graphql_schema.schema import schema as schema_of_the_code
 from models.fact import Fact, May
 from models.metadata import metadata
 from models.task import TASK_FACTS, TaskRow
@@ -38,7 +38,7 @@ from tests.api import CREATE, UPDATE, Caller, Server, nonempty
 from tests.databases import Database
 from tests.facts import facts_with, sent_values_of, values_of
 
-SCHEMA = build_schema(schema_of_the_code().as_str())
+SCHEMA = build_schema(schema_of_the_code.as_str())
 
 SCALARS: dict[type, str] = {
     ARRAY: "[String!]",

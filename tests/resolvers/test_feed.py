@@ -7,7 +7,7 @@ from typing import Any
 import psycopg
 from graphql import build_schema
 
-from graphql_schema.schema import build_schema as schema_of_the_code
+from graphql_schema.schema import schema as schema_of_the_code
 from tests.api import Caller, Server, nonempty
 from tests.databases import Database, without_triggers
 from tests.sockets import PATIENCE, signed_in
@@ -163,7 +163,7 @@ def test_followers_hear_of_all_kinds_in_the_order_of_versions(server: Server) ->
 
 
 def test_the_feed_of_tasks_is_deprecated_for_90_days() -> None:
-    schema = build_schema(schema_of_the_code().as_str())
+    schema = build_schema(schema_of_the_code.as_str())
     for type_ in nonempty([schema.query_type, schema.subscription_type]):
         assert type_ is not None
         reason = type_.fields["taskChanges"].deprecation_reason or ""

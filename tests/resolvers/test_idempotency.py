@@ -18,7 +18,7 @@ from graphql import (
 
 from app.database.purge import purge
 from graphql_schema.errors import ErrorCode
-from graphql_schema.schema import build_schema as schema_of_the_code
+from graphql_schema.schema import schema as schema_of_the_code
 from resolvers.statements import tasks
 from tests.api import (
     CREATE,
@@ -120,7 +120,7 @@ def mutation(request: pytest.FixtureRequest, server: Server) -> tuple[Caller, st
 
 def input_fields() -> dict[str, dict[str, GraphQLInputField]]:
     """Return the fields of each mutation's input."""
-    schema = build_schema(schema_of_the_code().as_str())
+    schema = build_schema(schema_of_the_code.as_str())
     assert schema.mutation_type is not None
     found = {}
     for name, mutation_field in schema.mutation_type.fields.items():

@@ -20,7 +20,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import TSVECTOR
 from strawberry.utils.str_converters import to_camel_case
 
-from graphql_schema.schema import build_schema
+from graphql_schema.schema import schema
 from models.calendar_link import CalendarLinkRow
 from models.metadata import metadata
 from models.task import TaskRow
@@ -102,7 +102,7 @@ INTERNAL = {
     "idempotency_keys": "whoever sends a key again is shown what came of it",
 }
 
-SCHEMA = graphql.build_schema(build_schema().as_str())
+SCHEMA = graphql.build_schema(schema.as_str())
 
 SCALARS = {
     Boolean: "Boolean",
