@@ -85,9 +85,11 @@ class Outputs:
 
     def complete(self, field: Field) -> str:
         """Write a function that completes a value of a field, and return its name."""
-        expression = self._value(field.definition.type, field, "s")
+        return self._function("s", self._value(field.definition.type, field, "s"))
+
+    def _function(self, parameter: str, expression: str) -> str:
         name = self.source.name("complete")
-        self.source.lines += [f"def {name}(s, run):", f"    return {expression}"]
+        self.source.lines += [f"def {name}({parameter}, run):", f"    return {expression}"]
         return name
 
     def _value(self, type_: GraphQLOutputType, field: Field, value: str) -> str:
@@ -130,14 +132,16 @@ class Outputs:
             if is_attribute:
                 entries.append(f"{key!r}: {self._value(member.definition.type, member, value)}")
                 continue
-            local, complete = f"f{len(entries)}", self.complete(member)
-            awaited = f"AWAITABLE[{local}.__class__]"
+            local, is_awaited = f"f{len(entries)}", f"a{len(entries)}"
+            completed = self._value(member.definition.type, member, local)
+            complete = self._function(local, completed)
             # If another field fails, the awaitable must be known, so that it can be ended.
             before += [
                 f"{local} = {value}",
-                f"if {awaited}: run.pending.append((d, {key!r}, {local}, {complete}))",
+                f"if {is_awaited} := AWAITABLE[{local}.__class__]: "
+                f"run.pending.append((d, {key!r}, {local}, {complete}))",
             ]
-            entries.append(f"{key!r}: None if {awaited} else {complete}({local}, run)")
+            entries.append(f"{key!r}: None if {is_awaited} else {completed}")
         made = "{" + ", ".join(entries) + "}"
         return (["d = {}", *before, f"d.update({made})"], "d") if before else ([], made)
 
