@@ -12,6 +12,7 @@ graphql-core executes the request:
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
 from inspect import isawaitable
+from types import MappingProxyType
 from typing import Any
 
 import strawberry
@@ -28,7 +29,7 @@ from compiled_graphql.inputs import Inputs, Values
 from compiled_graphql.outputs import AWAITABLE, Outputs
 from compiled_graphql.run import Complete, Pending, Run
 from compiled_graphql.selections import Selections, conditional_variables, fragments_of
-from compiled_graphql.strawberry_parts import StrawberryParts
+from compiled_graphql.strawberry_parts import AtOnce, StrawberryParts
 
 CONDITIONS_MAX = 6
 """The number of variables on which `@skip` and `@include` of an operation may depend."""
@@ -46,8 +47,9 @@ Fallback = Callable[[list[Middleware]], Awaitable[ExecutionResult] | ExecutionRe
 class Compiler:
     """Compiles the operations of one schema."""
 
-    def __init__(self, schema: strawberry.Schema) -> None:
-        self._parts = StrawberryParts(schema)
+    def __init__(self, schema: strawberry.Schema, at_once: AtOnce = MappingProxyType({})) -> None:
+        """`at_once`: what serializes many values of a scalar, by what serializes one of them."""
+        self._parts = StrawberryParts(schema, at_once)
         self._inputs = Inputs(self._parts)
 
     def compile(self, document: DocumentNode, node: OperationDefinitionNode) -> "Operation | None":

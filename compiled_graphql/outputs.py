@@ -12,58 +12,24 @@ from typing import Any, cast
 
 from graphql import (
     FieldNode,
-    GraphQLBoolean,
-    GraphQLFloat,
-    GraphQLID,
-    GraphQLInt,
     GraphQLInterfaceType,
-    GraphQLLeafType,
     GraphQLList,
     GraphQLNonNull,
     GraphQLObjectType,
     GraphQLOutputType,
-    GraphQLString,
     GraphQLUnionType,
     SelectionSetNode,
-    Undefined,
     is_leaf_type,
 )
 
+from compiled_graphql.columns import columns_of
 from compiled_graphql.exceptions import NotCompiled, Unexpected
 from compiled_graphql.inputs import Inputs, Values
-from compiled_graphql.run import Complete, Field, ResolveInfo, Run, is_awaitable
+from compiled_graphql.leaves import all_values, leaf, named, require_value
+from compiled_graphql.run import Complete, Field, ResolveInfo, Run
 from compiled_graphql.selections import Selections
+from compiled_graphql.source import Source
 from compiled_graphql.strawberry_parts import StrawberryParts
-
-LINES_MAX = 200
-"""The number of lines that an operation may have. A line takes about a kilobyte of memory."""
-
-
-class Source:
-    """The source of the functions of an operation, and the values of the names in it."""
-
-    def __init__(self, names: Mapping[str, object]) -> None:
-        self.names = dict(names)
-        self.lines: list[str] = []
-
-    def name(self, prefix: str, value: object = None) -> str:
-        """Return a new name, for a value or for a function that the source will define."""
-        name = f"{prefix}_{len(self.names)}"
-        self.names[name] = value
-        return name
-
-    def build(self) -> Mapping[str, Any]:
-        """Define the functions, and return the values of all names.
-
-        The source contains no text of a request but names that were checked, and literals.
-
-        Raises:
-            NotCompiled: the functions would take too much memory.
-        """
-        if len(self.lines) > LINES_MAX:
-            raise NotCompiled("too many lines")
-        exec("\n".join(self.lines), self.names)  # noqa: S102
-        return self.names
 
 
 class Outputs:
@@ -119,16 +85,18 @@ class Outputs:
 
     def complete(self, field: Field) -> str:
         """Write a function that completes a value of a field, and return its name."""
-        expression = self._value(field.definition.type, field, "s")
+        return self._function("s", self._value(field.definition.type, field, "s"))
+
+    def _function(self, parameter: str, expression: str) -> str:
         name = self.source.name("complete")
-        self.source.lines += [f"def {name}(s, run):", f"    return {expression}"]
+        self.source.lines += [f"def {name}({parameter}, run):", f"    return {expression}"]
         return name
 
     def _value(self, type_: GraphQLOutputType, field: Field, value: str) -> str:
         """Return an expression that completes the value of the expression `value`."""
         inner, nullable = _inner(type_)
         if is_leaf_type(inner):
-            return self._leaf(inner, value, nullable=nullable)
+            return leaf(self.source, inner, value, nullable=nullable)
         if isinstance(inner, GraphQLList):
             function = self._list(inner.of_type, field)
         elif isinstance(inner, GraphQLObjectType):
@@ -136,7 +104,8 @@ class Outputs:
         else:
             function = self._abstract(inner, field)
         if nullable:
-            return f"(None if (v := {value}) is None else {function}(v, run))"
+            v, first = named(value)
+            return f"(None if {first} is None else {function}({v}, run))"
         return f"{function}({value}, run)"
 
     def _object(self, type_: GraphQLObjectType, field: Field) -> str:
@@ -163,46 +132,77 @@ class Outputs:
             if is_attribute:
                 entries.append(f"{key!r}: {self._value(member.definition.type, member, value)}")
                 continue
-            local, complete = f"f{len(entries)}", self.complete(member)
-            awaited = f"AWAITABLE[{local}.__class__]"
+            local, is_awaited = f"f{len(entries)}", f"a{len(entries)}"
+            completed = self._value(member.definition.type, member, local)
+            complete = self._function(local, completed)
             # If another field fails, the awaitable must be known, so that it can be ended.
             before += [
                 f"{local} = {value}",
-                f"if {awaited}: run.pending.append((d, {key!r}, {local}, {complete}))",
+                f"if {is_awaited} := AWAITABLE[{local}.__class__]: "
+                f"run.pending.append((d, {key!r}, {local}, {complete}))",
             ]
-            entries.append(f"{key!r}: None if {awaited} else {complete}({local}, run)")
+            entries.append(f"{key!r}: None if {is_awaited} else {completed}")
         made = "{" + ", ".join(entries) + "}"
         return (["d = {}", *before, f"d.update({made})"], "d") if before else ([], made)
 
     def _list(self, type_: GraphQLOutputType, field: Field) -> str:
-        inner, nullable = _inner(type_)
-        check = []
-        if not isinstance(inner, GraphQLObjectType):
-            item = self._value(type_, field, "s")
-        else:
-            statements, item = self._members(inner, field)
-            if statements:
-                item = f"{self._object(inner, field)}(s, run)"
-            else:
-                # No function for each item: a call would take longer than to make the object.
-                known, verify = self._known(inner, field)
-                check = [f"    if s.__class__ not in {known}: {verify}(s, run)"]
-            if nullable:
-                item = f"None if s is None else {item}"
-                check = [f"    if s is not None and{line[6:]}" for line in check]
+        statements = self._columns(type_, field) or [
+            f"return [{self._value(type_, field, 's')} for s in items]"
+        ]
         name = self.source.name("list")
         self.source.lines += [
             f"def {name}(items, run):",
             "    if items.__class__ is not list and items.__class__ is not tuple:",
             "        raise Unexpected('not a list')",
-            "    made = []",
-            "    add = made.append",
-            "    for s in items:",
-            *(f"    {line}" for line in check),
-            f"        add({item})",
-            "    return made",
+            *(f"    {statement}" for statement in statements),
         ]
         return name
+
+    def _columns(self, type_: GraphQLOutputType, field: Field) -> list[str]:
+        """Return statements that make the objects of `items` column by column.
+
+        Return none where a field of these objects has a resolver, or none is selected.
+        """
+        inner, nullable = _inner(type_)
+        if nullable or not isinstance(inner, GraphQLObjectType):
+            return []
+        members = self.fields(inner, selection_sets(field.nodes))
+        resolvers = [self._parts.resolver(each.definition) for each in members.values() if each]
+        if not resolvers or any(resolver.function is not None for resolver in resolvers):
+            return []
+        columns: list[str] = []
+        entries: list[str] = []
+        for key, member in members.items():
+            if member is None:
+                entries.append(f"{key!r}: {inner.name!r}")
+                continue
+            column, value = self._column(member, len(columns))
+            columns.append(column)
+            entries.append(f"{key!r}: {value}")
+        read = self.source.name("read", columns_of([each.attribute for each in resolvers]))
+        known, verify = self._known(inner, field)
+        names = "".join(f"c{number}, " for number in range(len(columns)))
+        values = names.replace("c", "v")
+        return [
+            "if not items: return []",
+            "kinds = {*map(type, items)}",
+            f"if not {known} >= kinds:",
+            f"    for s in items: {verify}(s, run)",
+            f"{names}= {read}(items, kinds)",
+            f"return [{{{', '.join(entries)}}} "
+            f"for {values}in zip({', '.join(columns)}, strict=True)]",
+        ]
+
+    def _column(self, member: Field, number: int) -> tuple[str, str]:
+        """Return an expression for a column, and one that completes a value `v` of it."""
+        column, value = f"c{number}", f"v{number}"
+        type_ = member.definition.type
+        inner, nullable = _inner(type_)
+        serialize_all = self._parts.serialize_all(inner)
+        if serialize_all is None:
+            return column, self._value(type_, member, value)
+        write = self.source.name("write_all", all_values(serialize_all, nullable=nullable))
+        return f"{write}({column})", value
 
     def _abstract(self, type_: GraphQLUnionType | GraphQLInterfaceType, field: Field) -> str:
         resolve_type = type_.resolve_type
@@ -214,7 +214,7 @@ class Outputs:
         by_class: dict[type, Complete] = {}
 
         def function_for(value: object, run: Run) -> Complete:
-            _require_value(value)
+            require_value(value)
             found = resolve_type(value, cast("Any", ResolveInfo(run, field)), type_)
             if not isinstance(found, str):
                 raise Unexpected(found)
@@ -235,43 +235,13 @@ class Outputs:
         known: set[type] = set()
 
         def verify(value: object, run: Run) -> None:
-            _require_value(value)
+            require_value(value)
             info = cast("Any", ResolveInfo(run, field))
             if type_.is_type_of is not None and type_.is_type_of(value, info) is not True:
                 raise Unexpected(value)
             known.add(value.__class__)
 
         return self.source.name("known", known), self.source.name("verify", verify)
-
-    def _leaf(self, type_: GraphQLLeafType, value: str, *, nullable: bool) -> str:
-        coerce = type_.coerce_output_value
-
-        def complete(value: object) -> object:
-            if value is None and nullable:
-                return None
-            _require_value(value)
-            coerced = coerce(value)
-            if coerced is None or coerced is Undefined:
-                raise Unexpected(value)
-            return coerced
-
-        leaf = self.source.name("leaf", complete)
-        plain = _PLAIN.get(type_)
-        if plain is None:
-            # A text that the scalar turns into another text needs no further checks.
-            write = self.source.name("write", coerce)
-            return (
-                f"(w if (v := {value}).__class__ is str and (w := {write}(v)).__class__ is str "
-                f"else {leaf}(v))"
-            )
-        as_is = f"(v := {value}).__class__ is {plain.__name__}"
-        if type_ is GraphQLID:
-            return f"(v if {as_is} else str(v) if v.__class__ is int else {leaf}(v))"
-        if type_ is GraphQLInt:
-            return f"(v if {as_is} and -2147483648 <= v <= 2147483647 else {leaf}(v))"
-        if type_ is GraphQLFloat:
-            return f"(v if {as_is} and v - v == 0 else {leaf}(v))"
-        return f"(v if {as_is}{' or v is None' if nullable else ''} else {leaf}(v))"
 
 
 def selection_sets(nodes: Sequence[FieldNode]) -> list[SelectionSetNode]:
@@ -299,24 +269,6 @@ class _Awaitable(dict[type, bool]):
 
 
 AWAITABLE = _Awaitable()
-
-_PLAIN: dict[GraphQLLeafType, type] = {
-    GraphQLString: str,
-    GraphQLID: str,
-    GraphQLInt: int,
-    GraphQLFloat: float,
-    GraphQLBoolean: bool,
-}
-
-
-def _require_value(value: object) -> None:
-    """Refuse a value to which graphql-core gives a meaning of its own.
-
-    Raises:
-        Unexpected: it is None, undefined, an exception or an awaitable.
-    """
-    if value is None or value is Undefined or isinstance(value, Exception) or is_awaitable(value):
-        raise Unexpected(value)
 
 
 def _name(name: str) -> str:

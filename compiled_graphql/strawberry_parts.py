@@ -4,12 +4,18 @@ Strawberry has no public way to ask how it resolves a field or makes an argument
 comes with the reason for its use. When a part moves, `tests/test_libraries.py` names it.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import MISSING
 from typing import Any, NamedTuple
 
 import strawberry
-from graphql import GraphQLField, GraphQLInputObjectType, GraphQLSchema
+from graphql import (
+    GraphQLField,
+    GraphQLInputObjectType,
+    GraphQLOutputType,
+    GraphQLSchema,
+    is_scalar_type,
+)
 from strawberry.relay import GlobalID
 from strawberry.schema.schema_converter import GraphQLCoreConverter
 from strawberry.types.arguments import convert_argument
@@ -23,9 +29,14 @@ from strawberry.types.field import StrawberryField
 from strawberry.types.lazy_type import LazyType
 
 from compiled_graphql.exceptions import NotCompiled
+from compiled_graphql.leaves import SerializeAll
 
 _DEFINITION = GraphQLCoreConverter.DEFINITION_BACKREF
 """The key of Strawberry's definition in the extensions of a graphql-core type or field."""
+
+
+AtOnce = Mapping[Callable[..., Any], SerializeAll]
+"""What serializes many values of a scalar at once, by the `serialize` of the scalar."""
 
 
 class Input(NamedTuple):
@@ -58,7 +69,8 @@ class Resolver(NamedTuple):
 class StrawberryParts:
     """What Strawberry knows of one schema."""
 
-    def __init__(self, schema: strawberry.Schema) -> None:
+    def __init__(self, schema: strawberry.Schema, at_once: AtOnce) -> None:
+        self._at_once = at_once
         # `_schema` is the schema that graphql-core executes. Its types are compiled.
         self.graphql_schema: GraphQLSchema = schema._schema  # noqa: SLF001 -- it has no public name
         # Strawberry calls handlers around a resolver. Compiled code would not.
@@ -66,6 +78,10 @@ class StrawberryParts:
         # `convert_argument` takes the `scalar_registry`.
         self._scalars = schema.schema_converter.scalar_registry
         self._config = schema.config
+
+    def serialize_all(self, type_: GraphQLOutputType) -> SerializeAll | None:
+        """Return what serializes many values of a scalar at once; None where nothing does."""
+        return self._at_once.get(type_.coerce_output_value) if is_scalar_type(type_) else None
 
     def resolver(self, field: GraphQLField) -> Resolver:
         """Return how a field is resolved.

@@ -1,12 +1,14 @@
 """The scalars: what is a text on the wire, and a value of Python in inputs."""
 
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime, time
+from typing import Any
 
 import strawberry
 from strawberry.types.scalar import ScalarDefinition
 
 from models.day import as_it_is, hours_and_minutes, parse_day, parse_time
-from models.instant import parse_rfc_3339, rfc_3339
+from models.instant import all_rfc_3339, parse_rfc_3339, rfc_3339
 
 DATE_TIME = strawberry.scalar(
     name="DateTime",
@@ -37,3 +39,6 @@ SCALARS: dict[object, ScalarDefinition] = {
     time: TIME_OF_DAY,
 }
 """The scalars by the types that stand for them in types and inputs."""
+
+AT_ONCE: Mapping[Callable[..., Any], Callable[..., Sequence[Any]]] = {rfc_3339: all_rfc_3339}
+"""What serializes many values of a scalar at once, by what serializes one of them."""

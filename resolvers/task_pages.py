@@ -32,7 +32,8 @@ async def read_tasks(
     conditions = conditions_of(filter) if filter else EVERY_TASK
     if list_key is not None:
         conditions = _in_list(conditions, list_key)
-    conditions = await narrowed(database, owner, conditions, order.field)
+    if filter:
+        conditions = await narrowed(database, owner, conditions, order.field)
     page = Page(
         conditions,
         order.field,

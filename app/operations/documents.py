@@ -37,6 +37,7 @@ from graphql_schema.limits import (
     paged_fields,
 )
 from graphql_schema.maximums import Limits
+from graphql_schema.scalars import AT_ONCE
 
 MAX_ERRORS = 5
 """Validation errors in one answer."""
@@ -174,7 +175,7 @@ class Documents:
             self._rules.append(NoSchemaIntrospectionCustomRule)
         self._paged = paged_fields(self._schema)
         self._prices = Prices(self._schema)
-        self._compiler = Compiler(schema) if compiles else None
+        self._compiler = Compiler(schema, AT_ONCE) if compiles else None
         self._kept: OrderedDict[str, Document] = OrderedDict()
         self._tokens = 0
         self._permanent: dict[str, Document] = {}

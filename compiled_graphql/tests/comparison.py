@@ -30,6 +30,7 @@ from graphql import (
 )
 
 from compiled_graphql.operation import Compiler, Middleware, Operation
+from compiled_graphql.strawberry_parts import AtOnce
 from compiled_graphql.tests.random_requests import Request, request_for
 
 REQUESTS = int(os.environ.get("COMPARED_REQUESTS", "400"))
@@ -48,11 +49,13 @@ Types = dict[Position, GraphQLOutputType]
 class Comparison:
     """Compares the answers of one schema; `make_context` makes a context of a seed."""
 
-    def __init__(self, schema: strawberry.Schema, make_context: Callable[[int], Any]) -> None:
+    def __init__(
+        self, schema: strawberry.Schema, make_context: Callable[[int], Any], at_once: AtOnce
+    ) -> None:
         self._schema = schema
         self._graphql_schema = schema._schema
         self._make_context = make_context
-        self._compiler = Compiler(schema)
+        self._compiler = Compiler(schema, at_once)
         self.counted = Counter[str]()
         """The number of comparisons by what became of them."""
 

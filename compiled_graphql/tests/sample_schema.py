@@ -1,9 +1,10 @@
 """A sample schema that uses every kind of type; chance decides what its resolvers return."""
 
 import asyncio
+from collections.abc import Sequence
 from datetime import date
 from enum import Enum
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import strawberry
 from strawberry import UNSET
@@ -133,6 +134,40 @@ class Stone:
         return self.chance.value(3.5, self.path, "weight")
 
 
+class CollarRow(NamedTuple):
+    """A row: it may have more columns than there are fields, and in another order."""
+
+    born: Any
+    color: str
+    id: Any
+    name: Any
+    sold: Any
+
+
+class Renamed(CollarRow):
+    """A row with an attribute that is not what it has at the place of its name."""
+
+    __slots__ = ()
+    name = property(lambda self: f"{self.color} {self[3]}")
+
+
+@strawberry.type
+class Collar(Being):
+    born: date
+    sold: date | None
+
+    @classmethod
+    def is_type_of(cls, value: Any, _info: Any) -> bool:
+        return isinstance(value, CollarRow)
+
+
+def collar(chance: Chance, number: int) -> Any:
+    kind = chance.dice("collar", number).choice([CollarRow, CollarRow, CollarRow, Renamed])
+    day = date(2020, 2, 1 + number)
+    born, name = chance.value(day, "born", number), chance.value("Red", "collar", number)
+    return chance.value(kind(born, "red", number, name, [None, day][number % 2]), "row", number)
+
+
 Friend = Annotated[Cat | DogType | Stone, strawberry.union("Friend")]
 
 
@@ -155,6 +190,11 @@ class Query:
     async def cats(self, info: Info, first: int = 3, sizes: list[Size] | None = None) -> Any:
         count = min(max(first, 0), 4) + len(sizes or [])
         return [guarded(lambda n=n: Plain(info.context, f"cat{n}")) for n in range(count)]
+
+    @strawberry.field(graphql_type=list[Collar])
+    def collars(self, info: Info) -> Any:
+        count = info.context.dice("collars").randrange(4)
+        return [guarded(lambda n=n: collar(info.context, n)) for n in range(count)]
 
     @strawberry.field(graphql_type=list[Being | None] | None)
     def beings(self, info: Info) -> Any:
@@ -198,3 +238,11 @@ class Mutation:
 
 
 schema = strawberry.Schema(query=Query, mutation=Mutation, types=[Cat, DogType])
+
+
+def all_days(days: Sequence[date | None]) -> list[str | None]:
+    return [None if day is None else day.isoformat() for day in days]
+
+
+_DATE: Any = schema._schema.type_map["Date"]
+AT_ONCE = {_DATE.coerce_output_value: all_days}

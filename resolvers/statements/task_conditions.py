@@ -1,6 +1,7 @@
 """Which tasks a list has: conditions and their values, and the SQL of each condition."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -29,9 +30,7 @@ from resolvers.statements.tasks import TASK
 _COLUMNS = TASK.table.c
 
 
-class Conditions(NamedTuple):
-    """Which of the owner's tasks are meant. All of them must hold."""
-
+class _Conditions(NamedTuple):
     status: TaskStatus = TaskStatus.ALL
     trash: TaskTrash = TaskTrash.EXCLUDE
     ids: Sequence[int] | None = None
@@ -53,7 +52,11 @@ class Conditions(NamedTuple):
     bounds: Mapping[str, object] = MappingProxyType({})
     """Where ranges begin and end, by the names in `Fact.bounds`."""
 
-    @property
+
+class Conditions(_Conditions):
+    """Which of the owner's tasks are meant. All of them must hold."""
+
+    @cached_property
     def values(self) -> Mapping[str, object]:
         """The parameters that the conditions have."""
         values = {
@@ -69,7 +72,7 @@ class Conditions(NamedTuple):
         }
         return {name: value for name, value in values.items() if value is not None}
 
-    @property
+    @cached_property
     def shape(self) -> "Shape":
         return Shape(
             self.status,

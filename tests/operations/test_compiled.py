@@ -10,6 +10,7 @@ from auth.context import Context
 from auth.identity import Identity
 from compiled_graphql.tests.chance import Chance
 from compiled_graphql.tests.comparison import REQUESTS, SEEDS, Comparison
+from graphql_schema.scalars import AT_ONCE
 from graphql_schema.schema import schema
 from models.database import DatabaseUnavailable
 from models.quota import Quota
@@ -24,7 +25,7 @@ from tests.counts import Count
 def test_tasks_are_answered_alike(count: Count, monkeypatch: pytest.MonkeyPatch) -> None:
     # Else each of the two ways would make a secret of its own.
     monkeypatch.setattr("resolvers.calendar_links.new_secret", lambda: "the-same")
-    comparison = Comparison(schema, Caller)
+    comparison = Comparison(schema, Caller, AT_ONCE)
     comparison.run()
     counted = comparison.counted
     count("requests answered by compiled code as by graphql-core", counted["compared"])

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.instant import Instant, parse_rfc_3339, rfc_3339
+from models.instant import Instant, all_rfc_3339, parse_rfc_3339, rfc_3339
 from tests.api import Server
 from tests.databases import Database
 
@@ -132,6 +132,42 @@ def test_what_is_written_is_read_again_and_sorts_as_text(
     assert [parse_rfc_3339(text) for text in texts] == instants
     assert sorted(texts) == [rfc_3339(Instant(str(moment))) for moment in sorted(instants)]
     assert all(AS_WRITTEN.fullmatch(text) for text in texts)
+
+
+OF_COLUMNS = st.one_of(
+    st.none(),
+    st.tuples(
+        st.one_of(MICROSECONDS, MICROSECONDS.map(lambda count: count // 10**6 * 10**6)),
+        st.sampled_from([0, 0, 0, 330, -60]),
+    ),
+)
+
+
+@given(column=st.lists(OF_COLUMNS))
+def test_many_are_written_as_each_of_them(column: list[tuple[int, int] | None]) -> None:
+    epoch = datetime(1970, 1, 1, tzinfo=UTC)
+    instants = [
+        None
+        if each is None
+        else Instant(
+            _as_postgres_writes(
+                epoch + timedelta(microseconds=each[0]), timezone(timedelta(minutes=each[1]))
+            )
+        )
+        for each in column
+    ]
+    assert all_rfc_3339(instants) == [
+        None if instant is None else rfc_3339(instant) for instant in instants
+    ]
+
+
+@pytest.mark.parametrize("wrong", ["infinity", "0044-03-15 12:00:00+00 BC", 5, ValueError("wrong")])
+def test_what_is_no_instant_is_none_among_many_either(wrong: Any) -> None:
+    right = Instant("2026-01-31 12:00:00+00")
+    with pytest.raises((ValueError, TypeError)):
+        rfc_3339(wrong)
+    with pytest.raises((ValueError, TypeError)):
+        all_rfc_3339([right, wrong])
 
 
 def _as_postgres_writes(moment: datetime, zone: timezone) -> str:
