@@ -1,12 +1,14 @@
 """Requests that are answered straight from their connection are answered as by the application."""
 
 import json
+import random
 import re
 import socket
 import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from typing import NamedTuple
+from typing import IO, NamedTuple
 
 import pytest
 from starlette.types import Scope
@@ -202,3 +204,54 @@ def test_a_large_body_is_not_kept_until_the_next_request(
         (protocol,) = servers[0]._server.server_state.connections
         assert isinstance(protocol, GuardedProtocol)
         assert not protocol.cycle.body
+
+
+def test_a_pipeline_may_be_cut_anywhere(servers: tuple[Server, Server]) -> None:
+    kept = chunked(TYPENAME).replace(b"Connection: close\r\n", b"")
+    sent = post("{ tasks { nodes { id } } }", close=False) + kept + post(close=False) + post()
+    token = servers[0].token(USER).encode()
+    sent = sent.replace(b"{token}", token)
+    expected = CHANGING.sub(b"", said(servers[1], [sent]))
+    assert expected.count(b"HTTP/1.1 200") == 4
+    for cut in range(1, len(sent), 7):
+        with closing(talk(servers[0])) as line:
+            line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            line.sendall(sent[:cut])
+            time.sleep(0.002)
+            line.sendall(sent[cut:])
+            assert CHANGING.sub(b"", read_all(line)) == expected
+
+
+def test_each_gets_their_own_answers_on_connections_that_all_share(
+    servers: tuple[Server, Server],
+) -> None:
+    server, query = servers[0], "{ tasks { nodes { id title } } }"
+    users = [server.user() for _ in range(20)]
+    own = [user.create(title=f"Of {number}")["id"] for number, user in enumerate(users)]
+    asked = [
+        post(query, close=False).replace(b"{token}", server.token(str(user.user_id)).encode())
+        for user in users
+    ]
+
+    def ask(seed: int) -> None:
+        chance = random.Random(seed)
+        with closing(talk(server)) as line, line.makefile("rb") as answers:
+            for _ in range(30):
+                turns = [chance.randrange(len(users)) for _ in range(chance.choice([1, 1, 2, 3]))]
+                line.sendall(b"".join(asked[turn] for turn in turns))
+                for turn in turns:
+                    (task,) = json.loads(body_of(answers))["data"]["tasks"]["nodes"]
+                    assert task == {"id": own[turn], "title": f"Of {turn}"}
+
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(ask, range(8)))
+
+
+def body_of(answers: IO[bytes]) -> bytes:
+    """Read the next answer of a connection, and return its body."""
+    length = 0
+    while (line := answers.readline()) != b"\r\n":
+        name, _, value = line.partition(b":")
+        if name == b"content-length":
+            length = int(value)
+    return answers.read(length)
