@@ -98,8 +98,8 @@ def function_of(name: str) -> str:
 def imported(name: str) -> TyperCommand:
     """Return the command of this name: the function of that name in its module in app.commands."""
     function = function_of(name)
-    # Imports make nothing but what stays: to look for garbage takes a tenth of their time, as it
-    # would as soon as they are done.
+    # Imports make nothing but what stays: to look for garbage takes a tenth of their time. What is
+    # frozen is not visited right afterwards either.
     gc.disable()
     module = importlib.import_module(f"app.commands.{function}")
     gc.freeze()

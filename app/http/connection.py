@@ -72,7 +72,7 @@ class GuardedProtocol(HttpToolsProtocol):
     _exchange: Exchange | None = None
     """What will answer the latest request so, once its body has come."""
     _may_be_direct = True
-    """Whether no other request of this read was answered so: all others wait for their turn."""
+    """False once a request of this read was answered so: those behind it are the application's."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         self._coalesced = CoalescedTransport(transport, self.loop, self._close)
@@ -238,6 +238,9 @@ class GuardedProtocol(HttpToolsProtocol):
         if self.parser.should_upgrade() and not self._should_upgrade():
             self._head_again = self._without_upgrade()
             return
+        if self.transport.is_closing():
+            # The answer before was the last one: what follows it is not carried out.
+            raise HeadRefused
         if self._direct is not None and self._may_be_direct and self._is_answered():
             self._exchange = self._direct.exchange(self)
         if self._exchange is None:

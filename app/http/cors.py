@@ -20,7 +20,6 @@ class CrossOrigin:
     def __init__(self, origins: Origins, exposed: Sequence[str]) -> None:
         """`exposed`: the headers of an answer that a page may read."""
         self.origins = origins
-        self.exposed = exposed
         self._exposed = (b"access-control-expose-headers", ", ".join(exposed).encode())
 
     def headers(self, headers: Headers, origin: bytes) -> Headers:
@@ -68,6 +67,7 @@ class StrictCORSMiddleware(CORSMiddleware):
         self, message: Message, send: Send, request_headers: datastructures.Headers
     ) -> None:
         if message["type"] == "http.response.start":
-            origin = request_headers["origin"].encode("latin-1")
+            # Of several the last, as `Origins.allow` takes it.
+            origin = request_headers.getlist("origin")[-1].encode("latin-1")
             message["headers"] = self._cross_origin.headers(message["headers"], origin)
         await send(message)

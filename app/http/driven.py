@@ -2,7 +2,8 @@
 
 A task costs a turn of the event loop before its first step. asyncio lets others run coroutines
 (https://docs.python.org/3/library/asyncio-extending.html); this is the least that its own functions
-ask of a task, such as `asyncio.timeout`.
+ask of a task, such as `asyncio.timeout`, and anyio's. It has no name, is not among
+`asyncio.all_tasks`, and cannot be awaited.
 """
 
 import asyncio
@@ -15,12 +16,13 @@ class Driven:
     """A coroutine under way. It returns nothing, and deals with its errors itself."""
 
     __slots__ = (
+        "__weakref__",
         "_cancellations",
         "_context",
         "_coroutine",
-        "_is_to_cancel",
+        "_fut_waiter",
         "_loop",
-        "_waits_for",
+        "_must_cancel",
         "is_over",
         "when_over",
     )
@@ -31,9 +33,9 @@ class Driven:
         self._coroutine = coroutine
         self._loop = loop
         self._context = copy_context()
-        self._waits_for: asyncio.Future[Any] | None = None
+        self._fut_waiter: asyncio.Future[Any] | None = None
         self._cancellations = 0
-        self._is_to_cancel = False
+        self._must_cancel = False
         self.is_over = False
         self.when_over: Callable[[Driven], None] = _nothing
         """Is called with this once it is over, if it ever had to wait."""
@@ -50,26 +52,32 @@ class Driven:
         if self.is_over:
             return False
         self._cancellations += 1
-        if self._waits_for is None or not self._waits_for.cancel(msg):
-            self._is_to_cancel = True
+        if self._fut_waiter is None or not self._fut_waiter.cancel(msg):
+            self._must_cancel = True
         return True
+
+    def done(self) -> bool:
+        return self.is_over
 
     def cancelling(self) -> int:
         return self._cancellations
 
     def uncancel(self) -> int:
         self._cancellations = max(0, self._cancellations - 1)
+        if not self._cancellations:
+            # As tasks have it since Python 3.13.
+            self._must_cancel = False
         return self._cancellations
 
     def _step(self, _: object = None) -> None:
         """Run it up to where it waits next."""
-        self._waits_for = None
+        self._fut_waiter = None
         # What asyncio asks of a task this has.
         task = cast("asyncio.Task[Any]", self)
         asyncio._enter_task(self._loop, task)  # noqa: SLF001 -- documented for this use
         try:
-            if self._is_to_cancel:
-                self._is_to_cancel = False
+            if self._must_cancel:
+                self._must_cancel = False
                 awaited = self._coroutine.throw(asyncio.CancelledError())
             else:
                 awaited = self._coroutine.send(None)
@@ -85,11 +93,11 @@ class Driven:
             # As `asyncio.sleep(0)` has it.
             self._loop.call_soon(self._step, context=self._context)
             return
-        awaited._asyncio_future_blocking = False  # noqa: SLF001 -- so futures know who awaits them
+        awaited._asyncio_future_blocking = False  # noqa: SLF001 -- by it asyncio tells `await` from a bare `yield`
         awaited.add_done_callback(self._step, context=self._context)
-        self._waits_for = awaited
-        if self._is_to_cancel and awaited.cancel():
-            self._is_to_cancel = False
+        self._fut_waiter = awaited
+        if self._must_cancel and awaited.cancel():
+            self._must_cancel = False
 
 
 def _nothing(_: Driven) -> None:

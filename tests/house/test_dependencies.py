@@ -44,18 +44,25 @@ class Part(NamedTuple):
     name: str
     """A module, or an attribute after a dot."""
     files: tuple[str, ...]
-    """The one file of the rooms that may use it, and the one of a guest."""
+    """The one file of the rooms that may use it, and the one of a guest or behind a wall."""
     reason: str
     owed: tuple[str, ...] = ()
     """Files that use it, too, and should not. The list only ever becomes shorter."""
 
 
-CONNECTION = ("app/http/connection.py",)
+DRIVEN = ("app/http/driven.py",)
 DOCUMENTS = ("app/operations/documents.py",)
 PIPELINE = ("pipelined_postgres/connection.py",)
 
 PARTS = [
-    Part("uvicorn.protocols.http", CONNECTION, "the protocol that it adds deadlines and limits to"),
+    Part(
+        "uvicorn.protocols.http",
+        ("app/http/connection.py", "app/http/direct.py"),
+        "the protocol that it adds deadlines and limits to, and an answer that needs no task",
+    ),
+    Part("._enter_task", DRIVEN, "asyncio's own, for who runs coroutines as tasks do"),
+    Part("._leave_task", DRIVEN, "as `_enter_task`"),
+    Part("._asyncio_future_blocking", DRIVEN, "what a task tells a future that it waits for"),
     Part(
         "uvicorn.protocols.websockets",
         ("app/http/websocket_connection.py",),

@@ -1,5 +1,6 @@
 """Requests that are answered straight from their connection are answered as by the application."""
 
+import asyncio
 import json
 import random
 import re
@@ -8,10 +9,12 @@ import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from typing import IO, NamedTuple
+from types import SimpleNamespace
+from typing import IO, Any, NamedTuple, cast
 
 import pytest
 from starlette.types import Scope
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from app.http.connection import GuardedProtocol
 from app.http.direct import Direct, Write
@@ -62,7 +65,9 @@ def chunked(body: bytes) -> bytes:
 
 
 TYPENAME = json.dumps({"query": "{ __typename }"}).encode()
-LONG = "{ __schema { types { name description } } }"
+LONG = "{ __schema { types { name description fields { name description } } } }"
+ANSWER = 1_000_000
+"""Bytes; more than the answer to that."""
 CASES = {
     "the smallest": Case([post()], 1),
     "one that waits for the database": Case([post("{ tasks { nodes { id } } }")], 1),
@@ -91,6 +96,12 @@ CASES = {
     "a page that may, refused": Case([post("{", f"Origin: {ORIGIN}", "Authorization: x")], 1),
     "a page that may not": Case([post("{ __typename }", "Origin: https://other.example")], 1),
     "a page of this server": Case([post("{ __typename }", "Origin: http://x")], 1),
+    "two pages": Case(
+        [post("{ __typename }", "Origin: https://other.example", f"Origin: {ORIGIN}")], 1
+    ),
+    "two pages, the other way round": Case(
+        [post("{ __typename }", f"Origin: {ORIGIN}", "Origin: https://other.example")], 1
+    ),
     "HTTP/1.0": Case([post(version="1.0", close=False)], 1),
     "chunks": Case([chunked(TYPENAME)], 1),
     "a bad chunk": Case([chunked(TYPENAME).replace(b"\r\n0\r\n", b"\r\nx\r\n")], 0),
@@ -204,6 +215,107 @@ def test_a_large_body_is_not_kept_until_the_next_request(
         (protocol,) = servers[0]._server.server_state.connections
         assert isinstance(protocol, GuardedProtocol)
         assert not protocol.cycle.body
+
+
+class Wrapped:
+    """What somebody has put around the application."""
+
+    def __init__(self, app: Any) -> None:
+        self.app = app
+
+
+def test_requests_that_something_else_is_to_see_are_not_answered_directly() -> None:
+    app = object()
+    direct = Direct(cast("Any", app), GRAPHQL_PATH, *cast("Any", [None] * 3))
+
+    def serves(of: object = app, **changes: object) -> bool:
+        config = {"access_log": False, "reset_contextvars": False, **changes}
+        connection = {"root_path": "", "limit_concurrency": None, **changes}
+        connection |= {"app": of, "config": SimpleNamespace(**config)}
+        return direct.serves(cast("Any", SimpleNamespace(**connection)))
+
+    assert serves()
+    assert serves(ProxyHeadersMiddleware(cast("Any", app)))
+    assert not serves(Wrapped(app))
+    assert not serves(ProxyHeadersMiddleware(cast("Any", Wrapped(app))))
+    assert not serves(root_path="/below")
+    assert not serves(limit_concurrency=10)
+    assert not serves(access_log=True)
+    assert not serves(reset_contextvars=True)
+
+
+def test_pages_of_all_origins_may_read_answers(database: Database) -> None:
+    told = []
+    for directly in (True, False):
+        settings = settings_for(database.server_url, answer_directly=directly, cors_origins=["*"])
+        with running_server(settings) as server:
+            told.append(CHANGING.sub(b"", said(server, CASES["a page that may not"].reads)))
+    assert told[0] == told[1]
+    assert b"\r\naccess-control-allow-origin: *\r\n" in told[0]
+
+
+def test_what_follows_the_last_answer_of_a_connection_is_not_carried_out(
+    database: Database, asked: list[bytes]
+) -> None:
+    with running_server(settings_for(database.server_url, introspection=True)) as server:
+        server._server.lifespan.state["draining"].closes_connections = True
+        user = server.user()
+        new = 'mutation { createTask(input: {title: "Late"}) { __typename } }'
+        token = server.token(str(user.user_id)).encode()
+        sent = (post(LONG, close=False) + post(new)).replace(b"{token}", token)
+        with closing(unread(server)) as line:
+            line.sendall(sent)
+            time.sleep(0.3)
+            answer = read_all(line)
+        assert answer.count(b"HTTP/1.1 ") == 1
+        assert user.data("{ tasks { totalCount } }")["tasks"]["totalCount"] == 0
+        assert len(asked) == 2
+
+
+async def ended(_: Direct, __: Scope, ___: bytes, write: Write) -> None:
+    """Be cancelled, as when the server has waited long enough for a request."""
+    raise asyncio.CancelledError
+
+
+async def broken(_: Direct, __: Scope, ___: bytes, write: Write) -> None:
+    """Have an answer with a header that cannot be sent."""
+    write(200, [(b"x", cast("bytes", "no bytes"))], b"")
+
+
+@pytest.mark.parametrize("answer", [ended, broken])
+def test_who_asks_is_told_what_ends_a_request(
+    servers: tuple[Server, Server], monkeypatch: pytest.MonkeyPatch, answer: Any
+) -> None:
+    monkeypatch.setattr(Direct, "answer", answer)
+    told = said(servers[0], [post(close=False)])
+    assert told.startswith(b"HTTP/1.1 500 ")
+    assert b"\r\nconnection: close\r\n" in told
+
+
+def unread(server: Server) -> socket.socket:
+    """Connect as a client that takes little at a time."""
+    line = socket.socket()
+    line.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    line.settimeout(20)
+    line.connect(("127.0.0.1", int(server.url.rpartition(":")[2])))
+    return line
+
+
+def test_a_client_that_does_not_read_waits_for_its_turn(
+    servers: tuple[Server, Server], asked: list[bytes]
+) -> None:
+    token = servers[0].token(USER).encode()
+    one = post(LONG, close=False).replace(b"{token}", token)
+    with closing(unread(servers[0])) as line:
+        for _ in range(400):
+            line.sendall(one)
+            time.sleep(0.002)
+        (protocol,) = servers[0]._server.server_state.connections
+        assert isinstance(protocol, GuardedProtocol)
+        waiting = protocol.transport.get_write_buffer_size()
+    # What the client has not read holds up the next.
+    assert 0 < waiting < 2 * ANSWER
+    assert len(asked) < 300
 
 
 def test_a_pipeline_may_be_cut_anywhere(servers: tuple[Server, Server]) -> None:

@@ -1,4 +1,4 @@
-"""A request leaves nothing behind that only the garbage collector finds.
+"""A request on a connection that stays leaves nothing that only the garbage collector finds.
 
 It does so in circles of objects, such as a closure over the object that holds it. To collect them
 costs some hundredths of a small request.
