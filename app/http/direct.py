@@ -153,7 +153,7 @@ class Exchange:
         """Begin to answer, now that the body has come."""
         driven = Driven(self._answer(), self._protocol.loop)
         driven.begin()
-        if not driven.is_over:
+        if not driven.done():
             tasks = cast("set[Driven]", self._protocol.tasks)
             tasks.add(driven)
             driven.when_over = tasks.discard

@@ -21,9 +21,9 @@ class Driven:
         "_context",
         "_coroutine",
         "_fut_waiter",
+        "_is_over",
         "_loop",
         "_must_cancel",
-        "is_over",
         "when_over",
     )
 
@@ -36,7 +36,7 @@ class Driven:
         self._fut_waiter: asyncio.Future[Any] | None = None
         self._cancellations = 0
         self._must_cancel = False
-        self.is_over = False
+        self._is_over = False
         self.when_over: Callable[[Driven], None] = _nothing
         """Is called with this once it is over, if it ever had to wait."""
 
@@ -44,12 +44,9 @@ class Driven:
         """Run it up to where it first waits. To be called outside of tasks."""
         self._context.run(self._step)
 
-    def get_loop(self) -> asyncio.AbstractEventLoop:
-        return self._loop
-
     def cancel(self, msg: object = None) -> bool:
         """Have it get a CancelledError where it waits, as `asyncio.Task.cancel` does."""
-        if self.is_over:
+        if self._is_over:
             return False
         self._cancellations += 1
         if self._fut_waiter is None or not self._fut_waiter.cancel(msg):
@@ -57,7 +54,7 @@ class Driven:
         return True
 
     def done(self) -> bool:
-        return self.is_over
+        return self._is_over
 
     def cancelling(self) -> int:
         return self._cancellations
@@ -82,7 +79,7 @@ class Driven:
             else:
                 awaited = self._coroutine.send(None)
         except BaseException as error:
-            self.is_over = True
+            self._is_over = True
             self.when_over(self)
             if isinstance(error, StopIteration | asyncio.CancelledError):
                 return
@@ -93,7 +90,8 @@ class Driven:
             # As `asyncio.sleep(0)` has it.
             self._loop.call_soon(self._step, context=self._context)
             return
-        awaited._asyncio_future_blocking = False  # noqa: SLF001 -- by it asyncio tells `await` from a bare `yield`
+        # As a task does: by this asyncio tells `await` from a bare `yield`.
+        awaited._asyncio_future_blocking = False  # noqa: SLF001
         awaited.add_done_callback(self._step, context=self._context)
         self._fut_waiter = awaited
         if self._must_cancel and awaited.cancel():

@@ -32,7 +32,7 @@ async def drive(work: Coroutine[Any, Any, None]) -> Driven:
 async def over(driven: Driven) -> None:
     """Wait until a coroutine that has begun is over."""
     async with asyncio.timeout(20):
-        while not driven.is_over:
+        while not driven.done():
             await asyncio.sleep(0.01)
 
 
@@ -43,7 +43,7 @@ async def test_what_need_not_wait_is_over_at_once() -> None:
         said.append("done")
 
     driven = await drive(work())
-    assert (driven.is_over, said) == (True, ["done"])
+    assert (driven.done(), said) == (True, ["done"])
     assert not driven.cancel()
 
 
@@ -66,7 +66,7 @@ async def test_it_waits_for_whatever_a_task_can_wait_for() -> None:
             said.append("lock")
 
     driven = await drive(work())
-    assert not driven.is_over
+    assert not driven.done()
     await over(driven)
     assert said == ["turn", "timer", "task", "several", "more", "thread", "lock"]
 
